@@ -1,0 +1,9 @@
+#include "continuo/core/result.h"
+
+namespace continuo {
+
+std::string Error::ToString() const {
+  return hint.empty() ? message : fmt::format("{} ({})", message, hint);
+}
+
+}  // namespace continuo

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "continuo/model/gpt2_config.h"
+
+namespace continuo {
+
+/// Several sequences that are decoded side by side, each with a KV cache of its own. Not thread-safe; one
+/// thread calls, the implementation may use more.
+///
+/// A slot's logits depend on that slot's ids alone: not on the other slots, their number, the number of
+/// threads, or on how its ids were split over calls.
+class DecodingSession {
+ public:
+  virtual ~DecodingSession() = default;
+
+  struct Input {
+    size_t slot = 0;
+    std::span<const int32_t> ids;  // at least one; each in [0, vocab_size)
+  };
+
+  virtual size_t slots() const = 0;
+  /// Ids in a slot's cache.
+  virtual size_t length(size_t slot) const = 0;
+  /// Empties a slot.
+  virtual void Reset(size_t slot) = 0;
+  /// Appends ids to slots, each slot at most once, and writes the logits of each input's last id to row i of
+  /// `logits` [inputs.size(), vocab_size]. length(slot) + ids.size() must not exceed context_length.
+  virtual void Append(std::span<const Input> inputs, std::span<float> logits) = 0;
+};
+
+/// A trained GPT-2, wherever it runs. Immutable; sessions share its weights and must not outlive it.
+class LanguageModel {
+ public:
+  virtual ~LanguageModel() = default;
+  virtual const Gpt2Config& config() const = 0;
+  virtual std::unique_ptr<DecodingSession> NewSession(size_t slots) const = 0;
+};
+
+}  // namespace continuo

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "continuo/core/result.h"
+#include "continuo/score/score.h"
+#include "continuo/token/grammar.h"
+#include "continuo/token/tokenizer_config.h"
+#include "continuo/token/vocabulary.h"
+
+namespace continuo {
+
+/// Score <-> token ids, as MidiTok does it (the release in the configuration says which MidiTok).
+///
+/// For ids that Encode gave, Encode(Decode(ids)) == ids. Immutable after creation; any number of threads
+/// may use one object.
+class Tokenizer {
+ public:
+  /// Makes the tokenizer of a configuration. Fails on values that the configuration's kind can't have.
+  static Result<std::unique_ptr<Tokenizer>> Create(const TokenizerConfig& config);
+  /// `spec` is a preset's name (remi, remiplus, midilike, ...) or the path of a tokenizer.json.
+  static Result<std::unique_ptr<Tokenizer>> Load(const std::string& spec, MidiTokRelease release = MidiTokRelease::k3_1_0);
+  virtual ~Tokenizer();
+
+  const TokenizerConfig& config() const { return config_; }
+  const Vocabulary& vocabulary() const { return vocabulary_; }
+  /// SHA-256 (hex) of the vocabulary, one token a line; names the ids' meaning.
+  const std::string& vocabulary_sha256() const { return vocabulary_sha256_; }
+  /// The configuration in MidiTok's format, with our keys `miditok` and `vocab_sha256`.
+  std::string ToJson() const;
+
+  /// True when all tracks share one stream of ids.
+  bool one_stream() const;
+
+  /// The ids of each track that has any (one stream: of all together). No BOS or EOS is added.
+  virtual std::vector<std::vector<TokenId>> Encode(const Score& score) const = 0;
+
+  /// The score of one list of ids a track (one stream: of a single list). Never fails: ids that make no
+  /// sense where they stand are passed over, as MidiTok does.
+  virtual Score Decode(std::span<const std::vector<TokenId>> tracks) const = 0;
+
+  /// The state machine of what may follow, at the beginning of a stream.
+  virtual std::unique_ptr<Grammar> NewGrammar(const GrammarTarget& target = {}) const = 0;
+
+  /// Where each bar begins in `ids` of one stream: the index of its first token. Tokenizers without bar
+  /// tokens count time in the running time signature; there a bar begins with the first token whose time
+  /// is at or after the bar line.
+  virtual std::vector<size_t> BarOffsets(std::span<const TokenId> ids) const = 0;
+
+  /// `ids` from bar `bar` on, with the time signature, tempo, program and sounding notes that are in force
+  /// there put at its head, so that the result stands alone. BOS is not added.
+  virtual std::vector<TokenId> WindowFromBar(std::span<const TokenId> ids, size_t bar) const = 0;
+
+  /// map[id] is the id that `id` becomes when music is moved by `semitones`; -1 where that leaves the
+  /// pitch range. Drums and all that is no pitch (or chord) map to themselves.
+  std::vector<TokenId> TransposeMap(int semitones) const;
+
+ protected:
+  Tokenizer(TokenizerConfig config, Vocabulary vocabulary);
+
+ private:
+  TokenizerConfig config_;
+  Vocabulary vocabulary_;
+  std::string vocabulary_sha256_;
+};
+
+}  // namespace continuo

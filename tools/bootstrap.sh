@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# Installs what Continuo builds with: Debian packages through apt, LibTorch through pip (for training).
+# Says what it does, skips what is there, and needs root only for apt, and only when something is missing.
+#
+#   tools/bootstrap.sh             everything
+#   tools/bootstrap.sh --no-torch  everything but LibTorch; then continuo-train is not built
+set -euo pipefail
+
+torch_version=2.13.0
+packages=(
+  build-essential cmake ninja-build ccache pkg-config python3 python3-pip python3-venv
+  libfmt-dev libcli11-dev nlohmann-json3-dev libtomlplusplus-dev libhwy-dev
+  libgtest-dev libgmock-dev libbenchmark-dev
+)
+
+want_torch=yes
+for argument in "$@"; do
+  case "$argument" in
+    --no-torch) want_torch=no ;;
+    *) echo "bootstrap: unknown argument '$argument' (known: --no-torch)" >&2; exit 2 ;;
+  esac
+done
+
+missing=()
+for package in "${packages[@]}"; do
+  dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+done
+# A cmake, ninja or python3 from elsewhere serves as well as Debian's.
+keep=()
+for package in "${missing[@]}"; do
+  case "$package" in
+    cmake|ccache|python3) command -v "$package" >/dev/null && continue ;;
+    ninja-build) command -v ninja >/dev/null && continue ;;
+    python3-pip) python3 -m pip --version >/dev/null 2>&1 && continue ;;
+    python3-venv) python3 -c 'import venv, ensurepip' >/dev/null 2>&1 && continue ;;
+  esac
+  keep+=("$package")
+done
+
+if [ ${#keep[@]} -gt 0 ]; then
+  echo "bootstrap: installing Debian packages: ${keep[*]}"
+  run=()
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || {
+      echo "bootstrap: these packages need root: apt-get install ${keep[*]}" >&2
+      exit 1
+    }
+    run=(sudo)
+  fi
+  "${run[@]}" apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive "${run[@]}" apt-get install -y -qq --no-install-recommends "${keep[@]}" >/dev/null
+else
+  echo "bootstrap: Debian packages are there"
+fi
+
+find_torch() {
+  python3 -c 'import importlib.util as u, sys; sys.exit(u.find_spec("torch") is None)' 2>/dev/null
+}
+if [ "$want_torch" = no ]; then
+  echo "bootstrap: LibTorch left out; continuo-train will not be built"
+elif find_torch || [ -n "${Torch_DIR:-}" ]; then
+  echo "bootstrap: LibTorch is there"
+else
+  echo "bootstrap: installing LibTorch (pip package torch $torch_version)"
+  flags=(--quiet --disable-pip-version-check)
+  # Debian's python3 refuses packages outside a virtual environment unless told.
+  python3 -m pip install --help | grep -q -- --break-system-packages && flags+=(--break-system-packages)
+  python3 -m pip install "${flags[@]}" "torch==$torch_version" || {
+    echo "bootstrap: LibTorch could not be had; everything but training will be built" >&2
+  }
+fi
+echo "bootstrap: done"
