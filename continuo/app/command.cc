@@ -1,0 +1,98 @@
+#include "continuo/app/command.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <system_error>
+
+namespace continuo {
+
+namespace fs = std::filesystem;
+
+void AddTokenizerFlags(CLI::App& command, TokenizerFlags& flags) {
+  command
+      .add_option("-t,--tokenizer", flags.spec,
+                  "a preset (remi, remiplus, midilike, ...) or the path of a tokenizer.json")
+      ->required();
+  command.add_option("--miditok", flags.release, "the MidiTok release whose behaviour and ids a preset has: 3.0.4 or 3.1.0")
+      ->capture_default_str();
+}
+
+Result<std::unique_ptr<Tokenizer>> LoadTokenizer(const TokenizerFlags& flags) {
+  CONTINUO_ASSIGN(const MidiTokRelease release, ParseMidiTokRelease(flags.release));
+  return Tokenizer::Load(flags.spec, release);
+}
+
+fs::path ProgramFolder() {
+  std::error_code code;
+  const fs::path program = fs::read_symlink("/proc/self/exe", code);
+  return code ? fs::current_path(code) : program.parent_path();
+}
+
+Result<fs::path> DefaultModel() {
+  const fs::path folder = ProgramFolder();
+  std::error_code code;
+  for (const fs::path& candidate :
+       {folder / ".." / ".." / "models" / "pop-piano", folder / ".." / "share" / "continuo" / "models" / "pop-piano"}) {
+    if (fs::is_regular_file(candidate / "config.json", code)) {
+      return fs::canonical(candidate, code);
+    }
+  }
+  return Error{fmt::format("the model that ships is not beside {}", folder.string()), "name a model with --model DIR"};
+}
+
+Status PrintLine(std::string_view text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fputc('\n', stdout) == EOF) {
+    return MakeError("cannot write to standard output: {}", std::generic_category().message(errno));
+  }
+  return {};
+}
+
+Status PrintJson(const nlohmann::ordered_json& value) {
+  // Text from files may hold bytes that are no UTF-8.
+  return PrintLine(value.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+}
+
+void PrintError(const Error& error) { fmt::print(stderr, "continuo: {}\n", error.ToString()); }
+
+void PrintNote(const AppContext& context, std::string_view text) {
+  if (!context.quiet) {
+    fmt::print(stderr, "continuo: {}\n", text);
+  }
+}
+
+Result<std::vector<fs::path>> MidiFilesIn(const std::vector<std::string>& paths) {
+  std::vector<fs::path> files;
+  for (const fs::path path : paths) {
+    std::error_code code;
+    if (!fs::is_directory(path, code)) {
+      if (!fs::exists(path, code)) {
+        return MakeError("{}: no such file or folder", path.string());
+      }
+      files.push_back(path);
+      continue;
+    }
+    const size_t first = files.size();
+    fs::recursive_directory_iterator entries(path, code);
+    for (; !code && entries != fs::recursive_directory_iterator(); entries.increment(code)) {
+      std::string extension = entries->path().extension().string();
+      std::transform(extension.begin(), extension.end(), extension.begin(),
+                     [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+      if (extension == ".mid" || extension == ".midi") {
+        files.push_back(entries->path());
+      }
+    }
+    if (code) {
+      return MakeError("{}: cannot list folder: {}", path.string(), code.message());
+    }
+    std::sort(files.begin() + static_cast<std::ptrdiff_t>(first), files.end());
+    if (files.size() == first) {
+      return MakeError("{}: holds no .mid or .midi file", path.string());
+    }
+  }
+  return files;
+}
+
+std::string_view Version() { return CONTINUO_VERSION; }
+
+}  // namespace continuo

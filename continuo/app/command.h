@@ -1,0 +1,66 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "continuo/core/result.h"
+#include "continuo/token/tokenizer.h"
+
+namespace continuo {
+
+/// Flags that every subcommand takes, and the subcommand that the command line chose.
+struct AppContext {
+  bool json = false;
+  bool quiet = false;
+  bool verbose = false;
+  std::vector<std::string> arguments;  // the command line, for manifests
+  std::function<Status()> run;         // set by the chosen subcommand's parser
+};
+
+/// Each adds one subcommand to the parser.
+void AddVocabCommand(CLI::App& app, AppContext& context);
+void AddTokenizeCommand(CLI::App& app, AppContext& context);
+void AddDetokenizeCommand(CLI::App& app, AppContext& context);
+void AddInspectCommand(CLI::App& app, AppContext& context);
+void AddCorpusCommand(CLI::App& app, AppContext& context);
+void AddTrainCommand(CLI::App& app, AppContext& context);
+void AddGenerateCommand(CLI::App& app, AppContext& context);
+void AddContinueCommand(CLI::App& app, AppContext& context);
+void AddEvalCommand(CLI::App& app, AppContext& context);
+
+/// The flags by which a tokenizer is named.
+struct TokenizerFlags {
+  std::string spec;
+  std::string release = "3.1.0";
+};
+void AddTokenizerFlags(CLI::App& command, TokenizerFlags& flags);
+Result<std::unique_ptr<Tokenizer>> LoadTokenizer(const TokenizerFlags& flags);
+
+/// The folder of this program's file.
+std::filesystem::path ProgramFolder();
+
+/// The directory of the model that ships, beside the build tree or installed.
+Result<std::filesystem::path> DefaultModel();
+
+/// Writes one line of text, or a JSON value on one line, to stdout; fails when stdout can't take it.
+Status PrintLine(std::string_view text);
+Status PrintJson(const nlohmann::ordered_json& value);
+
+/// Writes "continuo: message (hint)" to stderr.
+void PrintError(const Error& error);
+
+/// Writes "continuo: text" to stderr, unless --quiet was given.
+void PrintNote(const AppContext& context, std::string_view text);
+
+/// Every .mid and .midi file named in `paths` or below a folder named there, sorted within each folder.
+Result<std::vector<std::filesystem::path>> MidiFilesIn(const std::vector<std::string>& paths);
+
+/// "0.1.0".
+std::string_view Version();
+
+}  // namespace continuo

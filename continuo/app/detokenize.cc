@@ -1,0 +1,105 @@
+#include <iostream>
+#include <iterator>
+#include <memory>
+
+#include "continuo/app/command.h"
+#include "continuo/app/score_json.h"
+#include "continuo/core/file.h"
+#include "continuo/score/score_file.h"
+
+namespace continuo {
+namespace {
+
+using Json = nlohmann::json;
+
+struct DetokenizeFlags {
+  TokenizerFlags tokenizer;
+  std::string input;
+  std::string output;
+};
+
+// Far above any song's, far below what memory holds.
+constexpr size_t kMaxInputBytes = size_t{1} << 30;
+
+Result<std::string> ReadInput(const std::string& path) {
+  if (path != "-") {
+    return ReadTextFile(path, kMaxInputBytes);
+  }
+  std::string text;
+  std::vector<char> chunk(size_t{1} << 16);
+  while (std::cin.read(chunk.data(), static_cast<std::streamsize>(chunk.size())) || std::cin.gcount() > 0) {
+    text.append(chunk.data(), static_cast<size_t>(std::cin.gcount()));
+    if (text.size() > kMaxInputBytes) {
+      return MakeError("standard input: more than the {} bytes allowed here", kMaxInputBytes);
+    }
+  }
+  return text;
+}
+
+/// The lists of ids in {"tracks": [[...], ...]}, each id checked against the vocabulary.
+Result<std::vector<std::vector<TokenId>>> ParseTracks(const std::string& text, const std::string& name,
+                                                      size_t vocabulary_size) {
+  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (json.is_discarded()) {
+    return MakeError("{}: is not JSON, expected {{\"tracks\": [[ids], ...]}}", name);
+  }
+  if (!json.is_object() || !json.contains("tracks") || !json["tracks"].is_array()) {
+    return MakeError("{}: has no list \"tracks\", expected {{\"tracks\": [[ids], ...]}}", name);
+  }
+  std::vector<std::vector<TokenId>> tracks;
+  for (const Json& list : json["tracks"]) {
+    if (!list.is_array()) {
+      return MakeError("{}: tracks[{}] is {}, expected a list of ids", name, tracks.size(), list.type_name());
+    }
+    std::vector<TokenId> ids;
+    ids.reserve(list.size());
+    for (const Json& id : list) {
+      if (!id.is_number_integer() || id.get<int64_t>() < 0 || id.get<int64_t>() >= static_cast<int64_t>(vocabulary_size)) {
+        return MakeError("{}: tracks[{}][{}] is {}, expected an id from 0 to {}", name, tracks.size(), ids.size(),
+                         id.is_primitive() ? id.dump() : id.type_name(), vocabulary_size - 1);
+      }
+      ids.push_back(id.get<TokenId>());
+    }
+    tracks.push_back(std::move(ids));
+  }
+  return tracks;
+}
+
+Status RunDetokenize(const DetokenizeFlags& flags, const AppContext& context) {
+  CONTINUO_ASSIGN(const auto tokenizer, LoadTokenizer(flags.tokenizer));
+  CONTINUO_ASSIGN(const std::string text, ReadInput(flags.input));
+  const std::string name = flags.input == "-" ? "standard input" : flags.input;
+  CONTINUO_ASSIGN(const auto tracks, ParseTracks(text, name, tokenizer->vocabulary().size()));
+  if (tokenizer->one_stream() && tracks.size() != 1) {
+    return MakeError("{}: has {} tracks, but this tokenizer puts all tracks in one list", name, tracks.size());
+  }
+  const Score score = tokenizer->Decode(tracks);
+  if (!flags.output.empty()) {
+    CONTINUO_TRY(WriteScore(score, flags.output));
+  }
+  if (context.json) {
+    return PrintJson({{"score", ScoreToJson(score)}});
+  }
+  return {};
+}
+
+}  // namespace
+
+void AddDetokenizeCommand(CLI::App& app, AppContext& context) {
+  CLI::App* command = app.add_subcommand("detokenize", "Turn token ids back into a MIDI file");
+  command->footer("Examples:\n"
+                  "  continuo detokenize --tokenizer remi song.json -o song.mid\n"
+                  "  continuo tokenize --tokenizer remi song.mid | continuo detokenize --tokenizer remi - -o again.mid");
+  auto flags = std::make_shared<DetokenizeFlags>();
+  AddTokenizerFlags(*command, flags->tokenizer);
+  command->add_option("ids", flags->input, "a JSON file {\"tracks\": [[ids], ...]}; - is standard input")->required();
+  command->add_option("-o,--output", flags->output, "the MIDI file to write; may be left out with --json");
+  command->callback([flags, &context] {
+    if (flags->output.empty() && !context.json) {
+      throw CLI::RequiredError("--output");
+    }
+    context.run = [flags, &context] { return RunDetokenize(*flags, context); };
+  });
+}
+
+}  // namespace continuo

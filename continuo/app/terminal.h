@@ -1,0 +1,43 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <mutex>
+#include <string>
+
+#include "continuo/core/progress.h"
+
+namespace continuo {
+
+/// From now on SIGINT and SIGTERM set a flag instead of ending the process; a second one ends it at once.
+void CatchInterrupts();
+
+/// The signal that came (SIGINT, SIGTERM), or 0.
+int InterruptSignal();
+
+/// A progress bar on stderr with rate and time left, shown once work has taken half a second, and only
+/// where stderr is a terminal and `quiet` is false. Stops when a signal came.
+class TerminalProgress : public Progress {
+ public:
+  /// `unit` is the plural of what is counted: "files", "bars".
+  TerminalProgress(std::string unit, bool quiet);
+  ~TerminalProgress() override;
+
+  void Update(uint64_t done, uint64_t total, std::string_view note) override;
+  bool ShouldStop() const override { return InterruptSignal() != 0; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  const std::string unit_;
+  const bool shown_;
+  const Clock::time_point start_ = Clock::now();
+  std::mutex mutex_;
+  Clock::time_point drawn_ = start_;
+  bool line_open_ = false;
+};
+
+/// "1:02:03", "2:03".
+std::string FormatDuration(double seconds);
+
+}  // namespace continuo

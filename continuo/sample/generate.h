@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "continuo/core/progress.h"
+#include "continuo/core/result.h"
+#include "continuo/model/language_model.h"
+#include "continuo/sample/sampler.h"
+#include "continuo/token/tokenizer.h"
+
+namespace continuo {
+
+struct GenerationOptions {
+  size_t bars = 32;     // of each piece, the prompt's bars among them; 1 to kMaxBars
+  size_t count = 1;     // pieces
+  uint64_t seed = 1;    // piece i draws from the random stream (seed, i)
+  size_t batch = 8;     // pieces decoded side by side; changes the speed alone
+  SamplingOptions sampling;
+};
+
+/// More bars than anybody asks for; keeps sizes within bounds.
+inline constexpr size_t kMaxBars = 10000;
+
+struct GeneratedPiece {
+  std::vector<TokenId> ids;  // the prompt's, then the new ones; without BOS and EOS
+  size_t prompt_length = 0;  // how many of `ids` are the prompt's
+  size_t slides = 0;         // how often the window slid
+  double nll = 0.0;          // mean negative log-likelihood of the new ids under the model itself, in nats
+};
+
+/// Receives each piece as soon as it is whole, from the calling thread, in the order of completion.
+using PieceSink = std::function<Status(size_t index, GeneratedPiece piece)>;
+
+/// Writes `options.count` pieces of exactly `options.bars` complete bars. Each begins with BOS, where the
+/// vocabulary has it, and `prompt`, which may be empty; a prompt is what Tokenizer's grammar accepts and
+/// leaves at least one bar to write.
+///
+/// A piece that outgrows the model's context goes on in a window that begins on a bar line and holds at
+/// most three quarters of the context (WindowFromBar).
+///
+/// Piece i is the same whatever `count`, `batch` and the number of threads. Stops early, without error, when
+/// `progress` asks for it: pieces not handed to `sink` by then are dropped. Fails on options out of range, on
+/// a model and tokenizer of different vocabularies, on a piece that doesn't get to its last bar within
+/// 1,024 tokens a bar, and when `sink` fails.
+Status Generate(const LanguageModel& model, const Tokenizer& tokenizer, std::span<const TokenId> prompt,
+                const GenerationOptions& options, const PieceSink& sink, Progress& progress);
+
+}  // namespace continuo

@@ -1,0 +1,135 @@
+#include "continuo/sample/sampler.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace continuo {
+namespace {
+
+bool Likelier(const Sampler::Candidate& a, const Sampler::Candidate& b) {
+  return a.probability != b.probability ? a.probability > b.probability : a.id < b.id;
+}
+
+}  // namespace
+
+Status CheckSamplingOptions(const SamplingOptions& options) {
+  if (!(options.temperature >= 0.0) || !std::isfinite(options.temperature)) {
+    return MakeError("temperature is {}, expected 0 (always the likeliest token) or more", options.temperature);
+  }
+  if (options.top_k < 0) {
+    return MakeError("top-k is {}, expected 1 or more", options.top_k);
+  }
+  if (!(options.top_p > 0.0 && options.top_p <= 1.0)) {
+    return MakeError("top-p is {}, expected more than 0 and at most 1", options.top_p);
+  }
+  if (!(options.min_p >= 0.0 && options.min_p <= 1.0)) {
+    return MakeError("min-p is {}, expected 0 to 1", options.min_p);
+  }
+  if (!(options.repetition_penalty > 0.0) || !std::isfinite(options.repetition_penalty)) {
+    return MakeError("repetition penalty is {}, expected more than 0 (1 is none)", options.repetition_penalty);
+  }
+  return {};
+}
+
+Sampler::Sampler(const SamplingOptions& options) : options_(options) {
+  CONTINUO_CHECK(CheckSamplingOptions(options).ok());
+}
+
+void Sampler::Normalize() {
+  const double highest = candidates_.front().probability;
+  double sum = 0.0;
+  for (Candidate& candidate : candidates_) {
+    candidate.probability = std::exp(candidate.probability - highest);
+    sum += candidate.probability;
+  }
+  for (Candidate& candidate : candidates_) {
+    candidate.probability /= sum;
+  }
+}
+
+std::span<const Sampler::Candidate> Sampler::Distribution(std::span<const float> logits, std::span<const uint8_t> seen,
+                                                          std::span<const uint8_t> allowed) {
+  CONTINUO_CHECK(logits.size() == seen.size() && logits.size() == allowed.size());
+  // `probability` holds the logit until Normalize.
+  candidates_.clear();
+  for (size_t id = 0; id < logits.size(); ++id) {
+    if (allowed[id] == 0) {
+      continue;
+    }
+    double logit = logits[id];
+    if (std::isnan(logit) || logit == -std::numeric_limits<double>::infinity()) {
+      continue;
+    }
+    logit = std::min<double>(logit, std::numeric_limits<float>::max());
+    if (seen[id] != 0 && options_.repetition_penalty != 1.0) {
+      logit = logit < 0 ? logit * options_.repetition_penalty : logit / options_.repetition_penalty;
+    }
+    if (options_.temperature > 0.0) {
+      logit /= options_.temperature;
+    }
+    candidates_.push_back({static_cast<TokenId>(id), logit});
+  }
+  if (candidates_.empty()) {
+    for (size_t id = 0; id < allowed.size(); ++id) {
+      if (allowed[id] != 0) {
+        candidates_.push_back({static_cast<TokenId>(id), 0.0});
+      }
+    }
+  }
+  CONTINUO_CHECK(!candidates_.empty());
+
+  std::sort(candidates_.begin(), candidates_.end(), Likelier);
+  if (options_.temperature == 0.0) {
+    candidates_.resize(1);
+    candidates_.front().probability = 1.0;
+    return candidates_;
+  }
+  const auto k = static_cast<size_t>(options_.top_k);
+  if (k > 0 && k < candidates_.size()) {
+    const double least = candidates_[k - 1].probability;
+    size_t keep = k;
+    while (keep < candidates_.size() && candidates_[keep].probability == least) {
+      ++keep;
+    }
+    candidates_.resize(keep);
+  }
+  Normalize();
+  if (options_.top_p < 1.0) {
+    // An id stays as long as the likelier ones together fall short of p.
+    double before = 0.0;
+    size_t keep = 0;
+    while (keep < candidates_.size() && before < options_.top_p) {
+      before += candidates_[keep++].probability;
+    }
+    candidates_.resize(keep);
+  }
+  if (options_.min_p > 0.0) {
+    const double least = options_.min_p * candidates_.front().probability;
+    while (candidates_.back().probability < least) {
+      candidates_.pop_back();
+    }
+  }
+  double sum = 0.0;
+  for (const Candidate& candidate : candidates_) {
+    sum += candidate.probability;
+  }
+  for (Candidate& candidate : candidates_) {
+    candidate.probability /= sum;
+  }
+  return candidates_;
+}
+
+TokenId Sampler::Sample(std::span<const float> logits, std::span<const uint8_t> seen, std::span<const uint8_t> allowed,
+                        double uniform) {
+  double below = 0.0;
+  for (const Candidate& candidate : Distribution(logits, seen, allowed)) {
+    below += candidate.probability;
+    if (uniform < below) {
+      return candidate.id;
+    }
+  }
+  return candidates_.back().id;  // the sum fell short of 1 by rounding
+}
+
+}  // namespace continuo
