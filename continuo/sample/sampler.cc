@@ -7,6 +7,8 @@
 namespace continuo {
 namespace {
 
+constexpr double kLargestLogit = 1e300;
+
 bool Likelier(const Sampler::Candidate& a, const Sampler::Candidate& b) {
   return a.probability != b.probability ? a.probability > b.probability : a.id < b.id;
 }
@@ -61,13 +63,14 @@ std::span<const Sampler::Candidate> Sampler::Distribution(std::span<const float>
     if (std::isnan(logit) || logit == -std::numeric_limits<double>::infinity()) {
       continue;
     }
-    logit = std::min<double>(logit, std::numeric_limits<float>::max());
     if (seen[id] != 0 && options_.repetition_penalty != 1.0) {
       logit = logit < 0 ? logit * options_.repetition_penalty : logit / options_.repetition_penalty;
     }
     if (options_.temperature > 0.0) {
       logit /= options_.temperature;
     }
+    // Differences of what is left stay finite.
+    logit = std::clamp(logit, -kLargestLogit, kLargestLogit);
     candidates_.push_back({static_cast<TokenId>(id), logit});
   }
   if (candidates_.empty()) {
