@@ -1,0 +1,38 @@
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include "continuo/app/command.h"
+
+namespace continuo {
+namespace {
+
+/// Becomes continuo-train, which alone links LibTorch. Returns only on failure.
+Status RunTrain(const std::vector<std::string>& arguments) {
+  const std::string program = (ProgramFolder() / "continuo-train").string();
+  if (::access(program.c_str(), X_OK) != 0) {
+    return Error{fmt::format("{}: is not there: this build has no training", program),
+                 "install LibTorch with tools/bootstrap.sh and build again"};
+  }
+  std::vector<char*> argv = {const_cast<char*>(program.c_str())};
+  for (const std::string& argument : arguments) {
+    argv.push_back(const_cast<char*>(argument.c_str()));
+  }
+  argv.push_back(nullptr);
+  ::execv(program.c_str(), argv.data());
+  return MakeError("{}: cannot start: {}", program, std::generic_category().message(errno));
+}
+
+}  // namespace
+
+void AddTrainCommand(CLI::App& app, AppContext& context) {
+  CLI::App* command = app.add_subcommand("train", "Train a model on a corpus (starts continuo-train)");
+  command->prefix_command();
+  command->set_help_flag();  // --help is continuo-train's to answer
+  command->callback([command, &context] {
+    context.run = [arguments = command->remaining()] { return RunTrain(arguments); };
+  });
+}
+
+}  // namespace continuo
