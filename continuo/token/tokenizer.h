@@ -26,7 +26,8 @@ class Tokenizer {
   /// Makes the tokenizer of a configuration. Fails on values that the configuration's kind can't have.
   static Result<std::unique_ptr<Tokenizer>> Create(const TokenizerConfig& config);
   /// `spec` is a preset's name (remi, remiplus, midilike, ...) or the path of a tokenizer.json.
-  static Result<std::unique_ptr<Tokenizer>> Load(const std::string& spec, MidiTokRelease release = MidiTokRelease::k3_1_0);
+  static Result<std::unique_ptr<Tokenizer>> Load(const std::string& spec,
+                                                 MidiTokRelease release = MidiTokRelease::k3_1_0);
   virtual ~Tokenizer();
 
   const TokenizerConfig& config() const { return config_; }
@@ -60,7 +61,7 @@ class Tokenizer {
 
   /// map[id] is the id that `id` becomes when music is moved by `semitones`; -1 where that leaves the
   /// pitch range. Drums and all that is no pitch (or chord) map to themselves.
-  std::vector<TokenId> TransposeMap(int semitones) const;
+  virtual std::vector<TokenId> TransposeMap(int semitones) const = 0;
 
  protected:
   Tokenizer(TokenizerConfig config, Vocabulary vocabulary);

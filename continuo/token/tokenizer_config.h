@@ -2,7 +2,6 @@
 
 #include <array>
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,5 +18,103 @@ enum class TokenizationKind { kRemi, kMidiLike, kTsd };
 /// "3.0.4" or "3.1.0".
 Result<MidiTokRelease> ParseMidiTokRelease(std::string_view text);
 std::string_view ToString(MidiTokRelease release);
+/// "REMI", "MIDILike" or "TSD", as MidiTok writes them.
+std::string_view ToString(TokenizationKind kind);
+
+/// Of the beats first to last-1, each is divided into `resolution` parts.
+struct BeatRange {
+  int first = 0;
+  int last = 0;
+  int resolution = 1;
+  bool operator==(const BeatRange&) const = default;
+};
+
+/// Time signatures numerator/denominator for each of the numerators, in the order of their ids.
+struct MeterRange {
+  int denominator = 4;
+  std::vector<int> numerators;
+  bool operator==(const MeterRange&) const = default;
+};
+
+/// A chord's name and its notes in semitones above the lowest.
+struct ChordQuality {
+  std::string name;
+  std::vector<int> intervals;
+  bool operator==(const ChordQuality&) const = default;
+};
+
+/// What MidiTok's TokenizerConfig holds, under the same names, plus the kind and the release. A key of
+/// MidiTok's that is missing here is one that we refuse unless it has its default (see tokenizer_json.h).
+/// The values here are the defaults of release 3.1.0; DefaultConfig gives those of either.
+struct TokenizerConfig {
+  TokenizationKind kind = TokenizationKind::kRemi;
+  MidiTokRelease release = MidiTokRelease::k3_1_0;
+
+  std::array<int, 2> pitch_range{21, 109};  // the upper end belongs to it in 3.1.0, not in 3.0.4
+  std::vector<BeatRange> beat_res{{0, 4, 8}, {4, 12, 4}};
+  int num_velocities = 32;
+  bool remove_duplicated_notes = false;
+  std::string encode_ids_split = "bar";  // no effect on ids; kept for MidiTok
+  std::vector<std::string> special_tokens{"PAD_None", "BOS_None", "EOS_None", "MASK_None"};
+
+  bool use_velocities = true;
+  std::vector<int> use_note_duration_programs;  // -1 (drums) to 127
+  bool use_chords = false;
+  bool use_rests = false;
+  bool use_tempos = false;
+  bool use_time_signatures = true;
+  bool use_sustain_pedals = false;
+  bool use_pitch_bends = false;
+  bool use_programs = false;
+  bool use_pitchdrum_tokens = true;
+  double default_note_duration = 0.5;  // in beats, for programs without durations
+
+  std::vector<int> programs;                  // -1 (drums) to 127, in any order
+  bool one_token_stream_for_programs = true;  // counts only with use_programs
+  bool program_changes = false;               // counts only with use_programs
+
+  std::vector<BeatRange> beat_res_rest{{0, 1, 8}, {1, 2, 4}, {2, 12, 2}};
+
+  std::vector<ChordQuality> chord_maps;
+  bool chord_tokens_with_root_note = false;
+  std::optional<std::array<int, 2>> chord_unknown;  // numbers of notes [first, last) of chords without a name
+
+  int num_tempos = 32;
+  std::array<double, 2> tempo_range{40, 250};  // quarter notes per minute
+  bool log_tempos = false;
+  bool delete_equal_successive_tempo_changes = false;
+
+  std::vector<MeterRange> time_signature_range{{8, {3, 12, 6}}, {4, {5, 6, 3, 2, 1, 4}}};
+  bool delete_equal_successive_time_sig_changes = false;
+
+  bool sustain_pedal_duration = false;                   // counts only with use_sustain_pedals
+  std::array<int, 3> pitch_bend_range{-8192, 8191, 32};  // first, last, how many
+  std::array<int, 2> drums_pitch_range{27, 88};          // ends as in pitch_range
+
+  bool use_bar_end_tokens = false;                 // REMI
+  bool add_trailing_bars = false;                  // REMI, 3.1.0
+  std::optional<std::array<int, 3>> max_duration;  // MIDI-Like: beats, parts, parts in a beat
+
+  bool operator==(const TokenizerConfig&) const = default;
+};
+
+/// MidiTok's defaults, which differ between the releases.
+TokenizerConfig DefaultConfig(TokenizationKind kind, MidiTokRelease release);
+
+/// The names that PresetConfig knows.
+std::vector<std::string> PresetNames();
+/// The configuration of a preset: remi, remiplus, midilike (4/4 without and with meter and chords, 32
+/// velocities), hw_remi, hw_remiplus, hw_midilike (16 velocities), remi_default, midilike_default,
+/// tsd_default (MidiTok's), remi_programs, remi_all, midilike_all, tsd_all (all tracks in one stream).
+/// Empty for another name.
+std::optional<TokenizerConfig> PresetConfig(std::string_view name, MidiTokRelease release);
+
+/// Switches off what MidiTok switches off (what counts only together with something that is off), and
+/// checks each value against what its key may hold.
+Result<TokenizerConfig> NormalizeConfig(TokenizerConfig config);
+
+/// `values` in the order in which a Python set made from them gives them back; without repeats. MidiTok
+/// numbers the program tokens in that order. Values are -1 or more.
+std::vector<int> PythonSetOrder(const std::vector<int>& values);
 
 }  // namespace continuo

@@ -1,0 +1,91 @@
+#include "continuo/token/chords.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+
+namespace continuo {
+
+namespace {
+
+constexpr size_t kWindow = 10;    // notes looked at together
+constexpr int kMaxInterval = 24;  // semitones from the first to the last note of a chord
+
+// MidiTok takes the resolution of the first range that has beat 0 among its ends.
+int FirstBeatResolution(const TokenizerConfig& config) {
+  for (const BeatRange& range : config.beat_res) {
+    if (range.first == 0) {
+      return range.resolution;
+    }
+  }
+  return config.beat_res.front().resolution;
+}
+
+// The token of a chord given by its intervals, or kNoToken.
+TokenId ChordToken(const TokenTables& tables, const int* intervals, size_t count, int root) {
+  const std::vector<ChordQuality>& chords = tables.config.chord_maps;
+  for (size_t i = 0; i < chords.size(); ++i) {
+    const std::vector<int>& known = chords[i].intervals;
+    if (known.size() == count && std::equal(known.begin(), known.end(), intervals)) {
+      return tables.chord[i][static_cast<size_t>(root)];
+    }
+  }
+  return count < tables.unknown_chord.size() ? tables.unknown_chord[count][static_cast<size_t>(root)] : kNoToken;
+}
+
+}  // namespace
+
+std::vector<DetectedChord> DetectChords(const std::vector<PreparedNote>& notes,
+                                        const std::vector<BeatSection>& sections, const TokenTables& tables) {
+  std::vector<DetectedChord> chords;
+  const int resolution = FirstBeatResolution(tables.config);
+  size_t section = 0;
+  int32_t previous = -1;
+  size_t first = 0;
+  while (first < notes.size()) {
+    const PreparedNote& lowest = notes[first];
+    if (lowest.time == previous) {
+      ++first;
+      continue;
+    }
+    while (section + 1 < sections.size() && lowest.time >= sections[section].end) {
+      ++section;
+    }
+    const int32_t half = sections[section].ticks_per_beat / 2;
+    // Notes at most one part of a beat apart; compared without the division.
+    const int64_t reach = sections[section].ticks_per_beat;
+    const size_t limit = std::min(notes.size(), first + kWindow);
+    size_t last = first;
+    bool ambiguous = false;
+    while (last < limit && static_cast<int64_t>(notes[last].time - lowest.time) * resolution <= reach) {
+      ambiguous = ambiguous || std::abs(notes[last].end() - lowest.end()) > half;
+      ++last;
+    }
+    if (ambiguous) {
+      first = last;
+      continue;
+    }
+    const bool is_short = lowest.duration <= half;
+    if (is_short) {
+      while (notes[last - 1].time != lowest.time) {
+        --last;
+      }
+    }
+    const size_t count = last - first;
+    if (count >= 3 && count <= 5 && notes[last - 1].pitch - lowest.pitch <= kMaxInterval) {
+      std::array<int, 5> intervals{};
+      for (size_t i = 0; i < count; ++i) {
+        intervals[i] = notes[first + i].pitch - lowest.pitch;
+      }
+      const TokenId id = ChordToken(tables, intervals.data(), count, lowest.pitch % 12);
+      if (id != kNoToken) {
+        chords.push_back({lowest.time, id});
+      }
+    }
+    previous = notes[last - 1].time;
+    first = last;
+  }
+  return chords;
+}
+
+}  // namespace continuo

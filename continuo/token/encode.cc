@@ -1,0 +1,265 @@
+#include "continuo/token/encode.h"
+
+#include <algorithm>
+
+#include "continuo/token/release_profile.h"
+
+namespace continuo {
+
+namespace {
+
+using Kind = ScoreEvent::Kind;
+
+int32_t TicksPerBeat(int denominator, int32_t ticks_per_quarter) {
+  return std::max(1, static_cast<int32_t>(ticks_per_quarter * 4.0 / denominator));
+}
+
+// Appends to a stream; with program changes, a Program token where the program changes.
+class Writer {
+ public:
+  Writer(const TokenTables& tables, size_t events)
+      : tables_(tables), changes_(tables.one_stream() && tables.config.program_changes) {
+    ids_.reserve(events * 4 + 64);
+  }
+
+  void Put(TokenId id) {
+    if (id != kNoToken) {
+      ids_.push_back(id);
+    }
+  }
+
+  void PutEvent(const ScoreEvent& event) {
+    for (uint8_t i = 0; i < event.count; ++i) {
+      ids_.push_back(event.ids[i]);
+    }
+  }
+
+  /// The Program token that comes before an event, and before its time tokens' effect on rests. True if
+  /// there is one.
+  bool PutProgramChange(const ScoreEvent& event) {
+    if (!changes_ || event.kind < Kind::kBend || event.program == program_) {
+      return false;
+    }
+    program_ = event.program;
+    Put(tables_.program[static_cast<size_t>(event.program + 1)]);
+    return true;
+  }
+
+  /// Time tokens as long as `ticks`, from the longest that fits down; what is left of `ticks`.
+  int32_t PutTime(int32_t ticks, const TimeTable& table, const std::vector<TokenId>& ids) {
+    while (ticks >= table.min_ticks() && table.min_ticks() > 0) {
+      const size_t index = table.Floor(ticks);
+      ids_.push_back(ids[index]);
+      ticks -= table.ticks()[index];
+    }
+    return ticks;
+  }
+
+  std::vector<TokenId> Take() { return std::move(ids_); }
+
+ private:
+  const TokenTables& tables_;
+  const bool changes_;
+  int program_ = -2;  // none yet
+  std::vector<TokenId> ids_;
+};
+
+// Bars and positions of REMI. Times in ticks.
+class RemiEncoder {
+ public:
+  RemiEncoder(const std::vector<ScoreEvent>& events, int32_t ticks_per_quarter, const TokenTables& tables)
+      : events_(events),
+        ticks_per_quarter_(ticks_per_quarter),
+        tables_(tables),
+        profile_(tables.config.release),
+        writer_(tables, events.size()) {}
+
+  std::vector<TokenId> Run() {
+    SetMeter(FirstMeter());
+    for (const ScoreEvent& event : events_) {
+      if (event.time != previous_tick_) {
+        MoveTo(event);
+      }
+      if (event.kind == Kind::kTimeSig) {
+        ChangeMeter(event);
+      }
+      if (writer_.PutProgramChange(event)) {
+        note_end_ = std::max(note_end_, event.time);
+      }
+      writer_.PutEvent(event);
+      if (event.kind == Kind::kNote) {
+        note_end_ = std::max(note_end_, event.end);
+      } else {
+        note_end_ = std::max(note_end_, event.time);
+      }
+    }
+    if (tables_.config.add_trailing_bars && note_end_ > previous_tick_) {
+      AddBars(note_end_, !events_.empty() && events_.back().kind == Kind::kTimeSig);
+    }
+    return writer_.Take();
+  }
+
+ private:
+  int FirstMeter() const {
+    if (tables_.config.use_time_signatures) {
+      for (const ScoreEvent& event : events_) {
+        if (event.kind == Kind::kTimeSig) {
+          return event.end;
+        }
+      }
+    }
+    return -1;
+  }
+
+  void SetMeter(int index) {
+    meter_ = index;
+    const Meter meter = index < 0 ? Meter{} : tables_.time_signatures[static_cast<size_t>(index)];
+    ticks_per_beat_ = TicksPerBeat(meter.denominator, ticks_per_quarter_);
+    ticks_per_bar_ = ticks_per_beat_ * meter.numerator;
+    ticks_per_position_ = std::max(1, ticks_per_beat_ / tables_.positions_per_beat);
+  }
+
+  void ChangeMeter(const ScoreEvent& event) {
+    bar_at_meter_ += (event.time - tick_at_meter_) / ticks_per_bar_;
+    tick_at_meter_ = event.time;
+    SetMeter(event.end);
+    --previous_tick_;  // so that the next event gets its Position even at this tick
+  }
+
+  void MoveTo(const ScoreEvent& event) {
+    if (tables_.config.use_rests) {
+      AddRest(event);
+    }
+    AddBars(event.time, event.kind == Kind::kTimeSig);
+    if (event.kind != Kind::kTimeSig) {
+      const int32_t position = (event.time - tick_at_bar_) / ticks_per_position_;
+      if (position >= 0 && position < tables_.positions) {
+        writer_.Put(tables_.first_position + position);
+      }
+    }
+    previous_tick_ = event.time;
+  }
+
+  void AddRest(const ScoreEvent& event) {
+    const TimeTable& table = tables_.rest_table(ticks_per_beat_);
+    if (event.time - note_end_ < table.min_ticks()) {
+      return;
+    }
+    previous_tick_ = profile_.rests_from_note_end ? note_end_ : std::max(note_end_, previous_tick_);
+    previous_tick_ = event.time - writer_.PutTime(event.time - previous_tick_, table, tables_.rest);
+    // The rest may cross bar lines; there the Bar token is left out.
+    const int32_t bar = bar_at_meter_ + FloorDivide(previous_tick_ - tick_at_meter_, ticks_per_bar_);
+    if (bar > bar_) {
+      bar_ = std::max(bar_, 0);
+      tick_at_bar_ += (bar - bar_) * ticks_per_bar_;
+      bar_ = bar;
+    }
+  }
+
+  void AddBars(int32_t until, bool before_meter) {
+    const int32_t last = bar_at_meter_ + FloorDivide(until - tick_at_meter_, ticks_per_bar_);
+    while (bar_ < last) {
+      ++bar_;
+      tick_at_bar_ = tick_at_meter_ + (bar_ - bar_at_meter_) * ticks_per_bar_;
+      if (bar_ > 0) {
+        writer_.Put(tables_.bar_end);
+      }
+      writer_.Put(tables_.bar);
+      // The signature that is written next stands for that of the last bar.
+      if (meter_ >= 0 && !(before_meter && bar_ == last)) {
+        writer_.Put(tables_.time_signature[static_cast<size_t>(meter_)]);
+      }
+    }
+  }
+
+  static int32_t FloorDivide(int32_t a, int32_t b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
+
+  const std::vector<ScoreEvent>& events_;
+  const int32_t ticks_per_quarter_;
+  const TokenTables& tables_;
+  const ReleaseProfile profile_;
+  Writer writer_;
+
+  int meter_ = -1;
+  int32_t ticks_per_beat_ = 1;
+  int32_t ticks_per_bar_ = 1;
+  int32_t ticks_per_position_ = 1;
+  int32_t bar_ = -1;
+  int32_t bar_at_meter_ = 0;
+  int32_t tick_at_meter_ = 0;
+  int32_t tick_at_bar_ = 0;
+  int32_t previous_tick_ = -1;
+  int32_t note_end_ = 0;
+};
+
+}  // namespace
+
+std::vector<TokenId> EncodeRemi(const std::vector<ScoreEvent>& events, int32_t ticks_per_quarter,
+                                const TokenTables& tables) {
+  return RemiEncoder(events, ticks_per_quarter, tables).Run();
+}
+
+std::vector<TokenId> EncodeShifts(const std::vector<ScoreEvent>& events, int32_t ticks_per_quarter,
+                                  const TokenTables& tables) {
+  Writer writer(tables, events.size());
+  const ReleaseProfile profile(tables.config.release);
+  const TimeTable* shifts = &tables.time_table(ticks_per_quarter);
+  const TimeTable* rests = &tables.rest_table(ticks_per_quarter);
+  int32_t previous_tick = 0;
+  int32_t note_end = 0;
+  for (const ScoreEvent& event : events) {
+    if (event.time != previous_tick) {
+      if (tables.config.use_rests && event.time - note_end >= rests->min_ticks()) {
+        previous_tick = profile.rests_from_note_end ? note_end : std::max(note_end, previous_tick);
+        previous_tick = event.time - writer.PutTime(event.time - previous_tick, *rests, tables.rest);
+      }
+      writer.PutTime(event.time - previous_tick, *shifts, tables.time_shift);
+      previous_tick = event.time;
+    }
+    if (event.kind == Kind::kTimeSig) {
+      const int denominator = tables.time_signatures[static_cast<size_t>(event.end)].denominator;
+      const int32_t ticks_per_beat = TicksPerBeat(denominator, ticks_per_quarter);
+      shifts = &tables.time_table(ticks_per_beat);
+      rests = &tables.rest_table(ticks_per_beat);
+    }
+    if (writer.PutProgramChange(event)) {
+      note_end = std::max(note_end, event.time);
+    }
+    writer.PutEvent(event);
+    switch (event.kind) {
+      case Kind::kNote:
+        note_end = std::max(note_end, event.end);
+        break;
+      case Kind::kTimeSig:
+        // MIDI-Like does not count a time signature among what ends a silence; TSD does.
+        note_end = tables.note_on_off() ? note_end : std::max(note_end, event.time);
+        break;
+      case Kind::kNoteOff:
+        // Only the Program token before it counts.
+        note_end = tables.program_tokens() ? std::max(note_end, event.time) : note_end;
+        break;
+      default:
+        note_end = std::max(note_end, event.time);
+        break;
+    }
+  }
+  return writer.Take();
+}
+
+std::vector<std::vector<TokenId>> EncodeScore(const Score& score, const TokenTables& tables) {
+  const PreparedScore prepared = PrepareScore(score, tables);
+  const bool remi = tables.config.kind == TokenizationKind::kRemi;
+  std::vector<std::vector<TokenId>> streams;
+  for (const std::vector<ScoreEvent>& events : OrderedEvents(prepared, tables)) {
+    streams.push_back((remi ? EncodeRemi : EncodeShifts)(events, prepared.ticks_per_quarter, tables));
+  }
+  if (tables.config.program_changes && !tables.one_stream()) {
+    for (size_t i = 0; i < prepared.tracks.size(); ++i) {
+      const TokenId program = tables.program[static_cast<size_t>(prepared.tracks[i].program + 1)];
+      streams[i].insert(streams[i].begin(), program);
+    }
+  }
+  return streams;
+}
+
+}  // namespace continuo

@@ -1,0 +1,617 @@
+#include "continuo/token/prepared_score.h"
+
+#include <algorithm>
+#include <cmath>
+#include <tuple>
+#include <utility>
+
+#include "continuo/token/release_profile.h"
+
+namespace continuo {
+
+namespace {
+
+// From the end of the section before (or 0) to before `end`, events lie on multiples of `step`.
+struct GridSection {
+  int32_t end = INT32_MAX;
+  int32_t step = 1;
+};
+
+// symusic's resample(): the product in doubles, rounded half away from zero.
+class TimeScale {
+ public:
+  TimeScale(int32_t from, int32_t to)
+      : scale_(static_cast<double>(to) / static_cast<double>(from)), same_(from == to) {}
+
+  int32_t operator()(int32_t time) const {
+    if (same_) {
+      return std::clamp(time, 0, kMaxTick);
+    }
+    const double scaled = scale_ * static_cast<double>(time);
+    if (!(scaled > 0)) {
+      return 0;
+    }
+    if (scaled >= kMaxTick) {
+      return kMaxTick;
+    }
+    const int32_t whole = static_cast<int32_t>(scaled);
+    return whole + (scaled - whole >= 0.5 ? 1 : 0);
+  }
+
+  int32_t Duration(int32_t duration) const {
+    return same_ ? std::clamp(duration, 0, kMaxTick) : std::max(1, (*this)(duration));
+  }
+
+  /// The product cut to an integer, as MidiTok does for time signatures.
+  int32_t Cut(int32_t time) const {
+    return same_ ? std::clamp(time, 0, kMaxTick)
+                 : static_cast<int32_t>(std::clamp(scale_ * static_cast<double>(time), 0.0, double{kMaxTick}));
+  }
+
+ private:
+  double scale_;
+  bool same_;
+};
+
+int32_t TicksPerBeat(int denominator, int32_t ticks_per_quarter) {
+  return std::max(1, static_cast<int32_t>(ticks_per_quarter * 4.0 / denominator));
+}
+
+int32_t TicksPerBar(const TimeSignature& meter, int32_t ticks_per_quarter) {
+  return TicksPerBeat(meter.denominator, ticks_per_quarter) * std::max(1, meter.numerator);
+}
+
+// numpy.round(x / step) * step: halves go to the even multiple.
+int32_t RoundToStep(int32_t time, int32_t step) {
+  return static_cast<int32_t>(std::nearbyint(static_cast<double>(time) / step)) * step;
+}
+
+bool SameMeter(const TimeSignature& a, const TimeSignature& b) {
+  return a.numerator == b.numerator && a.denominator == b.denominator;
+}
+
+// Moves each signature to a bar line of the one before and drops those that change nothing.
+void PlaceTimeSignatures(std::vector<TimeSignature>& meters, int32_t ticks_per_quarter, bool delete_equal) {
+  size_t i = 0;
+  int32_t ticks_per_bar = TicksPerBar(meters[0], ticks_per_quarter);
+  int32_t previous = 0;
+  const auto erase = [&meters](size_t at) { meters.erase(meters.begin() + static_cast<std::ptrdiff_t>(at)); };
+  while (i < meters.size()) {
+    if (i >= 1 && SameMeter(meters[i], meters[i - 1])) {
+      erase(i);
+      continue;
+    }
+    if (i >= 1) {
+      meters[i].time = std::max(meters[i].time, meters[i - 1].time);
+    }
+    const int32_t past_bar = (meters[i].time - previous) % ticks_per_bar;
+    if (past_bar > 0) {
+      meters[i].time += ticks_per_bar - past_bar;
+    }
+    ticks_per_bar = TicksPerBar(meters[i], ticks_per_quarter);
+    previous = meters[i].time;
+    if (i >= 1 && meters[i].time == meters[i - 1].time) {
+      erase(i - 1);
+      if (i >= 2 && SameMeter(meters[i - 1], meters[i - 2])) {
+        erase(i - 1);
+        ticks_per_bar = TicksPerBar(meters[i - 2], ticks_per_quarter);
+        previous = meters[i - 2].time;
+        --i;
+      }
+      continue;
+    }
+    ++i;
+  }
+  const bool first_is_common = meters[0].numerator == 4 && meters[0].denominator == 4;
+  if (delete_equal && first_is_common) {
+    meters[0].time = 0;
+  } else if (meters[0].time != 0) {
+    meters.insert(meters.begin(), TimeSignature{});
+  }
+}
+
+template <typename Section, typename Value>
+std::vector<Section> Sections(const std::vector<TimeSignature>& meters, const Value& value) {
+  std::vector<Section> sections;
+  for (size_t i = 0; i < meters.size(); ++i) {
+    const int32_t end = i + 1 < meters.size() ? meters[i + 1].time : INT32_MAX;
+    const int32_t here = value(meters[i]);
+    if (!sections.empty() && value(meters[i - 1]) == here) {
+      sections.back().end = end;
+    } else {
+      sections.push_back({end, here});
+    }
+  }
+  return sections;
+}
+
+// Puts times on the grid of the section they lie in. An event has a `time`.
+class Grid {
+ public:
+  Grid(std::vector<GridSection> sections, const ReleaseProfile& profile)
+      : sections_(std::move(sections)), profile_(profile) {}
+
+  /// False where all events are on the grid already.
+  bool active() const { return sections_.size() > 1 || (!sections_.empty() && sections_[0].step != 1); }
+
+  template <typename Event>
+  void MoveTimes(std::vector<Event>& events) const {
+    if (!active() || events.empty()) {
+      return;
+    }
+    if (profile_.section_index_bugs) {
+      ForEachWrongSection(WrongSectionEnds(events), events.size(),
+                          [&events](size_t i, int32_t step) { events[i].time = RoundToStep(events[i].time, step); });
+      return;
+    }
+    size_t first = 0;
+    int32_t start = 0;
+    // The borders are looked up before any time changes.
+    std::vector<size_t> borders;
+    for (const GridSection& section : sections_) {
+      borders.push_back(section.end == INT32_MAX ? events.size() : LowerBound(events, section.end, 0));
+    }
+    for (size_t s = 0; s < sections_.size(); ++s) {
+      if (sections_[s].step != 1) {
+        for (size_t i = first; i < borders[s]; ++i) {
+          events[i].time = RoundToStep(events[i].time - start, sections_[s].step) + start;
+        }
+      }
+      first = std::max(first, borders[s]);
+      start = sections_[s].end;
+    }
+  }
+
+  /// Puts both ends of events with a duration on their grids.
+  template <typename Event>
+  void MoveEnds(std::vector<Event>& events) const {
+    if (!active() || events.empty()) {
+      return;
+    }
+    if (profile_.section_index_bugs) {
+      const std::vector<size_t> borders = WrongSectionEnds(events);
+      MoveTimes(events);
+      RoundDurations(events, borders);
+      return;
+    }
+    std::vector<int32_t> ends;
+    ends.reserve(events.size());
+    for (const Event& event : events) {
+      ends.push_back(event.time + event.duration);
+    }
+    MoveTimes(events);
+    for (size_t i = 0; i < events.size(); ++i) {
+      const auto [end_start, end_step] = At(ends[i]);
+      int32_t end = RoundToStep(ends[i] - end_start, end_step) + end_start;
+      if (end <= events[i].time) {
+        end = events[i].time + At(events[i].time).second;
+      }
+      events[i].duration = end - events[i].time;
+    }
+  }
+
+  /// 3.0.4's way with durations: rounds them by themselves, then the ends that cross a section's border.
+  template <typename Event>
+  void RoundDurations(std::vector<Event>& events, const std::vector<size_t>& borders) const {
+    ForEachWrongSection(borders, events.size(), [&events](size_t i, int32_t step) {
+      events[i].duration = RoundToStep(events[i].duration, step);
+      if (events[i].duration == 0) {
+        events[i].duration = step;
+      }
+    });
+    std::vector<int32_t> ends;
+    ends.reserve(events.size());
+    for (const Event& event : events) {
+      ends.push_back(event.time + event.duration);
+    }
+    size_t first = 0;
+    for (size_t s = 0; s + 1 < borders.size(); ++s) {
+      const size_t last = borders[s];
+      const int32_t border_time = events[last].time;
+      const size_t count = last > first ? last - first : 0;
+      for (size_t i = 0; i < count; ++i) {
+        if (ends[first + i] < border_time) {
+          continue;
+        }
+        // The position in the slice is used as one in the whole list.
+        const int32_t step = StepForBorder(borders, s, events[i].time);
+        events[i].duration = RoundToStep(ends[i], step) - events[i].time;
+      }
+      first = last;
+    }
+  }
+
+  template <typename Event>
+  std::vector<size_t> WrongSectionEnds(const std::vector<Event>& events) const {
+    std::vector<size_t> borders;
+    size_t first = 0;
+    for (size_t s = 0; s < sections_.size(); ++s) {
+      size_t last = events.size() - 1;
+      if (s + 1 < sections_.size()) {
+        // Relative to `first`, but used as an absolute position; 0 where no event is late enough.
+        const size_t found = LowerBound(events, sections_[s].end, first);
+        last = found == events.size() ? 0 : found - std::min(first, found);
+      }
+      borders.push_back(last);
+      first = last;
+    }
+    return borders;
+  }
+
+ private:
+  template <typename Event>
+  static size_t LowerBound(const std::vector<Event>& events, int32_t time, size_t first) {
+    const auto found = std::lower_bound(events.begin() + static_cast<std::ptrdiff_t>(first), events.end(), time,
+                                        [](const Event& event, int32_t value) { return event.time < value; });
+    return static_cast<size_t>(found - events.begin());
+  }
+
+  template <typename Function>
+  void ForEachWrongSection(const std::vector<size_t>& borders, size_t size, const Function& function) const {
+    size_t first = 0;
+    for (size_t s = 0; s < sections_.size(); ++s) {
+      const size_t last = s + 1 == sections_.size() ? size : borders[s];
+      if (sections_[s].step != 1) {
+        for (size_t i = first; i < last; ++i) {
+          function(i, sections_[s].step);
+        }
+      }
+      first = last;
+    }
+  }
+
+  // numpy.argmax(borders[s:] >= time), again without adding the slice's start.
+  int32_t StepForBorder(const std::vector<size_t>& borders, size_t s, int32_t time) const {
+    for (size_t i = s; i < borders.size(); ++i) {
+      if (static_cast<int64_t>(borders[i]) >= time) {
+        return sections_[i - s].step;
+      }
+    }
+    return sections_[0].step;
+  }
+
+  // Where the grid at a time starts, and its step.
+  std::pair<int32_t, int32_t> At(int32_t time) const {
+    size_t s = 0;
+    while (s + 1 < sections_.size() && sections_[s].end <= time) {
+      ++s;
+    }
+    return {s == 0 ? 0 : sections_[s - 1].end, sections_[s].step};
+  }
+
+  std::vector<GridSection> sections_;
+  ReleaseProfile profile_;
+};
+
+// Moves durations to the nearest that have a token.
+template <typename Event>
+void MoveDurations(std::vector<Event>& events, const std::vector<BeatSection>& sections, const TokenTables& tables) {
+  if (events.empty()) {
+    return;
+  }
+  const int32_t last_time = events.back().time;
+  size_t first = 0;
+  for (size_t s = 0; s < sections.size(); ++s) {
+    const bool is_last = s + 1 == sections.size() || sections[s].end > last_time;
+    size_t last = events.size();
+    if (!is_last) {
+      last = first;
+      while (last < events.size() && events[last].time < sections[s].end) {
+        ++last;
+      }
+    }
+    const TimeTable& table = tables.time_table(sections[s].ticks_per_beat);
+    for (size_t i = first; i < last; ++i) {
+      events[i].duration = table.ticks()[table.Nearest(events[i].duration)];
+    }
+    if (is_last) {
+      break;
+    }
+    first = last;
+  }
+}
+
+// Makes one of pedals that touch. Written after MidiTok's loop, groups of overlaps included: a group
+// that runs on past its first overlaps is not told to those that come after it.
+void MergePedals(std::vector<Pedal>& pedals) {
+  const size_t count = pedals.size();
+  std::vector<int32_t> ends(count);
+  for (size_t i = 0; i < count; ++i) {
+    ends[i] = pedals[i].time + pedals[i].duration;
+  }
+  std::vector<size_t> overlaps;
+  for (size_t i = 0; i + 1 < count; ++i) {
+    if (ends[i] >= pedals[i + 1].time) {
+      overlaps.push_back(i);
+    }
+  }
+  std::vector<bool> gone(count, false);
+  for (size_t o = 0; o < overlaps.size(); ++o) {
+    if (o > 0 && overlaps[o] == overlaps[o - 1] + 1) {
+      continue;
+    }
+    const size_t i = overlaps[o];
+    for (size_t next = i + 1; next < count && ends[i] >= pedals[next].time; ++next) {
+      pedals[i].duration = std::max(pedals[i].duration, ends[next] - pedals[i].time);
+      ends[i] = pedals[i].time + pedals[i].duration;
+      gone[next] = true;
+    }
+  }
+  size_t kept = 0;
+  for (size_t i = 0; i < count; ++i) {
+    if (!gone[i]) {
+      pedals[kept++] = pedals[i];
+    }
+  }
+  pedals.resize(kept);
+}
+
+// Of bends at one time, keeps the one with the largest absolute value, the first of equals.
+void MergeBends(std::vector<PreparedBend>& bends, const TokenTables& tables) {
+  size_t kept = 0;
+  for (size_t i = 0; i < bends.size(); ++i) {
+    const auto size = [&tables](const PreparedBend& bend) { return std::abs(tables.pitch_bend_values[bend.index]); };
+    if (kept > 0 && bends[kept - 1].time == bends[i].time) {
+      if (size(bends[i]) > size(bends[kept - 1])) {
+        bends[kept - 1] = bends[i];
+      }
+    } else {
+      bends[kept++] = bends[i];
+    }
+  }
+  bends.resize(kept);
+}
+
+template <typename Event>
+void SortByTime(std::vector<Event>& events) {
+  const auto earlier = [](const Event& a, const Event& b) { return a.time < b.time; };
+  if (!std::is_sorted(events.begin(), events.end(), earlier)) {
+    std::stable_sort(events.begin(), events.end(), earlier);
+  }
+}
+
+PreparedTrack ResampleTrack(const Track& track, const TimeScale& scale, const TokenTables& tables) {
+  PreparedTrack result;
+  result.program = track.is_drum ? -1 : std::min<int>(track.program, 127);
+  result.notes.resize(track.notes.size());
+  for (size_t i = 0; i < track.notes.size(); ++i) {
+    const Note& note = track.notes[i];
+    result.notes[i] = {scale(note.time), scale.Duration(note.duration), std::min<uint8_t>(note.pitch, 127),
+                       note.velocity};
+  }
+  SortByTime(result.notes);
+  if (tables.config.use_sustain_pedals) {
+    for (const Pedal& pedal : track.pedals) {
+      result.pedals.push_back({scale(pedal.time), scale.Duration(pedal.duration)});
+    }
+    SortByTime(result.pedals);
+  }
+  if (tables.config.use_pitch_bends) {
+    for (const PitchBend& bend : track.pitch_bends) {
+      result.bends.push_back({scale(bend.time), tables.NearestPitchBend(bend.value)});
+    }
+    SortByTime(result.bends);
+  }
+  return result;
+}
+
+// Joins the tracks of one program into the first of them.
+void MergePrograms(std::vector<PreparedTrack>& tracks) {
+  std::array<int, 129> count{};
+  for (const PreparedTrack& track : tracks) {
+    ++count[static_cast<size_t>(track.program + 1)];
+  }
+  std::array<int, 129> first;
+  first.fill(-1);
+  std::vector<PreparedTrack> merged;
+  for (PreparedTrack& track : tracks) {
+    int& place = first[static_cast<size_t>(track.program + 1)];
+    if (place < 0) {
+      place = static_cast<int>(merged.size());
+      merged.push_back(std::move(track));
+      continue;
+    }
+    PreparedTrack& target = merged[static_cast<size_t>(place)];
+    target.notes.insert(target.notes.end(), track.notes.begin(), track.notes.end());
+    target.pedals.insert(target.pedals.end(), track.pedals.begin(), track.pedals.end());
+    target.bends.insert(target.bends.end(), track.bends.begin(), track.bends.end());
+  }
+  for (PreparedTrack& track : merged) {
+    if (count[static_cast<size_t>(track.program + 1)] < 2) {
+      continue;
+    }
+    std::sort(track.notes.begin(), track.notes.end(), [](const PreparedNote& a, const PreparedNote& b) {
+      return std::tie(a.time, a.duration, a.pitch, a.velocity) < std::tie(b.time, b.duration, b.pitch, b.velocity);
+    });
+    std::sort(track.pedals.begin(), track.pedals.end(), [](const Pedal& a, const Pedal& b) {
+      return std::tie(a.time, a.duration) < std::tie(b.time, b.duration);
+    });
+    SortByTime(track.bends);
+  }
+  tracks = std::move(merged);
+}
+
+class Preparation {
+ public:
+  Preparation(const Score& score, const TokenTables& tables)
+      : score_(score), tables_(tables), config_(tables.config), profile_(config_.release), grid_({}, profile_) {}
+
+  PreparedScore Run() {
+    const TimeScale scale = ChooseResolution();
+    const bool several = HasSeveralDenominators();
+    prepared_.sections = Sections<BeatSection>(prepared_.time_signatures, [this](const TimeSignature& meter) {
+      return TicksPerBeat(meter.denominator, prepared_.ticks_per_quarter);
+    });
+    if (several) {
+      grid_ =
+          Grid(Sections<GridSection>(prepared_.time_signatures,
+                                     [this](const TimeSignature& meter) {
+                                       const double finest = tables_.positions_per_beat * (meter.denominator / 4.0);
+                                       return std::max(1, static_cast<int32_t>(prepared_.ticks_per_quarter / finest));
+                                     }),
+               profile_);
+    }
+    for (const Track& track : score_.tracks) {
+      prepared_.tracks.push_back(ResampleTrack(track, scale, tables_));
+    }
+    if (tables_.one_stream()) {
+      MergePrograms(prepared_.tracks);
+    }
+    std::erase_if(prepared_.tracks, [this](PreparedTrack& track) { return !PrepareTrack(track); });
+    if (config_.use_tempos) {
+      PrepareTempos(scale);
+    }
+    return std::move(prepared_);
+  }
+
+ private:
+  TimeScale ChooseResolution() {
+    std::vector<TimeSignature>& meters = prepared_.time_signatures;
+    const int32_t from = std::max(1, score_.ticks_per_quarter);
+    if (!config_.use_time_signatures) {
+      meters.assign(1, TimeSignature{});
+      prepared_.ticks_per_quarter = tables_.positions_per_beat;
+      return {from, prepared_.ticks_per_quarter};
+    }
+    for (const TimeSignature& meter : score_.time_signatures) {
+      if (tables_.FindTimeSignature(meter.numerator, meter.denominator) >= 0) {
+        meters.push_back(meter);
+      }
+    }
+    SortByTime(meters);
+    if (meters.empty() || meters[0].time != 0) {
+      meters.insert(meters.begin(), TimeSignature{});
+    }
+    int finest = 1;
+    for (const TimeSignature& meter : meters) {
+      finest = std::max(finest, meter.denominator);
+    }
+    prepared_.ticks_per_quarter = std::max(1, tables_.positions_per_beat * finest / 4);
+    const TimeScale scale(from, prepared_.ticks_per_quarter);
+    for (TimeSignature& meter : meters) {
+      meter.time = scale.Cut(meter.time);
+    }
+    PlaceTimeSignatures(meters, prepared_.ticks_per_quarter, config_.delete_equal_successive_time_sig_changes);
+    return scale;
+  }
+
+  bool HasSeveralDenominators() const {
+    for (const TimeSignature& meter : prepared_.time_signatures) {
+      if (meter.denominator != prepared_.time_signatures[0].denominator) {
+        return config_.use_time_signatures;
+      }
+    }
+    return false;
+  }
+
+  bool IsEmpty(const PreparedTrack& track) const {
+    return track.notes.empty() && track.pedals.empty() && track.bends.empty();
+  }
+
+  // False if nothing of the track is left.
+  bool PrepareTrack(PreparedTrack& track) const {
+    if (IsEmpty(track) || (config_.use_programs && !tables_.has_program[static_cast<size_t>(track.program + 1)])) {
+      return false;
+    }
+    PrepareNotes(track);
+    if (!track.bends.empty()) {
+      grid_.MoveTimes(track.bends);
+      MergeBends(track.bends, tables_);
+    }
+    if (!track.pedals.empty()) {
+      PreparePedals(track.pedals);
+    }
+    return !IsEmpty(track);
+  }
+
+  void PrepareNotes(PreparedTrack& track) const {
+    const bool drum_tokens = track.program == -1 && config_.use_pitchdrum_tokens;
+    const std::array<TokenId, 128>& ids = drum_tokens ? tables_.pitch_drum : tables_.pitch;
+    std::erase_if(track.notes, [&ids](const PreparedNote& note) { return ids[note.pitch] == kNoToken; });
+    const bool timed = tables_.uses_durations[static_cast<size_t>(track.program + 1)];
+    if (timed && tables_.note_on_off()) {
+      grid_.MoveEnds(track.notes);
+    } else {
+      grid_.MoveTimes(track.notes);
+    }
+    if (timed && !tables_.note_on_off()) {
+      MoveDurations(track.notes, prepared_.sections, tables_);
+    }
+    if (config_.remove_duplicated_notes) {
+      std::sort(track.notes.begin(), track.notes.end(), [](const PreparedNote& a, const PreparedNote& b) {
+        return std::tie(a.time, a.pitch, a.duration, a.velocity) < std::tie(b.time, b.pitch, b.duration, b.velocity);
+      });
+      const auto same = [](const PreparedNote& a, const PreparedNote& b) {
+        return a.time == b.time && a.pitch == b.pitch;
+      };
+      track.notes.erase(std::unique(track.notes.begin(), track.notes.end(), same), track.notes.end());
+    }
+  }
+
+  void PreparePedals(std::vector<Pedal>& pedals) const {
+    // MIDI-Like knows beats only where something needs them.
+    if (config_.sustain_pedal_duration) {
+      grid_.MoveTimes(pedals);
+      MergePedals(pedals);
+      MoveDurations(pedals, prepared_.sections, tables_);
+    } else if (profile_.section_index_bugs) {
+      grid_.MoveTimes(pedals);
+      MergePedals(pedals);
+      if (grid_.active()) {
+        grid_.RoundDurations(pedals, grid_.WrongSectionEnds(pedals));
+      }
+    } else {
+      grid_.MoveEnds(pedals);
+      MergePedals(pedals);
+    }
+  }
+
+  void PrepareTempos(const TimeScale& scale) {
+    std::vector<PreparedTempo>& tempos = prepared_.tempos;
+    const PreparedTempo standard{0, static_cast<size_t>(tables_.default_tempo)};
+    if (score_.tempos.empty()) {
+      tempos.push_back(standard);
+      return;
+    }
+    tempos.reserve(score_.tempos.size() + 1);
+    for (const Tempo& tempo : score_.tempos) {
+      tempos.push_back({scale(tempo.time), tables_.NearestTempo(tempo.us_per_quarter)});
+    }
+    SortByTime(tempos);
+    grid_.MoveTimes(tempos);
+    size_t kept = 0;
+    for (size_t i = 0; i < tempos.size(); ++i) {
+      if (i + 1 == tempos.size() || tempos[i + 1].time != tempos[i].time) {
+        tempos[kept++] = tempos[i];
+      }
+    }
+    tempos.resize(kept);
+    if (config_.delete_equal_successive_tempo_changes) {
+      const auto same = [](const PreparedTempo& a, const PreparedTempo& b) { return a.index == b.index; };
+      tempos.erase(std::unique(tempos.begin(), tempos.end(), same), tempos.end());
+      // Equal only if no part of a microsecond was cut off, which 120 itself is sure of.
+      const double us = 60e6 / tables_.tempos[tempos[0].index];
+      if (tempos[0].index == standard.index && std::trunc(us) == us) {
+        tempos[0].time = 0;
+      }
+    }
+    if (tempos[0].time != 0) {
+      tempos.insert(tempos.begin(), standard);
+    }
+  }
+
+  const Score& score_;
+  const TokenTables& tables_;
+  const TokenizerConfig& config_;
+  const ReleaseProfile profile_;
+  Grid grid_;
+  PreparedScore prepared_;
+};
+
+}  // namespace
+
+PreparedScore PrepareScore(const Score& score, const TokenTables& tables) {
+  return Preparation(score, tables).Run();
+}
+
+}  // namespace continuo

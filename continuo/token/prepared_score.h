@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "continuo/score/score.h"
+#include "continuo/token/token_tables.h"
+
+namespace continuo {
+
+/// Times in prepared scores are in 0..kMaxTick; later events are moved there, which bounds how many bars
+/// and time shifts a file with an absurd delta time can ask for.
+inline constexpr int32_t kMaxTick = 1 << 26;
+
+struct PreparedNote {
+  int32_t time = 0;
+  int32_t duration = 0;
+  uint8_t pitch = 0;
+  uint8_t velocity = 0;  // as in the score; its token is that of the nearest velocity
+  int32_t end() const { return time + duration; }
+};
+
+struct PreparedBend {
+  int32_t time = 0;
+  size_t index = 0;  // into TokenTables::pitch_bend
+};
+
+struct PreparedTrack {
+  int program = 0;  // -1: drums
+  std::vector<PreparedNote> notes;
+  std::vector<Pedal> pedals;
+  std::vector<PreparedBend> bends;
+};
+
+struct PreparedTempo {
+  int32_t time = 0;
+  size_t index = 0;  // into TokenTables::tempos
+};
+
+/// From the end of the section before (or 0) to before `end`, a beat has `ticks_per_beat` ticks.
+struct BeatSection {
+  int32_t end = INT32_MAX;
+  int32_t ticks_per_beat = 0;
+};
+
+/// A score on the grid of a tokenizer: times resampled, velocities, durations and tempos moved to those
+/// that have tokens, tracks filtered and merged.
+struct PreparedScore {
+  int32_t ticks_per_quarter = 0;
+  std::vector<TimeSignature> time_signatures;  // at least one
+  std::vector<PreparedTempo> tempos;
+  std::vector<PreparedTrack> tracks;
+  std::vector<BeatSection> sections;  // at least one; the last has no end
+};
+
+PreparedScore PrepareScore(const Score& score, const TokenTables& tables);
+
+}  // namespace continuo

@@ -1,0 +1,64 @@
+#include "continuo/token/table_tokenizer.h"
+
+#include <utility>
+
+#include "continuo/token/clocks.h"
+#include "continuo/token/decode.h"
+#include "continuo/token/encode.h"
+
+namespace continuo {
+
+TableTokenizer::TableTokenizer(TokenTables tables)
+    : Tokenizer(tables.config, Vocabulary(tables.tokens)), tables_(std::move(tables)) {}
+
+std::vector<std::vector<TokenId>> TableTokenizer::Encode(const Score& score) const {
+  return EncodeScore(score, tables_);
+}
+
+Score TableTokenizer::Decode(std::span<const std::vector<TokenId>> tracks) const {
+  return DecodeIds(tracks, tables_);
+}
+
+std::unique_ptr<Grammar> TableTokenizer::NewGrammar(const GrammarTarget&) const {
+  return nullptr;
+}
+
+std::vector<size_t> TableTokenizer::BarOffsets(std::span<const TokenId> ids) const {
+  std::vector<size_t> offsets;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    if (ids[i] == tables_.bar) {
+      offsets.push_back(i);
+    }
+  }
+  return offsets;
+}
+
+std::vector<TokenId> TableTokenizer::WindowFromBar(std::span<const TokenId> ids, size_t) const {
+  return {ids.begin(), ids.end()};
+}
+
+std::vector<TokenId> TableTokenizer::TransposeMap(int semitones) const {
+  std::vector<TokenId> map(tables_.infos.size());
+  for (size_t id = 0; id < map.size(); ++id) {
+    map[id] = static_cast<TokenId>(id);
+    const TokenInfo& info = tables_.infos[id];
+    if (info.type == TokenType::kPitch || info.type == TokenType::kNoteOff) {
+      const std::array<TokenId, 128>& ids = info.type == TokenType::kPitch ? tables_.pitch : tables_.note_off;
+      const int pitch = info.value + semitones;
+      map[id] = pitch < 0 || pitch > 127 ? kNoToken : ids[static_cast<size_t>(pitch)];
+    }
+  }
+  const size_t shift = static_cast<size_t>((semitones % 12 + 12) % 12);
+  for (const auto* chords : {&tables_.chord, &tables_.unknown_chord}) {
+    for (const std::array<TokenId, 12>& roots : *chords) {
+      for (size_t root = 0; root < roots.size(); ++root) {
+        if (roots[root] != kNoToken) {
+          map[static_cast<size_t>(roots[root])] = roots[(root + shift) % 12];
+        }
+      }
+    }
+  }
+  return map;
+}
+
+}  // namespace continuo

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "continuo/token/token_tables.h"
+#include "continuo/token/tokenizer.h"
+
+namespace continuo {
+
+/// The tokenizer of a configuration, all of whose work is done on TokenTables.
+class TableTokenizer : public Tokenizer {
+ public:
+  explicit TableTokenizer(TokenTables tables);
+
+  std::vector<std::vector<TokenId>> Encode(const Score& score) const override;
+  Score Decode(std::span<const std::vector<TokenId>> tracks) const override;
+  std::unique_ptr<Grammar> NewGrammar(const GrammarTarget& target = {}) const override;
+  std::vector<size_t> BarOffsets(std::span<const TokenId> ids) const override;
+  std::vector<TokenId> WindowFromBar(std::span<const TokenId> ids, size_t bar) const override;
+  std::vector<TokenId> TransposeMap(int semitones) const override;
+
+  const TokenTables& tables() const { return tables_; }
+
+ private:
+  TokenTables tables_;
+};
+
+}  // namespace continuo
