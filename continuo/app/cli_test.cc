@@ -1,0 +1,319 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <thread>
+
+#include "continuo/core/file.h"
+#include "continuo/core/test_data.h"
+#include "continuo/core/test_files.h"
+
+extern char** environ;
+
+namespace continuo {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::StartsWith;
+using Json = nlohmann::json;
+
+const fs::path kSource = CONTINUO_SOURCE_DIR;
+const fs::path kPrompt = kSource / "examples" / "prompt.mid";
+const fs::path kModel = kSource / "models" / "pop-piano";
+
+/// A run of the program: what it printed and how it ended.
+struct Run {
+  int exit_code = -1;
+  std::string out;
+  std::string err;
+};
+
+class CliTest : public ::testing::Test {
+ protected:
+  /// Starts build/bin/continuo with its output going to files in the test's folder.
+  pid_t Start(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), CONTINUO_BIN_DIR "/continuo");
+    std::vector<char*> argv;
+    for (std::string& argument : arguments) {
+      argv.push_back(argument.data());
+    }
+    argv.push_back(nullptr);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_addopen(&actions, 1, (logs_.path() / "out").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    posix_spawn_file_actions_addopen(&actions, 2, (logs_.path() / "err").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    pid_t pid = -1;
+    CONTINUO_CHECK(posix_spawn(&pid, argv[0], &actions, nullptr, argv.data(), environ) == 0);
+    posix_spawn_file_actions_destroy(&actions);
+    return pid;
+  }
+
+  Run Wait(pid_t pid) {
+    int status = 0;
+    CONTINUO_CHECK(waitpid(pid, &status, 0) == pid);
+    Run run;
+    run.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+    run.out = *ReadTextFile(logs_.path() / "out");
+    run.err = *ReadTextFile(logs_.path() / "err");
+    return run;
+  }
+
+  Run Continuo(const std::vector<std::string>& arguments) { return Wait(Start(arguments)); }
+
+  /// Expects exit code 1, nothing on stdout, and one line "continuo: ..." that holds `message`.
+  void ExpectError(const std::vector<std::string>& arguments, const std::string& message) {
+    const Run run = Continuo(arguments);
+    EXPECT_EQ(run.exit_code, 1) << run.err;
+    EXPECT_THAT(run.out, IsEmpty());
+    EXPECT_THAT(run.err, AllOf(StartsWith("continuo: "), HasSubstr(message)));
+    EXPECT_EQ(std::count(run.err.begin(), run.err.end(), '\n'), 1) << run.err;
+  }
+
+  std::string Path(const std::string& name) const { return (folder_.path() / name).string(); }
+
+  /// Every path below the test's folder, relative to it.
+  std::vector<std::string> Files() const {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::recursive_directory_iterator(folder_.path())) {
+      if (entry.is_regular_file()) {
+        names.push_back(entry.path().lexically_relative(folder_.path()).string());
+      }
+    }
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+
+  void WriteBytes(const std::string& name, const std::string& bytes) {
+    std::ofstream(Path(name), std::ios::binary) << bytes;
+  }
+
+  /// A copy of the model that ships, to damage.
+  std::string CopyModel() {
+    fs::copy(kModel, Path("model"));
+    return Path("model");
+  }
+
+  TemporaryFolder folder_;
+  TemporaryFolder logs_;
+};
+
+TEST_F(CliTest, SaysItsVersionAndHelpsWithExamples) {
+  EXPECT_THAT(Continuo({"--version"}).out, StartsWith("continuo "));
+  EXPECT_THAT(Continuo({"--help"}).out, HasSubstr("Examples:"));
+  for (const std::string command :
+       {"vocab", "tokenize", "detokenize", "inspect", "generate", "continue", "eval"}) {
+    const Run run = Continuo({command, "--help"});
+    EXPECT_EQ(run.exit_code, 0);
+    EXPECT_THAT(run.out, HasSubstr("Example")) << command;
+  }
+}
+
+TEST_F(CliTest, AWrongFlagExitsWithTwo) {
+  EXPECT_EQ(Continuo({}).exit_code, 2);
+  EXPECT_EQ(Continuo({"generate", "--no-such-flag"}).exit_code, 2);
+  EXPECT_EQ(Continuo({"generate", "--bars", "many", "-o", Path("x")}).exit_code, 2);
+  EXPECT_EQ(Continuo({"vocab"}).exit_code, 2);
+  EXPECT_THAT(Files(), IsEmpty());
+}
+
+TEST_F(CliTest, WhatIsTokenizedIsDetokenized) {
+  for (const std::string tokenizer : {"remi", "midilike"}) {
+    const Run ids = Continuo({"tokenize", "--tokenizer", tokenizer, kPrompt.string()});
+    ASSERT_EQ(ids.exit_code, 0) << ids.err;
+    WriteBytes("ids.json", ids.out);
+    ASSERT_EQ(Continuo({"detokenize", "--tokenizer", tokenizer, Path("ids.json"), "-o", Path("a.mid")}).exit_code, 0);
+    const Run again = Continuo({"tokenize", "--tokenizer", tokenizer, Path("a.mid")});
+    EXPECT_EQ(Json::parse(again.out)["tracks"], Json::parse(ids.out)["tracks"]);
+  }
+}
+
+TEST_F(CliTest, VocabListsTheTokens) {
+  const Run run = Continuo({"vocab", "--tokenizer", "remi"});
+  EXPECT_THAT(run.out, StartsWith("PAD_None\nBOS_None\nEOS_None\nMASK_None\nBar_None\nPitch_21\n"));
+  EXPECT_EQ(std::count(run.out.begin(), run.out.end(), '\n'), 316);
+  ExpectError({"vocab", "--tokenizer", "no-such"}, "no-such");
+  ExpectError({"vocab", "--tokenizer", "remi", "--miditok", "2.0"}, "2.0");
+}
+
+TEST_F(CliTest, DetokenizeNamesTheWrongId) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"{", "is not JSON"},
+      {"[]", "has no list \"tracks\""},
+      {R"({"tracks": [5]})", "tracks[0] is number, expected a list"},
+      {R"({"tracks": [[4, 316]]})", "tracks[0][1] is 316, expected an id from 0 to 315"},
+      {R"({"tracks": [[4], [-1]]})", "tracks[1][0] is -1"},
+      {R"({"tracks": [[4.5]]})", "tracks[0][0] is 4.5"},
+  };
+  for (const auto& [text, message] : cases) {
+    WriteBytes("ids.json", text);
+    ExpectError({"detokenize", "--tokenizer", "remi", Path("ids.json"), "-o", Path("a.mid")}, message);
+    EXPECT_FALSE(fs::exists(Path("a.mid")));
+  }
+}
+
+TEST_F(CliTest, BadMidiIsAnErrorThatNamesTheFile) {
+  const std::string good = *ReadTextFile(kPrompt);
+  WriteBytes("empty.mid", "");
+  WriteBytes("text.mid", "this is no music");
+  WriteBytes("cut.mid", good.substr(0, 10));
+  for (const std::string name : {"empty.mid", "text.mid", "cut.mid", "missing.mid"}) {
+    for (const std::vector<std::string> command :
+         {std::vector<std::string>{"tokenize", "--tokenizer", "remi"}, {"eval"}, {"inspect"}}) {
+      std::vector<std::string> arguments = command;
+      arguments.push_back(Path(name));
+      const Run run = Continuo(arguments);
+      EXPECT_EQ(run.exit_code, 1) << command[0] << ' ' << name;
+      EXPECT_THAT(run.err, AllOf(StartsWith("continuo: "), HasSubstr(name)));
+    }
+  }
+}
+
+TEST_F(CliTest, GenerateWritesPiecesOfExactlyTheBarsAskedFor) {
+  const Run run = Continuo({"generate", "--bars", "5", "--count", "3", "--seed", "7", "-o", Path("out")});
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  const Json manifest = Json::parse(*ReadTextFile(Path("out/manifest.json")));
+  ASSERT_EQ(manifest["pieces"].size(), 3U);
+  const Run eval = Continuo({"eval", Path("out"), "--json"});
+  const Json files = Json::parse(eval.out)["files"];
+  ASSERT_EQ(files.size(), 3U);
+  for (const Json& file : files) {
+    EXPECT_EQ(file["bars"], 5);
+  }
+}
+
+TEST_F(CliTest, TheSameSeedGivesTheSameBytesHoweverManyThreadsAndPieces) {
+  ASSERT_EQ(Continuo({"generate", "--bars", "4", "--count", "3", "--seed", "3", "-o", Path("a")}).exit_code, 0);
+  ASSERT_EQ(Continuo({"generate", "--bars", "4", "--count", "1", "--seed", "3", "--threads", "1", "-o", Path("b")}).exit_code, 0);
+  ASSERT_EQ(Continuo({"generate", "--bars", "4", "--count", "3", "--seed", "4", "-o", Path("c")}).exit_code, 0);
+  EXPECT_EQ(*ReadTextFile(Path("a/piece-001.mid")), *ReadTextFile(Path("b/piece-001.mid")));
+  EXPECT_NE(*ReadTextFile(Path("a/piece-001.mid")), *ReadTextFile(Path("c/piece-001.mid")));
+}
+
+TEST_F(CliTest, ContinueKeepsThePromptsBarsAndWritesTheNewOnesAlone) {
+  const Run run = Continuo({"continue", "--prompt", kPrompt.string(), "--prompt-bars", "8", "--bars", "6", "--seed", "2", "-o",
+                            Path("out")});
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_THAT(Files(), ::testing::ElementsAre("out/manifest.json", "out/piece-001.mid", "out/piece-001.new-bars.mid"));
+  const Json eval = Json::parse(Continuo({"eval", Path("out/piece-001.mid"), Path("out/piece-001.new-bars.mid"), "--json"}).out);
+  EXPECT_EQ(eval["files"][0]["bars"], 14);
+  EXPECT_EQ(eval["files"][1]["bars"], 6);
+  const auto notes = [&](const std::string& file) {
+    const Json score = Json::parse(Continuo({"inspect", file, "--json"}).out)["score"];
+    std::vector<Json> all = score["tracks"][0]["notes"].get<std::vector<Json>>();
+    return all;
+  };
+  const std::vector<Json> prompt = notes(kPrompt.string());
+  std::vector<Json> whole = notes(Path("out/piece-001.mid"));
+  std::erase_if(whole, [](const Json& note) { return note[0] >= 8 * 4 * 480; });
+  EXPECT_EQ(whole, prompt);
+}
+
+TEST_F(CliTest, GenerateAndContinueRefuseWhatCannotBe) {
+  const std::vector<std::string> generate = {"generate", "-o", Path("out")};
+  const auto with = [](std::vector<std::string> arguments, const std::vector<std::string>& more) {
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return arguments;
+  };
+  ExpectError(with(generate, {"--bars", "0"}), "bars is 0");
+  ExpectError(with(generate, {"--count", "0"}), "count is 0");
+  ExpectError(with(generate, {"--top-k", "0"}), "top-k is 0");
+  ExpectError(with(generate, {"--temperature", "-1"}), "temperature is -1");
+  ExpectError(with(generate, {"--top-p", "0"}), "top-p is 0");
+  ExpectError(with(generate, {"--model", Path("none")}), Path("none"));
+  ExpectError({"continue", "--prompt", kPrompt.string(), "--prompt-bars", "9", "-o", Path("out")}, "has 8 bars");
+  ExpectError({"continue", "--prompt", kPrompt.string(), "--prompt-bars", "0", "-o", Path("out")}, "prompt-bars is 0");
+  ExpectError({"continue", "--prompt", Path("none.mid"), "-o", Path("out")}, "none.mid");
+  WriteBytes("file", "");
+  ExpectError({"generate", "-o", Path("file/out")}, "file");
+  EXPECT_FALSE(fs::exists(Path("out")));
+}
+
+TEST_F(CliTest, TemperatureZeroIsGreedyWhateverTheSeed) {
+  ASSERT_EQ(Continuo({"generate", "--bars", "2", "--temperature", "0", "--seed", "1", "-o", Path("a")}).exit_code, 0);
+  ASSERT_EQ(Continuo({"generate", "--bars", "2", "--temperature", "0", "--seed", "2", "-o", Path("b")}).exit_code, 0);
+  EXPECT_EQ(*ReadTextFile(Path("a/piece-001.mid")), *ReadTextFile(Path("b/piece-001.mid")));
+}
+
+TEST_F(CliTest, ADamagedModelIsRefusedByName) {
+  const std::string model = CopyModel();
+  const std::string weights = *ReadTextFile(fs::path(model) / "model.safetensors");
+  const std::string config = *ReadTextFile(fs::path(model) / "config.json");
+  const std::string tokenizer = *ReadTextFile(fs::path(model) / "tokenizer.json");
+  const std::vector<std::string> generate = {"generate", "--bars", "1", "--model", model, "-o", Path("out")};
+
+  fs::remove(model + "/tokenizer.json");
+  ExpectError(generate, "tokenizer.json");
+  ASSERT_EQ(Continuo({"vocab", "--tokenizer", "midilike"}).exit_code, 0);
+  WriteBytes("model/tokenizer.json", "{}");
+  ExpectError(generate, "tokenizer.json");
+  WriteBytes("model/tokenizer.json", tokenizer);
+
+  WriteBytes("model/model.safetensors", weights.substr(0, weights.size() / 2));
+  ExpectError(generate, "model.safetensors");
+  fs::remove(model + "/model.safetensors");
+  ExpectError(generate, "model.safetensors");
+  std::string nan = weights;
+  for (size_t i = nan.size() - 64; i < nan.size(); ++i) {
+    nan[i] = '\xff';  // all ones is a NaN in f32, bf16 and f16
+  }
+  WriteBytes("model/model.safetensors", nan);
+  ExpectError(generate, "NaN");
+  WriteBytes("model/model.safetensors", weights);
+
+  Json wrong = Json::parse(config);
+  wrong["n_inner"] = 100;
+  WriteBytes("model/config.json", wrong.dump());
+  ExpectError(generate, "expected");
+  fs::remove(model + "/config.json");
+  ExpectError(generate, "config.json");
+  EXPECT_FALSE(fs::exists(Path("out")));
+}
+
+TEST_F(CliTest, CtrlCKeepsTheWholePiecesAndTheirManifest) {
+  const pid_t pid = Start({"generate", "--bars", "8", "--count", "2000", "-o", Path("out")});
+  for (int i = 0; i < 600 && !fs::exists(Path("out/piece-001.mid")); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  kill(pid, SIGINT);
+  const Run run = Wait(pid);
+  EXPECT_EQ(run.exit_code, 130);
+  const Json manifest = Json::parse(*ReadTextFile(Path("out/manifest.json")));
+  std::vector<std::string> expected = {"out/manifest.json"};
+  for (const Json& piece : manifest["pieces"]) {
+    expected.push_back("out/" + piece["file"].get<std::string>());
+  }
+  std::sort(expected.begin(), expected.end());
+  EXPECT_GE(expected.size(), 2U);
+  EXPECT_EQ(Files(), expected);
+}
+
+TEST_F(CliTest, CorpusBuildListsWhatItSkips) {
+  fs::create_directory(Path("midi"));
+  fs::copy(kPrompt, Path("midi/good.mid"));
+  WriteBytes("midi/bad.mid", "no music");
+  const Run run = Continuo({"corpus", "build", Path("midi"), "--tokenizer", "remi", "-o", Path("corpus"), "--json"});
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  const Json report = Json::parse(run.out);
+  EXPECT_EQ(report["files"], 2);
+  EXPECT_EQ(report["songs"], 1);
+  ASSERT_EQ(report["failures"].size(), 1U);
+  EXPECT_THAT(report["failures"][0]["file"].get<std::string>(), HasSubstr("bad.mid"));
+  ExpectError({"corpus", "build", Path("none"), "--tokenizer", "remi", "-o", Path("c2")}, "none");
+}
+
+}  // namespace
+}  // namespace continuo
