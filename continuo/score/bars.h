@@ -8,33 +8,44 @@
 
 namespace continuo {
 
-enum class BarRule {
-  kTimeSignatures,  // a bar is as long as the time signature in force says, and a change of it begins a bar
-  kFourFour,        // 4/4 from tick 0, whatever the signatures
-};
-
-/// The bar lines of a score. Bars are numbered from 0, from tick 0 on, without end. A time signature equal to the one
-/// in force is no change; one with a numerator or denominator below 1 is passed over; of several at one tick the
-/// last counts; 4/4 is in force before the first.
+/// Where the bars of a score begin. Bar 0 begins at tick 0; there is no last bar.
+///
+/// A bar of n/d lasts 4 n / d quarter notes, rounded to whole ticks (half up), at least one. 4/4 is in force before the
+/// first time signature. Of several signatures at one tick the last counts, and one equal to that in force changes
+/// nothing; any other begins a bar where it stands and cuts the running bar short. Signatures whose numerator or
+/// denominator is not positive are passed over.
+///
+/// Takes memory by the signatures, not by the bars. Immutable; any number of threads may use one object.
 class BarGrid {
  public:
-  BarGrid(const Score& score, BarRule rule);
+  /// `by_signature` false: 4/4 throughout, whatever the score says. The score's signatures are in the order of time.
+  explicit BarGrid(const Score& score, bool by_signature = true);
 
-  /// Where bar `bar` begins, in ticks.
-  int64_t Line(size_t bar) const;
-  /// The bar that `time`, 0 or later, lies in. A bar line belongs to the bar that it begins.
+  /// The bar that holds this time, which is not negative.
   size_t BarAt(Tick time) const;
 
+  /// Where a bar begins; the last tick there is (2^31 - 1) for one that would begin later.
+  Tick Line(size_t bar) const;
+
+  /// The time signature of a bar; its `time` is where it came into force.
+  TimeSignature Signature(size_t bar) const;
+
  private:
+  // Bars of one length, up to the next section.
   struct Section {
-    int64_t start = 0;
-    int64_t bar_ticks = 1;  // at least 1
-    size_t first_bar = 0;
+    size_t bar;
+    TimeSignature signature;
+    int64_t length;  // of a bar, in ticks
   };
-  std::vector<Section> sections_;  // rising; the first starts at 0
+  const Section& SectionOf(size_t bar) const;
+
+  std::vector<Section> sections_;  // at least one; the first at bar 0
 };
 
-/// Bars from tick 0 to the one in which the last note begins; 0 where there are no notes.
-size_t CountBars(const Score& score, BarRule rule);
+/// How many bars a score has: those up to the one in which its last note begins; 0 without notes.
+size_t CountBars(const Score& score, bool by_signature = true);
+
+/// Where bar `bar` begins, counted from 0. For more than one look-up make a BarGrid.
+Tick BarLine(const Score& score, size_t bar, bool by_signature = true);
 
 }  // namespace continuo
