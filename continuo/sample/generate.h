@@ -19,7 +19,7 @@ struct GenerationOptions {
   size_t count = 1;     // pieces
   uint64_t seed = 1;    // piece i draws from the random stream (seed, i)
   size_t batch = 8;     // pieces decoded side by side; changes the speed alone
-  SamplingOptions sampling;
+  SamplingOptions sampling{};
 };
 
 /// More bars than anybody asks for; keeps sizes within bounds.

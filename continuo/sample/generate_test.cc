@@ -44,7 +44,7 @@ class GenerateTest : public ::testing::TestWithParam<const char*> {
 TEST_P(GenerateTest, EachPieceHasExactlyTheBarsAskedForAndANoteInTheLast) {
   for (const size_t bars : {1U, 2U, 7U}) {
     for (const auto& [index, piece] : RunOk(1024, {.bars = bars, .count = 4})) {
-      const Score score = tokenizer_->Decode(std::vector{piece.ids});
+      const Score score = tokenizer_->Decode(std::vector<std::vector<TokenId>>(1, piece.ids));
       const Tick bar_ticks = 4 * score.ticks_per_quarter;
       Tick last_onset = -1;
       for (const Track& track : score.tracks) {
@@ -121,7 +121,7 @@ TEST_P(GenerateTest, StopsWhenAskedAndKeepsWhatIsWhole) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, GenerateTest, ::testing::Values("remi", "midilike"),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& kind) { return std::string(kind.param); });
 
 }  // namespace
 }  // namespace continuo
