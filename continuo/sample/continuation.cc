@@ -52,10 +52,8 @@ void AppendSorted(std::vector<Event>& events, const std::vector<Event>& more) {
   std::stable_sort(events.begin(), events.end(), kEarlier);
 }
 
-/// The bars that a tokenizer counts.
-BarRule BarsOf(const Tokenizer& tokenizer) {
-  return tokenizer.config().use_time_signatures ? BarRule::kTimeSignatures : BarRule::kFourFour;
-}
+/// Whether a tokenizer's bars are those of the time signatures; otherwise they are 4/4 throughout.
+bool BySignature(const Tokenizer& tokenizer) { return tokenizer.config().use_time_signatures; }
 
 /// All tracks but drums as one.
 Score MergeTracks(const Score& score) {
@@ -103,13 +101,13 @@ std::vector<TokenId> PromptIds(Score score, size_t bars, Tick bar_line, const To
 
 Result<Prompt> TakePrompt(const Score& score, size_t bars, const Tokenizer& tokenizer, std::string_view name) {
   CONTINUO_CHECK(bars >= 1);
-  const size_t there = CountBars(score, BarsOf(tokenizer));
+  const size_t there = CountBars(score, BySignature(tokenizer));
   if (there < bars) {
     return MakeError("{}: has {} bars, but the prompt is to be its first {}", name, there, bars);
   }
   Prompt prompt;
   prompt.bars = bars;
-  prompt.bar_line = static_cast<Tick>(BarGrid(score, BarsOf(tokenizer)).Line(bars));
+  prompt.bar_line = BarLine(score, bars, BySignature(tokenizer));
   prompt.score = SelectScore(
       score, [&](Tick time) { return time < prompt.bar_line; }, [](auto&) {});
 
@@ -124,7 +122,7 @@ Result<Prompt> TakePrompt(const Score& score, size_t bars, const Tokenizer& toke
 Continuation JoinContinuation(const Prompt& prompt, std::span<const TokenId> ids, const Tokenizer& tokenizer) {
   const std::vector<std::vector<TokenId>> streams(1, {ids.begin(), ids.end()});
   const Score decoded = tokenizer.Decode(streams);
-  const auto decoded_line = static_cast<Tick>(BarGrid(decoded, BarsOf(tokenizer)).Line(prompt.bars));
+  const Tick decoded_line = BarLine(decoded, prompt.bars, BySignature(tokenizer));
   const int64_t from = decoded.ticks_per_quarter;
   const int64_t to = prompt.score.ticks_per_quarter;
   const auto scale = [&](int64_t ticks) { return static_cast<Tick>((2 * ticks * to + from) / (2 * from)); };
