@@ -16,9 +16,9 @@ Score WithSignatures(std::vector<TimeSignature> signatures, std::vector<Tick> on
   return score;
 }
 
-std::vector<int64_t> Lines(const Score& score, size_t count, BarRule rule = BarRule::kTimeSignatures) {
+std::vector<int64_t> Lines(const Score& score, size_t count, bool by_signature = true) {
   std::vector<int64_t> lines;
-  const BarGrid grid(score, rule);
+  const BarGrid grid(score, by_signature);
   for (size_t bar = 0; bar < count; ++bar) {
     lines.push_back(grid.Line(bar));
   }
@@ -47,13 +47,13 @@ TEST(BarGrid, OfSeveralSignaturesAtOneTickTheLastCounts) {
   EXPECT_EQ(Lines(WithSignatures({{0, 2, 4}, {0, 3, 4}}, {}), 2), (std::vector<int64_t>{0, 1440}));
 }
 
-TEST(BarGrid, FourFourRulePassesOverSignatures) {
-  EXPECT_EQ(Lines(WithSignatures({{0, 3, 4}}, {}), 2, BarRule::kFourFour), (std::vector<int64_t>{0, 1920}));
+TEST(BarGrid, FourFourThroughoutPassesOverSignatures) {
+  EXPECT_EQ(Lines(WithSignatures({{0, 3, 4}}, {}), 2, false), (std::vector<int64_t>{0, 1920}));
 }
 
 TEST(BarGrid, BarAtIsTheInverseOfLine) {
   const Score score = WithSignatures({{0, 3, 4}, {2000, 5, 8}}, {});
-  const BarGrid grid(score, BarRule::kTimeSignatures);
+  const BarGrid grid(score);
   for (size_t bar = 0; bar < 20; ++bar) {
     EXPECT_EQ(grid.BarAt(static_cast<Tick>(grid.Line(bar))), bar);
     EXPECT_EQ(grid.BarAt(static_cast<Tick>(grid.Line(bar + 1) - 1)), bar);
@@ -61,9 +61,9 @@ TEST(BarGrid, BarAtIsTheInverseOfLine) {
 }
 
 TEST(CountBars, CountsToTheLastOnset) {
-  EXPECT_EQ(CountBars(WithSignatures({}, {}), BarRule::kTimeSignatures), 0U);
-  EXPECT_EQ(CountBars(WithSignatures({}, {0, 1919}), BarRule::kTimeSignatures), 1U);
-  EXPECT_EQ(CountBars(WithSignatures({}, {1920, 0}), BarRule::kTimeSignatures), 2U);
+  EXPECT_EQ(CountBars(WithSignatures({}, {})), 0U);
+  EXPECT_EQ(CountBars(WithSignatures({}, {0, 1919})), 1U);
+  EXPECT_EQ(CountBars(WithSignatures({}, {1920, 0})), 2U);
 }
 
 }  // namespace
