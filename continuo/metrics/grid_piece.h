@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "continuo/score/score.h"
+
+namespace continuo {
+
+/// Positions that the metrics tell apart in a quarter note; 32 in a bar of 4/4.
+inline constexpr int64_t kStepsPerQuarter = 8;
+
+/// A note on the grid, all times in steps from the start of the score.
+struct GridNote {
+  int64_t onset = 0;
+  int64_t end = 0;       // past `onset`
+  int64_t bar = 0;       // the bar that the onset lies in
+  int64_t position = 0;  // of the onset, from the start of that bar
+  uint8_t pitch_class = 0;
+  bool is_drum = false;
+};
+
+/// Bars of one length in a row. The last of them is cut short where the next section begins.
+struct BarSection {
+  int64_t start = 0;
+  int64_t bar_steps = 1;  // at least 1
+  int64_t first_bar = 0;
+};
+
+/// A score on a grid of eight steps to the quarter note: what every metric of bars is computed from.
+///
+/// Times go to the nearest step, halves to the later. A note is at least one step long. Bars run from tick 0 to the one
+/// in which the last note begins. A time signature begins a bar at its step, but one equal to the signature in force
+/// changes nothing (most files of Pop1K7 repeat 4/4 off the bar line); 4/4 is in force at first, of several at one
+/// step the last counts, and one with a numerator or denominator below 1 is passed over.
+///
+/// Empty bars take no memory, so a note after a million bars of silence costs what any note costs.
+struct GridPiece {
+  int64_t bars = 0;
+  int64_t positions = 0;             // steps in the longest of the bars
+  int64_t end = 0;                   // where the last bar ends; in full length, unless more bars were left out
+  std::vector<GridNote> notes;       // in the order of onset
+  std::vector<BarSection> sections;  // rising; the first starts at 0; none where there are no notes
+
+  /// The index of the section that `step`, from 0 to before `end`, lies in.
+  size_t SectionAt(int64_t step) const;
+};
+
+/// `first_bars` above 0 keeps the notes that begin in that many bars, cut where the last of these ends. Times in
+/// `score` must not be negative.
+GridPiece PlaceOnGrid(const Score& score, int64_t first_bars = 0);
+
+}  // namespace continuo
