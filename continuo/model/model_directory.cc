@@ -1,0 +1,220 @@
+#include "continuo/model/model_directory.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "continuo/core/hash.h"
+
+namespace continuo {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+constexpr const char* kWeightsFile = "model.safetensors";
+constexpr const char* kIndexFile = "model.safetensors.index.json";
+constexpr std::string_view kPrefix = "transformer.";
+constexpr uint64_t kMaxTextBytes = uint64_t{1} << 26;
+
+/// The files that hold the weights: one, or those that the index lists.
+Result<std::vector<fs::path>> WeightFiles(const fs::path& directory) {
+  std::error_code code;
+  const fs::path index = directory / kIndexFile;
+  if (fs::exists(directory / kWeightsFile, code) || !fs::exists(index, code)) {
+    return std::vector<fs::path>{directory / kWeightsFile};
+  }
+  CONTINUO_ASSIGN(const std::string text, ReadTextFile(index, kMaxTextBytes));
+  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object() || !json.contains("weight_map") || !json["weight_map"].is_object()) {
+    return MakeError("{}: has no object weight_map", index.string());
+  }
+  std::set<std::string> names;
+  for (const auto& [weight, file] : json["weight_map"].items()) {
+    if (!file.is_string() || fs::path(file.get<std::string>()).filename() != file.get<std::string>()) {
+      return MakeError("{}: weight_map of {} is not the name of a file in this directory", index.string(), weight);
+    }
+    names.insert(file.get<std::string>());
+  }
+  std::vector<fs::path> files;
+  for (const std::string& name : names) {
+    files.push_back(directory / name);
+  }
+  return files;
+}
+
+/// The full name of a weight; empty for the attention masks that old files hold, which are constants.
+std::string FullName(const std::string& name) {
+  if (name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias")) {
+    return {};
+  }
+  return name.starts_with(kPrefix) || name == "lm_head.weight" ? name : std::string(kPrefix) + name;
+}
+
+bool IsFloat(TensorType type) {
+  return type == TensorType::kF32 || type == TensorType::kF16 || type == TensorType::kBf16;
+}
+
+}  // namespace
+
+float Bf16ToFloat(uint16_t bits) { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
+
+float F16ToFloat(uint16_t bits) {
+  const uint32_t sign = static_cast<uint32_t>(bits & 0x8000) << 16;
+  const uint32_t exponent = bits >> 10 & 0x1f;
+  const uint32_t mantissa = bits & 0x3ff;
+  if (exponent == 0) {
+    const float magnitude = std::ldexp(static_cast<float>(mantissa), -24);
+    return sign != 0 ? -magnitude : magnitude;
+  }
+  const uint32_t wide = exponent == 31 ? 255 : exponent + 112;
+  return std::bit_cast<float>(sign | wide << 23 | mantissa << 13);
+}
+
+uint16_t FloatToBf16(float value) {
+  const auto bits = std::bit_cast<uint32_t>(value);
+  if (std::isnan(value)) {
+    return static_cast<uint16_t>(bits >> 16 | 0x40);
+  }
+  return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+std::vector<WeightShape> Gpt2WeightShapes(const Gpt2Config& config) {
+  const int64_t width = config.width;
+  const int64_t inner = config.mlp_width();
+  std::vector<WeightShape> shapes = {{"transformer.wte.weight", {config.vocab_size, width}},
+                                     {"transformer.wpe.weight", {config.context_length, width}}};
+  for (int64_t layer = 0; layer < config.layers; ++layer) {
+    const auto add = [&](std::string_view name, std::vector<int64_t> shape) {
+      shapes.push_back({fmt::format("transformer.h.{}.{}", layer, name), std::move(shape)});
+    };
+    add("ln_1.weight", {width});
+    add("ln_1.bias", {width});
+    add("attn.c_attn.weight", {width, 3 * width});
+    add("attn.c_attn.bias", {3 * width});
+    add("attn.c_proj.weight", {width, width});
+    add("attn.c_proj.bias", {width});
+    add("ln_2.weight", {width});
+    add("ln_2.bias", {width});
+    add("mlp.c_fc.weight", {width, inner});
+    add("mlp.c_fc.bias", {inner});
+    add("mlp.c_proj.weight", {inner, width});
+    add("mlp.c_proj.bias", {width});
+  }
+  shapes.push_back({"transformer.ln_f.weight", {width}});
+  shapes.push_back({"transformer.ln_f.bias", {width}});
+  if (!config.tied_head) {
+    shapes.push_back({"lm_head.weight", {config.vocab_size, width}});
+  }
+  return shapes;
+}
+
+Result<ModelDirectory> ModelDirectory::Open(const fs::path& path) {
+  std::error_code code;
+  if (!fs::is_directory(path, code)) {
+    return MakeError("{}: is not a directory, expected a model directory", path.string());
+  }
+  ModelDirectory model;
+  model.path_ = path;
+  const fs::path config_file = path / "config.json";
+  CONTINUO_ASSIGN(const std::string config_text, ReadTextFile(config_file, kMaxTextBytes));
+  CONTINUO_ASSIGN(model.config_, ParseGpt2Config(config_text, config_file.string()));
+
+  CONTINUO_ASSIGN(const std::vector<fs::path> files, WeightFiles(path));
+  std::map<std::string, std::string> home;  // the file of each weight
+  for (const fs::path& file : files) {
+    CONTINUO_ASSIGN(MappedFile mapped, MappedFile::Open(file));
+    CONTINUO_ASSIGN(std::vector<Tensor> tensors, ParseSafetensors(mapped.bytes(), file.string()));
+    for (Tensor& tensor : tensors) {
+      const std::string name = FullName(tensor.name);
+      if (name.empty()) {
+        continue;
+      }
+      if (!home.emplace(name, file.string()).second) {
+        return MakeError("{}: holds '{}', which {} holds too", file.string(), name, home[name]);
+      }
+      model.weights_.emplace(name, std::move(tensor));
+    }
+    model.files_.push_back(std::move(mapped));
+  }
+
+  std::set<std::string> known;
+  for (const WeightShape& expected : Gpt2WeightShapes(model.config_)) {
+    known.insert(expected.name);
+    const auto found = model.weights_.find(expected.name);
+    if (found == model.weights_.end()) {
+      return MakeError("{}: has no tensor '{}'", files.front().string(), expected.name);
+    }
+    if (!IsFloat(found->second.type) || found->second.shape != expected.shape) {
+      return MakeError("{}: tensor '{}' is {}, expected F32, F16 or BF16 [{}] by {}", home[expected.name], expected.name,
+                       found->second.Describe(), fmt::join(expected.shape, ", "), config_file.string());
+    }
+  }
+  for (const auto& [name, tensor] : model.weights_) {
+    // Some files hold the tied head a second time.
+    if (!known.contains(name) && name != "lm_head.weight") {
+      return MakeError("{}: holds '{}', which a GPT-2 of {} doesn't have", home[name], name, config_file.string());
+    }
+  }
+  return model;
+}
+
+Result<std::vector<float>> ModelDirectory::ReadWeight(const std::string& name) const {
+  const auto found = weights_.find(name);
+  CONTINUO_CHECK(found != weights_.end());
+  const Tensor& tensor = found->second;
+  std::vector<float> values(static_cast<size_t>(tensor.element_count()));
+  if (tensor.type == TensorType::kF32) {
+    std::memcpy(values.data(), tensor.bytes.data(), tensor.bytes.size());
+  } else {
+    for (size_t i = 0; i < values.size(); ++i) {
+      uint16_t bits = 0;
+      std::memcpy(&bits, tensor.bytes.data() + 2 * i, sizeof(bits));
+      values[i] = tensor.type == TensorType::kBf16 ? Bf16ToFloat(bits) : F16ToFloat(bits);
+    }
+  }
+  const auto bad = std::find_if(values.begin(), values.end(), [](float value) { return !std::isfinite(value); });
+  if (bad != values.end()) {
+    return MakeError("{}: tensor '{}' holds {} at index {}, expected numbers", (path_ / kWeightsFile).string(), name,
+                     std::isnan(*bad) ? "NaN" : "infinity", bad - values.begin());
+  }
+  return values;
+}
+
+Result<std::optional<std::string>> ModelDirectory::ReadText(std::string_view file) const {
+  std::error_code code;
+  if (!fs::exists(path_ / file, code)) {
+    return std::optional<std::string>();
+  }
+  CONTINUO_ASSIGN(std::string text, ReadTextFile(path_ / file, kMaxTextBytes));
+  return std::optional<std::string>(std::move(text));
+}
+
+std::string ModelDirectory::WeightsSha256() const {
+  Sha256 hash;
+  for (const MappedFile& file : files_) {
+    hash.Update(file.bytes());
+  }
+  return hash.FinishHex();
+}
+
+Status WriteModelFiles(const ModelFiles& model, const fs::path& directory) {
+  CONTINUO_TRY(WriteFileAtomically(directory / "config.json", Gpt2ConfigToJson(model.config)));
+  CONTINUO_TRY(
+      WriteFileAtomically(directory / kWeightsFile, SerializeSafetensors(model.weights, {{"format", "pt"}})));
+  for (const auto& [name, text] : model.texts) {
+    CONTINUO_TRY(WriteFileAtomically(directory / name, text));
+  }
+  return {};
+}
+
+Status WriteModelDirectory(const ModelFiles& model, const fs::path& directory) {
+  CONTINUO_ASSIGN(AtomicDirectory atomic, AtomicDirectory::Create(directory));
+  CONTINUO_TRY(WriteModelFiles(model, atomic.path()));
+  return atomic.Commit();
+}
+
+}  // namespace continuo
