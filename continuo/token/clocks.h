@@ -116,6 +116,11 @@ class ShiftClock {
   /// Ticks since the bar under way began.
   int32_t ticks_into_bar() const { return (tick_ - tick_at_meter_) % meter_.ticks_per_bar(); }
 
+  /// Where a bar from the running signature on begins.
+  int32_t TickOfBar(int64_t bar) const {
+    return AddTicks(tick_at_meter_, (bar - bar_at_meter_) * meter_.ticks_per_bar());
+  }
+
   void Shift(int64_t ticks) { tick_ = AddTicks(tick_, ticks); }
   void OnRest(int32_t ticks, int32_t from) { tick_ = AddTicks(std::max(tick_, from), ticks); }
 

@@ -2,9 +2,10 @@
 
 #include <utility>
 
-#include "continuo/token/clocks.h"
 #include "continuo/token/decode.h"
 #include "continuo/token/encode.h"
+#include "continuo/token/kind_grammars.h"
+#include "continuo/token/window.h"
 
 namespace continuo {
 
@@ -19,22 +20,17 @@ Score TableTokenizer::Decode(std::span<const std::vector<TokenId>> tracks) const
   return DecodeIds(tracks, tables_);
 }
 
-std::unique_ptr<Grammar> TableTokenizer::NewGrammar(const GrammarTarget&) const {
-  return nullptr;
+std::unique_ptr<Grammar> TableTokenizer::NewGrammar(const GrammarTarget& target) const {
+  return tables_.config.kind == TokenizationKind::kRemi ? NewRemiGrammar(tables_, target)
+                                                        : NewShiftGrammar(tables_, target);
 }
 
 std::vector<size_t> TableTokenizer::BarOffsets(std::span<const TokenId> ids) const {
-  std::vector<size_t> offsets;
-  for (size_t i = 0; i < ids.size(); ++i) {
-    if (ids[i] == tables_.bar) {
-      offsets.push_back(i);
-    }
-  }
-  return offsets;
+  return FindBarOffsets(ids, tables_);
 }
 
-std::vector<TokenId> TableTokenizer::WindowFromBar(std::span<const TokenId> ids, size_t) const {
-  return {ids.begin(), ids.end()};
+std::vector<TokenId> TableTokenizer::WindowFromBar(std::span<const TokenId> ids, size_t bar) const {
+  return CutWindow(ids, bar, tables_);
 }
 
 std::vector<TokenId> TableTokenizer::TransposeMap(int semitones) const {

@@ -14,6 +14,7 @@ namespace continuo {
 namespace {
 
 constexpr size_t kMaxVocabulary = 65536;  // ids are stored in 16 bits
+constexpr int32_t kReachTicks = 1024;     // tables no longer than this know which sums they reach
 constexpr int32_t kDenseTicks = 4096;     // time tables answer by one look-up up to here
 
 constexpr std::array<std::string_view, 12> kPitchClasses{"C",  "C#", "D",  "D#", "E",  "F",
@@ -135,6 +136,7 @@ class Builder {
     if (tables_.tokens.size() > kMaxVocabulary) {
       return MakeError("the configuration makes {} tokens, expected at most {}", tables_.tokens.size(), kMaxVocabulary);
     }
+    SetRanges();
     return std::move(tables_);
   }
 
@@ -149,6 +151,21 @@ class Builder {
       tables_.tokens.push_back(std::move(token));
     }
     return place->second;
+  }
+
+  void SetRanges() {
+    for (size_t id = 0; id < tables_.infos.size(); ++id) {
+      const TokenInfo& info = tables_.infos[id];
+      IdRange& range = tables_.ranges[static_cast<size_t>(info.type)];
+      range.first = range.count == 0 ? static_cast<TokenId>(id) : range.first;
+      ++range.count;
+      // A decoder drops drums that are outside the range of other pitches.
+      const std::array<int, 2>& kept = tables_.config.pitch_range;
+      if (info.type == TokenType::kPitchDrum && info.value >= kept[0] && info.value <= kept[1]) {
+        tables_.drum_range.first = tables_.drum_range.count == 0 ? static_cast<TokenId>(id) : tables_.drum_range.first;
+        ++tables_.drum_range.count;
+      }
+    }
   }
 
   void SetTimes() {
@@ -419,6 +436,31 @@ TimeTable::TimeTable(const std::vector<std::array<int, 3>>& values, int ticks_pe
     }
     nearest_.push_back(static_cast<uint16_t>(index));
   }
+  if (max_ticks() <= kReachTicks) {
+    reaches_.assign(static_cast<size_t>(max_ticks()) * 2 + 1, 0);
+    reaches_[0] = 1;
+    for (size_t sum = 1; sum < reaches_.size(); ++sum) {
+      for (int32_t step : ticks_) {
+        if (static_cast<size_t>(step) <= sum && reaches_[sum - static_cast<size_t>(step)] != 0) {
+          reaches_[sum] = 1;
+          break;
+        }
+      }
+    }
+    reaches_all_ = std::all_of(reaches_.begin() + std::max(1, min_ticks()), reaches_.end(),
+                               [](uint8_t reached) { return reached != 0; });
+  }
+}
+
+bool TimeTable::Reaches(int32_t ticks) const {
+  if (reaches_.empty()) {
+    return ticks == 0 || ticks >= min_ticks();
+  }
+  // Longest tokens first, down to where the table knows.
+  if (static_cast<size_t>(ticks) >= reaches_.size()) {
+    ticks = max_ticks() + ticks % max_ticks();
+  }
+  return reaches_[static_cast<size_t>(ticks)] != 0;
 }
 
 size_t TimeTable::FloorSlow(int32_t ticks) const {

@@ -39,6 +39,15 @@ inline constexpr TokenId kNoToken = -1;
 /// `TokenInfo::number` of a token whose value Python's int() refuses.
 inline constexpr int32_t kNoNumber = INT32_MIN;
 
+inline constexpr size_t kTokenTypes = static_cast<size_t>(TokenType::kPitchBend) + 1;
+
+/// Ids from `first` on.
+struct IdRange {
+  TokenId first = 0;
+  TokenId count = 0;
+  bool Contains(TokenId id) const { return id >= first && id - first < count; }
+};
+
 /// What a token means, in numbers.
 struct TokenInfo {
   TokenType type = TokenType::kSpecial;
@@ -67,6 +76,10 @@ class TimeTable {
   size_t Nearest(int32_t ticks) const;
   /// Index of the last token that is not longer than `ticks`, which is min_ticks() or more.
   size_t Floor(int32_t ticks) const;
+  /// True if tokens of the table can add up to `ticks` exactly.
+  bool Reaches(int32_t ticks) const;
+  /// True if Reaches() is for every number of ticks but those below min_ticks().
+  bool reaches_all() const { return reaches_all_; }
 
  private:
   size_t FloorSlow(int32_t ticks) const;
@@ -74,6 +87,8 @@ class TimeTable {
   std::vector<int32_t> ticks_;
   std::vector<uint16_t> nearest_;  // by ticks, as far as it goes
   std::vector<uint16_t> floor_;
+  std::vector<uint8_t> reaches_;  // by ticks, as far as it goes
+  bool reaches_all_ = false;
 };
 
 struct Meter {
@@ -88,7 +103,11 @@ struct TokenTables {
   TokenizerConfig config;
 
   std::vector<std::string> tokens;
-  std::vector<TokenInfo> infos;  // by id
+  std::vector<TokenInfo> infos;               // by id
+  std::array<IdRange, kTokenTypes> ranges{};  // by type: its ids, which follow each other
+  IdRange drum_range;                         // of kPitchDrum, those that decode keeps
+
+  const IdRange& range(TokenType type) const { return ranges[static_cast<size_t>(type)]; }
 
   int positions_per_beat = 8;     // the finest resolution
   int time_division = 8;          // ticks in a quarter note of a decoded score

@@ -1,0 +1,212 @@
+#include <algorithm>
+
+#include "continuo/token/kind_grammars.h"
+#include "continuo/token/stream_grammar.h"
+
+namespace continuo {
+
+namespace {
+
+class ShiftGrammar : public StreamGrammar {
+ public:
+  ShiftGrammar(const TokenTables& tables, const GrammarTarget& target) : StreamGrammar(tables, target), clock_(tables) {
+    Refresh();
+  }
+
+  std::unique_ptr<Grammar> Clone() const override { return std::make_unique<ShiftGrammar>(*this); }
+
+  void Allowed(std::span<uint8_t> allowed) const override {
+    MaskSink sink(allowed);
+    Enumerate(sink);
+  }
+
+  bool Advance(TokenId id) override {
+    if (id == bos_ && id != kNoToken && !started_) {
+      return true;
+    }
+    QuerySink sink(id);
+    Enumerate(sink);
+    if (!sink.found()) {
+      return false;
+    }
+    Take(id, tables_.infos[static_cast<size_t>(id)]);
+    return true;
+  }
+
+  size_t bars() const override {
+    if (!started_) {
+      return 0;
+    }
+    const size_t begun = static_cast<size_t>(clock_.bar()) + 1;
+    return has_target() ? std::min(begun, target_bars_) : begun;
+  }
+
+ private:
+  template <typename Sink>
+  void Enumerate(Sink& sink) const {
+    if (ended_ || complete_) {
+      sink.One(eos_);
+      return;
+    }
+    if (half_written()) {
+      EnumerateUnfinished(sink);
+      return;
+    }
+    const TokenizerConfig& config = tables_.config;
+    if (config.program_changes && !tables_.one_stream() && !started_) {
+      EnumerateStreamPrograms(sink);
+    }
+    if (config.use_time_signatures && !meter_given_) {
+      EnumerateMeters(sink);
+      return;
+    }
+    if (clock_.tick() >= end_) {
+      EnumerateClosing(sink);
+      return;
+    }
+    if (config.use_time_signatures && fresh_ && !meter_at_tick_ && clock_.ticks_into_bar() == 0) {
+      EnumerateMeters(sink);
+    }
+    EnumerateEvents(sink);
+    EnumerateShifts(sink);
+    if (config.use_rests && !AnySounding()) {
+      EnumerateRests(sink);
+    }
+    if (MayEnd(in_last_bar_)) {
+      sink.One(eos_);
+    }
+  }
+
+  // The first meter is any; later ones are others than the running one.
+  template <typename Sink>
+  void EnumerateMeters(Sink& sink) const {
+    const int64_t bars = static_cast<int64_t>(target_bars_) - clock_.bar();
+    bool any = false;
+    for (size_t i = 0; i < tables_.time_signatures.size(); ++i) {
+      if (meter_given_ && tables_.time_signatures[i] == clock_.meter().meter()) {
+        continue;
+      }
+      const MeterClock meter(tables_, tables_.time_signatures[i]);
+      const int32_t ticks = AddTicks(0, bars * meter.ticks_per_bar());
+      if (!has_target() || (meter.time_table().Reaches(ticks) && AddTicks(clock_.tick(), ticks) >= sound_end_)) {
+        sink.One(tables_.time_signature[i]);
+        any = true;
+      }
+    }
+    if (!any && !meter_given_) {
+      sink.Range(tables_.range(TokenType::kTimeSig));
+    }
+  }
+
+  // With a target, time may go where the end can be reached from, and to the end itself once the last
+  // bar has a note.
+  bool MayGoTo(int32_t tick) const {
+    return tick == end_ ? onset_in_last_bar_ : tick < end_ && time_table_->Reaches(end_ - tick);
+  }
+
+  template <typename Sink>
+  void EnumerateShifts(Sink& sink) const {
+    const IdRange& all = tables_.range(TokenType::kTimeShift);
+    if (!has_target()) {
+      sink.Range(all);
+      return;
+    }
+    const std::vector<int32_t>& ticks = time_table_->ticks();
+    const int32_t now = clock_.tick();
+    if (time_table_->reaches_all() && time_table_->min_ticks() == 1) {
+      // Any time before the end will do.
+      const int32_t room = end_ - now - (onset_in_last_bar_ ? 0 : 1);
+      if (room >= 1) {
+        sink.Range({all.first, static_cast<TokenId>(time_table_->Floor(room)) + 1});
+      }
+      return;
+    }
+    for (size_t i = 0; i < ticks.size() && ticks[i] <= end_ - now; ++i) {
+      if (MayGoTo(now + ticks[i])) {
+        sink.One(all.first + static_cast<TokenId>(i));
+      }
+    }
+  }
+
+  template <typename Sink>
+  void EnumerateRests(Sink& sink) const {
+    for (size_t i = 0; i < tables_.rest.size(); ++i) {
+      ShiftClock after = clock_;
+      Rest(after, static_cast<int32_t>(i));
+      if (!has_target() || MayGoTo(after.tick())) {
+        sink.One(tables_.rest[i]);
+      }
+    }
+  }
+
+  void Rest(ShiftClock& clock, int32_t index) const {
+    // MIDI-Like ends notes before it rests; TSD rests from their ends.
+    clock.OnRest(clock.meter().RestTicks(index), tables_.note_on_off() ? 0 : note_end_);
+  }
+
+  void Take(TokenId id, const TokenInfo& info) {
+    if (id == eos_) {
+      ended_ = true;
+      complete_ = has_target();
+      return;
+    }
+    switch (info.type) {
+      case TokenType::kTimeShift:
+        clock_.Shift(clock_.meter().TimeTicks(info.value));
+        Moved();
+        break;
+      case TokenType::kRest:
+        Rest(clock_, info.value);
+        Moved();
+        break;
+      case TokenType::kTimeSig:
+        clock_.OnMeter(tables_.time_signatures[static_cast<size_t>(info.value)]);
+        meter_given_ = true;
+        meter_at_tick_ = true;
+        note_end_ = std::max(note_end_, clock_.tick());
+        break;
+      default:
+        if (info.type == TokenType::kProgram && tables_.config.program_changes && !tables_.one_stream()) {
+          TakeStreamProgram(info.value);
+        } else {
+          TakeEvent(id, info, clock_.meter());
+          if (!half_written()) {
+            note_end_ = std::max(note_end_, clock_.tick());
+          }
+        }
+        break;
+    }
+    started_ = true;
+    Refresh();
+    complete_ = has_target() && clock_.tick() >= end_ && !half_written() && !AnySounding() && !AnyPedal();
+  }
+
+  void Moved() {
+    meter_at_tick_ = false;
+    NewTick(clock_.tick());
+  }
+
+  void Refresh() {
+    time_table_ = &clock_.meter().time_table();
+    if (!has_target()) {
+      return;
+    }
+    const int64_t bars = static_cast<int64_t>(std::min<size_t>(target_bars_, INT32_MAX)) - clock_.bar();
+    in_last_bar_ = bars == 1;
+    if (bars > 0) {
+      end_ = AddTicks(clock_.tick() - clock_.ticks_into_bar(), bars * clock_.meter().ticks_per_bar());
+    }
+  }
+
+  ShiftClock clock_;
+  bool meter_given_ = false;
+  bool meter_at_tick_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Grammar> NewShiftGrammar(const TokenTables& tables, const GrammarTarget& target) {
+  return std::make_unique<ShiftGrammar>(tables, target);
+}
+
+}  // namespace continuo

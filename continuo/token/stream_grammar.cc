@@ -1,0 +1,221 @@
+#include "continuo/token/stream_grammar.h"
+
+#include <algorithm>
+
+namespace continuo {
+
+StreamGrammar::StreamGrammar(const TokenTables& tables, const GrammarTarget& target)
+    : tables_(tables),
+      target_bars_(target.bars),
+      by_kind_(tables.note_on_off() && tables.config.use_chords),
+      program_tokens_(tables.program_tokens()),
+      one_stream_(tables.one_stream()) {
+  for (size_t id = 0; id < tables.infos.size(); ++id) {
+    if (tables.infos[id].type != TokenType::kSpecial) {
+      continue;
+    }
+    if (tables.tokens[id] == "EOS_None") {
+      eos_ = static_cast<TokenId>(id);
+    } else if (tables.tokens[id] == "BOS_None") {
+      bos_ = static_cast<TokenId>(id);
+    }
+  }
+  if (tables.config.use_programs) {
+    for (int program = -1; program < 128; ++program) {
+      if (tables.has_program[static_cast<size_t>(program + 1)]) {
+        programs_.push_back(static_cast<int16_t>(program));
+      }
+    }
+  } else {
+    programs_.push_back(0);
+  }
+  program_set_ = !(tables.config.program_changes && one_stream_);
+  pedal_start_.fill(-1);
+  pedal_end_.fill(-1);
+  bend_tick_.fill(-1);
+}
+
+void StreamGrammar::NewTick(int32_t tick) {
+  tick_ = tick;
+  fresh_ = true;
+  stage_ = kNoItem;
+  block_program_ = -2;
+  block_ = kNoItem;
+  done_.reset();
+}
+
+bool StreamGrammar::CanPlace(Item item, int program) const {
+  const size_t index = static_cast<size_t>(program + 1);
+  if (item == kBendItem && bend_tick_[index] == tick_) {
+    return false;
+  }
+  if (item >= kChordItem && !HasPitches(program)) {
+    return false;
+  }
+  if (by_kind_) {
+    // Ends of notes come first there.
+    const auto stage = [](Item i) { return i == kNoteOffItem ? 1 : i == kPedalItem ? 2 : i == kBendItem ? 3 : 4; };
+    if (stage_ != kNoItem && stage(item) < stage(stage_)) {
+      return false;
+    }
+    if (item < kChordItem) {
+      return true;
+    }
+  }
+  if (program != block_program_) {
+    return !done_[index];
+  }
+  return item == kChordItem || item == kPedalItem ? item > block_ : item >= block_;
+}
+
+void StreamGrammar::Place(Item item, int program) {
+  fresh_ = false;
+  if (item == kBendItem) {
+    bend_tick_[static_cast<size_t>(program + 1)] = tick_;
+  }
+  stage_ = item;
+  if (by_kind_ && item < kChordItem) {
+    return;
+  }
+  if (program != block_program_ && block_program_ >= -1) {
+    done_.set(static_cast<size_t>(block_program_ + 1));
+  }
+  block_program_ = program;
+  block_ = item;
+}
+
+bool StreamGrammar::HasItem(int program) const {
+  if (CanPlace(kNoteItem, program)) {
+    return true;
+  }
+  if (tables_.config.use_pitch_bends && CanPlace(kBendItem, program)) {
+    return true;
+  }
+  return std::any_of(
+             sounding_.begin(), sounding_.end(),
+             [this, program](const SoundingNote& note) { return note.program == program && note.onset < tick_; }) &&
+         CanPlace(kNoteOffItem, program);
+}
+
+void StreamGrammar::FinishNote(int32_t duration) {
+  any_note_ = true;
+  onset_in_last_bar_ = onset_in_last_bar_ || in_last_bar_;
+  const int32_t end = AddTicks(tick_, duration);
+  note_end_ = std::max(note_end_, end);
+  sound_end_ = std::max(sound_end_, end);
+  expect_ = Expect::kNothing;
+}
+
+void StreamGrammar::TakePitch(const TokenInfo& info, const MeterClock& meter) {
+  Place(kNoteItem, program_);
+  if (!tables_.config.use_programs) {
+    drums_decided_ = true;
+    drum_stream_ = info.type == TokenType::kPitchDrum;
+  }
+  note_pitch_ = static_cast<uint8_t>(info.value);
+  note_timed_ = Uses(program_);
+  untimed_ticks_ = static_cast<int32_t>(tables_.config.default_note_duration * meter.ticks_per_beat());
+  if (tables_.note_on_off() && note_timed_) {
+    sounding_.push_back({static_cast<int16_t>(program_), note_pitch_, info.type == TokenType::kPitchDrum, tick_});
+  }
+  expect_ = tables_.config.use_velocities ? Expect::kVelocity : Expect::kDuration;
+}
+
+void StreamGrammar::TakeNoteOff(int pitch) {
+  Place(kNoteOffItem, program_);
+  const auto note = std::find_if(sounding_.begin(), sounding_.end(), [this, pitch](const SoundingNote& candidate) {
+    return candidate.program == program_ && candidate.pitch == pitch;
+  });
+  sounding_.erase(note);
+  expect_ = Expect::kNothing;
+}
+
+bool StreamGrammar::TakeEvent(TokenId /*id*/, const TokenInfo& info, const MeterClock& meter) {
+  switch (info.type) {
+    case TokenType::kTempo:
+      fresh_ = false;
+      note_end_ = std::max(note_end_, tick_);
+      expect_ = Expect::kNothing;
+      break;
+    case TokenType::kProgram:
+      program_ = info.value;
+      program_set_ = true;
+      if (!one_stream_ && !stream_fixed_) {
+        TakeStreamProgram(info.value);
+      }
+      expect_ = expect_ == Expect::kProgram ? Expect::kNote : Expect::kItem;
+      break;
+    case TokenType::kChord:
+      Place(kChordItem, program_);
+      expect_ = program_tokens_ ? Expect::kProgram : Expect::kNote;
+      break;
+    case TokenType::kPitchBend:
+      Place(kBendItem, program_);
+      expect_ = Expect::kNothing;
+      break;
+    case TokenType::kPitch:
+    case TokenType::kPitchDrum:
+      TakePitch(info, meter);
+      break;
+    case TokenType::kNoteOff:
+    case TokenType::kDrumOff:
+      TakeNoteOff(info.value);
+      return true;
+    case TokenType::kVelocity:
+      expect_ = Expect::kDuration;
+      break;
+    case TokenType::kDuration:
+      if (expect_ == Expect::kPedalDuration) {
+        pedal_end_[static_cast<size_t>(pedal_program_ + 1)] = AddTicks(tick_, meter.TimeTicks(info.value));
+        expect_ = Expect::kNothing;
+      } else {
+        FinishNote(meter.TimeTicks(info.value));
+      }
+      return true;
+    case TokenType::kPedal: {
+      const size_t index = static_cast<size_t>(info.value + 1);
+      if (tables_.config.use_programs && !one_stream_ && !stream_fixed_) {
+        TakeStreamProgram(info.value);
+      }
+      Place(kPedalItem, info.value);
+      pedal_program_ = info.value;
+      if (tables_.config.sustain_pedal_duration) {
+        expect_ = Expect::kPedalDuration;
+      } else {
+        pedal_start_[index] = tick_;
+        ++active_pedals_;
+        expect_ = Expect::kNothing;
+      }
+      return true;
+    }
+    case TokenType::kPedalOff: {
+      const size_t index = static_cast<size_t>(info.value + 1);
+      Place(kPedalItem, info.value);
+      pedal_start_[index] = -1;
+      pedal_end_[index] = tick_;
+      --active_pedals_;
+      expect_ = Expect::kNothing;
+      return true;
+    }
+    default:
+      return false;
+  }
+  // A note that needs no duration token ends with its last token here.
+  if (expect_ == Expect::kDuration) {
+    if (tables_.note_on_off() && note_timed_) {
+      FinishNote(0);
+    } else if (!note_timed_) {
+      FinishNote(untimed_ticks_);
+    }
+  }
+  return true;
+}
+
+void StreamGrammar::TakeStreamProgram(int program) {
+  program_ = program;
+  program_set_ = true;
+  stream_fixed_ = true;
+  programs_.assign(1, static_cast<int16_t>(program));
+}
+
+}  // namespace continuo
