@@ -1,9 +1,25 @@
 #include "continuo/midi/text.h"
 
 #include <cstddef>
+#include <cstring>
 
 namespace continuo {
 namespace {
+
+bool IsAscii(std::span<const uint8_t> bytes) {
+  uint64_t all = 0;
+  size_t at = 0;
+  for (; at + sizeof(all) <= bytes.size(); at += sizeof(all)) {
+    uint64_t eight;
+    std::memcpy(&eight, bytes.data() + at, sizeof(eight));
+    all |= eight;
+  }
+  uint8_t rest = 0;
+  for (; at < bytes.size(); ++at) {
+    rest |= bytes[at];
+  }
+  return ((all | rest) & 0x8080808080808080) == 0;
+}
 
 bool IsContinuation(uint8_t c) {
   return (c & 0xC0) == 0x80;
@@ -37,6 +53,9 @@ bool WellFormed(std::span<const uint8_t> bytes, size_t at, size_t length) {
 }  // namespace
 
 std::string ToUtf8(std::span<const uint8_t> bytes) {
+  if (IsAscii(bytes)) {
+    return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  }
   std::string text;
   text.reserve(bytes.size());
   size_t at = 0;

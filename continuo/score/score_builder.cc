@@ -20,6 +20,15 @@ void SortByTime(std::vector<Event>& events) {
   }
 }
 
+/// Adds to a list that is likely to grow to some hundreds.
+template <typename Event>
+void Add(std::vector<Event>& events, Event event) {
+  if (events.capacity() == 0) {
+    events.reserve(64);
+  }
+  events.push_back(std::move(event));
+}
+
 }  // namespace
 
 ScoreBuilder::ScoreBuilder(Score& score, Defects& defects, bool first_pedal_from_start)
@@ -28,7 +37,13 @@ ScoreBuilder::ScoreBuilder(Score& score, Defects& defects, bool first_pedal_from
 }
 
 void ScoreBuilder::BeginTrack(size_t size) {
-  notes_.reserve(std::min<size_t>(size / 3 + 1, 1 << 16));
+  // A note-on takes three bytes at least.
+  if (const size_t room = size / 3 + 2; room > note_room_) {
+    note_times_ = std::make_unique_for_overwrite<Tick[]>(room);
+    note_durations_ = std::make_unique_for_overwrite<Tick[]>(room);
+    note_keys_ = std::make_unique_for_overwrite<uint32_t[]>(room);
+    note_room_ = room;
+  }
   program_.fill(0);
   current_.fill(kNoPart);
   waiting_.fill(kNoPart);
@@ -37,70 +52,107 @@ void ScoreBuilder::BeginTrack(size_t size) {
 }
 
 void ScoreBuilder::EndTrack(size_t offset) {
-  if (open_notes_ > 0) {
-    defects_.Add(offset, "the track that begins here leaves {} notes without an end; left out", open_notes_);
+  const size_t open = CountNotes();
+  if (open > 0) {
+    defects_.Add(offset, "the track that begins here leaves {} notes without an end; left out", open);
   }
-  std::vector<PartId> order;
   for (PartId id = 0; id < parts_.size(); ++id) {
-    if (!parts_[id].waiting && parts_[id].notes > 0) {
-      order.push_back(id);
+    if (parts_[id].notes > 0) {
+      order_.push_back(id);
     }
   }
-  if (order.empty() && !lyrics_.empty()) {
-    order.push_back(NotePart(last_program_channel_));
+  if (order_.empty() && !lyrics_.empty()) {
+    order_.push_back(NotePart(last_program_channel_));
   }
-  std::sort(order.begin(), order.end(), [this](PartId a, PartId b) {
+  std::sort(order_.begin(), order_.end(), [this](PartId a, PartId b) {
     return std::pair(parts_[a].channel, parts_[a].program) < std::pair(parts_[b].channel, parts_[b].program);
   });
-  if (order.size() > kMaxTracks - score_.tracks.size()) {
+  if (order_.size() > kMaxTracks - score_.tracks.size()) {
     defects_.Add(offset, "more than {} tracks; the rest is left out", kMaxTracks);
-    order.resize(kMaxTracks - score_.tracks.size());
+    order_.resize(kMaxTracks - score_.tracks.size());
   }
-
-  const size_t first = score_.tracks.size();
-  std::vector<size_t> track_of(parts_.size(), score_.tracks.max_size());
-  for (const PartId id : order) {
-    track_of[id] = score_.tracks.size();
-    Track& track = score_.tracks.emplace_back();
-    track.name = name_;
-    track.program = parts_[id].program;
-    track.is_drum = parts_[id].channel == kDrumChannel;
-    track.notes.reserve(parts_[id].notes);
-  }
-  for (const OpenNote& note : notes_) {
-    if (note.duration >= 0 && track_of[note.part] < score_.tracks.size()) {
-      score_.tracks[track_of[note.part]].notes.push_back({note.time, note.duration, note.pitch, note.velocity});
-    }
-  }
-  const auto hand_out = [&](const auto& events, auto list) {
-    for (const auto& [event, part] : events) {
-      if (track_of[part] < score_.tracks.size()) {
-        (score_.tracks[track_of[part]].*list).push_back(event);
-      }
-    }
-  };
-  hand_out(controls_, &Track::controls);
-  hand_out(bends_, &Track::pitch_bends);
-  hand_out(pedals_, &Track::pedals);
-  if (first < score_.tracks.size()) {
-    score_.tracks[first].lyrics = std::move(lyrics_);
+  if (!order_.empty()) {
+    HandOut();
   }
 
   if (!parts_.empty()) {
-    sounding_.fill({});
+    slots_.fill({});
     for (const Part& part : parts_) {
       part_of_[part.channel * kMidiPrograms + part.program] = kNoPart;
     }
   }
   name_.clear();
   parts_.clear();
-  notes_.clear();
+  order_.clear();
+  note_count_ = 0;
   controls_.clear();
   bends_.clear();
   pedals_.clear();
   lyrics_.clear();
-  open_notes_ = 0;
   last_program_channel_ = 0;
+}
+
+size_t ScoreBuilder::CountNotes() {
+  const std::span<const Tick> durations(note_durations_.get(), note_count_);
+  const auto open = static_cast<size_t>(
+      std::count_if(durations.begin(), durations.end(), [](Tick duration) { return duration < 0; }));
+  if (parts_.size() == 1) {
+    parts_.front().notes = static_cast<uint32_t>(note_count_ - open);
+  } else {
+    for (size_t i = 0; i < note_count_; ++i) {
+      parts_[note_keys_[i] >> 16].notes += note_durations_[i] >= 0 ? 1 : 0;
+    }
+  }
+  return open;
+}
+
+void ScoreBuilder::HandOut() {
+  const size_t first = score_.tracks.size();
+  score_.tracks.resize(first + order_.size());
+  for (size_t i = 0; i < order_.size(); ++i) {
+    Part& part = parts_[order_[i]];
+    Track& track = score_.tracks[first + i];
+    part.track = &track;
+    track.name = name_;
+    track.program = part.program;
+    track.is_drum = part.channel == kDrumChannel;
+    track.notes.resize(part.notes);
+  }
+  score_.tracks[first].lyrics = std::move(lyrics_);
+
+  HandOutNotes();
+  const auto hand_out = [this](const auto& events, auto list) {
+    for (const auto& [event, part] : events) {
+      if (parts_[part].track != nullptr) {
+        (parts_[part].track->*list).push_back(event);
+      }
+    }
+  };
+  hand_out(controls_, &Track::controls);
+  hand_out(bends_, &Track::pitch_bends);
+  hand_out(pedals_, &Track::pedals);
+}
+
+void ScoreBuilder::HandOutNotes() {
+  const auto note = [this](size_t i) {
+    const uint32_t key = note_keys_[i];
+    return continuo::Note{note_times_[i], note_durations_[i], static_cast<uint8_t>(key),
+                          static_cast<uint8_t>(key >> 8)};
+  };
+  const Part& first = parts_[order_.front()];
+  if (first.notes == note_count_) {  // most tracks: one part, each note ended
+    continuo::Note* out = first.track->notes.data();
+    for (size_t i = 0; i < note_count_; ++i) {
+      out[i] = note(i);
+    }
+    return;
+  }
+  for (size_t i = 0; i < note_count_; ++i) {
+    Part& part = parts_[note_keys_[i] >> 16];
+    if (note_durations_[i] >= 0 && part.track != nullptr) {
+      part.track->notes[part.handed_out++] = note(i);
+    }
+  }
 }
 
 void ScoreBuilder::Finish() {
@@ -110,32 +162,39 @@ void ScoreBuilder::Finish() {
   SortByTime(score_.markers);
 }
 
-void ScoreBuilder::NoteOn(uint32_t time, uint8_t channel, uint8_t pitch, uint8_t velocity) {
-  const PartId part = current_[channel] != kNoPart ? current_[channel] : NotePart(channel);
-  notes_.push_back({static_cast<Tick>(time), -1, pitch, velocity, part});
-  const auto index = static_cast<uint32_t>(notes_.size());
-  Sounding& sounding = sounding_[channel * kMidiPitches + pitch];
-  if (sounding.oldest == 0) {
-    sounding.oldest = index;
+bool ScoreBuilder::OddNote(Tick time, uint32_t channel, uint32_t key) {
+  Slot& slot = slots_[channel * kMidiPitches + (key & 0x7F)];
+  if (key >= 0x100) {
+    const uint32_t part = current_[channel] != kNoPart ? current_[channel] : NotePart(static_cast<uint8_t>(channel));
+    const auto index = static_cast<uint32_t>(note_count_++);
+    note_times_[index] = time;
+    note_durations_[index] = kLast;
+    note_keys_[index] = key | part << 16;
+    if (slot.sounding == 0) {
+      slot = {index + 1, time};
+      return true;
+    }
+    const bool several = slot.sounding >= kSeveral;
+    const uint32_t newest = several ? static_cast<uint32_t>(slot.since) : slot.sounding - 1;
+    note_durations_[newest] = ~static_cast<Tick>(index);
+    slot = {slot.sounding | kSeveral, static_cast<Tick>(index)};
+    return true;
+  }
+  if (slot.sounding == 0) {
+    return false;
+  }
+  const uint32_t oldest = (slot.sounding & ~kSeveral) - 1;
+  Tick& duration = note_durations_[oldest];
+  if (duration == kLast) {
+    slot = {};
   } else {
-    notes_[sounding.newest - 1].duration = ~static_cast<Tick>(index - 1);
+    const Tick next = ~duration;
+    const bool several = next != slot.since;
+    slot.sounding = static_cast<uint32_t>(next) + 1 + (several ? kSeveral : 0);
+    slot.since = several ? slot.since : note_times_[next];
   }
-  sounding.newest = index;
-  ++open_notes_;
-}
-
-void ScoreBuilder::NoteOff(uint32_t time, uint8_t channel, uint8_t pitch, size_t offset) {
-  Sounding& sounding = sounding_[channel * kMidiPitches + pitch];
-  if (sounding.oldest == 0) {
-    defects_.Add(offset, "the end of a note of pitch {} that does not sound; ignored", pitch);
-    return;
-  }
-  OpenNote& note = notes_[sounding.oldest - 1];
-  const auto next = static_cast<uint32_t>(~note.duration);
-  sounding.oldest = next == 0 ? 0 : next + 1;
-  note.duration = static_cast<Tick>(time) - note.time;
-  ++parts_[note.part].notes;
-  --open_notes_;
+  duration = time - note_times_[oldest];
+  return true;
 }
 
 void ScoreBuilder::Control(uint32_t time, uint8_t channel, uint8_t number, uint8_t value) {
@@ -178,19 +237,19 @@ void ScoreBuilder::Meta(uint32_t time, uint8_t type, std::span<const uint8_t> da
       break;
     case kMetaLyric:
       if (!data.empty()) {
-        lyrics_.push_back({now, ToUtf8(data)});
+        Add(lyrics_, {now, ToUtf8(data)});
       }
       break;
     case kMetaMarker:
       if (!data.empty()) {
-        score_.markers.push_back({now, ToUtf8(data)});
+        Add(score_.markers, {now, ToUtf8(data)});
       }
       break;
     case kMetaTempo:
       if (fits("tempo", 3, 3)) {
         const int32_t us_per_quarter = data[0] << 16 | data[1] << 8 | data[2];
         if (us_per_quarter > 0) {
-          score_.tempos.push_back({now, us_per_quarter});
+          Add(score_.tempos, {now, us_per_quarter});
         } else {
           defects_.Add(offset, "a tempo of 0 microseconds a quarter note; left out");
         }
@@ -245,7 +304,7 @@ ScoreBuilder::PartId ScoreBuilder::EventPart(uint8_t channel) {
 }
 
 ScoreBuilder::PartId ScoreBuilder::NewPart(uint8_t channel) {
-  parts_.push_back({channel, 0, true, 0});
+  parts_.emplace_back().channel = channel;
   return static_cast<PartId>(parts_.size() - 1);
 }
 
