@@ -23,8 +23,8 @@ struct CorpusBuildOptions {
 
 struct CorpusBuildReport {
   size_t files = 0;
-  size_t songs = 0;       // files that gave ids
-  size_t duplicates = 0;  // songs whose content another file has too; kept once
+  size_t songs = 0;             // files that gave ids
+  size_t duplicates = 0;        // songs whose content another file has too; kept once
   uint64_t tokens[2] = {0, 0};  // by Split
   struct Failure {
     std::string file;
@@ -49,9 +49,9 @@ class Corpus {
   size_t song_count() const { return songs_.size(); }
   struct Song {
     Split split = Split::kTrain;
-    std::span<const uint16_t> ids;        // without BOS and EOS
+    std::span<const uint16_t> ids;          // without BOS and EOS
     std::span<const uint32_t> bar_offsets;  // index in ids of each bar's first token
-    std::string_view name;                // path within the folder it was built from
+    std::string_view name;                  // path within the folder it was built from
   };
   Song song(size_t index) const;
 

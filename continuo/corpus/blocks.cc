@@ -1,0 +1,182 @@
+#include "continuo/corpus/blocks.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "continuo/core/check.h"
+#include "continuo/core/rng.h"
+
+namespace continuo {
+namespace {
+
+// Streams of random numbers, so that no draw depends on another.
+enum class Draw : uint64_t { kOrder = 1, kTransposition = 2, kJitter = 3 };
+
+/// A stream for (epoch, song). Epochs below 2^24, songs below 2^32.
+Rng DrawStream(uint64_t seed, Draw draw, uint64_t epoch, uint64_t song) {
+  return Rng(seed, static_cast<uint64_t>(draw) << 56 | epoch << 32 | song);
+}
+
+}  // namespace
+
+Result<BlockMode> ParseBlockMode(std::string_view text) {
+  if (text == "first") {
+    return BlockMode::kFirst;
+  }
+  if (text == "all") {
+    return BlockMode::kAll;
+  }
+  return MakeError("blocks '{}' is not known; expected first or all", text);
+}
+
+std::string_view ToString(BlockMode mode) {
+  return mode == BlockMode::kFirst ? "first" : "all";
+}
+
+BlockSource::BlockSource(std::vector<BlockSong> songs, BlockVocabulary vocabulary, const BlockOptions& options)
+    : songs_(std::move(songs)), vocabulary_(std::move(vocabulary)), options_(options) {
+  CONTINUO_CHECK(options_.context >= 1);
+  allowed_.assign(songs_.size(), 0);
+  if (!options_.transpose) {
+    return;
+  }
+  for (size_t song = 0; song < songs_.size(); ++song) {
+    std::vector<uint8_t> used(vocabulary_.transpose[0].size());
+    for (const uint16_t id : songs_[song].ids) {
+      used[id] = 1;
+    }
+    for (size_t s = 0; s < vocabulary_.transpose.size(); ++s) {
+      const std::vector<TokenId>& map = vocabulary_.transpose[s];
+      bool fits = true;
+      for (size_t id = 0; id < used.size(); ++id) {
+        fits = fits && (used[id] == 0 || map[id] >= 0);
+      }
+      allowed_[song] |= static_cast<uint16_t>(fits ? 1u << s : 0u);
+    }
+  }
+}
+
+int32_t BlockSource::Semitones(size_t song, uint64_t epoch) const {
+  const uint32_t allowed = allowed_[song];
+  if (allowed == 0) {
+    return 0;
+  }
+  uint64_t pick = DrawStream(options_.seed, Draw::kTransposition, epoch, song)
+                      .NextBelow(static_cast<uint64_t>(std::popcount(allowed)));
+  for (int32_t s = 0;; ++s) {
+    if ((allowed >> s & 1u) != 0 && pick-- == 0) {
+      return s + BlockVocabulary::kLowestTransposition;
+    }
+  }
+}
+
+void BlockSource::CutSong(size_t song, uint64_t epoch, std::vector<Block>& blocks) const {
+  const auto bars = songs_[song].bar_offsets;
+  const size_t length = songs_[song].ids.size() + 2;  // with BOS and EOS
+  const size_t context = options_.context;
+  const int32_t semitones = Semitones(song, epoch);
+  const auto add = [&](size_t begin, size_t covered) {
+    blocks.push_back(
+        {.song = static_cast<uint32_t>(song),
+         .begin = static_cast<uint32_t>(begin),
+         .first_target = static_cast<uint32_t>(options_.each_target_once ? std::max(begin, covered) + 1 : begin + 1),
+         .semitones = semitones});
+  };
+  // The first bar at or after `place` in BOS + song, or the last at or before it; places of bars are their
+  // offsets plus one, for BOS.
+  const auto bar_from = [&](size_t place) {
+    return std::lower_bound(bars.begin(), bars.end(), place,
+                            [](uint32_t offset, size_t p) { return offset + size_t{1} < p; });
+  };
+  size_t begin = 0;
+  size_t covered = 0;  // the last place that is a target of an earlier window
+  bool first = true;
+  for (;;) {
+    add(begin, covered);
+    covered = std::min(begin + context, length - 1);
+    if (options_.mode == BlockMode::kFirst || covered == length - 1) {
+      return;
+    }
+    // The next window begins after `begin` and by `covered`, whose token it then has as its first id.
+    auto low = bar_from(begin + 2);
+    auto high = bar_from(covered + 1);
+    size_t next = covered;
+    if (low < high) {
+      next = size_t{*(high - 1)} + 1;
+      const auto full = bar_from(length - 1 - context);
+      if (full < high && size_t{*full} + 1 > begin) {
+        next = std::max(size_t{*std::max(low, full)} + 1, begin + 1);  // the last window: as early as leaves it full
+      } else if (first && options_.jitter) {
+        next = size_t{*(low + static_cast<std::ptrdiff_t>(DrawStream(options_.seed, Draw::kJitter, epoch, song)
+                                                              .NextBelow(static_cast<uint64_t>(high - low))))} +
+               1;
+      }
+    }
+    begin = next;
+    first = false;
+  }
+}
+
+std::vector<Block> BlockSource::Epoch(uint64_t epoch) const {
+  std::vector<Block> blocks;
+  for (size_t song = 0; song < songs_.size(); ++song) {
+    CutSong(song, epoch, blocks);
+  }
+  if (options_.shuffle) {
+    Rng rng = DrawStream(options_.seed, Draw::kOrder, epoch, 0);
+    for (size_t i = blocks.size(); i > 1; --i) {
+      std::swap(blocks[i - 1], blocks[rng.NextBelow(i)]);
+    }
+  }
+  return blocks;
+}
+
+size_t BlockSource::EpochSize(uint64_t epoch) const {
+  std::vector<Block> blocks;
+  size_t count = 0;
+  for (size_t song = 0; song < songs_.size(); ++song) {
+    blocks.clear();
+    CutSong(song, epoch, blocks);
+    count += blocks.size();
+  }
+  return count;
+}
+
+Batch BlockSource::Lay(std::span<const Block> blocks) const {
+  Batch batch;
+  batch.rows = blocks.size();
+  batch.context = options_.context;
+  batch.ids.assign(batch.rows * batch.context, vocabulary_.pad);
+  batch.targets.assign(batch.rows * batch.context, -1);
+  for (size_t row = 0; row < blocks.size(); ++row) {
+    const Block& block = blocks[row];
+    const auto ids = songs_[block.song].ids;
+    const size_t length = ids.size() + 2;
+    const std::vector<TokenId>* map = nullptr;
+    if (block.semitones != 0) {
+      map = &vocabulary_.transpose[static_cast<size_t>(block.semitones - BlockVocabulary::kLowestTransposition)];
+    }
+    const auto token = [&](size_t place) -> int64_t {
+      if (place == 0) {
+        return vocabulary_.bos;
+      }
+      if (place == length - 1) {
+        return vocabulary_.eos;
+      }
+      const uint16_t id = ids[place - 1];
+      return map != nullptr ? (*map)[id] : id;
+    };
+    const size_t count = std::min(batch.context, length - 1 - block.begin);
+    for (size_t t = 0; t < count; ++t) {
+      const size_t place = block.begin + t;
+      batch.ids[row * batch.context + t] = token(place);
+      if (place + 1 >= block.first_target) {
+        batch.targets[row * batch.context + t] = token(place + 1);
+        ++batch.target_count;
+      }
+    }
+  }
+  return batch;
+}
+
+}  // namespace continuo

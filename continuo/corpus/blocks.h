@@ -1,0 +1,106 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "continuo/core/result.h"
+#include "continuo/token/vocabulary.h"
+
+namespace continuo {
+
+class Corpus;
+class Tokenizer;
+
+/// A song to cut blocks from. The spans belong to whoever made it.
+struct BlockSong {
+  std::span<const uint16_t> ids;
+  std::span<const uint32_t> bar_offsets;
+};
+
+/// Which ids frame a song and fill a block, and what ids become when music is moved.
+struct BlockVocabulary {
+  static constexpr int kLowestTransposition = -5;
+  static constexpr int kTranspositions = 12;  // -5 ... +6
+
+  TokenId bos = 0;
+  TokenId eos = 0;
+  TokenId pad = 0;
+  /// transpose[s - kLowestTransposition][id], or empty where there is no augmentation.
+  std::array<std::vector<TokenId>, kTranspositions> transpose;
+
+  /// Fails when the vocabulary has no PAD, BOS or EOS.
+  static Result<BlockVocabulary> Of(const Tokenizer& tokenizer, bool transposition);
+};
+
+enum class BlockMode { kFirst, kAll };
+/// "first" or "all".
+Result<BlockMode> ParseBlockMode(std::string_view text);
+std::string_view ToString(BlockMode mode);
+
+struct BlockOptions {
+  size_t context = 1024;  // ids that the model sees at once
+  BlockMode mode = BlockMode::kAll;
+  uint64_t seed = 0;
+  bool transpose = false;
+  /// Windows begin on other bars in each epoch.
+  bool jitter = true;
+  bool shuffle = true;
+  /// A target that an earlier window of the song has too is masked, so that each is counted once.
+  bool each_target_once = false;
+};
+
+/// One training example before it is laid into a batch: a part of BOS + song + EOS.
+struct Block {
+  uint32_t song = 0;
+  uint32_t begin = 0;         // in BOS + song + EOS; 0 or, as a rule, a bar's first token
+  uint32_t first_target = 0;  // the first place whose token counts as a target; begin + 1 or later
+  int32_t semitones = 0;
+};
+
+/// `rows` blocks side by side. ids[r][t] is to be followed by targets[r][t]; -1 where nothing is asked.
+struct Batch {
+  size_t rows = 0;
+  size_t context = 0;
+  std::vector<int64_t> ids;      // [rows, context]
+  std::vector<int64_t> targets;  // [rows, context]
+  size_t target_count = 0;
+};
+
+/// Cuts songs into blocks. Everything is a pure function of the options, the songs and the epoch, so that
+/// a training run can go on in the middle of an epoch from two numbers. Immutable; any thread may call.
+///
+/// `first`: each song's first `context` ids. `all`: windows of `context` ids that begin at the start or on
+/// a bar and cover the song (a bar longer than a window is cut within). The last window of a song begins as
+/// early as leaves it full.
+class BlockSource {
+ public:
+  /// The songs' spans must outlive the source.
+  BlockSource(std::vector<BlockSong> songs, BlockVocabulary vocabulary, const BlockOptions& options);
+
+  const BlockOptions& options() const { return options_; }
+  size_t song_count() const { return songs_.size(); }
+
+  /// The blocks of an epoch in their order.
+  std::vector<Block> Epoch(uint64_t epoch) const;
+  /// How many blocks an epoch has, without making them all.
+  size_t EpochSize(uint64_t epoch) const;
+  /// Lays blocks into a batch.
+  Batch Lay(std::span<const Block> blocks) const;
+
+ private:
+  void CutSong(size_t song, uint64_t epoch, std::vector<Block>& blocks) const;
+  int32_t Semitones(size_t song, uint64_t epoch) const;
+
+  std::vector<BlockSong> songs_;
+  BlockVocabulary vocabulary_;
+  BlockOptions options_;
+  std::vector<uint16_t> allowed_;  // for each song, a bit for each transposition that stays in range
+};
+
+/// The songs of one split.
+std::vector<BlockSong> SongsOf(const Corpus& corpus, bool valid);
+
+}  // namespace continuo

@@ -1,0 +1,345 @@
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
+
+#include "continuo/core/hash.h"
+#include "continuo/core/thread_pool.h"
+#include "continuo/corpus/corpus.h"
+#include "continuo/corpus/corpus_format.h"
+#include "continuo/score/score_file.h"
+
+namespace continuo {
+namespace {
+
+namespace fs = std::filesystem;
+using Digest = std::array<uint8_t, 32>;
+
+constexpr uint64_t kMaxMidiBytes = uint64_t{1} << 30;
+constexpr uint64_t kShardTokens = uint64_t{1} << 27;  // 256 MiB
+constexpr size_t kMaxVocabulary = 65536;              // ids are stored in 16 bits
+constexpr size_t kSongsAtOnce = 512;                  // bounds the memory that finished songs take
+
+bool IsMidiFile(const fs::path& path) {
+  std::string extension = path.extension().string();
+  std::transform(extension.begin(), extension.end(), extension.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  return extension == ".mid" || extension == ".midi";
+}
+
+/// Every MIDI file at any depth, as a path within the folder, sorted.
+Result<std::vector<std::string>> ListMidiFiles(const fs::path& folder) {
+  std::error_code error;
+  if (!fs::is_directory(folder, error)) {
+    return MakeError("{}: is not a folder", folder.string());
+  }
+  std::vector<std::string> names;
+  fs::recursive_directory_iterator entry(folder, error);
+  for (; !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
+    std::error_code unknown;
+    if (entry->is_regular_file(unknown) && IsMidiFile(entry->path())) {
+      names.push_back(entry->path().lexically_relative(folder).generic_string());
+    }
+  }
+  if (error) {
+    return MakeError("{}: cannot list its files: {}", folder.string(), error.message());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+/// The content alone decides: its digest as a number in [0, 1).
+Split SplitOf(const Digest& digest, double valid_fraction) {
+  uint64_t high = 0;
+  for (size_t i = 0; i < sizeof(high); ++i) {
+    high = high << 8 | digest[i];
+  }
+  return static_cast<double>(high >> 11) * 0x1.0p-53 < valid_fraction ? Split::kValid : Split::kTrain;
+}
+
+/// A song that is ready to be written: the ids of each of its streams.
+struct EncodedSong {
+  struct Stream {
+    std::vector<uint16_t> ids;
+    std::vector<uint32_t> bar_offsets;
+  };
+  std::vector<Stream> streams;
+  std::string failure;  // empty when it went well
+};
+
+EncodedSong EncodeFile(const fs::path& path, const Tokenizer& tokenizer) {
+  EncodedSong song;
+  const Result<Score> score = ReadScore(path);
+  if (!score.ok()) {
+    song.failure = score.error().ToString();
+    return song;
+  }
+  for (const std::vector<TokenId>& ids : tokenizer.Encode(*score)) {
+    EncodedSong::Stream stream;
+    if (ids.empty()) {
+      continue;
+    }
+    if (ids.size() > UINT32_MAX - 2) {
+      song.failure =
+          fmt::format("{}: gives {} tokens, more than a corpus can hold of one song", path.string(), ids.size());
+      song.streams.clear();
+      return song;
+    }
+    stream.ids.reserve(ids.size());
+    for (const TokenId id : ids) {
+      stream.ids.push_back(static_cast<uint16_t>(id));
+    }
+    for (const size_t offset : tokenizer.BarOffsets(ids)) {
+      stream.bar_offsets.push_back(static_cast<uint32_t>(offset));
+    }
+    song.streams.push_back(std::move(stream));
+  }
+  if (song.streams.empty()) {
+    song.failure = fmt::format("{}: has no notes that the tokenizer knows", path.string());
+  }
+  return song;
+}
+
+/// Appends bytes to a file that it creates; the first failure is told by Close.
+class FileWriter {
+ public:
+  explicit FileWriter(fs::path path) : path_(std::move(path)), file_(path_, std::ios::binary | std::ios::trunc) {}
+  template <typename T>
+  void Append(std::span<const T> values) {
+    file_.write(reinterpret_cast<const char*>(values.data()), static_cast<std::streamsize>(values.size_bytes()));
+  }
+  Status Close() {
+    file_.close();
+    if (!file_) {
+      return MakeError("{}: cannot write (is the disk full?)", path_.string());
+    }
+    return {};
+  }
+
+ private:
+  fs::path path_;
+  std::ofstream file_;
+};
+
+/// Writes songs in the order given into shards of each split, and the index at the end.
+class CorpusWriter {
+ public:
+  explicit CorpusWriter(const fs::path& folder) : folder_(folder) {}
+
+  Status Add(const std::string& name, const Digest& digest, Split split, const EncodedSong& song) {
+    const uint64_t name_offset = names_.size();
+    names_ += name;
+    for (const EncodedSong::Stream& stream : song.streams) {
+      CONTINUO_ASSIGN(const size_t shard, ShardFor(split, stream.ids.size()));
+      IndexRecord record{};
+      record.shard = static_cast<uint32_t>(shard);
+      record.split = static_cast<uint32_t>(split);
+      record.offset = shards_[shard].tokens;
+      record.length = stream.ids.size();
+      record.first_bar = bars_.size();
+      record.bar_count = static_cast<uint32_t>(stream.bar_offsets.size());
+      record.name_offset = name_offset;
+      record.name_length = static_cast<uint32_t>(name.size());
+      record.content_sha256 = digest;
+      records_.push_back(record);
+      bars_.insert(bars_.end(), stream.bar_offsets.begin(), stream.bar_offsets.end());
+      open_[static_cast<size_t>(split)]->writer.Append(std::span<const uint16_t>(stream.ids));
+      shards_[shard].tokens += stream.ids.size();
+    }
+    return {};
+  }
+
+  Status Finish() {
+    for (auto& open : open_) {
+      if (open) {
+        CONTINUO_TRY(open->writer.Close());
+      }
+    }
+    const IndexHeader header{
+        .magic = kIndexMagic, .songs = records_.size(), .bars = bars_.size(), .name_bytes = names_.size()};
+    FileWriter index(folder_ / kIndexFile);
+    index.Append(std::span<const IndexHeader>(&header, 1));
+    index.Append(std::span<const IndexRecord>(records_));
+    index.Append(std::span<const uint32_t>(bars_));
+    index.Append(std::span<const char>(names_));
+    return index.Close();
+  }
+
+  nlohmann::ordered_json ShardsJson() const {
+    auto list = nlohmann::ordered_json::array();
+    for (const Shard& shard : shards_) {
+      list.push_back({{"file", shard.file}, {"tokens", shard.tokens}});
+    }
+    return list;
+  }
+  size_t streams() const { return records_.size(); }
+  size_t bars() const { return bars_.size(); }
+
+ private:
+  struct Shard {
+    std::string file;
+    uint64_t tokens = 0;
+  };
+  struct OpenShard {
+    size_t index;
+    FileWriter writer;
+  };
+
+  /// The shard that takes the next stream of a split; begins another when the last one is full.
+  Result<size_t> ShardFor(Split split, uint64_t tokens) {
+    const auto side = static_cast<size_t>(split);
+    std::optional<OpenShard>& open = open_[side];
+    if (open && shards_[open->index].tokens > 0 && shards_[open->index].tokens + tokens > kShardTokens) {
+      CONTINUO_TRY(open->writer.Close());
+      open.reset();
+    }
+    if (!open) {
+      std::string file = fmt::format("{}-{:05}.bin", split == Split::kTrain ? "train" : "valid", count_[side]++);
+      open.emplace(OpenShard{shards_.size(), FileWriter(folder_ / file)});
+      shards_.push_back({std::move(file), 0});
+    }
+    return open->index;
+  }
+
+  const fs::path folder_;
+  std::vector<Shard> shards_;
+  std::optional<OpenShard> open_[2];
+  size_t count_[2] = {0, 0};
+  std::vector<IndexRecord> records_;
+  std::vector<uint32_t> bars_;
+  std::string names_;
+};
+
+struct SourceFile {
+  std::string name;
+  Digest digest{};
+  std::string failure;
+};
+
+/// The files' digests; a file that can't be read has a failure instead.
+Status HashFiles(const fs::path& folder, std::vector<SourceFile>& files, ThreadPool& pool, const Progress& progress) {
+  pool.ForEach(files.size(), [&](size_t i, size_t) {
+    if (progress.ShouldStop()) {
+      return;
+    }
+    const Result<std::vector<uint8_t>> bytes = ReadFile(folder / files[i].name, kMaxMidiBytes);
+    if (!bytes.ok()) {
+      files[i].failure = bytes.error().ToString();
+      return;
+    }
+    Sha256 hash;
+    hash.Update(*bytes);
+    files[i].digest = hash.Finish();
+  });
+  return progress.ShouldStop() ? Status(Error{"interrupted", {}}) : Status();
+}
+
+/// Takes out failed files into the report, and all but the first name of each content; sorts by content.
+void KeepDistinct(std::vector<SourceFile>& files, CorpusBuildReport& report) {
+  for (const SourceFile& file : files) {
+    if (!file.failure.empty()) {
+      report.failures.push_back({file.name, file.failure});
+    }
+  }
+  std::erase_if(files, [](const SourceFile& file) { return !file.failure.empty(); });
+  std::stable_sort(files.begin(), files.end(), [](const auto& a, const auto& b) { return a.digest < b.digest; });
+  const auto distinct =
+      std::unique(files.begin(), files.end(), [](const auto& a, const auto& b) { return a.digest == b.digest; });
+  report.duplicates = static_cast<size_t>(files.end() - distinct);
+  files.erase(distinct, files.end());
+}
+
+}  // namespace
+
+Result<CorpusBuildReport> BuildCorpus(const fs::path& folder, const Tokenizer& tokenizer, const fs::path& output,
+                                      const CorpusBuildOptions& options, Progress& progress) {
+  if (!(options.valid_fraction >= 0 && options.valid_fraction <= 1)) {
+    return MakeError("the share of validation songs is {}, expected 0 to 1", options.valid_fraction);
+  }
+  const size_t vocabulary = tokenizer.vocabulary().size();
+  if (vocabulary > kMaxVocabulary) {
+    return MakeError("the vocabulary has {} tokens, but a corpus holds ids below {}", vocabulary, kMaxVocabulary);
+  }
+  CONTINUO_ASSIGN(std::vector<std::string> names, ListMidiFiles(folder));
+  if (names.empty()) {
+    return MakeError("{}: holds no .mid or .midi file", folder.string());
+  }
+  CONTINUO_ASSIGN(AtomicDirectory target, AtomicDirectory::Create(output));
+
+  CorpusBuildReport report;
+  report.files = names.size();
+  std::vector<SourceFile> files(names.size());
+  for (size_t i = 0; i < names.size(); ++i) {
+    files[i].name = std::move(names[i]);
+  }
+  ThreadPool pool(options.threads);
+  CONTINUO_TRY(HashFiles(folder, files, pool, progress));
+  KeepDistinct(files, report);
+
+  CorpusWriter writer(target.path());
+  for (size_t begin = 0; begin < files.size(); begin += kSongsAtOnce) {
+    const size_t count = std::min(kSongsAtOnce, files.size() - begin);
+    std::vector<EncodedSong> songs(count);
+    std::atomic<size_t> done{0};
+    pool.ForEach(count, [&](size_t i, size_t) {
+      if (!progress.ShouldStop()) {
+        songs[i] = EncodeFile(folder / files[begin + i].name, tokenizer);
+        progress.Update(begin + done.fetch_add(1) + 1, files.size(), "");
+      }
+    });
+    if (progress.ShouldStop()) {
+      return Error{"interrupted", {}};
+    }
+    for (size_t i = 0; i < count; ++i) {
+      const SourceFile& file = files[begin + i];
+      if (!songs[i].failure.empty()) {
+        report.failures.push_back({file.name, songs[i].failure});
+        continue;
+      }
+      const Split split = SplitOf(file.digest, options.valid_fraction);
+      CONTINUO_TRY(writer.Add(file.name, file.digest, split, songs[i]));
+      ++report.songs;
+      for (const EncodedSong::Stream& stream : songs[i].streams) {
+        report.tokens[static_cast<size_t>(split)] += stream.ids.size();
+      }
+    }
+  }
+  if (report.songs == 0) {
+    return MakeError("{}: none of its {} files gave tokens; the first: {}", folder.string(), report.files,
+                     report.failures.front().reason);
+  }
+  CONTINUO_TRY(writer.Finish());
+  std::sort(report.failures.begin(), report.failures.end(),
+            [](const auto& a, const auto& b) { return a.file < b.file; });
+
+  auto failures = nlohmann::ordered_json::array();
+  for (const CorpusBuildReport::Failure& failure : report.failures) {
+    failures.push_back({{"file", failure.file}, {"reason", failure.reason}});
+  }
+  const nlohmann::ordered_json manifest = {
+      {"format", kCorpusFormat},
+      {"version", kCorpusVersion},
+      {"vocab_sha256", tokenizer.vocabulary_sha256()},
+      {"vocab_size", vocabulary},
+      {"valid_fraction", options.valid_fraction},
+      {"files", report.files},
+      {"songs", report.songs},
+      {"streams", writer.streams()},
+      {"bars", writer.bars()},
+      {"duplicates", report.duplicates},
+      {"tokens", {{"train", report.tokens[0]}, {"valid", report.tokens[1]}}},
+      {"shards", writer.ShardsJson()},
+      {"failures", failures},
+  };
+  // Names come from the file system and need not be UTF-8.
+  const std::string text = manifest.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  CONTINUO_TRY(WriteFileAtomically(target.path() / kManifestFile, text));
+  CONTINUO_TRY(WriteFileAtomically(target.path() / kTokenizerFile, tokenizer.ToJson()));
+  CONTINUO_TRY(target.Commit());
+  return report;
+}
+
+}  // namespace continuo

@@ -1,0 +1,56 @@
+#include "continuo/train/batch_queue.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "continuo/core/check.h"
+
+namespace continuo {
+namespace {
+
+constexpr size_t kAhead = 2;
+
+}  // namespace
+
+BatchQueue::BatchQueue(const BlockSource& source, uint64_t epoch, uint64_t first, uint64_t rows)
+    : source_(source),
+      blocks_(source.Epoch(epoch)),
+      first_(std::min<uint64_t>(first, blocks_.size())),
+      rows_(rows),
+      batches_((blocks_.size() - first_ + rows - 1) / rows),
+      thread_([this] { Fill(); }) {}
+
+BatchQueue::~BatchQueue() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+void BatchQueue::Fill() {
+  for (uint64_t begin = first_; begin < blocks_.size(); begin += rows_) {
+    Batch batch = source_.Lay(std::span(blocks_).subspan(begin, std::min<uint64_t>(rows_, blocks_.size() - begin)));
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return stop_ || ready_.size() < kAhead; });
+    if (stop_) {
+      return;
+    }
+    ready_.push_back(std::move(batch));
+    changed_.notify_all();
+  }
+}
+
+Batch BatchQueue::Take() {
+  CONTINUO_CHECK(!done());
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return !ready_.empty(); });
+  Batch batch = std::move(ready_.front());
+  ready_.pop_front();
+  ++taken_;
+  changed_.notify_all();
+  return batch;
+}
+
+}  // namespace continuo

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <thread>
+
+#include "continuo/corpus/blocks.h"
+
+namespace continuo {
+
+/// Lays the batches of one epoch on a thread of its own, two ahead of the one that trains, so that no
+/// update waits for data. One thread takes.
+class BatchQueue {
+ public:
+  /// From block `first` of the epoch's order on, `rows` blocks a batch. The source must outlive the queue.
+  BatchQueue(const BlockSource& source, uint64_t epoch, uint64_t first, uint64_t rows);
+  ~BatchQueue();
+  BatchQueue(const BatchQueue&) = delete;
+  BatchQueue& operator=(const BatchQueue&) = delete;
+
+  /// True when all batches were taken.
+  bool done() const { return taken_ == batches_; }
+  /// The next batch; only while not done.
+  Batch Take();
+
+ private:
+  void Fill();
+
+  const BlockSource& source_;
+  const std::vector<Block> blocks_;
+  const uint64_t first_;
+  const uint64_t rows_;
+  const uint64_t batches_;
+  uint64_t taken_ = 0;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Batch> ready_;
+  bool stop_ = false;
+  std::thread thread_;
+};
+
+}  // namespace continuo

@@ -1,0 +1,204 @@
+#include "continuo/train/checkpoint.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include <cstring>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "continuo/core/check.h"
+#include "continuo/core/file.h"
+#include "continuo/model/model_directory.h"
+
+namespace continuo {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using nlohmann::ordered_json;
+
+constexpr std::string_view kModelFile = "model.safetensors";
+constexpr std::string_view kOptimizerFile = "optimizer.safetensors";
+constexpr std::string_view kTrainingFile = "training.json";
+constexpr std::string_view kTrainingFormat = "continuo-training";
+constexpr int kTrainingVersion = 1;
+
+/// The study's sampling, which `generate` takes unless told otherwise.
+constexpr std::string_view kGenerationJson =
+    "{\n  \"top_k\": 5,\n  \"temperature\": 1.2,\n  \"repetition_penalty\": 1.2\n}\n";
+
+/// A tensor's bytes as the model module sees them. `tensor` is contiguous and outlives the result.
+Tensor View(std::string name, const at::Tensor& tensor) {
+  CONTINUO_CHECK(tensor.is_contiguous());
+  Tensor view;
+  view.name = std::move(name);
+  view.type = tensor.scalar_type() == at::kBFloat16 ? TensorType::kBf16 : TensorType::kF32;
+  view.shape = tensor.sizes().vec();
+  view.bytes = {static_cast<const uint8_t*>(tensor.data_ptr()), tensor.nbytes()};
+  return view;
+}
+
+struct NamedTensor {
+  std::string name;
+  at::Tensor tensor;
+};
+
+std::vector<NamedTensor> Weights(const Gpt2& model) {
+  std::vector<NamedTensor> tensors;
+  for (const Parameter& parameter : model.parameters()) {
+    tensors.push_back({parameter.name, parameter.master.detach()});
+  }
+  return tensors;
+}
+
+std::vector<NamedTensor> Moments(const Gpt2& model, Optimizer& optimizer) {
+  std::vector<NamedTensor> tensors;
+  for (size_t i = 0; i < model.parameters().size(); ++i) {
+    tensors.push_back({model.parameters()[i].name + ".first", optimizer.state().first[i]});
+    if (optimizer.state().second[i].defined()) {
+      tensors.push_back({model.parameters()[i].name + ".second", optimizer.state().second[i]});
+    }
+  }
+  return tensors;
+}
+
+Status WriteModel(const Gpt2& model, const Tokenizer& tokenizer, bool as_bf16, const fs::path& directory) {
+  std::vector<NamedTensor> weights = Weights(model);
+  ModelFiles files;
+  files.config = model.config();
+  files.vocab_sha256 = tokenizer.vocabulary_sha256();
+  for (NamedTensor& weight : weights) {
+    if (as_bf16) {
+      weight.tensor = weight.tensor.to(at::kBFloat16);
+    }
+    files.weights.push_back(View(weight.name, weight.tensor));
+  }
+  files.texts = {{"tokenizer.json", tokenizer.ToJson()}, {"generation.json", std::string(kGenerationJson)}};
+  return WriteModelFiles(files, directory);
+}
+
+/// Copies of the f32 tensors of a file, in the order of `wanted`, whose names and shapes must be there.
+Result<std::vector<at::Tensor>> ReadTensors(const fs::path& path, const std::vector<NamedTensor>& wanted) {
+  CONTINUO_ASSIGN(const MappedFile file, MappedFile::Open(path));
+  CONTINUO_ASSIGN(const Safetensors parsed, ParseSafetensors(file.bytes(), path.string()));
+  std::map<std::string_view, const Tensor*> by_name;
+  for (const Tensor& tensor : parsed.tensors) {
+    by_name[tensor.name] = &tensor;
+  }
+  std::vector<at::Tensor> copies;
+  for (const NamedTensor& entry : wanted) {
+    const auto found = by_name.find(entry.name);
+    if (found == by_name.end()) {
+      return MakeError("{}: has no tensor {}", path.string(), entry.name);
+    }
+    const Tensor expected = View(entry.name, entry.tensor);
+    if (found->second->type != expected.type || found->second->shape != expected.shape) {
+      return MakeError("{}: {} is {}, expected {}", path.string(), entry.name, found->second->Describe(),
+                       expected.Describe());
+    }
+    at::Tensor copy = at::empty_like(entry.tensor);
+    std::memcpy(copy.data_ptr(), found->second->bytes.data(), found->second->bytes.size());
+    copies.push_back(std::move(copy));
+  }
+  return copies;
+}
+
+/// The first key under which two settings differ, for a message.
+std::string FirstDifference(const json& saved, const json& wanted) {
+  for (const auto& [key, value] : wanted.items()) {
+    const json before = saved.is_object() ? saved.value(key, json()) : json();
+    if (before != value) {
+      return fmt::format("{} was {}, is now {}", key, before.dump(), value.dump());
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Status SaveModel(const Gpt2& model, const Tokenizer& tokenizer, bool as_bf16, const fs::path& directory) {
+  CONTINUO_ASSIGN(AtomicDirectory target, AtomicDirectory::Create(directory));
+  CONTINUO_TRY(WriteModel(model, tokenizer, as_bf16, target.path()));
+  return target.Commit();
+}
+
+Status SaveCheckpoint(const Gpt2& model, Optimizer& optimizer, const TrainState& state, const Tokenizer& tokenizer,
+                      const std::string& settings, const fs::path& directory) {
+  CONTINUO_ASSIGN(AtomicDirectory target, AtomicDirectory::Create(directory));
+  CONTINUO_TRY(WriteModel(model, tokenizer, /*as_bf16=*/false, target.path()));
+  const std::vector<NamedTensor> moments = Moments(model, optimizer);
+  std::vector<Tensor> views;
+  for (const NamedTensor& moment : moments) {
+    views.push_back(View(moment.name, moment.tensor));
+  }
+  CONTINUO_TRY(WriteFileAtomically(target.path() / kOptimizerFile, SerializeSafetensors(views)));
+  const ordered_json training = {
+      {"format", kTrainingFormat},
+      {"version", kTrainingVersion},
+      {"settings", ordered_json::parse(settings, nullptr, false)},
+      {"state",
+       {{"step", state.step},
+        {"epoch", state.epoch},
+        {"block", state.block},
+        {"short_windows", state.short_windows},
+        {"tokens", state.tokens},
+        {"seconds", state.seconds},
+        {"best_nll", state.best_nll},
+        {"best_step", state.best_step}}},
+  };
+  CONTINUO_TRY(WriteFileAtomically(target.path() / kTrainingFile, training.dump(2) + "\n"));
+  return target.Commit();
+}
+
+Result<TrainState> LoadCheckpoint(const fs::path& directory, const std::string& settings, Gpt2& model,
+                                  Optimizer& optimizer) {
+  const fs::path path = directory / kTrainingFile;
+  CONTINUO_ASSIGN(const std::string text, ReadTextFile(path));
+  const json training = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!training.is_object() || training.value("format", json()) != kTrainingFormat ||
+      training.value("version", json()) != kTrainingVersion) {
+    return MakeError("{}: is not a training state of version {}", path.string(), kTrainingVersion);
+  }
+  const std::string difference =
+      FirstDifference(training.value("settings", json()), json::parse(settings, nullptr, /*allow_exceptions=*/false));
+  if (!difference.empty()) {
+    return Error{fmt::format("{}: cannot go on with other settings: {}", directory.string(), difference),
+                 "use the same flags, or another output directory"};
+  }
+  const json saved = training.value("state", json());
+  TrainState state;
+  const auto number = [&](const char* key, auto& to) {
+    const auto found = saved.is_object() ? saved.find(key) : saved.end();
+    const bool there =
+        saved.is_object() && found != saved.end() && found->is_number() && found->template get<double>() >= 0;
+    if (there) {
+      to = found->template get<std::decay_t<decltype(to)>>();
+    }
+    return there;
+  };
+  if (!number("step", state.step) || !number("epoch", state.epoch) || !number("block", state.block) ||
+      !number("tokens", state.tokens) || !number("seconds", state.seconds) || !number("best_nll", state.best_nll) ||
+      !number("best_step", state.best_step) || !saved.value("short_windows", json()).is_boolean()) {
+    return MakeError("{}: \"state\" lacks a number", path.string());
+  }
+  state.short_windows = saved.value("short_windows", false);
+  // Both files are read whole before anything changes.
+  const std::vector<NamedTensor> weights = Weights(model);
+  const std::vector<NamedTensor> moments = Moments(model, optimizer);
+  CONTINUO_ASSIGN(const std::vector<at::Tensor> saved_weights, ReadTensors(directory / kModelFile, weights));
+  CONTINUO_ASSIGN(const std::vector<at::Tensor> saved_moments, ReadTensors(directory / kOptimizerFile, moments));
+  at::NoGradGuard no_grad;
+  for (size_t i = 0; i < weights.size(); ++i) {
+    weights[i].tensor.copy_(saved_weights[i]);
+  }
+  for (size_t i = 0; i < moments.size(); ++i) {
+    moments[i].tensor.copy_(saved_moments[i]);
+  }
+  optimizer.set_updates(static_cast<int64_t>(state.step));
+  model.RefreshCompute();
+  return state;
+}
+
+}  // namespace continuo

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "continuo/core/result.h"
+#include "continuo/token/tokenizer.h"
+#include "continuo/train/gpt2.h"
+#include "continuo/train/optimizer.h"
+
+namespace continuo {
+
+/// How far a run is: with the options, the weights and the optimizer's moments, all that a run needs to go on.
+/// Random numbers need no state: each draw is named by the seed and its place in the run.
+struct TrainState {
+  uint64_t step = 0;           // updates made
+  uint64_t epoch = 0;          // of the next block
+  uint64_t block = 0;          // the next block's place in the epoch's order
+  bool short_windows = false;  // the run is in its first part, of short windows
+  uint64_t tokens = 0;         // targets trained on
+  double seconds = 0;          // spent, without the time between an interruption and its resumption
+  double best_nll = 0;         // the lowest validation NLL per token; 0: none yet
+  uint64_t best_step = 0;
+};
+
+/// Writes a model directory (config.json, model.safetensors, tokenizer.json, generation.json with the study's
+/// sampling), whole or not at all. Weights are f32, or rounded to bf16.
+Status SaveModel(const Gpt2& model, const Tokenizer& tokenizer, bool as_bf16, const std::filesystem::path& directory);
+
+/// A checkpoint: a model directory in f32 with training.json and optimizer.safetensors beside; whole or not
+/// at all. `settings` is a JSON object that names the run (see trainer.h).
+Status SaveCheckpoint(const Gpt2& model, Optimizer& optimizer, const TrainState& state, const Tokenizer& tokenizer,
+                      const std::string& settings, const std::filesystem::path& directory);
+
+/// Reads a checkpoint into a model and an optimizer of the same shapes. Fails, naming the first difference,
+/// when `settings` is not what the checkpoint was written with; then nothing was changed.
+Result<TrainState> LoadCheckpoint(const std::filesystem::path& directory, const std::string& settings, Gpt2& model,
+                                  Optimizer& optimizer);
+
+}  // namespace continuo

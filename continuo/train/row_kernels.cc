@@ -1,0 +1,252 @@
+#include "continuo/train/row_kernels.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <vector>
+
+// The compiler vectorizes these loops; this file is built with -O3 and without the rules that forbid it to
+// reorder sums. One clone a line of CPUs, chosen by the loader.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define CONTINUO_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define CONTINUO_CLONES
+#endif
+#define CONTINUO_INLINE inline __attribute__((always_inline))
+
+namespace continuo {
+namespace {
+
+CONTINUO_INLINE float Load(float value) {
+  return value;
+}
+CONTINUO_INLINE float Load(uint16_t value) {
+  return std::bit_cast<float>(static_cast<uint32_t>(value) << 16);
+}
+CONTINUO_INLINE void Store(float value, float& to) {
+  to = value;
+}
+/// Rounds to nearest even. A NaN stays one: those that arithmetic makes have their upper bits set.
+CONTINUO_INLINE void Store(float value, uint16_t& to) {
+  const uint32_t bits = std::bit_cast<uint32_t>(value);
+  to = static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
+}
+
+/// e^x for x in about [-87, 88], clamped outside; relative error below 3e-7. Cephes' expf: 2^n times a
+/// polynomial on [-ln2/2, ln2/2]. Written out because a call would keep the loop from being vectorized.
+CONTINUO_INLINE float Exp(float x) {
+  x = std::min(std::max(x, -87.0f), 88.0f);
+  const float scaled = x * 1.44269504f;
+  // Adding and taking away 1.5 * 2^23 rounds to the nearest integer; its bits hold that integer.
+  const float magic = 12582912.0f;
+  const float shifted = scaled + magic;
+  const int32_t n = std::bit_cast<int32_t>(shifted) - std::bit_cast<int32_t>(magic);
+  const float whole = static_cast<float>(n);
+  float r = x - whole * 0.693359375f;
+  r = r - whole * -2.12194440e-4f;
+  float p = 1.9875691500e-4f;
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * r * r + r + 1.0f;
+  return p * std::bit_cast<float>((n + 127) << 23);
+}
+
+// gelu(x) = x * sigmoid(2u), u = sqrt(2/pi) (x + 0.044715 x^3), which is x/2 (1 + tanh u).
+constexpr float kGeluScale = 1.5957691216057308f;  // 2 sqrt(2/pi)
+constexpr float kGeluCubic = 0.044715f;
+
+template <typename T>
+CONTINUO_INLINE void AddNormForwardImpl(int64_t rows, int64_t width, const float* __restrict residual,
+                                        const T* __restrict branch, const float* __restrict scale,
+                                        const float* __restrict bias, float epsilon, float* __restrict sum,
+                                        T* __restrict normed, float* __restrict mean, float* __restrict rstd) {
+  const float share = 1.0f / static_cast<float>(width);
+  for (int64_t row = 0; row < rows; ++row) {
+    const float* in = residual + row * width;
+    if (branch != nullptr) {
+      const T* add = branch + row * width;
+      float* out = sum + row * width;
+      for (int64_t i = 0; i < width; ++i) {
+        out[i] = in[i] + Load(add[i]);
+      }
+      in = out;
+    }
+    float total = 0;
+    for (int64_t i = 0; i < width; ++i) {
+      total += in[i];
+    }
+    const float center = total * share;
+    float squares = 0;
+    for (int64_t i = 0; i < width; ++i) {
+      const float d = in[i] - center;
+      squares += d * d;
+    }
+    const float inverse = 1.0f / std::sqrt(squares * share + epsilon);
+    T* out = normed + row * width;
+    for (int64_t i = 0; i < width; ++i) {
+      Store((in[i] - center) * inverse * scale[i] + bias[i], out[i]);
+    }
+    mean[row] = center;
+    rstd[row] = inverse;
+  }
+}
+
+template <typename T>
+CONTINUO_INLINE void AddNormBackwardImpl(int64_t rows, int64_t width, const float* sum, const float* mean,
+                                         const float* rstd, const float* __restrict scale, const float* d_sum,
+                                         const T* __restrict d_normed, float* d_input, T* __restrict d_branch,
+                                         float* __restrict d_scale, float* __restrict d_bias) {
+  const float share = 1.0f / static_cast<float>(width);
+  for (int64_t row = 0; row < rows; ++row) {
+    const float* in = sum + row * width;
+    const T* dy = d_normed + row * width;
+    const float center = mean[row];
+    const float inverse = rstd[row];
+    float mean_dx = 0;
+    float mean_dx_x = 0;
+    for (int64_t i = 0; i < width; ++i) {
+      const float x = (in[i] - center) * inverse;
+      const float g = Load(dy[i]);
+      const float dx = g * scale[i];
+      mean_dx += dx;
+      mean_dx_x += dx * x;
+      d_scale[i] += g * x;
+      d_bias[i] += g;
+    }
+    mean_dx *= share;
+    mean_dx_x *= share;
+    float* out = d_input + row * width;
+    const float* through = d_sum == nullptr ? nullptr : d_sum + row * width;
+    if (through != nullptr) {
+      for (int64_t i = 0; i < width; ++i) {
+        const float x = (in[i] - center) * inverse;
+        out[i] = through[i] + (Load(dy[i]) * scale[i] - mean_dx - x * mean_dx_x) * inverse;
+      }
+    } else {
+      for (int64_t i = 0; i < width; ++i) {
+        const float x = (in[i] - center) * inverse;
+        out[i] = (Load(dy[i]) * scale[i] - mean_dx - x * mean_dx_x) * inverse;
+      }
+    }
+    if (d_branch != nullptr) {
+      T* branch = d_branch + row * width;
+      for (int64_t i = 0; i < width; ++i) {
+        Store(out[i], branch[i]);
+      }
+    }
+  }
+}
+
+template <typename T>
+CONTINUO_INLINE double CrossEntropyRowsImpl(int64_t rows, int64_t width, const T* logits, const int64_t* targets,
+                                            float scale, T* d_logits, float* __restrict e) {
+  double nll = 0;
+  for (int64_t row = 0; row < rows; ++row) {
+    const T* in = logits + row * width;
+    const int64_t target = targets[row];
+    if (target < 0) {
+      if (d_logits != nullptr) {
+        std::fill_n(d_logits + row * width, width, T{0});
+      }
+      continue;
+    }
+    float top = Load(in[0]);
+    for (int64_t i = 1; i < width; ++i) {
+      top = std::max(top, Load(in[i]));
+    }
+    float total = 0;
+    for (int64_t i = 0; i < width; ++i) {
+      e[i] = Exp(Load(in[i]) - top);
+      total += e[i];
+    }
+    nll += std::log(static_cast<double>(total)) + static_cast<double>(top) - static_cast<double>(Load(in[target]));
+    if (d_logits != nullptr) {
+      const float factor = scale / total;
+      T* out = d_logits + row * width;
+      e[target] -= total;
+      for (int64_t i = 0; i < width; ++i) {
+        Store(e[i] * factor, out[i]);
+      }
+    }
+  }
+  return nll;
+}
+
+template <typename T>
+CONTINUO_INLINE void GeluForwardImpl(int64_t count, const T* __restrict x, T* __restrict y) {
+  for (int64_t i = 0; i < count; ++i) {
+    const float v = Load(x[i]);
+    const float u = kGeluScale * (v + kGeluCubic * v * v * v);
+    Store(v / (1.0f + Exp(-u)), y[i]);
+  }
+}
+
+template <typename T>
+CONTINUO_INLINE void GeluBackwardImpl(int64_t count, const T* x, const T* dy, T* dx) {
+  for (int64_t i = 0; i < count; ++i) {
+    const float v = Load(x[i]);
+    const float u = kGeluScale * (v + kGeluCubic * v * v * v);
+    const float s = 1.0f / (1.0f + Exp(-u));
+    const float slope = kGeluScale * (1.0f + 3.0f * kGeluCubic * v * v);
+    Store(Load(dy[i]) * (s + v * s * (1.0f - s) * slope), dx[i]);
+  }
+}
+
+}  // namespace
+
+// target_clones can't stand on a template, so each instance is written out.
+#define CONTINUO_INSTANCES(T, name)                                                                                   \
+  CONTINUO_CLONES static void AddNormForward##name(int64_t rows, int64_t width, const float* residual,                \
+                                                   const T* branch, const float* scale, const float* bias,            \
+                                                   float epsilon, float* sum, T* normed, float* mean, float* rstd) {  \
+    AddNormForwardImpl<T>(rows, width, residual, branch, scale, bias, epsilon, sum, normed, mean, rstd);              \
+  }                                                                                                                   \
+  CONTINUO_CLONES static void AddNormBackward##name(                                                                  \
+      int64_t rows, int64_t width, const float* sum, const float* mean, const float* rstd, const float* scale,        \
+      const float* d_sum, const T* d_normed, float* d_input, T* d_branch, float* d_scale, float* d_bias) {            \
+    AddNormBackwardImpl<T>(rows, width, sum, mean, rstd, scale, d_sum, d_normed, d_input, d_branch, d_scale, d_bias); \
+  }                                                                                                                   \
+  CONTINUO_CLONES static double CrossEntropyRows##name(int64_t rows, int64_t width, const T* logits,                  \
+                                                       const int64_t* targets, float scale, T* d_logits,              \
+                                                       float* scratch) {                                              \
+    return CrossEntropyRowsImpl<T>(rows, width, logits, targets, scale, d_logits, scratch);                           \
+  }                                                                                                                   \
+  CONTINUO_CLONES static void GeluForward##name(int64_t count, const T* x, T* y) {                                    \
+    GeluForwardImpl<T>(count, x, y);                                                                                  \
+  }                                                                                                                   \
+  CONTINUO_CLONES static void GeluBackward##name(int64_t count, const T* x, const T* dy, T* dx) {                     \
+    GeluBackwardImpl<T>(count, x, dy, dx);                                                                            \
+  }                                                                                                                   \
+  template <>                                                                                                         \
+  void AddNormForward<T>(int64_t rows, int64_t width, const float* residual, const T* branch, const float* scale,     \
+                         const float* bias, float epsilon, float* sum, T* normed, float* mean, float* rstd) {         \
+    AddNormForward##name(rows, width, residual, branch, scale, bias, epsilon, sum, normed, mean, rstd);               \
+  }                                                                                                                   \
+  template <>                                                                                                         \
+  void AddNormBackward<T>(int64_t rows, int64_t width, const float* sum, const float* mean, const float* rstd,        \
+                          const float* scale, const float* d_sum, const T* d_normed, float* d_input, T* d_branch,     \
+                          float* d_scale, float* d_bias) {                                                            \
+    AddNormBackward##name(rows, width, sum, mean, rstd, scale, d_sum, d_normed, d_input, d_branch, d_scale, d_bias);  \
+  }                                                                                                                   \
+  template <>                                                                                                         \
+  double CrossEntropyRows<T>(int64_t rows, int64_t width, const T* logits, const int64_t* targets, float scale,       \
+                             T* d_logits) {                                                                           \
+    std::vector<float> scratch(static_cast<size_t>(width));                                                           \
+    return CrossEntropyRows##name(rows, width, logits, targets, scale, d_logits, scratch.data());                     \
+  }                                                                                                                   \
+  template <>                                                                                                         \
+  void GeluForward<T>(int64_t count, const T* x, T* y) {                                                              \
+    GeluForward##name(count, x, y);                                                                                   \
+  }                                                                                                                   \
+  template <>                                                                                                         \
+  void GeluBackward<T>(int64_t count, const T* x, const T* dy, T* dx) {                                               \
+    GeluBackward##name(count, x, dy, dx);                                                                             \
+  }
+
+CONTINUO_INSTANCES(float, F32)
+CONTINUO_INSTANCES(uint16_t, Bf16)
+
+}  // namespace continuo

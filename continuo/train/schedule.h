@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "continuo/core/result.h"
+
+namespace continuo {
+
+enum class ScheduleKind { kOneCycle, kCosine, kLinear, kConstant };
+
+/// "onecycle", "cosine", "linear" or "constant".
+Result<ScheduleKind> ParseScheduleKind(std::string_view text);
+std::string_view ToString(ScheduleKind kind);
+
+/// How the learning rate moves over a training run.
+struct ScheduleOptions {
+  ScheduleKind kind = ScheduleKind::kOneCycle;
+  double max_lr = 4e-4;
+  /// Share of the run in which the rate rises: OneCycle's pct_start, the others' warm-up.
+  double warmup = 0.3;
+  /// OneCycle: the first rate is max_lr / div_factor.
+  double div_factor = 25;
+  /// OneCycle: the last rate is the first / final_div_factor. The others end at max_lr / final_div_factor,
+  /// but for `constant`.
+  double final_div_factor = 1e4;
+  /// OneCycle: Adam's beta1 falls from 0.95 to 0.85 while the rate rises, and comes back, as PyTorch does.
+  bool cycle_momentum = true;
+};
+
+struct ScheduleValue {
+  double lr = 0;
+  double beta1 = 0;  // 0: the optimizer's own
+};
+
+/// The values of step `step` of `total`, step in [0, total - 1]; fractions are fine, so that a run bound
+/// by time asks for (elapsed / budget) * (total - 1) with any total.
+///
+/// OneCycle is torch.optim.lr_scheduler.OneCycleLR with anneal_strategy "cos", two phases: Smith and Topin,
+/// "Super-convergence", arXiv:1708.07120. The others rise linearly from 0 and fall by half a cosine wave
+/// (or a straight line) to the end.
+ScheduleValue ScheduleAt(const ScheduleOptions& options, double step, double total);
+
+}  // namespace continuo

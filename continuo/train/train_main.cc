@@ -1,0 +1,239 @@
+#include <malloc.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "continuo/train/trainer.h"
+
+namespace continuo {
+namespace {
+
+volatile sig_atomic_t g_signal = 0;
+
+void OnSignal(int signal) {
+  // A second one ends the program at once.
+  struct sigaction usual {};
+  usual.sa_handler = SIG_DFL;
+  ::sigaction(signal, &usual, nullptr);
+  g_signal = signal;
+}
+
+void CatchSignals() {
+  struct sigaction action {};
+  action.sa_handler = OnSignal;
+  ::sigaction(SIGINT, &action, nullptr);
+  ::sigaction(SIGTERM, &action, nullptr);
+}
+
+/// A step frees and asks for the same large tensors again and again. glibc would give each back to the kernel,
+/// which then clears its pages anew: 7 % of a step of 6 x 256.
+void KeepFreedMemory() {
+#if defined(__GLIBC__)
+  ::mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  ::mallopt(M_TRIM_THRESHOLD, -1);
+#endif
+}
+
+std::string Duration(double seconds) {
+  const auto whole = static_cast<int64_t>(seconds);
+  return whole >= 3600 ? fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60)
+                       : fmt::format("{}:{:02}", whole / 60, whole % 60);
+}
+
+/// One line on stderr that is drawn over while it is a terminal; validations stay on it.
+class TerminalObserver : public TrainObserver {
+ public:
+  explicit TerminalObserver(bool quiet) : quiet_(quiet), terminal_(!quiet && ::isatty(STDERR_FILENO) == 1) {}
+  ~TerminalObserver() override { Clear(); }
+
+  void OnStep(const StepInfo& info) override {
+    const auto now = Clock::now();
+    if (!terminal_ || now - drawn_ < std::chrono::milliseconds(200)) {
+      return;
+    }
+    drawn_ = now;
+    open_ = true;
+    fmt::print(stderr, "\r\033[Kstep {}  epoch {}  {:.0f}%  loss {:.3f}  lr {:.2e}  {:.0f} tokens/s  {} left",
+               info.step, info.epoch + 1, 100 * info.progress, info.loss, info.lr, info.tokens_per_second,
+               Duration(info.seconds_left));
+    std::fflush(stderr);
+  }
+
+  void OnValidation(uint64_t step, double nll, bool best) override {
+    if (quiet_) {
+      return;
+    }
+    Clear();
+    fmt::print(stderr, "step {}: validation NLL {:.4f} a token{}\n", step, nll, best ? ", the best so far" : "");
+  }
+
+  bool ShouldStop() const override { return g_signal != 0; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  void Clear() {
+    if (open_) {
+      fmt::print(stderr, "\r\033[K");
+      open_ = false;
+    }
+  }
+  const bool quiet_;
+  const bool terminal_;
+  bool open_ = false;
+  Clock::time_point drawn_{};
+};
+
+struct Flags {
+  TrainOptions options;
+  std::string corpus;
+  std::string output;
+  std::string precision = "bf16";
+  std::string blocks = "all";
+  std::string optimizer = "adamw";
+  std::string schedule = "onecycle";
+  bool no_cycle_momentum = false;
+  bool resume = false;
+  bool quiet = false;
+  bool json = false;
+};
+
+void AddFlags(CLI::App& app, Flags& flags) {
+  TrainOptions& o = flags.options;
+  app.set_config("--config", "", "read flags from a TOML file, as in: layers = 6");
+  app.add_option("--corpus", flags.corpus, "a corpus directory (continuo corpus build)")->required();
+  app.add_option("-o,--output", flags.output, "the run's directory: latest/, best/, final/, train.jsonl")->required();
+  app.add_flag("--resume", flags.resume, "go on from the run's latest checkpoint");
+  app.add_flag("-q,--quiet", flags.quiet, "no progress");
+  app.add_flag("--json", flags.json, "a JSON line at the end");
+
+  const auto number = [&app](const char* name, auto& value, const char* help) {
+    return app.add_option(name, value, help)->capture_default_str();
+  };
+  number("--layers", o.model.layers, "blocks of the model")->check(CLI::Range(1, 1000))->group("Model");
+  number("--heads", o.model.heads, "attention heads")->check(CLI::Range(1, 1000))->group("Model");
+  number("--width", o.model.width, "width of the residual stream")->check(CLI::Range(1, 65536))->group("Model");
+  number("--context", o.model.context_length, "ids that the model sees at once")
+      ->check(CLI::Range(1, 65536))
+      ->group("Model");
+  number("--dropout", o.model.dropout, "dropout")->check(CLI::Range(0.0, 0.99))->group("Model");
+
+  number("--epochs", o.epochs, "passes over the corpus")->check(CLI::Range(1, 1000000))->group("Length");
+  number("--steps", o.steps, "updates, instead of --epochs")->group("Length");
+  number("--minutes", o.minutes, "wall clock, instead of --epochs; the schedule follows the clock")
+      ->check(CLI::NonNegativeNumber)
+      ->group("Length");
+
+  number("--batch", o.batch, "windows a micro-batch")->check(CLI::Range(1, 1000000))->group("Batches");
+  number("--grad-accum", o.grad_accum, "micro-batches an update")->check(CLI::Range(1, 1000000))->group("Batches");
+  number("--blocks", flags.blocks, "first: each song's first ids; all: windows that cover the song")
+      ->check(CLI::IsMember({"first", "all"}))
+      ->group("Batches");
+  app.add_flag("--augment-transpose", o.augment_transpose, "move each song by -5 to +6 semitones, anew each epoch")
+      ->group("Batches");
+  number("--short-share", o.short_share, "share of the run, at its beginning, on short windows")
+      ->check(CLI::Range(0.0, 1.0))
+      ->group("Batches");
+  number("--short-context", o.short_context, "ids of a short window")->check(CLI::Range(1, 65536))->group("Batches");
+
+  number("--optimizer", flags.optimizer, "adamw or muon")->check(CLI::IsMember({"adamw", "muon"}))->group("Optimizer");
+  number("--lr", o.schedule.max_lr, "highest learning rate")->check(CLI::PositiveNumber)->group("Optimizer");
+  number("--schedule", flags.schedule, "onecycle, cosine, linear or constant")
+      ->check(CLI::IsMember({"onecycle", "cosine", "linear", "constant"}))
+      ->group("Optimizer");
+  number("--warmup", o.schedule.warmup, "share of the run in which the rate rises")
+      ->check(CLI::Range(0.0, 1.0))
+      ->group("Optimizer");
+  number("--div-factor", o.schedule.div_factor, "onecycle: highest rate / first rate")
+      ->check(CLI::PositiveNumber)
+      ->group("Optimizer");
+  number("--final-div-factor", o.schedule.final_div_factor, "first rate (onecycle) or highest rate / last rate")
+      ->check(CLI::PositiveNumber)
+      ->group("Optimizer");
+  app.add_flag("--no-cycle-momentum", flags.no_cycle_momentum, "onecycle: keep beta1 as it is")->group("Optimizer");
+  number("--beta1", o.optimizer.beta1, "AdamW's beta1")->check(CLI::Range(0.0, 0.9999))->group("Optimizer");
+  number("--beta2", o.optimizer.beta2, "AdamW's beta2")->check(CLI::Range(0.0, 0.999999))->group("Optimizer");
+  number("--epsilon", o.optimizer.epsilon, "AdamW's epsilon")->check(CLI::PositiveNumber)->group("Optimizer");
+  number("--weight-decay", o.optimizer.weight_decay, "weight decay")->check(CLI::NonNegativeNumber)->group("Optimizer");
+  app.add_flag("--decay-matrices-only", o.optimizer.decay_matrices_only, "no decay of biases and norms")
+      ->group("Optimizer");
+  number("--clip", o.clip, "bound of the gradients' norm; 0: none")->check(CLI::NonNegativeNumber)->group("Optimizer");
+
+  number("--precision", flags.precision, "of matrix products: bf16 or f32")
+      ->check(CLI::IsMember({"bf16", "f32"}))
+      ->group("Run");
+  number("--seed", o.seed, "seed of weights, order, dropout and augmentation")->group("Run");
+  number("--threads", o.threads, "threads; 0: one per core")->check(CLI::Range(0, 1024))->group("Run");
+  number("--valid-every", o.valid_every, "updates between validations; 0: each epoch")->group("Run");
+  number("--checkpoint-minutes", o.checkpoint_minutes, "minutes between checkpoints")
+      ->check(CLI::PositiveNumber)
+      ->group("Run");
+  app.add_flag("--export-bf16", o.export_bf16, "write best/ and final/ in bf16")->group("Run");
+}
+
+Result<TrainReport> RunTraining(Flags& flags) {
+  TrainOptions& options = flags.options;
+  CONTINUO_ASSIGN(options.blocks, ParseBlockMode(flags.blocks));
+  CONTINUO_ASSIGN(options.optimizer.kind, ParseOptimizerKind(flags.optimizer));
+  CONTINUO_ASSIGN(options.schedule.kind, ParseScheduleKind(flags.schedule));
+  options.schedule.cycle_momentum = !flags.no_cycle_momentum;
+  options.precision = flags.precision == "bf16" ? TrainPrecision::kBf16 : TrainPrecision::kF32;
+  const std::filesystem::path run(flags.output);
+  if (!flags.resume && std::filesystem::exists(run / "latest")) {
+    return Error{fmt::format("{}: holds a run already", flags.output),
+                 "go on with it by --resume, or name another directory"};
+  }
+  CONTINUO_ASSIGN(const Corpus corpus, Corpus::Open(flags.corpus));
+  TerminalObserver observer(flags.quiet);
+  return Train(corpus, options, run, flags.resume, observer);
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app("Trains a GPT-2 on a corpus.", "continuo train");
+  app.footer("Example:\n  continuo train --corpus out/corpus -o out/run --layers 6 --heads 4 --width 256 --minutes 60");
+  Flags flags;
+  AddFlags(app, flags);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  CatchSignals();
+  KeepFreedMemory();
+  const Result<TrainReport> report = RunTraining(flags);
+  if (!report.ok()) {
+    fmt::print(stderr, "continuo: {}\n", report.error().ToString());
+    return 1;
+  }
+  if (flags.json) {
+    fmt::print("{}\n", nlohmann::ordered_json{{"run", flags.output},
+                                              {"steps", report->steps},
+                                              {"tokens", report->tokens},
+                                              {"seconds", report->seconds},
+                                              {"valid_nll", report->valid_nll},
+                                              {"best_nll", report->best_nll},
+                                              {"interrupted", report->interrupted}}
+                           .dump());
+  } else if (!flags.quiet) {
+    fmt::print("{}: {} steps, {} tokens in {}{}{}\n", flags.output, report->steps, report->tokens,
+               Duration(report->seconds),
+               report->best_nll > 0 ? fmt::format(", best validation NLL {:.4f} a token", report->best_nll) : "",
+               report->interrupted ? "; interrupted, go on with --resume" : "");
+  }
+  return report->interrupted ? 128 + g_signal : 0;
+}
+
+}  // namespace
+}  // namespace continuo
+
+int main(int argc, char** argv) {
+  return continuo::Main(argc, argv);
+}

@@ -1,0 +1,82 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "continuo/core/result.h"
+#include "continuo/corpus/blocks.h"
+#include "continuo/corpus/corpus.h"
+#include "continuo/model/gpt2_config.h"
+#include "continuo/train/gpt2.h"
+#include "continuo/train/optimizer.h"
+#include "continuo/train/schedule.h"
+
+namespace continuo {
+
+/// A training run. The defaults are the study's.
+struct TrainOptions {
+  Gpt2Config model;  // vocab_size is the corpus's
+  TrainPrecision precision = TrainPrecision::kBf16;
+  BlockMode blocks = BlockMode::kAll;
+  bool augment_transpose = false;
+  size_t batch = 8;       // windows a micro-batch
+  size_t grad_accum = 1;  // micro-batches an update
+  OptimizerOptions optimizer;
+  ScheduleOptions schedule;
+  double clip = 1.0;  // of the gradients' norm; 0: none
+  uint64_t seed = 1;
+
+  // How long: the first of these that is not 0.
+  double minutes = 0;  // of wall clock; the schedule follows the clock, so a run ends annealed
+  uint64_t steps = 0;  // updates
+  uint64_t epochs = 100;
+
+  /// The first `short_share` of the run sees windows of `short_context` ids, more of them a batch, so that
+  /// a batch has the same number of ids, at positions drawn for each batch.
+  double short_share = 0;
+  size_t short_context = 512;
+
+  uint64_t valid_every = 0;        // updates between validations; 0: at the end of each epoch
+  double checkpoint_minutes = 10;  // between checkpoints, besides those after validations
+  bool export_bf16 = false;        // `best` and `final` in bf16
+  size_t threads = 0;              // 0: one per core
+};
+
+/// What a run tells while it goes. Called on the training thread.
+class TrainObserver {
+ public:
+  virtual ~TrainObserver() = default;
+  struct StepInfo {
+    uint64_t step = 0;  // updates made
+    uint64_t epoch = 0;
+    double progress = 0;  // share of the run that is done, in [0, 1]
+    double loss = 0;      // NLL per token of this update's batch, in nats
+    double lr = 0;
+    double gradient_norm = 0;
+    double tokens_per_second = 0;  // of the last updates
+    double seconds_left = 0;
+  };
+  virtual void OnStep(const StepInfo&) {}
+  virtual void OnValidation(uint64_t /*step*/, double /*nll_per_token*/, bool /*best*/) {}
+  /// True when the user asked to stop: the update under way is finished and a checkpoint written.
+  virtual bool ShouldStop() const { return false; }
+};
+
+struct TrainReport {
+  uint64_t steps = 0;
+  uint64_t tokens = 0;
+  double seconds = 0;
+  double valid_nll = 0;  // of the last validation, per token; 0: there was none
+  double best_nll = 0;
+  bool interrupted = false;
+};
+
+/// Trains on a corpus and writes into `run`: `latest` (a checkpoint), `best` (the model of the lowest
+/// validation NLL), at the end `final`, and train.jsonl, one line an update and a validation. With `resume`,
+/// goes on from `latest`; the result has the same bytes as that of a run that was never interrupted, unless
+/// it is bound by minutes. Stops with an error, and leaves the last checkpoint, when the loss is not finite.
+Result<TrainReport> Train(const Corpus& corpus, const TrainOptions& options, const std::filesystem::path& run,
+                          bool resume, TrainObserver& observer);
+
+}  // namespace continuo
