@@ -82,38 +82,36 @@ void BlockSource::CutSong(size_t song, uint64_t epoch, std::vector<Block>& block
          .first_target = static_cast<uint32_t>(options_.each_target_once ? std::max(begin, covered) + 1 : begin + 1),
          .semitones = semitones});
   };
-  // The first bar at or after `place` in BOS + song, or the last at or before it; places of bars are their
-  // offsets plus one, for BOS.
+  // The first bar that begins at or after `place` of BOS + song, where a bar's place is its offset plus one.
   const auto bar_from = [&](size_t place) {
     return std::lower_bound(bars.begin(), bars.end(), place,
                             [](uint32_t offset, size_t p) { return offset + size_t{1} < p; });
   };
   size_t begin = 0;
   size_t covered = 0;  // the last place that is a target of an earlier window
-  bool first = true;
   for (;;) {
     add(begin, covered);
+    const bool first = begin == 0;
     covered = std::min(begin + context, length - 1);
     if (options_.mode == BlockMode::kFirst || covered == length - 1) {
       return;
     }
-    // The next window begins after `begin` and by `covered`, whose token it then has as its first id.
-    auto low = bar_from(begin + 2);
-    auto high = bar_from(covered + 1);
-    size_t next = covered;
-    if (low < high) {
-      next = size_t{*(high - 1)} + 1;
-      const auto full = bar_from(length - 1 - context);
-      if (full < high && size_t{*full} + 1 > begin) {
-        next = std::max(size_t{*std::max(low, full)} + 1, begin + 1);  // the last window: as early as leaves it full
-      } else if (first && options_.jitter) {
-        next = size_t{*(low + static_cast<std::ptrdiff_t>(DrawStream(options_.seed, Draw::kJitter, epoch, song)
-                                                              .NextBelow(static_cast<uint64_t>(high - low))))} +
-               1;
-      }
+    // Bars where the next window may begin: behind this one's first tokens, and no later than `covered`, whose
+    // token it then has as its first id.
+    const auto low = bar_from(begin + 2);
+    const auto high = bar_from(covered + 1);
+    if (low >= high) {
+      begin = covered;  // within a long bar
+      continue;
     }
-    begin = next;
-    first = false;
+    auto chosen = high - 1;
+    if (const auto full = bar_from(length - 1 - context); full < high) {
+      chosen = std::max(low, full);  // the last window: as early as leaves it full
+    } else if (first && options_.jitter) {
+      Rng rng = DrawStream(options_.seed, Draw::kJitter, epoch, song);
+      chosen = low + static_cast<std::ptrdiff_t>(rng.NextBelow(static_cast<uint64_t>(high - low)));
+    }
+    begin = size_t{*chosen} + 1;
   }
 }
 

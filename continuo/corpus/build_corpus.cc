@@ -77,6 +77,12 @@ EncodedSong EncodeFile(const fs::path& path, const Tokenizer& tokenizer) {
     song.failure = score.error().ToString();
     return song;
   }
+  const bool silent =
+      std::all_of(score->tracks.begin(), score->tracks.end(), [](const Track& t) { return t.notes.empty(); });
+  if (silent) {
+    song.failure = fmt::format("{}: holds no notes", path.string());
+    return song;
+  }
   for (const std::vector<TokenId>& ids : tokenizer.Encode(*score)) {
     EncodedSong::Stream stream;
     if (ids.empty()) {
@@ -98,7 +104,7 @@ EncodedSong EncodeFile(const fs::path& path, const Tokenizer& tokenizer) {
     song.streams.push_back(std::move(stream));
   }
   if (song.streams.empty()) {
-    song.failure = fmt::format("{}: has no notes that the tokenizer knows", path.string());
+    song.failure = fmt::format("{}: gives no tokens: its notes are outside what the tokenizer takes", path.string());
   }
   return song;
 }

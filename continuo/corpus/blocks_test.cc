@@ -1,0 +1,207 @@
+#include "continuo/corpus/blocks.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "continuo/core/rng.h"
+
+namespace continuo {
+namespace {
+
+using testing::ElementsAre;
+
+constexpr TokenId kPad = 0, kBos = 1, kEos = 2, kBar = 3, kLowestPitch = 10, kHighestPitch = 49;
+
+/// A vocabulary of a bar and 40 pitches.
+BlockVocabulary SmallVocabulary() {
+  BlockVocabulary vocabulary;
+  vocabulary.pad = kPad;
+  vocabulary.bos = kBos;
+  vocabulary.eos = kEos;
+  for (int i = 0; i < BlockVocabulary::kTranspositions; ++i) {
+    for (TokenId id = 0; id <= kHighestPitch; ++id) {
+      const TokenId moved = id + i + BlockVocabulary::kLowestTransposition;
+      const bool fits = moved >= kLowestPitch && moved <= kHighestPitch;
+      vocabulary.transpose[static_cast<size_t>(i)].push_back(id < kLowestPitch ? id : fits ? moved : -1);
+    }
+  }
+  return vocabulary;
+}
+
+/// Songs made of bars of random length.
+struct Songs {
+  std::vector<std::vector<uint16_t>> ids;
+  std::vector<std::vector<uint32_t>> bars;
+
+  void Add(const std::vector<size_t>& bar_lengths, Rng& rng) {
+    std::vector<uint16_t> song;
+    std::vector<uint32_t> offsets;
+    for (const size_t length : bar_lengths) {
+      offsets.push_back(static_cast<uint32_t>(song.size()));
+      song.push_back(kBar);
+      for (size_t i = 1; i < length; ++i) {
+        song.push_back(static_cast<uint16_t>(kLowestPitch + 10 + static_cast<TokenId>(rng.NextBelow(20))));
+      }
+    }
+    ids.push_back(std::move(song));
+    bars.push_back(std::move(offsets));
+  }
+
+  std::vector<BlockSong> spans() const {
+    std::vector<BlockSong> result;
+    for (size_t i = 0; i < ids.size(); ++i) {
+      result.push_back({ids[i], bars[i]});
+    }
+    return result;
+  }
+};
+
+Songs RandomSongs(size_t count, size_t max_bars, size_t max_bar_length) {
+  Rng rng(7, count);
+  Songs songs;
+  for (size_t i = 0; i < count; ++i) {
+    std::vector<size_t> lengths(1 + rng.NextBelow(max_bars));
+    for (size_t& length : lengths) {
+      length = 1 + rng.NextBelow(max_bar_length);
+    }
+    songs.Add(lengths, rng);
+  }
+  return songs;
+}
+
+std::vector<int64_t> Row(const std::vector<int64_t>& values, const Batch& batch, size_t row) {
+  const auto begin = values.begin() + static_cast<std::ptrdiff_t>(row * batch.context);
+  return {begin, begin + static_cast<std::ptrdiff_t>(batch.context)};
+}
+
+TEST(BlocksTest, AShortSongIsFramedAndPadded) {
+  Rng rng(1, 1);
+  Songs songs;
+  songs.Add({3}, rng);
+  songs.ids[0] = {kBar, 20, 21};
+  const BlockSource source(songs.spans(), SmallVocabulary(), {.context = 6});
+  const auto blocks = source.Epoch(0);
+  ASSERT_EQ(blocks.size(), 1u);
+  const Batch batch = source.Lay(blocks);
+  EXPECT_THAT(batch.ids, ElementsAre(kBos, kBar, 20, 21, kPad, kPad));
+  EXPECT_THAT(batch.targets, ElementsAre(kBar, 20, 21, kEos, -1, -1));
+  EXPECT_EQ(batch.target_count, 4u);
+}
+
+TEST(BlocksTest, FirstTakesOnlyTheBeginningOfEachSong) {
+  const Songs songs = RandomSongs(20, 30, 12);
+  const BlockSource source(songs.spans(), SmallVocabulary(), {.context = 16, .mode = BlockMode::kFirst});
+  const auto blocks = source.Epoch(3);
+  ASSERT_EQ(blocks.size(), 20u);
+  std::set<uint32_t> seen;
+  for (const Block& block : blocks) {
+    EXPECT_EQ(block.begin, 0u);
+    seen.insert(block.song);
+  }
+  EXPECT_EQ(seen.size(), 20u);
+}
+
+TEST(BlocksTest, WindowsBeginOnBarsAndCoverEveryToken) {
+  const Songs songs = RandomSongs(50, 60, 12);
+  const BlockSource source(songs.spans(), SmallVocabulary(), {.context = 32});
+  for (uint64_t epoch = 0; epoch < 5; ++epoch) {
+    std::map<uint32_t, std::set<size_t>> targets;
+    for (const Block& block : source.Epoch(epoch)) {
+      const auto& bars = songs.bars[block.song];
+      EXPECT_TRUE(block.begin == 0 || std::binary_search(bars.begin(), bars.end(), block.begin - 1));
+      for (size_t place = block.begin + 1; place <= block.begin + 32 && place < songs.ids[block.song].size() + 2;
+           ++place) {
+        targets[block.song].insert(place);
+      }
+    }
+    for (uint32_t song = 0; song < 50; ++song) {
+      EXPECT_EQ(targets[song].size(), songs.ids[song].size() + 1) << "song " << song;
+    }
+  }
+}
+
+TEST(BlocksTest, ABarLongerThanAWindowIsCutWithin) {
+  Rng rng(1, 1);
+  Songs songs;
+  songs.Add({200, 5}, rng);
+  const BlockSource source(songs.spans(), SmallVocabulary(), {.context = 32, .each_target_once = true});
+  const auto blocks = source.Epoch(0);
+  EXPECT_EQ(source.Lay(blocks).target_count, 206u);
+}
+
+TEST(BlocksTest, EachTargetOnceCountsEachTokenOnce) {
+  const Songs songs = RandomSongs(50, 60, 50);
+  size_t tokens = 0;
+  for (const auto& ids : songs.ids) {
+    tokens += ids.size() + 1;
+  }
+  for (const bool jitter : {false, true}) {
+    const BlockSource source(songs.spans(), SmallVocabulary(),
+                             {.context = 32, .jitter = jitter, .each_target_once = true});
+    EXPECT_EQ(source.Lay(source.Epoch(0)).target_count, tokens);
+  }
+}
+
+TEST(BlocksTest, TargetsAreTheNextIds) {
+  const Songs songs = RandomSongs(10, 60, 12);
+  const BlockSource source(songs.spans(), SmallVocabulary(), {.context = 24, .transpose = true});
+  const auto blocks = source.Epoch(1);
+  const Batch batch = source.Lay(blocks);
+  for (size_t row = 0; row < batch.rows; ++row) {
+    const auto ids = Row(batch.ids, batch, row);
+    const auto targets = Row(batch.targets, batch, row);
+    for (size_t t = 0; t + 1 < batch.context; ++t) {
+      if (targets[t] >= 0 && targets[t] != kEos) {
+        EXPECT_EQ(targets[t], ids[t + 1]);
+      }
+    }
+  }
+}
+
+TEST(BlocksTest, AnEpochIsAFunctionOfSeedAndNumber) {
+  const Songs songs = RandomSongs(30, 60, 12);
+  const auto places = [&](uint64_t seed, uint64_t epoch) {
+    const BlockSource source(songs.spans(), SmallVocabulary(), {.context = 32, .seed = seed, .transpose = true});
+    std::vector<std::array<int64_t, 3>> result;
+    for (const Block& block : source.Epoch(epoch)) {
+      result.push_back({block.song, block.begin, block.semitones});
+    }
+    EXPECT_EQ(result.size(), source.EpochSize(epoch));
+    return result;
+  };
+  EXPECT_EQ(places(1, 4), places(1, 4));
+  EXPECT_NE(places(1, 4), places(1, 5));
+  EXPECT_NE(places(1, 4), places(2, 4));
+}
+
+TEST(BlocksTest, ASongIsMovedAsAWholeAndStaysInRange) {
+  Rng rng(5, 5);
+  Songs songs = RandomSongs(40, 60, 12);
+  songs.ids[0].back() = kLowestPitch;   // no room below
+  songs.ids[1].back() = kHighestPitch;  // no room above
+  const BlockSource source(songs.spans(), SmallVocabulary(), {.context = 32, .transpose = true});
+  std::set<int32_t> semitones;
+  for (uint64_t epoch = 0; epoch < 30; ++epoch) {
+    std::map<uint32_t, int32_t> of_song;
+    const auto blocks = source.Epoch(epoch);
+    for (const Block& block : blocks) {
+      EXPECT_EQ(of_song.emplace(block.song, block.semitones).first->second, block.semitones);
+      semitones.insert(block.semitones);
+    }
+    EXPECT_GE(of_song[0], 0);
+    EXPECT_LE(of_song[1], 0);
+    for (const int64_t id : source.Lay(blocks).ids) {
+      EXPECT_GE(id, 0);
+    }
+  }
+  EXPECT_EQ(*semitones.begin(), -5);
+  EXPECT_EQ(*semitones.rbegin(), 6);
+  EXPECT_EQ(semitones.size(), 12u);
+}
+
+}  // namespace
+}  // namespace continuo
