@@ -39,6 +39,9 @@ std::vector<DetectedChord> DetectChords(const std::vector<PreparedNote>& notes,
                                         const std::vector<BeatSection>& sections, const TokenTables& tables) {
   std::vector<DetectedChord> chords;
   const int resolution = FirstBeatResolution(tables.config);
+  // Notes are in the order of time but for 3.0.4's section_index_bugs.
+  const bool sorted = std::is_sorted(notes.begin(), notes.end(),
+                                     [](const PreparedNote& a, const PreparedNote& b) { return a.time < b.time; });
   size_t section = 0;
   int32_t previous = -1;
   size_t first = 0;
@@ -55,35 +58,46 @@ std::vector<DetectedChord> DetectChords(const std::vector<PreparedNote>& notes,
     // Notes at most one part of a beat apart; compared without the division.
     const int64_t reach = sections[section].ticks_per_beat;
     const size_t limit = std::min(notes.size(), first + kWindow);
-    size_t last = first;
+    std::array<const PreparedNote*, kWindow> group;
+    size_t count = 0;
     bool ambiguous = false;
-    while (last < limit && static_cast<int64_t>(notes[last].time - lowest.time) * resolution <= reach) {
-      ambiguous = ambiguous || std::abs(notes[last].end() - lowest.end()) > half;
-      ++last;
+    for (size_t i = first; i < limit; ++i) {
+      if (static_cast<int64_t>(notes[i].time - lowest.time) * resolution > reach) {
+        if (sorted) {
+          break;
+        }
+        continue;
+      }
+      ambiguous = ambiguous || std::abs(notes[i].end() - lowest.end()) > half;
+      group[count++] = &notes[i];
     }
     if (ambiguous) {
-      first = last;
+      first += count;
       continue;
     }
-    const bool is_short = lowest.duration <= half;
-    if (is_short) {
-      while (notes[last - 1].time != lowest.time) {
-        --last;
-      }
+    if (lowest.duration <= half) {
+      count = static_cast<size_t>(
+          std::remove_if(group.begin(), group.begin() + count,
+                         [&lowest](const PreparedNote* note) { return note->time != lowest.time; }) -
+          group.begin());
     }
-    const size_t count = last - first;
-    if (count >= 3 && count <= 5 && notes[last - 1].pitch - lowest.pitch <= kMaxInterval) {
+    if (count >= 3 && count <= 5 && group[count - 1]->pitch - lowest.pitch <= kMaxInterval) {
       std::array<int, 5> intervals{};
+      int32_t time = lowest.time;
       for (size_t i = 0; i < count; ++i) {
-        intervals[i] = notes[first + i].pitch - lowest.pitch;
+        intervals[i] = group[i]->pitch - lowest.pitch;
+        time = std::min(time, group[i]->time);
       }
       const TokenId id = ChordToken(tables, intervals.data(), count, lowest.pitch % 12);
       if (id != kNoToken) {
-        chords.push_back({lowest.time, id});
+        chords.push_back({time, id});
       }
     }
-    previous = notes[last - 1].time;
-    first = last;
+    previous = lowest.time;
+    for (size_t i = 0; i < count; ++i) {
+      previous = std::max(previous, group[i]->time);
+    }
+    first += count;
   }
   return chords;
 }

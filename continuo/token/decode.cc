@@ -144,7 +144,7 @@ class Decoder {
     const int program = config_.use_programs ? value : program_;
     int32_t& start = pedal_start_[static_cast<size_t>(program + 1)];
     if (start >= 0) {
-      score_.tracks[TrackFor(program)].pedals.push_back({start, tick - start});
+      score_.tracks[TrackFor(program)].pedals.push_back({start, std::max(0, tick - start)});
       start = -1;
     }
   }

@@ -134,6 +134,21 @@ class Grid {
   /// False where all events are on the grid already.
   bool active() const { return sections_.size() > 1 || (!sections_.empty() && sections_[0].step != 1); }
 
+  /// The same for tempos and bends, for which 3.0.4 takes ticks for positions in the list.
+  template <typename Event>
+  void MoveTimesOfChanges(std::vector<Event>& events) const {
+    if (!active() || !profile_.section_index_bugs) {
+      MoveTimes(events);
+      return;
+    }
+    std::vector<size_t> borders;
+    for (const GridSection& section : sections_) {
+      borders.push_back(std::min(events.size(), static_cast<size_t>(section.end)));
+    }
+    ForEachWrongSection(borders, events.size(),
+                        [&events](size_t i, int32_t step) { events[i].time = RoundToStep(events[i].time, step); });
+  }
+
   template <typename Event>
   void MoveTimes(std::vector<Event>& events) const {
     if (!active() || events.empty()) {
@@ -515,7 +530,7 @@ class Preparation {
     }
     PrepareNotes(track);
     if (!track.bends.empty()) {
-      grid_.MoveTimes(track.bends);
+      grid_.MoveTimesOfChanges(track.bends);
       MergeBends(track.bends, tables_);
     }
     if (!track.pedals.empty()) {
@@ -578,7 +593,7 @@ class Preparation {
       tempos.push_back({scale(tempo.time), tables_.NearestTempo(tempo.us_per_quarter)});
     }
     SortByTime(tempos);
-    grid_.MoveTimes(tempos);
+    grid_.MoveTimesOfChanges(tempos);
     size_t kept = 0;
     for (size_t i = 0; i < tempos.size(); ++i) {
       if (i + 1 == tempos.size() || tempos[i + 1].time != tempos[i].time) {

@@ -147,6 +147,7 @@ bool StreamGrammar::TakeEvent(TokenId /*id*/, const TokenInfo& info, const Meter
       break;
     case TokenType::kChord:
       Place(kChordItem, program_);
+      drums_decided_ = true;  // drums have no chords
       expect_ = program_tokens_ ? Expect::kProgram : Expect::kNote;
       break;
     case TokenType::kPitchBend:

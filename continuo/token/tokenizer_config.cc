@@ -277,6 +277,7 @@ Result<TokenizerConfig> NormalizeConfig(TokenizerConfig config) {
   config.one_token_stream_for_programs = config.one_token_stream_for_programs && config.use_programs;
   config.program_changes = config.program_changes && config.use_programs;
   config.sustain_pedal_duration = config.sustain_pedal_duration && config.use_sustain_pedals;
+  config.add_trailing_bars = config.add_trailing_bars && config.release != MidiTokRelease::k3_0_4;  // new in 3.1.0
   // A rest is measured from the end of the note before, so that every note needs a duration.
   const std::set<int> timed(config.use_note_duration_programs.begin(), config.use_note_duration_programs.end());
   if (config.use_rests && timed.size() < 129) {
