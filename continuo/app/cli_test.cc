@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -35,7 +36,7 @@ const fs::path kPrompt = kSource / "examples" / "prompt.mid";
 const fs::path kModel = kSource / "models" / "pop-piano";
 
 /// A run of the program: what it printed and how it ended.
-struct Run {
+struct Outcome {
   int exit_code = -1;
   std::string out;
   std::string err;
@@ -62,21 +63,21 @@ class CliTest : public ::testing::Test {
     return pid;
   }
 
-  Run Wait(pid_t pid) {
+  Outcome Wait(pid_t pid) {
     int status = 0;
     CONTINUO_CHECK(waitpid(pid, &status, 0) == pid);
-    Run run;
+    Outcome run;
     run.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
     run.out = *ReadTextFile(logs_.path() / "out");
     run.err = *ReadTextFile(logs_.path() / "err");
     return run;
   }
 
-  Run Continuo(const std::vector<std::string>& arguments) { return Wait(Start(arguments)); }
+  Outcome Continuo(const std::vector<std::string>& arguments) { return Wait(Start(arguments)); }
 
   /// Expects exit code 1, nothing on stdout, and one line "continuo: ..." that holds `message`.
   void ExpectError(const std::vector<std::string>& arguments, const std::string& message) {
-    const Run run = Continuo(arguments);
+    const Outcome run = Continuo(arguments);
     EXPECT_EQ(run.exit_code, 1) << run.err;
     EXPECT_THAT(run.out, IsEmpty());
     EXPECT_THAT(run.err, AllOf(StartsWith("continuo: "), HasSubstr(message)));
@@ -116,7 +117,7 @@ TEST_F(CliTest, SaysItsVersionAndHelpsWithExamples) {
   EXPECT_THAT(Continuo({"--help"}).out, HasSubstr("Examples:"));
   for (const std::string command :
        {"vocab", "tokenize", "detokenize", "inspect", "generate", "continue", "eval"}) {
-    const Run run = Continuo({command, "--help"});
+    const Outcome run = Continuo({command, "--help"});
     EXPECT_EQ(run.exit_code, 0);
     EXPECT_THAT(run.out, HasSubstr("Example")) << command;
   }
@@ -132,17 +133,17 @@ TEST_F(CliTest, AWrongFlagExitsWithTwo) {
 
 TEST_F(CliTest, WhatIsTokenizedIsDetokenized) {
   for (const std::string tokenizer : {"remi", "midilike"}) {
-    const Run ids = Continuo({"tokenize", "--tokenizer", tokenizer, kPrompt.string()});
+    const Outcome ids = Continuo({"tokenize", "--tokenizer", tokenizer, kPrompt.string()});
     ASSERT_EQ(ids.exit_code, 0) << ids.err;
     WriteBytes("ids.json", ids.out);
     ASSERT_EQ(Continuo({"detokenize", "--tokenizer", tokenizer, Path("ids.json"), "-o", Path("a.mid")}).exit_code, 0);
-    const Run again = Continuo({"tokenize", "--tokenizer", tokenizer, Path("a.mid")});
+    const Outcome again = Continuo({"tokenize", "--tokenizer", tokenizer, Path("a.mid")});
     EXPECT_EQ(Json::parse(again.out)["tracks"], Json::parse(ids.out)["tracks"]);
   }
 }
 
 TEST_F(CliTest, VocabListsTheTokens) {
-  const Run run = Continuo({"vocab", "--tokenizer", "remi"});
+  const Outcome run = Continuo({"vocab", "--tokenizer", "remi"});
   EXPECT_THAT(run.out, StartsWith("PAD_None\nBOS_None\nEOS_None\nMASK_None\nBar_None\nPitch_21\n"));
   EXPECT_EQ(std::count(run.out.begin(), run.out.end(), '\n'), 316);
   ExpectError({"vocab", "--tokenizer", "no-such"}, "no-such");
@@ -171,11 +172,11 @@ TEST_F(CliTest, BadMidiIsAnErrorThatNamesTheFile) {
   WriteBytes("text.mid", "this is no music");
   WriteBytes("cut.mid", good.substr(0, 10));
   for (const std::string name : {"empty.mid", "text.mid", "cut.mid", "missing.mid"}) {
-    for (const std::vector<std::string> command :
+    for (const std::vector<std::string>& command :
          {std::vector<std::string>{"tokenize", "--tokenizer", "remi"}, {"eval"}, {"inspect"}}) {
       std::vector<std::string> arguments = command;
       arguments.push_back(Path(name));
-      const Run run = Continuo(arguments);
+      const Outcome run = Continuo(arguments);
       EXPECT_EQ(run.exit_code, 1) << command[0] << ' ' << name;
       EXPECT_THAT(run.err, AllOf(StartsWith("continuo: "), HasSubstr(name)));
     }
@@ -183,11 +184,11 @@ TEST_F(CliTest, BadMidiIsAnErrorThatNamesTheFile) {
 }
 
 TEST_F(CliTest, GenerateWritesPiecesOfExactlyTheBarsAskedFor) {
-  const Run run = Continuo({"generate", "--bars", "5", "--count", "3", "--seed", "7", "-o", Path("out")});
+  const Outcome run = Continuo({"generate", "--bars", "5", "--count", "3", "--seed", "7", "-o", Path("out")});
   ASSERT_EQ(run.exit_code, 0) << run.err;
   const Json manifest = Json::parse(*ReadTextFile(Path("out/manifest.json")));
   ASSERT_EQ(manifest["pieces"].size(), 3U);
-  const Run eval = Continuo({"eval", Path("out"), "--json"});
+  const Outcome eval = Continuo({"eval", Path("out"), "--json"});
   const Json files = Json::parse(eval.out)["files"];
   ASSERT_EQ(files.size(), 3U);
   for (const Json& file : files) {
@@ -204,7 +205,7 @@ TEST_F(CliTest, TheSameSeedGivesTheSameBytesHoweverManyThreadsAndPieces) {
 }
 
 TEST_F(CliTest, ContinueKeepsThePromptsBarsAndWritesTheNewOnesAlone) {
-  const Run run = Continuo({"continue", "--prompt", kPrompt.string(), "--prompt-bars", "8", "--bars", "6", "--seed", "2", "-o",
+  const Outcome run = Continuo({"continue", "--prompt", kPrompt.string(), "--prompt-bars", "8", "--bars", "6", "--seed", "2", "-o",
                             Path("out")});
   ASSERT_EQ(run.exit_code, 0) << run.err;
   EXPECT_THAT(Files(), ::testing::ElementsAre("out/manifest.json", "out/piece-001.mid", "out/piece-001.new-bars.mid"));
@@ -289,7 +290,7 @@ TEST_F(CliTest, CtrlCKeepsTheWholePiecesAndTheirManifest) {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
   }
   kill(pid, SIGINT);
-  const Run run = Wait(pid);
+  const Outcome run = Wait(pid);
   EXPECT_EQ(run.exit_code, 130);
   const Json manifest = Json::parse(*ReadTextFile(Path("out/manifest.json")));
   std::vector<std::string> expected = {"out/manifest.json"};
@@ -305,7 +306,7 @@ TEST_F(CliTest, CorpusBuildListsWhatItSkips) {
   fs::create_directory(Path("midi"));
   fs::copy(kPrompt, Path("midi/good.mid"));
   WriteBytes("midi/bad.mid", "no music");
-  const Run run = Continuo({"corpus", "build", Path("midi"), "--tokenizer", "remi", "-o", Path("corpus"), "--json"});
+  const Outcome run = Continuo({"corpus", "build", Path("midi"), "--tokenizer", "remi", "-o", Path("corpus"), "--json"});
   ASSERT_EQ(run.exit_code, 0) << run.err;
   const Json report = Json::parse(run.out);
   EXPECT_EQ(report["files"], 2);

@@ -1,9 +1,10 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
-#include <vector>
 
 #include "continuo/app/command.h"
 #include "continuo/model/language_model.h"
@@ -15,7 +16,6 @@ namespace continuo {
 struct GenerationFlags {
   std::string model;
   std::string output;
-  std::string precision;
   size_t threads = 0;
   GenerationOptions options;
   // Sampling as asked for on the command line; what is not stays as the model's generation.json has it.
@@ -44,14 +44,17 @@ Result<SamplingOptions> ChooseSampling(const GenerationFlags& flags, const Loade
 /// Says what was made and how, one row a piece, in manifest.json beside the pieces.
 class Manifest {
  public:
-  Manifest(const GenerationFlags& flags, const LoadedModel& model, const AppContext& context);
-  void AddPiece(nlohmann::ordered_json row);
-  /// Writes the file, rows in the order of their index.
+  Manifest(const GenerationFlags& flags, const GenerationOptions& options, const LoadedModel& model,
+           const AppContext& context);
+  void AddPiece(size_t index, const std::string& file, const GeneratedPiece& piece);
   Status Write(const std::filesystem::path& folder) const;
 
  private:
   nlohmann::ordered_json header_;
-  std::vector<nlohmann::ordered_json> rows_;
+  std::map<size_t, nlohmann::ordered_json> rows_;  // by the piece's index
 };
+
+/// "piece-001" for piece 0.
+std::string PieceName(size_t index);
 
 }  // namespace continuo

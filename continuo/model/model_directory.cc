@@ -17,6 +17,7 @@ using Json = nlohmann::json;
 
 constexpr const char* kWeightsFile = "model.safetensors";
 constexpr const char* kIndexFile = "model.safetensors.index.json";
+constexpr const char* kVocabHash = "vocab_sha256";
 constexpr std::string_view kPrefix = "transformer.";
 constexpr uint64_t kMaxTextBytes = uint64_t{1} << 26;
 
@@ -127,8 +128,11 @@ Result<ModelDirectory> ModelDirectory::Open(const fs::path& path) {
   std::map<std::string, std::string> home;  // the file of each weight
   for (const fs::path& file : files) {
     CONTINUO_ASSIGN(MappedFile mapped, MappedFile::Open(file));
-    CONTINUO_ASSIGN(std::vector<Tensor> tensors, ParseSafetensors(mapped.bytes(), file.string()));
-    for (Tensor& tensor : tensors) {
+    CONTINUO_ASSIGN(Safetensors parsed, ParseSafetensors(mapped.bytes(), file.string()));
+    if (const auto hash = parsed.metadata.find(kVocabHash); hash != parsed.metadata.end()) {
+      model.vocab_sha256_ = hash->second;
+    }
+    for (Tensor& tensor : parsed.tensors) {
       const std::string name = FullName(tensor.name);
       if (name.empty()) {
         continue;
@@ -203,8 +207,12 @@ std::string ModelDirectory::WeightsSha256() const {
 
 Status WriteModelFiles(const ModelFiles& model, const fs::path& directory) {
   CONTINUO_TRY(WriteFileAtomically(directory / "config.json", Gpt2ConfigToJson(model.config)));
-  CONTINUO_TRY(
-      WriteFileAtomically(directory / kWeightsFile, SerializeSafetensors(model.weights, {{"format", "pt"}})));
+  // transformers asks for "format".
+  std::map<std::string, std::string> metadata = {{"format", "pt"}};
+  if (!model.vocab_sha256.empty()) {
+    metadata[kVocabHash] = model.vocab_sha256;
+  }
+  CONTINUO_TRY(WriteFileAtomically(directory / kWeightsFile, SerializeSafetensors(model.weights, metadata)));
   for (const auto& [name, text] : model.texts) {
     CONTINUO_TRY(WriteFileAtomically(directory / name, text));
   }

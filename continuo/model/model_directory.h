@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "continuo/core/file.h"
 #include "continuo/core/result.h"
 #include "continuo/model/gpt2_config.h"
 #include "continuo/model/safetensors.h"
@@ -41,6 +42,9 @@ class ModelDirectory {
   /// A text file of the directory (tokenizer.json, generation.json), if it is there.
   Result<std::optional<std::string>> ReadText(std::string_view file) const;
 
+  /// SHA-256 of the vocabulary that the weights were trained with, as their file says; empty if it doesn't.
+  const std::string& vocab_sha256() const { return vocab_sha256_; }
+
   /// SHA-256 over the weight files' bytes, as hex. Reads all of them.
   std::string WeightsSha256() const;
 
@@ -48,6 +52,7 @@ class ModelDirectory {
   ModelDirectory() = default;
   std::filesystem::path path_;
   Gpt2Config config_;
+  std::string vocab_sha256_;
   std::vector<MappedFile> files_;
   std::map<std::string, Tensor> weights_;  // by full name
 };
@@ -56,6 +61,7 @@ class ModelDirectory {
 struct ModelFiles {
   Gpt2Config config;
   std::vector<Tensor> weights;
+  std::string vocab_sha256;                  // goes into the weights' file; may be empty
   std::map<std::string, std::string> texts;  // by file name: tokenizer.json, generation.json, README.md
 };
 

@@ -163,7 +163,7 @@ std::vector<uint8_t> SerializeSafetensors(std::span<const Tensor> tensors,
   return bytes;
 }
 
-Result<std::vector<Tensor>> ParseSafetensors(std::span<const uint8_t> bytes, std::string_view name) {
+Result<Safetensors> ParseSafetensors(std::span<const uint8_t> bytes, std::string_view name) {
   uint64_t length = 0;
   if (bytes.size() < sizeof(length)) {
     return MakeError("{}: has {} bytes, too few for a safetensors file", name, bytes.size());
@@ -177,9 +177,16 @@ Result<std::vector<Tensor>> ParseSafetensors(std::span<const uint8_t> bytes, std
   const std::span<const uint8_t> data = bytes.subspan(sizeof(length) + length);
   CONTINUO_ASSIGN(const Json header, ParseHeader(text, name));
 
-  std::vector<Tensor> tensors;
+  Safetensors file;
+  std::vector<Tensor>& tensors = file.tensors;
   for (const auto& [key, entry] : header.items()) {
     if (key == "__metadata__") {
+      for (const auto& [field, value] : entry.items()) {
+        if (!value.is_string()) {
+          return MakeError("{}: __metadata__ holds something else than text", name);
+        }
+        file.metadata[field] = value.get<std::string>();
+      }
       continue;
     }
     CONTINUO_ASSIGN(Tensor tensor, ParseEntry(key, entry, data, name));
@@ -201,13 +208,7 @@ Result<std::vector<Tensor>> ParseSafetensors(std::span<const uint8_t> bytes, std
     return MakeError("{}: its tensors take {} bytes, but the file has {} bytes of data", name, expected - data.data(),
                      data.size());
   }
-  return tensors;
-}
-
-Result<SafetensorsFile> SafetensorsFile::Open(const std::filesystem::path& path) {
-  CONTINUO_ASSIGN(MappedFile file, MappedFile::Open(path));
-  CONTINUO_ASSIGN(std::vector<Tensor> tensors, ParseSafetensors(file.bytes(), path.string()));
-  return SafetensorsFile(std::move(file), std::move(tensors));
+  return file;
 }
 
 }  // namespace continuo

@@ -1,14 +1,12 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <map>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "continuo/core/file.h"
 #include "continuo/core/result.h"
 
 namespace continuo {
@@ -38,22 +36,16 @@ struct Tensor {
 std::vector<uint8_t> SerializeSafetensors(std::span<const Tensor> tensors,
                                           const std::map<std::string, std::string>& metadata = {});
 
+/// What a safetensors file holds. The tensors are in the order of their bytes.
+struct Safetensors {
+  std::vector<Tensor> tensors;
+  std::map<std::string, std::string> metadata;
+};
+
 /// Finds the tensors in a safetensors file, whose bytes must outlive the result. `name` stands for the file
 /// in messages. Refuses a header that is no JSON object of the documented form, an unknown element type, a
 /// shape that overflows or doesn't fit its bytes, a name that comes twice, and tensors that overlap, leave
 /// holes or end elsewhere than the file does. Memory is bounded by a small multiple of the header's size.
-Result<std::vector<Tensor>> ParseSafetensors(std::span<const uint8_t> bytes, std::string_view name);
-
-/// A safetensors file mapped into memory.
-class SafetensorsFile {
- public:
-  static Result<SafetensorsFile> Open(const std::filesystem::path& path);
-  const std::vector<Tensor>& tensors() const { return tensors_; }
-
- private:
-  SafetensorsFile(MappedFile file, std::vector<Tensor> tensors) : file_(std::move(file)), tensors_(std::move(tensors)) {}
-  MappedFile file_;
-  std::vector<Tensor> tensors_;
-};
+Result<Safetensors> ParseSafetensors(std::span<const uint8_t> bytes, std::string_view name);
 
 }  // namespace continuo

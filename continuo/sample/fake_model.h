@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "continuo/core/check.h"
@@ -12,22 +13,24 @@
 namespace continuo {
 
 /// A language model for tests whose logits are random numbers named by the ids in the slot's context: any
-/// difference in what it has read shows in all that it says.
+/// difference in what it has read shows in all that it says. `bias`, which may be empty, is added to them.
 class FakeModel : public LanguageModel {
  public:
-  FakeModel(int64_t vocab_size, int64_t context_length) {
+  FakeModel(int64_t vocab_size, int64_t context_length, std::vector<float> bias = {}) : bias_(std::move(bias)) {
+    bias_.resize(static_cast<size_t>(vocab_size));
     config_.vocab_size = vocab_size;
     config_.context_length = context_length;
   }
   const Gpt2Config& config() const override { return config_; }
   std::unique_ptr<DecodingSession> NewSession(size_t slots) const override {
-    return std::make_unique<Session>(config_, slots);
+    return std::make_unique<Session>(config_, bias_, slots);
   }
 
  private:
   class Session : public DecodingSession {
    public:
-    Session(const Gpt2Config& config, size_t slots) : config_(config), contexts_(slots) {}
+    Session(const Gpt2Config& config, const std::vector<float>& bias, size_t slots)
+        : config_(config), bias_(bias), contexts_(slots) {}
     size_t slots() const override { return contexts_.size(); }
     size_t length(size_t slot) const override { return contexts_[slot].size(); }
     void Reset(size_t slot) override { contexts_[slot].clear(); }
@@ -45,17 +48,19 @@ class FakeModel : public LanguageModel {
         }
         Rng rng(17, name);
         for (size_t id = 0; id < vocab_size; ++id) {
-          logits[row * vocab_size + id] = static_cast<float>(rng.NextDouble() * 8 - 4);
+          logits[row * vocab_size + id] = static_cast<float>(rng.NextDouble() * 8 - 4) + bias_[id];
         }
       }
     }
 
    private:
     const Gpt2Config config_;
+    const std::vector<float> bias_;
     std::vector<std::vector<int32_t>> contexts_;
   };
 
   Gpt2Config config_;
+  std::vector<float> bias_;
 };
 
 }  // namespace continuo

@@ -14,6 +14,9 @@
 
 namespace continuo {
 
+/// More bars than anybody asks for; keeps sizes within bounds.
+inline constexpr size_t kMaxBars = 10000;
+
 struct GenerationOptions {
   size_t bars = 32;     // of each piece, the prompt's bars among them; 1 to kMaxBars
   size_t count = 1;     // pieces
@@ -22,8 +25,8 @@ struct GenerationOptions {
   SamplingOptions sampling{};
 };
 
-/// More bars than anybody asks for; keeps sizes within bounds.
-inline constexpr size_t kMaxBars = 10000;
+/// Fails, naming the option, its value and the range expected.
+Status CheckGenerationOptions(const GenerationOptions& options);
 
 struct GeneratedPiece {
   std::vector<TokenId> ids;  // the prompt's, then the new ones; without BOS and EOS
@@ -42,10 +45,11 @@ using PieceSink = std::function<Status(size_t index, GeneratedPiece piece)>;
 /// A piece that outgrows the model's context goes on in a window that begins on a bar line and holds at
 /// most three quarters of the context (WindowFromBar).
 ///
+/// A bar that has taken 512 tokens gets no new notes as long as the grammar lets it do without, so that a piece always ends.
+///
 /// Piece i is the same whatever `count`, `batch` and the number of threads. Stops early, without error, when
 /// `progress` asks for it: pieces not handed to `sink` by then are dropped. Fails on options out of range, on
-/// a model and tokenizer of different vocabularies, on a piece that doesn't get to its last bar within
-/// 1,024 tokens a bar, and when `sink` fails.
+/// a model and tokenizer of different vocabularies, and when `sink` fails.
 Status Generate(const LanguageModel& model, const Tokenizer& tokenizer, std::span<const TokenId> prompt,
                 const GenerationOptions& options, const PieceSink& sink, Progress& progress);
 

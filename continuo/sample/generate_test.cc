@@ -74,12 +74,30 @@ TEST_P(GenerateTest, APieceIsTheSameAloneAndInABatch) {
 
 TEST_P(GenerateTest, LongPiecesSlideAndStayWithinTheContext) {
   // The fake model checks that no window exceeds its context.
-  for (const auto& [index, piece] : RunOk(256, {.bars = 40, .count = 2})) {
+  for (const auto& [index, piece] : RunOk(96, {.bars = 40, .count = 2})) {
     EXPECT_GT(piece.slides, 0U);
-    EXPECT_GT(piece.ids.size(), 256U);
+    EXPECT_GT(piece.ids.size(), 96U);
   }
   // A context shorter than a bar still works.
   EXPECT_GT(RunOk(16, {.bars = 6}).at(0).slides, 0U);
+}
+
+TEST_P(GenerateTest, AModelThatOnlyEverWantsNotesStillComesToTheEnd) {
+  // Greedy, with notes and their parts always likelier than what leads on.
+  std::vector<float> bias(tokenizer_->vocabulary().size(), 0.0F);
+  for (size_t id = 0; id < bias.size(); ++id) {
+    const std::string& token = tokenizer_->vocabulary().token(static_cast<TokenId>(id));
+    bias[id] = token.starts_with("Pitch_") || token.starts_with("NoteO") ? 100.0F : 0.0F;
+  }
+  const FakeModel model(static_cast<int64_t>(bias.size()), 1024, bias);
+  size_t length = 0;
+  const auto sink = [&](size_t, GeneratedPiece piece) -> Status {
+    length = piece.ids.size();
+    return {};
+  };
+  ASSERT_TRUE(Generate(model, *tokenizer_, {}, {.bars = 3}, sink, NoProgress()).ok());
+  EXPECT_GT(length, 3U * 512U);
+  EXPECT_LT(length, 3U * 1024U);
 }
 
 TEST_P(GenerateTest, WhatIsWrittenFollowsTheGrammar) {
