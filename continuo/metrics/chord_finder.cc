@@ -81,8 +81,8 @@ std::vector<uint64_t> Changes(const GridPiece& piece) {
   changes.reserve(2 * piece.notes.size());
   for (const GridNote& note : piece.notes) {
     if (!note.is_drum) {
-      changes.push_back(PackChange(note.onset, note.pitch_class, true));
-      changes.push_back(PackChange(note.end, note.pitch_class, false));
+      changes.push_back(PackChange(note.onset, note.pitch_class(), true));
+      changes.push_back(PackChange(note.end, note.pitch_class(), false));
     }
   }
   std::sort(changes.begin(), changes.end());

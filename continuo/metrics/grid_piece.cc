@@ -114,8 +114,12 @@ GridPiece PlaceOnGrid(const Score& score, int64_t first_bars) {
     for (const Note& note : track.notes) {
       const int64_t onset = ToStep(note.time, score.ticks_per_quarter);
       const int64_t end = ToStep(int64_t{note.time} + note.duration, score.ticks_per_quarter);
-      piece.notes.push_back(
-          {onset, std::max(onset + 1, end), 0, 0, static_cast<uint8_t>(note.pitch % 12), track.is_drum});
+      piece.notes.push_back({.onset = onset,
+                             .end = std::max(onset + 1, end),
+                             .time = note.time,
+                             .duration = note.duration,
+                             .pitch = note.pitch,
+                             .is_drum = track.is_drum});
     }
   }
   const auto earlier = [](const GridNote& a, const GridNote& b) { return a.onset < b.onset; };

@@ -11,14 +11,18 @@ namespace continuo {
 /// Positions that the metrics tell apart in a quarter note; 32 in a bar of 4/4.
 inline constexpr int64_t kStepsPerQuarter = 8;
 
-/// A note on the grid, all times in steps from the start of the score.
+/// A note on the grid: onset, end and position in steps, onset and end from the start of the score.
 struct GridNote {
   int64_t onset = 0;
   int64_t end = 0;       // past `onset`
   int64_t bar = 0;       // the bar that the onset lies in
   int64_t position = 0;  // of the onset, from the start of that bar
-  uint8_t pitch_class = 0;
+  Tick time = 0;         // as in the score
+  Tick duration = 0;     // as in the score
+  uint8_t pitch = 0;
   bool is_drum = false;
+
+  uint8_t pitch_class() const { return pitch % 12; }
 };
 
 /// Bars of one length in a row. The last of them is cut short where the next section begins.

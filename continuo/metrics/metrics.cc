@@ -17,7 +17,7 @@ Metrics MeasureBars(const Score& score, int64_t first_bars) {
   for (const GridNote& note : piece.notes) {
     positions.push_back({note.bar, note.position});
     if (!note.is_drum) {
-      pitch_classes.push_back({note.bar, note.pitch_class});
+      pitch_classes.push_back({note.bar, note.pitch_class()});
     }
   }
   std::vector<uint32_t> labels;

@@ -11,7 +11,7 @@ namespace continuo {
 
 struct StructureOptions {
   /// The longest piece that is measured, in frames of half a second. Work grows with the square of the length and
-  /// memory too: half an hour of music takes a minute and 0.4 GB.
+  /// memory too: half an hour of music takes two minutes and 0.2 GB.
   int64_t max_frames = 3600;
 };
 
