@@ -10,6 +10,7 @@ namespace {
 
 constexpr size_t kChunkHeader = 8;  // a name of four letters, a length of four bytes
 constexpr uint32_t kMidiHeaderLength = 6;
+constexpr size_t kMostTracks = 0xFFFF;
 
 uint32_t Big16(std::span<const uint8_t> b, size_t at) {
   return uint32_t{b[at]} << 8 | b[at + 1];
@@ -49,25 +50,32 @@ bool ChunkAt(std::span<const uint8_t> bytes, size_t at) {
   return Printable(bytes.subspan(at, 4)) && Big32(bytes, at + 4) <= bytes.size() - at - kChunkHeader;
 }
 
-/// Where the next "MTrk" lies at or after `from`, or the end of the bytes.
+/// Where the next track's chunk begins at or after `from`, or the end of the bytes.
 size_t NextTrack(std::span<const uint8_t> bytes, size_t from) {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  return std::min(text.find("MTrk", from), bytes.size());
+  const size_t at = text.find("MTrk", from);
+  return at < bytes.size() && bytes.size() - at >= kChunkHeader ? at : bytes.size();
 }
 
-/// The offset of the Standard MIDI File within a RIFF file of the RMID form.
-Result<size_t> FindInRiff(std::span<const uint8_t> bytes, Defects& defects) {
+/// Where the Standard MIDI File lies in a RIFF file of the RMID form.
+struct Extent {
+  size_t begin = 0;
+  size_t end = 0;
+};
+Result<Extent> FindInRiff(std::span<const uint8_t> bytes, const Defects& defects) {
   if (!Named(bytes, 8, "RMID")) {
     return defects.Fatal(8, "a RIFF file, but of the form {}, where \"RMID\" was expected",
                          bytes.size() > 8 ? Shown(bytes, 8) : "none");
   }
   size_t at = 12;
   while (at + kChunkHeader <= bytes.size()) {
+    const uint64_t length = Little32(bytes, at + 4);
+    const uint64_t next = at + kChunkHeader + length;
     if (Named(bytes, at, "data")) {
-      return at + kChunkHeader;
+      // A length of 0 or too much is that of a writer which did not come back to fill it in.
+      return Extent{at + kChunkHeader, length == 0 ? bytes.size() : std::min<uint64_t>(next, bytes.size())};
     }
-    const uint64_t next = uint64_t{at} + kChunkHeader + Little32(bytes, at + 4);
-    at = static_cast<size_t>(std::min<uint64_t>(next + next % 2, bytes.size()));
+    at = std::min<uint64_t>(next + next % 2, bytes.size());
   }
   return defects.Fatal(at, "the RIFF file ends, where a \"data\" chunk with a MIDI file was expected");
 }
@@ -95,15 +103,51 @@ Status ReadDivision(std::span<const uint8_t> bytes, size_t at, const Defects& de
   return {};
 }
 
+/// Fills in `chunks.tracks` with `claimed` tracks, or as many as there are, from `at` on. Returns where they end.
+size_t FindTracks(std::span<const uint8_t> bytes, size_t at, size_t claimed, Defects& defects, MidiChunks& chunks) {
+  while (chunks.tracks.size() < claimed && at < bytes.size()) {
+    if (!ChunkAt(bytes, at)) {
+      const size_t next = NextTrack(bytes, at);
+      defects.Add(at, "{}, where a chunk was expected; {} bytes skipped", Shown(bytes, at), next - at);
+      at = next;
+      continue;
+    }
+    const size_t length = Big32(bytes, at + 4);
+    const size_t start = at + kChunkHeader;
+    if (!Named(bytes, at, "MTrk")) {
+      at = start + length;
+      continue;
+    }
+    const bool too_long = length > bytes.size() - start;
+    size_t end = too_long ? bytes.size() : start + length;
+    size_t next = end;
+    if (too_long || (end < bytes.size() && !ChunkAt(bytes, end))) {
+      next = NextTrack(bytes, start);
+      defects.Add(at + 4, "a track claims {} bytes, but {} lie before the next track or the end of the file", length,
+                  next - start);
+      // A length of 0 is that of a writer which did not come back to fill it in.
+      end = length == 0 ? next : std::min(end, next);
+    }
+    chunks.tracks.push_back({start, bytes.subspan(start, end - start), next - end});
+    at = next;
+  }
+  return at;
+}
+
 }  // namespace
 
 Result<MidiChunks> FindMidiChunks(std::span<const uint8_t> bytes, Defects& defects) {
   if (bytes.empty()) {
     return defects.Fatal(0, "the file is empty, where a MIDI header (\"MThd\") was expected");
   }
+  if (bytes.size() > kLargestFile) {
+    return defects.Fatal(kLargestFile, "the file has {} bytes, where at most {} are read", bytes.size(), kLargestFile);
+  }
   size_t at = 0;
   if (Named(bytes, 0, "RIFF")) {
-    CONTINUO_ASSIGN(at, FindInRiff(bytes, defects));
+    CONTINUO_ASSIGN(const Extent extent, FindInRiff(bytes, defects));
+    at = extent.begin;
+    bytes = bytes.first(extent.end);
   }
   if (!Named(bytes, at, "MThd")) {
     return defects.Fatal(at, "{}, where a MIDI header (\"MThd\") was expected",
@@ -121,48 +165,28 @@ Result<MidiChunks> FindMidiChunks(std::span<const uint8_t> bytes, Defects& defec
 
   MidiChunks chunks;
   chunks.format = static_cast<int>(Big16(bytes, at + 8));
-  const size_t tracks_at = at + 10;
-  const size_t claimed = Big16(bytes, tracks_at);
   if (chunks.format > 2) {
     defects.Add(at + 8, "format {}, where 0, 1 or 2 was expected; read as 1", chunks.format);
     chunks.format = 1;
   }
-  if (chunks.format == 0 && claimed != 1) {
-    defects.Add(tracks_at, "{} tracks in a file of format 0, where 1 was expected", claimed);
-  }
   CONTINUO_TRY(ReadDivision(bytes, at + 12, defects, chunks));
 
-  at += kChunkHeader + header_length;
-  while (chunks.tracks.size() < claimed && at < bytes.size()) {
-    if (!ChunkAt(bytes, at)) {
-      const size_t next = NextTrack(bytes, at);
-      defects.Add(at, "{}, where a chunk was expected; {} bytes skipped", Shown(bytes, at), next - at);
-      at = next;
-      continue;
-    }
-    const size_t length = Big32(bytes, at + 4);
-    const size_t start = at + kChunkHeader;
-    if (!Named(bytes, at, "MTrk")) {
-      at = start + length;
-      continue;
-    }
-    size_t end = std::min(length, bytes.size() - start) + start;
-    size_t next = end;
-    if (length > bytes.size() - start || (end < bytes.size() && !ChunkAt(bytes, end))) {
-      next = NextTrack(bytes, start);
-      if (length == 0 || end > next || length > bytes.size() - start) {
-        end = next;
-      }
-      defects.Add(at + 4, "a track claims {} bytes, but {} lie before the next track or the end of the file", length,
-                  next - start);
-    }
-    chunks.tracks.push_back({start, bytes.subspan(start, end - start), next - end});
-    at = next;
+  const size_t count_at = at + 10;
+  const size_t claimed = Big16(bytes, count_at);
+  const size_t tracks_at = at + kChunkHeader + header_length;
+  const bool uncounted = claimed == 0 && tracks_at < bytes.size();
+  if (uncounted || (chunks.format == 0 && claimed > 1)) {
+    defects.Add(count_at, "{} tracks claimed in a file of format {} with {} bytes after its header", claimed,
+                chunks.format, bytes.size() - tracks_at);
+  }
+  const size_t end = FindTracks(bytes, tracks_at, uncounted ? kMostTracks : claimed, defects, chunks);
+  if (chunks.tracks.empty() && (claimed > 0 || uncounted)) {
+    return defects.Fatal(end, "the file ends, where its first track (\"MTrk\") was expected");
   }
   if (chunks.tracks.size() < claimed) {
-    defects.Add(tracks_at, "{} tracks claimed, {} found", claimed, chunks.tracks.size());
-  } else if (at < bytes.size()) {
-    defects.Add(at, "{} bytes after the last track", bytes.size() - at);
+    defects.Add(count_at, "{} tracks claimed, {} found", claimed, chunks.tracks.size());
+  } else if (end < bytes.size()) {
+    defects.Add(end, "{} bytes after the last track; ignored", bytes.size() - end);
   }
   return chunks;
 }

@@ -10,6 +10,9 @@
 
 namespace continuo {
 
+/// No larger file is read.
+inline constexpr uint64_t kLargestFile = uint64_t{1} << 32;
+
 /// The events of one track as they lie in the file.
 struct MidiTrackChunk {
   size_t offset = 0;                // of the first event, in bytes from the start of the file
@@ -34,10 +37,10 @@ struct MidiChunks {
 
 /// Finds the tracks of a Standard MIDI File, bare or in a RIFF (RMID) wrapper. The spans point into `bytes`.
 ///
-/// Fails on what has no header or no usable division. What else is wrong with the chunks is noted in `defects` and
-/// repaired: a track whose length does not lead to another chunk is followed by the next "MTrk" or by nothing. Chunks
-/// of other kinds are skipped. No more tracks are given than the header counts, nor than the file holds. Time is linear
-/// in the size of the file, memory 32 bytes a track found.
+/// Fails on what has no header, no usable division or none of the tracks it claims. What else is wrong with the chunks
+/// is noted in `defects` and repaired: a track whose length does not lead to another chunk is followed by the next
+/// "MTrk" or by nothing. Chunks of other kinds are skipped. No more tracks are given than the header counts (if
+/// it counts any), nor than the file holds. Time is linear in the size of the file, memory 32 bytes a track found.
 Result<MidiChunks> FindMidiChunks(std::span<const uint8_t> bytes, Defects& defects);
 
 }  // namespace continuo

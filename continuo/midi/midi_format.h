@@ -43,7 +43,8 @@ inline constexpr int kMidiChannels = 16;
 inline constexpr int kMidiPitches = 128;
 inline constexpr int kMidiPrograms = 128;
 inline constexpr int kDrumChannel = 9;
-inline constexpr int kSustainPedal = 64;  // the controller; down at 64 and above
+inline constexpr int kSustainPedal = 64;  // the controller
+inline constexpr int kPedalDown = 64;     // its least value that is down
 inline constexpr int kPitchBendCentre = 8192;
 
 /// The last time that a reader gives, in ticks: the largest int32.

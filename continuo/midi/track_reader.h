@@ -26,13 +26,12 @@ namespace continuo {
 ///
 /// Nothing fails: a fault is noted in `defects` and read past as follows.
 /// - A data byte above 127 counts as 127 where it is a value; where it is a pitch or a controller the event is dropped.
-/// - Running status goes on after a meta event and a real-time message, and ends with a system exclusive or a system
-/// common message.
+/// - Running status goes on after a meta event and a real-time message; it ends with a system exclusive or a system
+///   common message.
 /// - Data bytes where a status byte must stand are skipped up to the next status byte.
 /// - A system message that no file may hold is skipped, with its data bytes.
-/// - An event that reaches past its track's claimed length reads on into the track's spare bytes; one that they can't
-/// hold
-///   either ends the track. So does a time past `kLastTick`.
+/// - An event that reaches past its track's claimed length reads on into the track's spare bytes. One that they can't
+///   hold either ends the track, and so does a time past `kLastTick`.
 /// - A track may end without an end-of-track event. What follows that event is ignored.
 ///
 /// Time is linear in the size of the track; no memory is allocated.

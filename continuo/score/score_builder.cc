@@ -113,7 +113,9 @@ void ScoreBuilder::HandOut() {
     Part& part = parts_[order_[i]];
     Track& track = score_.tracks[first + i];
     part.track = &track;
-    track.name = name_;
+    if (i == 0 || name_.size() <= kLongestSharedName) {
+      track.name = name_;
+    }
     track.program = part.program;
     track.is_drum = part.channel == kDrumChannel;
     track.notes.resize(part.notes);
@@ -122,6 +124,9 @@ void ScoreBuilder::HandOut() {
 
   HandOutNotes();
   const auto hand_out = [this](const auto& events, auto list) {
+    if (parts_.size() == 1) {
+      (parts_.front().track->*list).reserve(events.size());
+    }
     for (const auto& [event, part] : events) {
       if (parts_[part].track != nullptr) {
         (parts_[part].track->*list).push_back(event);
@@ -205,7 +210,7 @@ void ScoreBuilder::Control(uint32_t time, uint8_t channel, uint8_t number, uint8
     return;
   }
   Tick& down = pedal_down_[channel];
-  if (value >= 64) {
+  if (value >= kPedalDown) {
     down = down < 0 ? now : down;
   } else if (down >= 0) {
     pedals_.push_back({{down, now - down}, part});

@@ -14,29 +14,29 @@
 
 namespace continuo {
 
-/// Makes a Score of the events of a file's tracks; the handler that a TrackReader calls. The rules are those of symusic
-/// 0.6.0:
+/// Makes a Score of the events of a file's tracks; the handler that a TrackReader calls. The rules are symusic 0.6.0's:
 ///
-/// - Each channel and program of a file's track becomes a Track of its own, in the order of channel, then program; they
-/// share the name.
-///   A note belongs to the program in force when it begins. Channel 10 is drums.
-/// - A note-off ends the oldest sounding note of its channel and pitch. Notes are in the order of their note-ons. A
-/// note that is never
-///   ended is left out, and so is a Track without notes and lyrics.
+/// - Each channel and program of a file's track becomes a Track of its own, in the order of channel, then program. They
+///   share the name. A note belongs to the program in force when it begins. Channel 10 is drums.
+/// - A note-off ends the oldest sounding note of its channel and pitch. Notes are in the order of their note-ons.
+///   A note that is never ended is left out.
 /// - Controllers and pitch bends before the first note of a channel and program join that Track when it begins.
 /// - Tempos, signatures and markers of all tracks are merged in the order of time; those of one time keep the order of
-/// the file.
+///   the file.
 ///
-/// It differs where symusic mistakes: lyrics join the first Track of their file's track, and a pedal is down from when
-/// it is pressed.
+/// Rules of our own where symusic's are of no use:
+/// - A Track without notes and lyrics is left out. Lyrics join the first Track of their file's track.
+/// - A pedal is down from when it is pressed (see ReadOptions::first_pedal_from_start).
+/// - A name of more than `kLongestSharedName` bytes goes to the first Track alone, so that small files can't ask for
+///   many copies of a long one.
 class ScoreBuilder {
  public:
-  /// Both must outlive the builder. `first_pedal_from_start` repeats what symusic 0.5.4 and 0.6.0 make of a channel's
-  /// first pedal.
+  static constexpr size_t kLongestSharedName = 256;
+
+  /// Both must outlive the builder. `first_pedal_from_start` is that of ReadOptions.
   ScoreBuilder(Score& score, Defects& defects, bool first_pedal_from_start);
 
-  /// Around the events of each of the file's tracks. `size` is the size of its events in bytes, `offset` where they
-  /// lie.
+  /// Around the events of each of the file's tracks. `size` is that of the events in bytes, `offset` where they lie.
   void BeginTrack(size_t size);
   void EndTrack(size_t offset);
   /// After the last.

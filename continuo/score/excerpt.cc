@@ -1,0 +1,214 @@
+#include "continuo/score/excerpt.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <iterator>
+#include <limits>
+#include <optional>
+#include <vector>
+
+#include "continuo/core/check.h"
+#include "continuo/midi/midi_format.h"
+#include "continuo/score/bars.h"
+
+namespace continuo {
+namespace {
+
+constexpr int64_t kLatest = std::numeric_limits<Tick>::max();
+
+template <typename Event>
+bool Earlier(const Event& a, const Event& b) {
+  return a.time < b.time;
+}
+
+/// The events in [from, to), moved to 0.
+template <typename Event>
+std::vector<Event> Between(const std::vector<Event>& events, Tick from, Tick to) {
+  std::vector<Event> found;
+  for (const Event& event : events) {
+    if (event.time >= from && event.time < to) {
+      found.push_back(event);
+      found.back().time -= from;
+    }
+  }
+  return found;
+}
+
+/// The same, with the last event before `from` at the head if none is at `from` itself.
+template <typename Event>
+std::vector<Event> InForce(const std::vector<Event>& events, Tick from, Tick to) {
+  std::vector<Event> found = Between(events, from, to);
+  const auto next = std::lower_bound(events.begin(), events.end(), from,
+                                     [](const Event& event, Tick time) { return event.time < time; });
+  if (next != events.begin() && (found.empty() || found.front().time > 0)) {
+    found.insert(found.begin(), *std::prev(next));
+    found.front().time = 0;
+  }
+  return found;
+}
+
+/// Controllers, with the last value of each before `from` at the head.
+std::vector<ControlChange> ControlsInForce(const std::vector<ControlChange>& controls, Tick from, Tick to) {
+  std::array<std::optional<uint8_t>, 256> values;
+  for (const ControlChange& control : controls) {
+    if (control.time < from) {
+      values[control.number] = control.value;
+    }
+  }
+  std::vector<ControlChange> found;
+  for (size_t number = 0; number < values.size(); ++number) {
+    if (values[number]) {
+      found.push_back({0, static_cast<uint8_t>(number), *values[number]});
+    }
+  }
+  const std::vector<ControlChange> inside = Between(controls, from, to);
+  found.insert(found.end(), inside.begin(), inside.end());
+  return found;
+}
+
+std::vector<Pedal> PedalsInForce(const std::vector<Pedal>& pedals, Tick from, Tick to) {
+  std::vector<Pedal> found;
+  for (const Pedal& pedal : pedals) {
+    const int64_t end = std::min(int64_t{pedal.time} + pedal.duration, kLatest);
+    if (pedal.time < to && (pedal.time >= from || end > from)) {
+      const Tick begin = std::max(pedal.time, from);
+      found.push_back({begin - from, static_cast<Tick>(end - begin)});
+    }
+  }
+  return found;
+}
+
+void CutAt(Tick length, Track& track) {
+  for (Note& note : track.notes) {
+    note.duration = std::min(note.duration, length - note.time);
+  }
+  for (Pedal& pedal : track.pedals) {
+    pedal.duration = std::min(pedal.duration, length - pedal.time);
+  }
+  const auto last = std::find_if(track.controls.rbegin(), track.controls.rend(),
+                                 [](const ControlChange& control) { return control.number == kSustainPedal; });
+  if (last != track.controls.rend() && last->value >= kPedalDown) {
+    track.controls.push_back({length, kSustainPedal, 0});
+  }
+}
+
+template <typename Event>
+int64_t LastTime(const std::vector<Event>& events) {
+  int64_t last = 0;
+  for (const Event& event : events) {
+    int64_t end = event.time;
+    if constexpr (requires { event.duration; }) {
+      end += event.duration;
+    }
+    last = std::max(last, end);
+  }
+  return last;
+}
+
+int64_t LastTime(const Score& score) {
+  int64_t last = std::max({LastTime(score.tempos), LastTime(score.time_signatures), LastTime(score.key_signatures),
+                           LastTime(score.markers)});
+  for (const Track& track : score.tracks) {
+    last = std::max({last, LastTime(track.notes), LastTime(track.controls), LastTime(track.pitch_bends),
+                     LastTime(track.pedals), LastTime(track.lyrics)});
+  }
+  return last;
+}
+
+/// Merges `more`, moved by `at`, into a list in the order of time; at one time what was there comes first.
+template <typename Event>
+void Merge(std::vector<Event>& events, const std::vector<Event>& more, Tick at) {
+  const auto middle = static_cast<ptrdiff_t>(events.size());
+  events.insert(events.end(), more.begin(), more.end());
+  for (auto event = events.begin() + middle; event != events.end(); ++event) {
+    event->time += at;
+  }
+  std::inplace_merge(events.begin(), events.begin() + middle, events.end(), Earlier<Event>);
+}
+
+/// Whether `events`, the last before `at`, would govern music put at `at` that does not say otherwise itself.
+template <typename Event>
+bool NeedsDefault(const std::vector<Event>& events, const std::vector<Event>& more, Tick at) {
+  const bool governed = !events.empty() && events.front().time <= at;
+  return governed && (more.empty() || more.front().time > 0);
+}
+
+void AppendTrack(Track& track, const Track& more, Tick at) {
+  Merge(track.notes, more.notes, at);
+  Merge(track.controls, more.controls, at);
+  Merge(track.pitch_bends, more.pitch_bends, at);
+  Merge(track.pedals, more.pedals, at);
+  Merge(track.lyrics, more.lyrics, at);
+}
+
+}  // namespace
+
+Score Excerpt(const Score& score, Tick from, Tick to, bool cut) {
+  CONTINUO_CHECK(from >= 0 && from <= to);
+  Score excerpt;
+  excerpt.ticks_per_quarter = score.ticks_per_quarter;
+  excerpt.tempos = InForce(score.tempos, from, to);
+  excerpt.time_signatures = InForce(score.time_signatures, from, to);
+  excerpt.key_signatures = InForce(score.key_signatures, from, to);
+  excerpt.markers = Between(score.markers, from, to);
+  for (const Track& track : score.tracks) {
+    Track& part = excerpt.tracks.emplace_back();
+    part.name = track.name;
+    part.program = track.program;
+    part.is_drum = track.is_drum;
+    part.notes = Between(track.notes, from, to);
+    part.controls = ControlsInForce(track.controls, from, to);
+    part.pitch_bends = InForce(track.pitch_bends, from, to);
+    part.pedals = PedalsInForce(track.pedals, from, to);
+    part.lyrics = Between(track.lyrics, from, to);
+    if (cut) {
+      CutAt(to - from, part);
+    }
+  }
+  return excerpt;
+}
+
+Score ExcerptBars(const Score& score, size_t first, size_t last, bool by_signature, bool cut) {
+  CONTINUO_CHECK(first <= last);
+  const BarGrid grid(score, by_signature);
+  return Excerpt(score, grid.Line(first), grid.Line(last), cut);
+}
+
+Status AppendScore(Score& score, const Score& more, Tick at) {
+  CONTINUO_CHECK(score.ticks_per_quarter == more.ticks_per_quarter && at >= 0);
+  if (const int64_t last = LastTime(more) + at; last > kLatest) {
+    return MakeError("the joined music would end at tick {}, where {} is the last there is", last, kLatest);
+  }
+  if (NeedsDefault(score.tempos, more.tempos, at)) {
+    Merge(score.tempos, {Tempo{}}, at);
+  }
+  if (NeedsDefault(score.time_signatures, more.time_signatures, at)) {
+    Merge(score.time_signatures, {TimeSignature{}}, at);
+  }
+  Merge(score.tempos, more.tempos, at);
+  Merge(score.time_signatures, more.time_signatures, at);
+  Merge(score.key_signatures, more.key_signatures, at);
+  Merge(score.markers, more.markers, at);
+
+  std::vector<bool> joined(score.tracks.size(), false);
+  for (const Track& track : more.tracks) {
+    size_t home = 0;
+    while (home < joined.size() && (joined[home] || score.tracks[home].is_drum != track.is_drum ||
+                                    score.tracks[home].program != track.program)) {
+      ++home;
+    }
+    if (home == joined.size()) {
+      Track& added = score.tracks.emplace_back();
+      added.name = track.name;
+      added.program = track.program;
+      added.is_drum = track.is_drum;
+      joined.push_back(false);
+    }
+    joined[home] = true;
+    AppendTrack(score.tracks[home], track, at);
+  }
+  return {};
+}
+
+}  // namespace continuo

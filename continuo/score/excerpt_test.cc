@@ -1,0 +1,139 @@
+#include "continuo/score/excerpt.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+
+namespace continuo {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+/// Four bars of 4/4: a note on each beat, one across the line between bars 1 and 2.
+Score Song() {
+  Score score;
+  score.tempos = {{0, 600000}, {2500, 400000}};
+  score.time_signatures = {{0, 4, 4}};
+  score.key_signatures = {{0, 2, 0}};
+  score.markers = {{0, "a"}, {3840, "b"}};
+  Track& track = score.tracks.emplace_back();
+  track.name = "piano";
+  track.program = 5;
+  for (Tick beat = 0; beat < 16; ++beat) {
+    track.notes.push_back({beat * 480, 240, static_cast<uint8_t>(40 + beat), 64});
+  }
+  track.notes.insert(track.notes.begin() + 8, {3600, 1000, 90, 64});
+  track.controls = {{0, 7, 100}, {100, 7, 90}, {1900, 64, 127}, {2000, 64, 0}, {3700, 64, 127}, {4000, 64, 0}};
+  track.pedals = {{1900, 100}, {3700, 300}};
+  track.pitch_bends = {{50, 10}};
+  track.lyrics = {{1920, "la"}};
+  score.tracks.emplace_back().is_drum = true;
+  return score;
+}
+
+TEST(Excerpt, BeginsWithWhatIsInForce) {
+  const Score part = ExcerptBars(Song(), 1, 2);
+  EXPECT_THAT(part.tempos, ElementsAre(Tempo{0, 600000}, Tempo{580, 400000}));
+  EXPECT_THAT(part.time_signatures, ElementsAre(TimeSignature{0, 4, 4}));
+  EXPECT_THAT(part.key_signatures, ElementsAre(KeySignature{0, 2, 0}));
+  EXPECT_THAT(part.markers, IsEmpty());
+  ASSERT_EQ(part.tracks.size(), 2u);
+  const Track& track = part.tracks[0];
+  EXPECT_EQ(track.name, "piano");
+  EXPECT_EQ(track.program, 5);
+  EXPECT_THAT(track.pitch_bends, ElementsAre(PitchBend{0, 10}));
+  EXPECT_THAT(track.lyrics, ElementsAre(TextEvent{0, "la"}));
+  EXPECT_TRUE(part.tracks[1].is_drum);
+}
+
+TEST(Excerpt, CutsWhatSoundsAcrossItsEnd) {
+  const Track track = ExcerptBars(Song(), 1, 2).tracks[0];
+  ASSERT_EQ(track.notes.size(), 5u);
+  EXPECT_EQ(track.notes[0], (Note{0, 240, 44, 64}));
+  EXPECT_EQ(track.notes[4], (Note{1680, 240, 90, 64}));
+  EXPECT_THAT(track.pedals, ElementsAre(Pedal{0, 80}, Pedal{1780, 140}));
+  EXPECT_THAT(track.controls, ElementsAre(ControlChange{0, 7, 90}, ControlChange{0, 64, 127}, ControlChange{80, 64, 0},
+                                          ControlChange{1780, 64, 127}, ControlChange{1920, 64, 0}));
+  const Track whole = ExcerptBars(Song(), 1, 2, true, false).tracks[0];
+  EXPECT_EQ(whole.notes[4], (Note{1680, 1000, 90, 64}));
+  EXPECT_THAT(whole.pedals, ElementsAre(Pedal{0, 80}, Pedal{1780, 300}));
+  EXPECT_EQ(whole.controls.size(), 4u);
+}
+
+TEST(Excerpt, LeavesOutNotesThatBeganEarlier) {
+  const Score part = ExcerptBars(Song(), 2, 4);
+  EXPECT_EQ(part.tracks[0].notes.size(), 8u);
+  EXPECT_EQ(part.tracks[0].notes[0].time, 0);
+  EXPECT_THAT(part.tempos, ElementsAre(Tempo{0, 400000}));
+  EXPECT_THAT(part.markers, ElementsAre(TextEvent{0, "b"}));
+}
+
+TEST(Excerpt, OfNothingIsEmpty) {
+  const Score part = Excerpt(Song(), 100, 100);
+  EXPECT_THAT(part.tracks[0].notes, IsEmpty());
+  EXPECT_THAT(part.tempos, ElementsAre(Tempo{0, 600000}));
+}
+
+TEST(AppendScore, PutsTheBarsBackTogether) {
+  Score song = Song();
+  song.tracks[0].notes.erase(song.tracks[0].notes.begin() + 8);  // the one that would be cut
+  song.tracks[0].controls.clear();
+  song.tracks[0].pedals.clear();
+  song.tracks[0].pitch_bends.clear();
+  Score joined = ExcerptBars(song, 0, 1);
+  for (size_t bar = 1; bar < 4; ++bar) {
+    ASSERT_TRUE(AppendScore(joined, ExcerptBars(song, bar, bar + 1), static_cast<Tick>(bar) * 1920).ok());
+  }
+  EXPECT_EQ(joined.tracks, song.tracks);
+  EXPECT_EQ(joined.markers, song.markers);
+  EXPECT_EQ(joined.tempos.back(), (Tempo{5760, 400000}));
+}
+
+TEST(AppendScore, JoinsTracksOfOneProgramAndAddsTheRest) {
+  Score score;
+  score.tracks.resize(2);
+  score.tracks[1].name = "two";
+  Score more;
+  more.tracks.resize(4);
+  more.tracks[3].is_drum = true;
+  for (size_t i = 0; i < more.tracks.size(); ++i) {
+    more.tracks[i].notes = {{0, 10, static_cast<uint8_t>(i), 64}};
+  }
+  ASSERT_TRUE(AppendScore(score, more, 100).ok());
+  ASSERT_EQ(score.tracks.size(), 4u);
+  for (size_t i = 0; i < 4; ++i) {
+    EXPECT_THAT(score.tracks[i].notes, ElementsAre(Note{100, 10, static_cast<uint8_t>(i), 64}));
+    EXPECT_EQ(score.tracks[i].is_drum, i == 3);
+  }
+  EXPECT_EQ(score.tracks[1].name, "two");
+}
+
+TEST(AppendScore, WritesOutTheDefaultsThatWereInForce) {
+  Score score;
+  score.tempos = {{0, 600000}};
+  score.time_signatures = {{0, 3, 4}};
+  ASSERT_TRUE(AppendScore(score, Score{}, 1440).ok());
+  EXPECT_THAT(score.tempos, ElementsAre(Tempo{0, 600000}, Tempo{1440, 500000}));
+  EXPECT_THAT(score.time_signatures, ElementsAre(TimeSignature{0, 3, 4}, TimeSignature{1440, 4, 4}));
+
+  Score plain;
+  ASSERT_TRUE(AppendScore(plain, Score{}, 1440).ok());
+  EXPECT_EQ(plain, Score{});
+}
+
+TEST(AppendScore, RefusesWhatWouldPassTheLastTick) {
+  Score score;
+  Score more;
+  more.tracks.resize(1);
+  more.tracks[0].notes = {{10, 20, 60, 64}};
+  const Tick last = std::numeric_limits<Tick>::max();
+  EXPECT_TRUE(AppendScore(score, more, last - 30).ok());
+  const Score before = score;
+  EXPECT_FALSE(AppendScore(score, more, last - 29).ok());
+  EXPECT_EQ(score, before);
+}
+
+}  // namespace
+}  // namespace continuo
