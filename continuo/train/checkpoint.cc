@@ -201,4 +201,30 @@ Result<TrainState> LoadCheckpoint(const fs::path& directory, const std::string& 
   return state;
 }
 
+Status LoadWeights(const fs::path& directory, const std::string& vocab_sha256, Gpt2& model) {
+  CONTINUO_ASSIGN(const ModelDirectory source, ModelDirectory::Open(directory));
+  if (!source.vocab_sha256().empty() && source.vocab_sha256() != vocab_sha256) {
+    return MakeError("{}: was trained with the vocabulary {}, the corpus has {}", directory.string(),
+                     source.vocab_sha256(), vocab_sha256);
+  }
+  Gpt2Config found = source.config();
+  found.dropout = model.config().dropout;  // no part of the weights
+  if (found != model.config()) {
+    return Error{fmt::format("{}: has another shape than the model to train", directory.string()),
+                 fmt::format("its flags are --layers {} --heads {} --width {} --context {}", found.layers, found.heads,
+                             found.width, found.context_length)};
+  }
+  std::vector<std::vector<float>> values;
+  for (const Parameter& parameter : model.parameters()) {
+    CONTINUO_ASSIGN(std::vector<float> weight, source.ReadWeight(parameter.name));
+    CONTINUO_CHECK(weight.size() == static_cast<size_t>(parameter.master.numel()));
+    values.push_back(std::move(weight));
+  }
+  for (size_t i = 0; i < values.size(); ++i) {
+    std::memcpy(model.parameters()[i].master.data_ptr(), values[i].data(), values[i].size() * sizeof(float));
+  }
+  model.RefreshCompute();
+  return {};
+}
+
 }  // namespace continuo

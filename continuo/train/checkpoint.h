@@ -39,4 +39,8 @@ Status SaveCheckpoint(const Gpt2& model, Optimizer& optimizer, const TrainState&
 Result<TrainState> LoadCheckpoint(const std::filesystem::path& directory, const std::string& settings, Gpt2& model,
                                   Optimizer& optimizer);
 
+/// Takes the weights of a Hugging Face GPT-2 directory of the model's own shape, trained with the same
+/// vocabulary if it says with which. On failure nothing was changed.
+Status LoadWeights(const std::filesystem::path& directory, const std::string& vocab_sha256, Gpt2& model);
+
 }  // namespace continuo

@@ -124,6 +124,8 @@ void AddFlags(CLI::App& app, Flags& flags) {
   number("--context", o.model.context_length, "ids that the model sees at once")
       ->check(CLI::Range(1, 65536))
       ->group("Model");
+  app.add_option("--init-from", o.init_from, "a model directory to begin with, of the same shape and vocabulary")
+      ->group("Model");
   number("--dropout", o.model.dropout, "dropout")->check(CLI::Range(0.0, 0.99))->group("Model");
 
   number("--epochs", o.epochs, "passes over the corpus")->check(CLI::Range(1, 1000000))->group("Length");

@@ -302,7 +302,14 @@ TrainReport Run::Report(bool interrupted) const {
 }
 
 Result<TrainReport> Run::Go(bool resume) {
+  if (!resume && !options_.init_from.empty()) {
+    CONTINUO_TRY(LoadWeights(options_.init_from, corpus_.tokenizer().vocabulary_sha256(), model_));
+  }
   if (resume) {
+    if (!fs::exists(folder_ / "latest")) {
+      return Error{fmt::format("{}: there is no checkpoint to go on from", (folder_ / "latest").string()),
+                   "leave out --resume to begin"};
+    }
     CONTINUO_ASSIGN(state_, LoadCheckpoint(folder_ / "latest", settings_, model_, optimizer_));
     before_ = state_.seconds;
   }

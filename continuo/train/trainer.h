@@ -24,7 +24,8 @@ struct TrainOptions {
   size_t grad_accum = 1;  // micro-batches an update
   OptimizerOptions optimizer;
   ScheduleOptions schedule;
-  double clip = 1.0;  // of the gradients' norm; 0: none
+  std::filesystem::path init_from;  // a model directory whose weights the run begins with; empty: random ones
+  double clip = 1.0;                // of the gradients' norm; 0: none
   uint64_t seed = 1;
 
   // How long: the first of these that is not 0.

@@ -1,0 +1,208 @@
+#include "continuo/train/gpt2.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "continuo/core/file.h"
+#include "continuo/model/model_directory.h"
+#include "continuo/train/checkpoint.h"
+#include "continuo/train/optimizer.h"
+#include "continuo/train/schedule.h"
+
+namespace continuo {
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path kSteps = fs::path(CONTINUO_SOURCE_DIR) / "testdata" / "train" / "steps";
+
+Gpt2Config SmallConfig() {
+  Gpt2Config config;
+  config.vocab_size = 37;
+  config.context_length = 24;
+  config.width = 16;
+  config.layers = 2;
+  config.heads = 2;
+  config.dropout = 0;
+  return config;
+}
+
+/// ids[0 ... time-2] are followed by ids[1 ... time-1]: what transformers does with labels = ids.
+struct Example {
+  at::Tensor ids;
+  at::Tensor targets;
+  explicit Example(const at::Tensor& sequence)
+      : ids(sequence.narrow(1, 0, sequence.size(1) - 1).contiguous()),
+        targets(sequence.narrow(1, 1, sequence.size(1) - 1).contiguous()) {}
+  double count() const { return static_cast<double>(targets.numel()); }
+};
+
+at::Tensor AsTensor(const nlohmann::json& rows) {
+  std::vector<int64_t> values;
+  for (const auto& row : rows) {
+    for (const auto& id : row) {
+      values.push_back(id.get<int64_t>());
+    }
+  }
+  const auto count = static_cast<int64_t>(rows.size());
+  return at::tensor(values, at::kLong).view({count, static_cast<int64_t>(values.size()) / count});
+}
+
+/// A fixed batch of random ids.
+Example RandomExample(int64_t vocabulary, int64_t batch, int64_t time) {
+  std::vector<int64_t> values;
+  uint32_t state = 12345;
+  for (int64_t i = 0; i < batch * time; ++i) {
+    state = state * 1664525u + 1013904223u;
+    values.push_back(static_cast<int64_t>(state >> 8) % vocabulary);
+  }
+  return Example(at::tensor(values, at::kLong).view({batch, time}));
+}
+
+TEST(Gpt2Test, TwentyStepsFollowTransformersAndPyTorch) {
+  const auto golden = nlohmann::json::parse(ReadTextFile(kSteps / "steps.json").value());
+  Gpt2 model(SmallConfig(), TrainPrecision::kF32, 1);
+  const Status loaded = LoadWeights(kSteps / "initial", "", model);
+  ASSERT_TRUE(loaded.ok()) << loaded.error().ToString();
+
+  const at::Tensor logits = model.Logits(AsTensor(golden["ids"][0])).flatten();
+  const auto expected = golden["first_logits"].get<std::vector<float>>();
+  ASSERT_EQ(static_cast<size_t>(logits.numel()), expected.size());
+  for (size_t i = 0; i < expected.size(); ++i) {
+    ASSERT_NEAR(logits.data_ptr<float>()[i], expected[i], 1e-4) << i;
+  }
+
+  Optimizer optimizer(model, {.weight_decay = 1e-2});
+  const ScheduleOptions schedule{.max_lr = 1e-2};
+  for (size_t step = 0; step < 20; ++step) {
+    const Example example(AsTensor(golden["ids"][step]));
+    model.ZeroGradients();
+    const double nll = model.AccumulateGradients(example.ids, example.targets, 1.0 / example.count(), step);
+    const double loss = golden["losses"][step];
+    EXPECT_NEAR(nll / example.count(), loss, 1e-4 * loss) << step;
+    ClipGradients(model.parameters(), GradientNorm(model.parameters()), 1.0);
+    const ScheduleValue value = ScheduleAt(schedule, static_cast<double>(step), 20);
+    optimizer.Step(value.lr, value.beta1);
+    model.RefreshCompute();
+  }
+
+  const auto file = MappedFile::Open(kSteps / "final.safetensors").value();
+  const auto final = ParseSafetensors(file.bytes(), "final.safetensors").value();
+  std::map<std::string, const Tensor*> weights;
+  for (const Tensor& tensor : final.tensors) {
+    weights[tensor.name] = &tensor;
+  }
+  for (const Parameter& parameter : model.parameters()) {
+    const Tensor* weight = weights.at(parameter.name);
+    std::vector<float> values(static_cast<size_t>(parameter.master.numel()));
+    ASSERT_EQ(weight->bytes.size(), values.size() * sizeof(float)) << parameter.name;
+    std::memcpy(values.data(), weight->bytes.data(), weight->bytes.size());
+    for (size_t i = 0; i < values.size(); ++i) {
+      ASSERT_NEAR(parameter.master.data_ptr<float>()[i], values[i], 1e-3) << parameter.name << " " << i;
+    }
+  }
+}
+
+TEST(Gpt2Test, GradientsAreTheSlopesOfTheLoss) {
+  Gpt2 model(SmallConfig(), TrainPrecision::kF32, 3);
+  const Example example = RandomExample(37, 2, 13);
+  model.AccumulateGradients(example.ids, example.targets, 1.0, 0);
+  // Along the gradient g, the loss rises by h |g|^2 for a small step h.
+  double squares = 0;
+  for (const Parameter& parameter : model.parameters()) {
+    squares += parameter.gradient.square().sum().item<double>();
+  }
+  const double step = 2e-3 / std::sqrt(squares);
+  const auto moved = [&](double by) {
+    at::NoGradGuard no_grad;
+    for (Parameter& parameter : model.parameters()) {
+      parameter.master.add_(parameter.gradient, by);
+    }
+    model.RefreshCompute();
+    return model.EvaluateNll(example.ids, example.targets);
+  };
+  const double above = moved(step);
+  const double below = moved(-2 * step);
+  // Rounding of a loss of about 90 in f32 sums is some 1e-4 of the difference.
+  EXPECT_NEAR((above - below) / (2 * step), squares, 2e-3 * squares);
+}
+
+TEST(Gpt2Test, Bf16IsNearF32) {
+  Gpt2Config config = SmallConfig();
+  config.width = 64;
+  const Example example = RandomExample(37, 3, 24);
+  Gpt2 exact(config, TrainPrecision::kF32, 3);
+  Gpt2 rounded(config, TrainPrecision::kBf16, 3);
+  const double nll = exact.AccumulateGradients(example.ids, example.targets, 1 / example.count(), 0);
+  // bf16 has 8 bits: 0.4 % a rounding; sums of many average that out.
+  EXPECT_NEAR(rounded.AccumulateGradients(example.ids, example.targets, 1 / example.count(), 0), nll, 5e-3 * nll);
+  for (size_t i = 0; i < exact.parameters().size(); ++i) {
+    const at::Tensor& wanted = exact.parameters()[i].gradient;
+    const double difference = (rounded.parameters()[i].gradient - wanted).norm().item<double>();
+    EXPECT_LE(difference, 0.05 * wanted.norm().item<double>() + 1e-5) << exact.parameters()[i].name;
+  }
+}
+
+TEST(Gpt2Test, MaskedTargetsCountForNothing) {
+  Gpt2 model(SmallConfig(), TrainPrecision::kF32, 3);
+  const Example example = RandomExample(37, 2, 13);
+  at::Tensor masked = example.targets.clone();
+  masked.narrow(1, 6, 6).fill_(-1);
+  const double nll = model.EvaluateNll(example.ids, masked);
+  EXPECT_NEAR(nll, model.EvaluateNll(example.ids.narrow(1, 0, 6).contiguous(), masked.narrow(1, 0, 6).contiguous()),
+              1e-3);
+  model.AccumulateGradients(example.ids, at::full_like(masked, -1), 1.0, 0);
+  EXPECT_EQ(GradientNorm(model.parameters()), 0);
+}
+
+TEST(Gpt2Test, GradientsOfMicroBatchesAddUp) {
+  const Example example = RandomExample(37, 4, 13);
+  Gpt2 whole(SmallConfig(), TrainPrecision::kF32, 3);
+  whole.AccumulateGradients(example.ids, example.targets, 1.0, 0);
+  Gpt2 parts(SmallConfig(), TrainPrecision::kF32, 3);
+  for (const int64_t row : {0, 2}) {
+    parts.AccumulateGradients(example.ids.narrow(0, row, 2), example.targets.narrow(0, row, 2), 1.0, 0);
+  }
+  for (size_t i = 0; i < whole.parameters().size(); ++i) {
+    const at::Tensor& wanted = whole.parameters()[i].gradient;
+    EXPECT_TRUE(at::allclose(parts.parameters()[i].gradient, wanted, 1e-4, 1e-5)) << whole.parameters()[i].name;
+  }
+}
+
+TEST(Gpt2Test, DropoutIsDrawnFromItsSeed) {
+  Gpt2Config config = SmallConfig();
+  config.dropout = 0.3;
+  Gpt2 model(config, TrainPrecision::kF32, 3);
+  const Example example = RandomExample(37, 2, 13);
+  const auto loss = [&](uint64_t seed) { return model.AccumulateGradients(example.ids, example.targets, 1.0, seed); };
+  const double first = loss(1);
+  EXPECT_EQ(loss(1), first);
+  EXPECT_NE(loss(2), first);
+  EXPECT_EQ(model.EvaluateNll(example.ids, example.targets), model.EvaluateNll(example.ids, example.targets));
+}
+
+TEST(OptimizerTest, MuonMovesAMatrixAlongAnOrthogonalOne) {
+  Gpt2 model(SmallConfig(), TrainPrecision::kF32, 3);
+  Optimizer optimizer(model, {.kind = OptimizerKind::kMuon, .weight_decay = 0});
+  Parameter& matrix = model.parameters()[6];
+  ASSERT_EQ(matrix.name, "transformer.h.0.attn.c_proj.weight");
+  // Singular values from 0.25 to 4.
+  const at::Tensor rotation = std::get<0>(at::linalg_qr(at::sin(at::arange(256, at::kFloat).square()).view({16, 16})));
+  matrix.gradient = at::mm(rotation, at::diag(at::linspace(0.25, 4, 16)));
+  const at::Tensor before = matrix.master.detach().clone();
+  optimizer.Step(1e-2, 0);
+  // Those of the update are lr * 0.2 * sqrt(16) times what Newton-Schulz leaves of them, 0.6 to 1.3.
+  const at::Tensor values = at::linalg_svdvals((before - matrix.master.detach()) / (1e-2 * 0.2 * 4));
+  EXPECT_GT(values.min().item<double>(), 0.5);
+  EXPECT_LT(values.max().item<double>(), 1.4);
+}
+
+}  // namespace
+}  // namespace continuo

@@ -1,0 +1,271 @@
+#include "continuo/train/trainer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "continuo/core/check.h"
+#include "continuo/core/file.h"
+#include "continuo/core/test_files.h"
+#include "continuo/model/model_directory.h"
+#include "continuo/score/score_file.h"
+
+namespace continuo {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+/// A scale up and down, in one of several keys: soon learnt.
+Score Scale(int key, int length) {
+  Score score;
+  score.tracks.emplace_back();
+  for (int i = 0; i < length; ++i) {
+    Note note;
+    note.time = 240 * i;
+    note.duration = 240;
+    note.pitch = static_cast<uint8_t>(48 + key + (i / 8 % 2 == 0 ? i % 8 : 8 - i % 8));
+    score.tracks[0].notes.push_back(note);
+  }
+  return score;
+}
+
+/// Stops after an update, and keeps what it is told.
+class Watcher : public TrainObserver {
+ public:
+  explicit Watcher(uint64_t stop_after = UINT64_MAX) : stop_after_(stop_after) {}
+  void OnStep(const StepInfo& info) override {
+    step_ = info.step;
+    losses.push_back(info.loss);
+  }
+  bool ShouldStop() const override { return step_ == stop_after_; }
+  std::vector<double> losses;
+
+ private:
+  const uint64_t stop_after_;
+  uint64_t step_ = 0;
+};
+
+class TrainerTest : public testing::Test {
+ protected:
+  TrainerTest() : corpus_(BuildSmallCorpus()) {
+    options_.model.layers = 2;
+    options_.model.heads = 2;
+    options_.model.width = 32;
+    options_.model.context_length = 64;
+    options_.batch = 4;
+    options_.steps = 12;
+    options_.schedule.max_lr = 1e-3;
+    options_.threads = 1;
+  }
+
+  Result<TrainReport> Run(const std::string& name, Watcher watcher = Watcher(), bool resume = false) {
+    return Train(corpus_, options_, folder_.path() / name, resume, watcher);
+  }
+  std::string Weights(const std::string& name) const {
+    return ReadTextFile(folder_.path() / name / "final" / "model.safetensors").value();
+  }
+
+  TemporaryFolder folder_;
+  Corpus corpus_;
+  TrainOptions options_;
+
+ private:
+  Corpus BuildSmallCorpus() const {
+    const fs::path midi = folder_.path() / "midi";
+    fs::create_directories(midi);
+    for (int i = 0; i < 16; ++i) {
+      CONTINUO_CHECK(WriteScore(Scale(i % 12, 40 + 8 * i), midi / (std::to_string(i) + ".mid")).ok());
+    }
+    const auto tokenizer = Tokenizer::Load("remi").value();
+    const auto report =
+        BuildCorpus(midi, *tokenizer, folder_.path() / "corpus", {.valid_fraction = 0.2, .threads = 1}, NoProgress());
+    CONTINUO_CHECK(report.ok() && report->tokens[0] > 0 && report->tokens[1] > 0);
+    return Corpus::Open(folder_.path() / "corpus").value();
+  }
+};
+
+TEST_F(TrainerTest, LossFallsFromUniformAndAModelIsLeft) {
+  options_.steps = 60;
+  options_.schedule.max_lr = 3e-3;
+  options_.model.dropout = 0;
+  Watcher watcher;
+  const auto report = Train(corpus_, options_, folder_.path() / "run", false, watcher);
+  ASSERT_TRUE(report.ok()) << report.error().ToString();
+  ASSERT_EQ(watcher.losses.size(), 60u);
+  EXPECT_NEAR(watcher.losses.front(), std::log(static_cast<double>(corpus_.tokenizer().vocabulary().size())), 0.3);
+  EXPECT_LT(watcher.losses.back(), 0.5 * watcher.losses.front());
+  EXPECT_LT(report->valid_nll, 0.6 * watcher.losses.front());
+  for (const char* name : {"final", "best", "latest"}) {
+    const auto model = ModelDirectory::Open(folder_.path() / "run" / name);
+    ASSERT_TRUE(model.ok()) << model.error().ToString();
+    EXPECT_EQ(model->config().width, 32);
+    EXPECT_EQ(model->vocab_sha256(), corpus_.tokenizer().vocabulary_sha256());
+    const auto tokenizer = Tokenizer::Load((folder_.path() / "run" / name / "tokenizer.json").string());
+    ASSERT_TRUE(tokenizer.ok()) << tokenizer.error().ToString();
+  }
+}
+
+TEST_F(TrainerTest, MuonLearnsToo) {
+  options_.steps = 60;
+  options_.schedule.max_lr = 3e-3;
+  options_.optimizer.kind = OptimizerKind::kMuon;
+  Watcher watcher;
+  ASSERT_TRUE(Train(corpus_, options_, folder_.path() / "run", false, watcher).ok());
+  EXPECT_LT(watcher.losses.back(), 0.5 * watcher.losses.front());
+}
+
+struct ResumeCase {
+  TrainPrecision precision;
+  size_t threads;
+  OptimizerKind optimizer;
+  uint64_t stop_after;
+};
+
+class ResumeTest : public TrainerTest, public testing::WithParamInterface<ResumeCase> {};
+
+TEST_P(ResumeTest, AnInterruptedRunEndsWithTheSameBytes) {
+  options_.precision = GetParam().precision;
+  options_.threads = GetParam().threads;
+  options_.optimizer.kind = GetParam().optimizer;
+  options_.augment_transpose = true;
+  options_.grad_accum = 2;
+  options_.short_share = 0.5;
+  options_.short_context = 32;
+  options_.valid_every = 5;
+  ASSERT_TRUE(Run("whole").ok());
+  const auto stopped = Run("parts", Watcher(GetParam().stop_after));
+  ASSERT_TRUE(stopped.ok()) << stopped.error().ToString();
+  EXPECT_TRUE(stopped->interrupted);
+  EXPECT_FALSE(fs::exists(folder_.path() / "parts" / "final"));
+  const auto resumed = Run("parts", Watcher(), /*resume=*/true);
+  ASSERT_TRUE(resumed.ok()) << resumed.error().ToString();
+  EXPECT_EQ(resumed->steps, 12u);
+  EXPECT_TRUE(Weights("parts") == Weights("whole"));
+}
+
+INSTANTIATE_TEST_SUITE_P(All, ResumeTest,
+                         testing::Values(ResumeCase{TrainPrecision::kF32, 1, OptimizerKind::kAdamW, 3},
+                                         ResumeCase{TrainPrecision::kF32, 2, OptimizerKind::kAdamW, 8},
+                                         ResumeCase{TrainPrecision::kBf16, 1, OptimizerKind::kAdamW, 8},
+                                         ResumeCase{TrainPrecision::kBf16, 2, OptimizerKind::kMuon, 5},
+                                         ResumeCase{TrainPrecision::kBf16, 2, OptimizerKind::kAdamW, 12}));
+
+TEST_F(TrainerTest, TheSameSeedGivesTheSameBytesAndAnotherGivesOthers) {
+  options_.steps = 3;
+  ASSERT_TRUE(Run("a").ok());
+  ASSERT_TRUE(Run("b").ok());
+  options_.seed = 2;
+  ASSERT_TRUE(Run("c").ok());
+  EXPECT_TRUE(Weights("a") == Weights("b"));
+  EXPECT_FALSE(Weights("a") == Weights("c"));
+}
+
+TEST_F(TrainerTest, EpochsCountTheirSteps) {
+  options_.steps = 0;
+  options_.epochs = 2;
+  options_.blocks = BlockMode::kFirst;
+  Watcher watcher;
+  const auto report = Train(corpus_, options_, folder_.path() / "run", false, watcher);
+  ASSERT_TRUE(report.ok()) << report.error().ToString();
+  size_t songs = 0;
+  for (size_t i = 0; i < corpus_.song_count(); ++i) {
+    songs += corpus_.song(i).split == Split::kTrain;
+  }
+  EXPECT_EQ(report->steps, 2 * ((songs + 3) / 4));
+}
+
+TEST_F(TrainerTest, ARunByTheClockEndsOnTime) {
+  options_.steps = 0;
+  options_.minutes = 0.03;
+  const auto report = Run("run");
+  ASSERT_TRUE(report.ok()) << report.error().ToString();
+  EXPECT_GE(report->seconds, 1.8);
+  EXPECT_GT(report->steps, 0u);
+  std::ifstream log(folder_.path() / "run" / "train.jsonl");
+  double lr = 1;
+  for (std::string line; std::getline(log, line);) {
+    lr = nlohmann::json::parse(line).value("lr", lr);
+  }
+  EXPECT_LT(lr, 0.5 * options_.schedule.max_lr);
+}
+
+TEST_F(TrainerTest, OtherSettingsAreRefusedByName) {
+  ASSERT_TRUE(Run("run", Watcher(2)).ok());
+  const TrainOptions before = options_;
+  const auto refused = [&](auto change, const char* name) {
+    options_ = before;
+    change(options_);
+    const auto resumed = Run("run", Watcher(), true);
+    ASSERT_FALSE(resumed.ok()) << name;
+    EXPECT_THAT(resumed.error().message, HasSubstr(name));
+  };
+  refused([](TrainOptions& o) { o.model.width = 64; }, "width was 32, is now 64");
+  refused([](TrainOptions& o) { o.batch = 5; }, "batch was 4, is now 5");
+  refused([](TrainOptions& o) { o.seed = 9; }, "seed");
+  refused([](TrainOptions& o) { o.schedule.max_lr = 1; }, "lr");
+}
+
+TEST_F(TrainerTest, ThereMustBeSomethingToGoOnFrom) {
+  const auto report = Run("none", Watcher(), true);
+  ASSERT_FALSE(report.ok());
+  EXPECT_THAT(report.error().ToString(), HasSubstr("no checkpoint"));
+}
+
+TEST_F(TrainerTest, ADamagedCheckpointIsRefused) {
+  ASSERT_TRUE(Run("run", Watcher(2)).ok());
+  const fs::path latest = folder_.path() / "run" / "latest";
+  for (const char* file : {"model.safetensors", "optimizer.safetensors", "training.json"}) {
+    const std::string bytes = ReadTextFile(latest / file).value();
+    for (const size_t length : {size_t{0}, size_t{20}, bytes.size() / 2, bytes.size() - 3}) {
+      std::ofstream(latest / file, std::ios::binary) << bytes.substr(0, length);
+      const auto resumed = Run("run", Watcher(), true);
+      ASSERT_FALSE(resumed.ok()) << file << " " << length;
+      EXPECT_THAT(resumed.error().message, HasSubstr(file));
+    }
+    std::ofstream(latest / file, std::ios::binary) << bytes;
+  }
+  EXPECT_TRUE(Run("run", Watcher(), true).ok());
+}
+
+TEST_F(TrainerTest, ARunThatDivergesStopsAndKeepsItsCheckpoint) {
+  options_.steps = 50;
+  options_.clip = 0;
+  options_.precision = TrainPrecision::kF32;
+  ASSERT_TRUE(Run("run", Watcher(2)).ok());
+  const std::string kept = ReadTextFile(folder_.path() / "run" / "latest" / "training.json").value();
+  options_.schedule.max_lr = 1e30;
+  options_.schedule.warmup = 0;
+  const auto report = Run("other");
+  ASSERT_FALSE(report.ok());
+  EXPECT_THAT(report.error().message, HasSubstr("diverged"));
+  EXPECT_FALSE(fs::exists(folder_.path() / "other" / "final"));
+  EXPECT_EQ(ReadTextFile(folder_.path() / "run" / "latest" / "training.json").value(), kept);
+}
+
+TEST_F(TrainerTest, ARunBeginsWithTheWeightsNamed) {
+  options_.steps = 20;
+  options_.schedule.max_lr = 3e-3;
+  ASSERT_TRUE(Run("first").ok());
+  options_.init_from = folder_.path() / "first" / "final";
+  options_.steps = 1;
+  Watcher watcher;
+  ASSERT_TRUE(Train(corpus_, options_, folder_.path() / "second", false, watcher).ok());
+  EXPECT_LT(watcher.losses[0], 4.5);  // random weights: log(316) = 5.76
+  options_.model.layers = 3;
+  const auto other = Run("third");
+  ASSERT_FALSE(other.ok());
+  EXPECT_THAT(other.error().ToString(), HasSubstr("--layers 2"));
+}
+
+TEST_F(TrainerTest, AFolderThatCannotBeWrittenIsAnError) {
+  std::ofstream(folder_.path() / "file") << "x";
+  EXPECT_FALSE(Run("file/run").ok());
+}
+
+}  // namespace
+}  // namespace continuo
