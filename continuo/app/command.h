@@ -32,6 +32,7 @@ void AddTrainCommand(CLI::App& app, AppContext& context);
 void AddGenerateCommand(CLI::App& app, AppContext& context);
 void AddContinueCommand(CLI::App& app, AppContext& context);
 void AddEvalCommand(CLI::App& app, AppContext& context);
+void AddQuantizeCommand(CLI::App& app, AppContext& context);
 
 /// The flags by which a tokenizer is named.
 struct TokenizerFlags {

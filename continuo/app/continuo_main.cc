@@ -38,6 +38,7 @@ int Run(int argc, char** argv) {
   continuo::AddGenerateCommand(app, context);
   continuo::AddContinueCommand(app, context);
   continuo::AddEvalCommand(app, context);
+  continuo::AddQuantizeCommand(app, context);
 
   try {
     app.parse(argc, argv);
