@@ -30,15 +30,13 @@ fs::path ProgramFolder() {
 }
 
 Result<fs::path> DefaultModel() {
-  const fs::path folder = ProgramFolder();
+  const fs::path model = (ProgramFolder() / ".." / "share" / "continuo" / "models" / "pop-piano").lexically_normal();
   std::error_code code;
-  for (const fs::path& candidate :
-       {folder / ".." / ".." / "models" / "pop-piano", folder / ".." / "share" / "continuo" / "models" / "pop-piano"}) {
-    if (fs::is_regular_file(candidate / "config.json", code)) {
-      return fs::canonical(candidate, code);
-    }
+  if (!fs::is_directory(model, code)) {
+    return Error{fmt::format("{}: is not there, where the model that ships was expected", model.string()),
+                 "name a model with --model DIR"};
   }
-  return Error{fmt::format("the model that ships is not beside {}", folder.string()), "name a model with --model DIR"};
+  return model;
 }
 
 Status PrintLine(std::string_view text) {

@@ -45,7 +45,7 @@ Result<std::unique_ptr<Tokenizer>> LoadTokenizer(const TokenizerFlags& flags);
 /// The folder of this program's file.
 std::filesystem::path ProgramFolder();
 
-/// The directory of the model that ships, beside the build tree or installed.
+/// The directory of the model that ships: ../share/continuo/models beside this program's folder.
 Result<std::filesystem::path> DefaultModel();
 
 /// Writes one line of text, or a JSON value on one line, to stdout; fails when stdout can't take it.
