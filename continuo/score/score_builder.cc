@@ -20,7 +20,7 @@ void SortByTime(std::vector<Event>& events) {
   }
 }
 
-/// Adds to a list that is likely to grow to some hundreds.
+/// Adds to a list of which a score has one and which is likely to grow to some hundreds.
 template <typename Event>
 void Add(std::vector<Event>& events, Event event) {
   if (events.capacity() == 0) {
@@ -242,7 +242,7 @@ void ScoreBuilder::Meta(uint32_t time, uint8_t type, std::span<const uint8_t> da
       break;
     case kMetaLyric:
       if (!data.empty()) {
-        Add(lyrics_, {now, ToUtf8(data)});
+        lyrics_.push_back({now, ToUtf8(data)});
       }
       break;
     case kMetaMarker:
