@@ -10,9 +10,6 @@ function(continuo_module name)
   list(FILTER sources EXCLUDE REGEX "_main\\.cc$")
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
 
-  if(NOT sources)
-    return()  # BOOTSTRAP
-  endif()
   set(target continuo_${name})
   add_library(${target} STATIC ${sources})
   target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR})
@@ -32,7 +29,7 @@ function(continuo_module name)
     target_compile_definitions(${name}_test PRIVATE CONTINUO_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
                                                     CONTINUO_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
     include(GoogleTest)
-    gtest_discover_tests(${name}_test TEST_PREFIX ${name}. DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 900)
+    gtest_discover_tests(${name}_test TEST_PREFIX ${name}. DISCOVERY_MODE PRE_TEST NO_PRETTY_VALUES PROPERTIES TIMEOUT 900)
   endif()
 endfunction()
 
