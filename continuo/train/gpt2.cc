@@ -7,9 +7,11 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "continuo/core/check.h"
+#include "continuo/core/rng.h"
 #include "continuo/train/row_kernels.h"
 
 namespace continuo {
@@ -102,6 +104,72 @@ class AddNorm : public torch::autograd::Function<AddNorm> {
     const Tensor sums = partial.sum(0);
     return {d_input, d_branch, sums[0], sums[1], Tensor(), Tensor()};
   }
+};
+
+/// Causal attention with dropout of its weights. LibTorch's fused kernel for CPUs knows no dropout, and its plain
+/// form keeps [batch, heads, time, time] for each layer until the way back: 12 x 768 with 8 x 1,024 ids would
+/// not fit in 12 GiB. Here a sequence is done at a time, and its weights are computed again on the way back.
+class DropoutAttention : public torch::autograd::Function<DropoutAttention> {
+ public:
+  /// qkv: [batch, time, 3, heads, head_dim]. Returns [batch, time, heads, head_dim].
+  static Tensor forward(AutogradContext* context, const Tensor& qkv, double dropout, int64_t seed) {
+    context->save_for_backward({qkv});
+    context->saved_data["dropout"] = dropout;
+    context->saved_data["seed"] = seed;
+    Tensor out = at::empty({qkv.size(0), qkv.size(1), qkv.size(3), qkv.size(4)}, qkv.options());
+    for (int64_t row = 0; row < qkv.size(0); ++row) {
+      const Sequence s(qkv[row], dropout, seed, row);
+      out[row].copy_(at::bmm(s.Dropped(), s.value).transpose(0, 1));
+    }
+    return out;
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    const Tensor qkv = context->get_saved_variables()[0];
+    const double dropout = context->saved_data["dropout"].toDouble();
+    const int64_t seed = context->saved_data["seed"].toInt();
+    Tensor d_qkv = at::empty_like(qkv);
+    for (int64_t row = 0; row < qkv.size(0); ++row) {
+      const Sequence s(qkv[row], dropout, seed, row);
+      const Tensor d_out = gradients[0][row].transpose(0, 1);  // [H, T, D]
+      const auto give = [&](int64_t which, const Tensor& gradient) {
+        d_qkv[row].select(1, which).copy_(gradient.transpose(0, 1));
+      };
+      give(2, at::bmm(s.Dropped().transpose(1, 2), d_out));
+      // d(softmax): P * (dP - sum(dP * P)).
+      Tensor d_scores = at::bmm(d_out, s.value.transpose(1, 2)).to(at::kFloat).mul_(s.kept).mul_(s.weights);
+      d_scores.sub_(s.weights * d_scores.sum(-1, /*keepdim=*/true));
+      const Tensor scaled = d_scores.mul_(s.scale).to(qkv.scalar_type());
+      give(0, at::bmm(scaled, s.key));
+      give(1, at::bmm(scaled.transpose(1, 2), s.query));
+    }
+    return {d_qkv, Tensor(), Tensor()};
+  }
+
+ private:
+  /// One sequence's attention, up to the product with the values.
+  struct Sequence {
+    Tensor query, key, value;  // [H, T, D]
+    Tensor weights;            // f32 [H, T, T]: rows sum to 1, nothing ahead
+    Tensor kept;               // f32 [H, T, T]: 0 where dropped, else 1 / (1 - dropout)
+    double scale;
+
+    /// qkv: [time, 3, heads, head_dim].
+    Sequence(const Tensor& qkv, double dropout, int64_t seed, int64_t row)
+        : query(qkv.select(1, 0).transpose(0, 1)),
+          key(qkv.select(1, 1).transpose(0, 1)),
+          value(qkv.select(1, 2).transpose(0, 1)),
+          scale(1.0 / std::sqrt(static_cast<double>(qkv.size(3)))) {
+      const int64_t time = qkv.size(0);
+      const Tensor ahead = at::ones({time, time}, at::kBool).triu(1);
+      weights = at::bmm(query, key.transpose(1, 2)).to(at::kFloat).mul_(scale);
+      weights = weights.masked_fill_(ahead, -std::numeric_limits<float>::infinity()).softmax(-1);
+      at::Generator generator =
+          at::detail::createCPUGenerator(Rng(static_cast<uint64_t>(seed), static_cast<uint64_t>(row)).NextU64());
+      kept = at::empty_like(weights).bernoulli_(1.0 - dropout, generator).div_(1.0 - dropout);
+    }
+    Tensor Dropped() const { return (weights * kept).to(query.scalar_type()); }
+  };
 };
 
 class Gelu : public torch::autograd::Function<Gelu> {
@@ -271,7 +339,7 @@ void Gpt2::ZeroGradients() {
   }
 }
 
-Tensor Gpt2::Hidden(const Tensor& ids, double dropout) {
+Tensor Gpt2::Hidden(const Tensor& ids, double dropout, uint64_t seed) {
   const int64_t batch = ids.size(0);
   const int64_t time = ids.size(1);
   const int64_t width = config_.width;
@@ -302,9 +370,15 @@ Tensor Gpt2::Hidden(const Tensor& ids, double dropout) {
     const Tensor qkv = at::addmm(weight(kAttentionBias), normed, weight(kAttentionWeight))
                            .view({batch, time, 3, config_.heads, config_.head_dim()});
     const auto heads = [&](int64_t which) { return qkv.select(2, which).transpose(1, 2); };  // [B, H, T, D]
-    const Tensor mixed = at::scaled_dot_product_attention(heads(0), heads(1), heads(2), {}, dropout, true);
-    branch = drop(at::addmm(weight(kAttentionOutBias), mixed.transpose(1, 2).reshape({batch * time, width}),
-                            weight(kAttentionOutWeight)));
+    const auto attend = [&] {                                                                // [B, T, H, D]
+      if (dropout > 0) {
+        const uint64_t draw = Rng(seed, static_cast<uint64_t>(layer)).NextU64();
+        return DropoutAttention::apply(qkv, dropout, static_cast<int64_t>(draw));
+      }
+      return at::scaled_dot_product_attention(heads(0), heads(1), heads(2), {}, 0.0, true).transpose(1, 2);
+    };
+    branch = drop(
+        at::addmm(weight(kAttentionOutBias), attend().reshape({batch * time, width}), weight(kAttentionOutWeight)));
     normed = norm(kNorm2Scale, kNorm2Bias);
     const Tensor fed = Gelu::apply(at::addmm(weight(kFeedBias), normed, weight(kFeedWeight)));
     branch = drop(at::addmm(weight(kFeedOutBias), fed, weight(kFeedOutWeight)));
@@ -319,7 +393,7 @@ double Gpt2::AccumulateGradients(const Tensor& ids, const Tensor& targets, doubl
     const std::lock_guard<std::mutex> lock(generator.mutex());
     generator.set_current_seed(seed);
   }
-  const Tensor hidden = Hidden(ids, config_.dropout);
+  const Tensor hidden = Hidden(ids, config_.dropout, seed);
   const Tensor logits = at::linear(hidden, Compute(kTokenEmbedding));
   double nll = 0;
   {
@@ -344,13 +418,13 @@ double Gpt2::AccumulateGradients(const Tensor& ids, const Tensor& targets, doubl
 
 double Gpt2::EvaluateNll(const Tensor& ids, const Tensor& targets) {
   at::NoGradGuard no_grad;
-  const Tensor logits = at::linear(Hidden(ids, 0.0), Compute(kTokenEmbedding));
+  const Tensor logits = at::linear(Hidden(ids, 0.0, 0), Compute(kTokenEmbedding));
   return CrossEntropy(logits, targets.contiguous(), 0.0);
 }
 
 Tensor Gpt2::Logits(const Tensor& ids) {
   at::NoGradGuard no_grad;
-  return at::linear(Hidden(ids, 0.0), Compute(kTokenEmbedding))
+  return at::linear(Hidden(ids, 0.0, 0), Compute(kTokenEmbedding))
       .to(at::kFloat)
       .view({ids.size(0), ids.size(1), config_.vocab_size});
 }

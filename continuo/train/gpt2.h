@@ -61,8 +61,7 @@ class Gpt2 {
   at::Tensor Logits(const at::Tensor& ids);
 
  private:
-  struct Block;
-  at::Tensor Hidden(const at::Tensor& ids, double dropout);
+  at::Tensor Hidden(const at::Tensor& ids, double dropout, uint64_t seed);
   at::Tensor& Compute(size_t index) { return parameters_[index].compute; }
   size_t Add(std::string name, ParameterKind kind, std::vector<int64_t> shape);
 

@@ -110,28 +110,53 @@ TEST(Gpt2Test, TwentyStepsFollowTransformersAndPyTorch) {
   }
 }
 
-TEST(Gpt2Test, GradientsAreTheSlopesOfTheLoss) {
-  Gpt2 model(SmallConfig(), TrainPrecision::kF32, 3);
+class SlopeTest : public testing::TestWithParam<double> {};
+
+TEST_P(SlopeTest, GradientsAreTheSlopesOfTheLoss) {
+  Gpt2Config config = SmallConfig();
+  config.dropout = GetParam();
+  Gpt2 model(config, TrainPrecision::kF32, 3);
   const Example example = RandomExample(37, 2, 13);
-  model.AccumulateGradients(example.ids, example.targets, 1.0, 0);
+  constexpr uint64_t kSeed = 5;  // draws the same dropout each time
+  model.AccumulateGradients(example.ids, example.targets, 1.0, kSeed);
   // Along the gradient g, the loss rises by h |g|^2 for a small step h.
+  std::vector<at::Tensor> gradients;
   double squares = 0;
   for (const Parameter& parameter : model.parameters()) {
+    gradients.push_back(parameter.gradient.clone());
     squares += parameter.gradient.square().sum().item<double>();
   }
   const double step = 2e-3 / std::sqrt(squares);
   const auto moved = [&](double by) {
-    at::NoGradGuard no_grad;
-    for (Parameter& parameter : model.parameters()) {
-      parameter.master.add_(parameter.gradient, by);
+    {
+      at::NoGradGuard no_grad;
+      for (size_t i = 0; i < gradients.size(); ++i) {
+        model.parameters()[i].master.add_(gradients[i], by);
+      }
     }
     model.RefreshCompute();
-    return model.EvaluateNll(example.ids, example.targets);
+    return model.AccumulateGradients(example.ids, example.targets, 1.0, kSeed);
   };
   const double above = moved(step);
   const double below = moved(-2 * step);
   // Rounding of a loss of about 90 in f32 sums is some 1e-4 of the difference.
   EXPECT_NEAR((above - below) / (2 * step), squares, 2e-3 * squares);
+}
+
+INSTANTIATE_TEST_SUITE_P(Dropout, SlopeTest, testing::Values(0.0, 0.2));
+
+TEST(Gpt2Test, HardlyAnyDropoutIsNearNone) {
+  const Example example = RandomExample(37, 2, 24);
+  Gpt2Config config = SmallConfig();
+  Gpt2 without(config, TrainPrecision::kF32, 3);
+  config.dropout = 1e-7;
+  Gpt2 with(config, TrainPrecision::kF32, 3);
+  const double nll = without.AccumulateGradients(example.ids, example.targets, 1.0, 0);
+  EXPECT_NEAR(with.AccumulateGradients(example.ids, example.targets, 1.0, 0), nll, 1e-4 * nll);
+  for (size_t i = 0; i < with.parameters().size(); ++i) {
+    EXPECT_TRUE(at::allclose(with.parameters()[i].gradient, without.parameters()[i].gradient, 1e-3, 1e-4))
+        << with.parameters()[i].name;
+  }
 }
 
 TEST(Gpt2Test, Bf16IsNearF32) {

@@ -349,9 +349,10 @@ Result<TrainReport> Run::Go(bool resume) {
       CONTINUO_TRY(Checkpoint());
     }
   }
+  // The model first: a run by the clock has it on time, however long validation takes.
+  CONTINUO_TRY(SaveModel(model_, corpus_.tokenizer(), options_.export_bf16, folder_ / "final"));
   CONTINUO_TRY(Validate());
   CONTINUO_TRY(Checkpoint());
-  CONTINUO_TRY(SaveModel(model_, corpus_.tokenizer(), options_.export_bf16, folder_ / "final"));
   return Report(false);
 }
 
