@@ -19,19 +19,23 @@ class Writer {
  public:
   Writer(const TokenTables& tables, size_t events)
       : tables_(tables), changes_(tables.one_stream() && tables.config.program_changes) {
-    ids_.reserve(events * 4 + 64);
+    ids_.resize(events * 4 + 64);
   }
 
   void Put(TokenId id) {
     if (id != kNoToken) {
-      ids_.push_back(id);
+      MakeRoom();
+      ids_[size_++] = id;
     }
   }
 
   void PutEvent(const ScoreEvent& event) {
-    for (uint8_t i = 0; i < event.count; ++i) {
-      ids_.push_back(event.ids[i]);
+    MakeRoom();
+    // All four places are written, those beyond `count` to be written over.
+    for (size_t i = 0; i < event.ids.size(); ++i) {
+      ids_[size_ + i] = event.ids[i];
     }
+    size_ += event.count;
   }
 
   /// The Program token that comes before an event, and before its time tokens' effect on rests. True if
@@ -49,34 +53,45 @@ class Writer {
   int32_t PutTime(int32_t ticks, const TimeTable& table, const std::vector<TokenId>& ids) {
     while (ticks >= table.min_ticks() && table.min_ticks() > 0) {
       const size_t index = table.Floor(ticks);
-      ids_.push_back(ids[index]);
+      Put(ids[index]);
       ticks -= table.ticks()[index];
     }
     return ticks;
   }
 
-  std::vector<TokenId> Take() { return std::move(ids_); }
+  std::vector<TokenId> Take() {
+    ids_.resize(size_);
+    return std::move(ids_);
+  }
 
  private:
+  void MakeRoom() {
+    if (size_ + 4 > ids_.size()) [[unlikely]] {
+      ids_.resize(ids_.size() * 2);
+    }
+  }
+
   const TokenTables& tables_;
   const bool changes_;
   int program_ = -2;  // none yet
-  std::vector<TokenId> ids_;
+  std::vector<TokenId> ids_;  // of which the first size_ are written
+  size_t size_ = 0;
 };
 
 // Bars and positions of REMI. Times in ticks.
 class RemiEncoder {
  public:
-  RemiEncoder(const std::vector<ScoreEvent>& events, int32_t ticks_per_quarter, const TokenTables& tables)
-      : events_(events),
+  RemiEncoder(const EventList& list, int32_t ticks_per_quarter, const TokenTables& tables)
+      : list_(list),
         ticks_per_quarter_(ticks_per_quarter),
         tables_(tables),
         profile_(tables.config.release),
-        writer_(tables, events.size()) {}
+        writer_(tables, list.order.size()) {}
 
   std::vector<TokenId> Run() {
     SetMeter(FirstMeter());
-    for (const ScoreEvent& event : events_) {
+    for (uint32_t place : list_.order) {
+      const ScoreEvent& event = list_.events[place];
       if (event.time != previous_tick_) {
         MoveTo(event);
       }
@@ -94,7 +109,7 @@ class RemiEncoder {
       }
     }
     if (tables_.config.add_trailing_bars && note_end_ > previous_tick_) {
-      AddBars(note_end_, !events_.empty() && events_.back().kind == Kind::kTimeSig);
+      AddBars(note_end_, !list_.order.empty() && list_.events[list_.order.back()].kind == Kind::kTimeSig);
     }
     return writer_.Take();
   }
@@ -102,9 +117,9 @@ class RemiEncoder {
  private:
   int FirstMeter() const {
     if (tables_.config.use_time_signatures) {
-      for (const ScoreEvent& event : events_) {
-        if (event.kind == Kind::kTimeSig) {
-          return event.end;
+      for (uint32_t place : list_.order) {
+        if (list_.events[place].kind == Kind::kTimeSig) {
+          return list_.events[place].end;
         }
       }
     }
@@ -174,7 +189,7 @@ class RemiEncoder {
 
   static int32_t FloorDivide(int32_t a, int32_t b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
 
-  const std::vector<ScoreEvent>& events_;
+  const EventList& list_;
   const int32_t ticks_per_quarter_;
   const TokenTables& tables_;
   const ReleaseProfile profile_;
@@ -194,20 +209,19 @@ class RemiEncoder {
 
 }  // namespace
 
-std::vector<TokenId> EncodeRemi(const std::vector<ScoreEvent>& events, int32_t ticks_per_quarter,
-                                const TokenTables& tables) {
-  return RemiEncoder(events, ticks_per_quarter, tables).Run();
+std::vector<TokenId> EncodeRemi(const EventList& list, int32_t ticks_per_quarter, const TokenTables& tables) {
+  return RemiEncoder(list, ticks_per_quarter, tables).Run();
 }
 
-std::vector<TokenId> EncodeShifts(const std::vector<ScoreEvent>& events, int32_t ticks_per_quarter,
-                                  const TokenTables& tables) {
-  Writer writer(tables, events.size());
+std::vector<TokenId> EncodeShifts(const EventList& list, int32_t ticks_per_quarter, const TokenTables& tables) {
+  Writer writer(tables, list.order.size());
   const ReleaseProfile profile(tables.config.release);
   const TimeTable* shifts = &tables.time_table(ticks_per_quarter);
   const TimeTable* rests = &tables.rest_table(ticks_per_quarter);
   int32_t previous_tick = 0;
   int32_t note_end = 0;
-  for (const ScoreEvent& event : events) {
+  for (uint32_t place : list.order) {
+    const ScoreEvent& event = list.events[place];
     if (event.time != previous_tick) {
       if (tables.config.use_rests && event.time - note_end >= rests->min_ticks()) {
         previous_tick = profile.rests_from_note_end ? note_end : std::max(note_end, previous_tick);
@@ -250,8 +264,8 @@ std::vector<std::vector<TokenId>> EncodeScore(const Score& score, const TokenTab
   const PreparedScore prepared = PrepareScore(score, tables);
   const bool remi = tables.config.kind == TokenizationKind::kRemi;
   std::vector<std::vector<TokenId>> streams;
-  for (const std::vector<ScoreEvent>& events : OrderedEvents(prepared, tables)) {
-    streams.push_back((remi ? EncodeRemi : EncodeShifts)(events, prepared.ticks_per_quarter, tables));
+  for (const EventList& list : OrderedEvents(prepared, tables)) {
+    streams.push_back((remi ? EncodeRemi : EncodeShifts)(list, prepared.ticks_per_quarter, tables));
   }
   if (tables.config.program_changes && !tables.one_stream()) {
     for (size_t i = 0; i < prepared.tracks.size(); ++i) {

@@ -12,11 +12,9 @@ namespace continuo {
 std::vector<std::vector<TokenId>> EncodeScore(const Score& score, const TokenTables& tables);
 
 /// Puts Bar, TimeSig, Position and Rest between the events of one stream of REMI.
-std::vector<TokenId> EncodeRemi(const std::vector<ScoreEvent>& events, int32_t ticks_per_quarter,
-                                const TokenTables& tables);
+std::vector<TokenId> EncodeRemi(const EventList& list, int32_t ticks_per_quarter, const TokenTables& tables);
 
 /// Puts TimeShift and Rest between the events of one stream of MIDI-Like or TSD.
-std::vector<TokenId> EncodeShifts(const std::vector<ScoreEvent>& events, int32_t ticks_per_quarter,
-                                  const TokenTables& tables);
+std::vector<TokenId> EncodeShifts(const EventList& list, int32_t ticks_per_quarter, const TokenTables& tables);
 
 }  // namespace continuo

@@ -1,6 +1,7 @@
 #include "continuo/token/event_list.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "continuo/token/chords.h"
 
@@ -29,27 +30,22 @@ uint32_t OrderWithinTick(Kind kind) {
   }
 }
 
-// Sorts by time, stable. Counts where the times are dense, as they are in music.
-void SortEvents(std::vector<ScoreEvent>& events, bool order_within_tick) {
+// Puts the events in the order of time, stable. Counts where the times are dense, as they are in music.
+void SortEvents(EventList& list, bool order_within_tick) {
+  const std::vector<ScoreEvent>& events = list.events;
   const auto key = [order_within_tick](const ScoreEvent& event) {
     const uint32_t time = static_cast<uint32_t>(event.time);
     return order_within_tick ? uint64_t{time} * kOrders + OrderWithinTick(event.kind) : uint64_t{time};
   };
   uint64_t max_key = 0;
-  uint64_t previous = 0;
-  bool sorted = true;
   for (const ScoreEvent& event : events) {
-    const uint64_t k = key(event);
-    sorted = sorted && k >= previous;
-    previous = k;
-    max_key = std::max(max_key, k);
+    max_key = std::max(max_key, key(event));
   }
-  if (sorted) {
-    return;
-  }
+  list.order.resize(events.size());
   if (max_key > events.size() * 16 + 65536) {
-    std::stable_sort(events.begin(), events.end(),
-                     [&key](const ScoreEvent& a, const ScoreEvent& b) { return key(a) < key(b); });
+    std::iota(list.order.begin(), list.order.end(), 0);
+    std::stable_sort(list.order.begin(), list.order.end(),
+                     [&](uint32_t a, uint32_t b) { return key(events[a]) < key(events[b]); });
     return;
   }
   std::vector<uint32_t> place(max_key + 2);
@@ -59,11 +55,9 @@ void SortEvents(std::vector<ScoreEvent>& events, bool order_within_tick) {
   for (size_t k = 1; k < place.size(); ++k) {
     place[k] += place[k - 1];
   }
-  std::vector<ScoreEvent> ordered(events.size());
-  for (const ScoreEvent& event : events) {
-    ordered[place[key(event)]++] = event;
+  for (size_t i = 0; i < events.size(); ++i) {
+    list.order[place[key(events[i])]++] = static_cast<uint32_t>(i);
   }
-  events = std::move(ordered);
 }
 
 class Collector {
@@ -112,7 +106,7 @@ class Collector {
  private:
   static void Put(ScoreEvent& event, TokenId id) {
     if (id != kNoToken) {
-      event.ids[event.count++] = id;
+      event.ids[event.count++] = static_cast<uint16_t>(id);
     }
   }
 
@@ -188,34 +182,37 @@ size_t EventCount(const PreparedTrack& track) {
 
 }  // namespace
 
-std::vector<std::vector<ScoreEvent>> OrderedEvents(const PreparedScore& score, const TokenTables& tables) {
+std::vector<EventList> OrderedEvents(const PreparedScore& score, const TokenTables& tables) {
   const Collector collector(tables, score);
   const bool order_within_tick = tables.note_on_off() && tables.config.use_chords;
   const size_t globals = score.tempos.size() + score.time_signatures.size();
-  std::vector<std::vector<ScoreEvent>> lists;
+  std::vector<EventList> lists;
   if (tables.one_stream() || score.tracks.empty()) {
     lists.resize(1);
     size_t count = globals;
     for (const PreparedTrack& track : score.tracks) {
       count += EventCount(track);
     }
-    lists[0].reserve(count);
-    collector.AddGlobals(lists[0]);
+    lists[0].events.reserve(count);
+    collector.AddGlobals(lists[0].events);
     for (const PreparedTrack& track : score.tracks) {
-      collector.AddTrack(track, lists[0]);
+      collector.AddTrack(track, lists[0].events);
     }
   } else {
     for (const PreparedTrack& track : score.tracks) {
       lists.emplace_back();
-      lists.back().reserve(globals + EventCount(track));
-      collector.AddGlobals(lists.back());
-      collector.AddTrack(track, lists.back());
+      lists.back().events.reserve(globals + EventCount(track));
+      collector.AddGlobals(lists.back().events);
+      collector.AddTrack(track, lists.back().events);
     }
   }
-  for (std::vector<ScoreEvent>& list : lists) {
+  for (EventList& list : lists) {
     // MidiTok leaves two events or fewer of a score without tracks as they are.
-    if (tables.one_stream() || !score.tracks.empty() || list.size() > 2) {
+    if (tables.one_stream() || !score.tracks.empty() || list.events.size() > 2) {
       SortEvents(list, order_within_tick);
+    } else {
+      list.order.resize(list.events.size());
+      std::iota(list.order.begin(), list.order.end(), 0);
     }
   }
   return lists;

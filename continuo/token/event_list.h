@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -15,13 +16,19 @@ struct ScoreEvent {
   int32_t time = 0;
   int32_t end = 0;  // kNote: its end; kTimeSig: index into TokenTables::time_signatures
   Kind kind = Kind::kNote;
-  uint8_t count = 0;    // tokens in `ids`
-  int16_t program = 0;  // -1: drums
-  TokenId ids[4] = {};  // with the program before, where the configuration writes one
+  uint8_t count = 0;              // tokens in `ids`
+  int16_t program = 0;            // -1: drums
+  std::array<uint16_t, 4> ids{};  // with the program before, where the configuration writes one
+};
+
+/// The events of a stream, and the order in which they are written.
+struct EventList {
+  std::vector<ScoreEvent> events;
+  std::vector<uint32_t> order;  // positions in `events`
 };
 
 /// The events of a prepared score in the order in which MidiTok writes them: one list for each track, or
 /// one for all. A score without tracks gives one list, of its tempos and time signatures.
-std::vector<std::vector<ScoreEvent>> OrderedEvents(const PreparedScore& score, const TokenTables& tables);
+std::vector<EventList> OrderedEvents(const PreparedScore& score, const TokenTables& tables);
 
 }  // namespace continuo
