@@ -302,6 +302,24 @@ TEST_F(CliTest, CtrlCKeepsTheWholePiecesAndTheirManifest) {
   EXPECT_EQ(Files(), expected);
 }
 
+TEST_F(CliTest, TrainPassesItsFlagsOnInOrder) {
+  if (!fs::exists(CONTINUO_BIN_DIR "/continuo-train")) {
+    ExpectError({"train", "--help"}, "this build has no training");
+    return;
+  }
+  EXPECT_THAT(Continuo({"train", "--help"}).out, HasSubstr("--layers"));
+  const std::string examples = (kSource / "examples" / "corpus").string();
+  ASSERT_EQ(Continuo({"corpus", "build", examples, "--tokenizer", "remi", "-o", Path("corpus")}).exit_code, 0);
+  const Outcome run = Continuo({"--quiet", "train", "--corpus", Path("corpus"), "-o", Path("run"), "--layers", "1", "--heads", "1",
+                                "--width", "16", "--context", "64", "--batch", "2", "--steps", "3"});
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_THAT(run.err, IsEmpty());
+  // What was trained writes.
+  const Outcome made = Continuo({"generate", "--model", Path("run/final"), "--bars", "2", "-o", Path("out")});
+  EXPECT_EQ(made.exit_code, 0) << made.err;
+  EXPECT_EQ(Json::parse(Continuo({"eval", Path("out"), "--json"}).out)["files"][0]["bars"], 2);
+}
+
 TEST_F(CliTest, CorpusBuildListsWhatItSkips) {
   fs::create_directory(Path("midi"));
   fs::copy(kPrompt, Path("midi/good.mid"));

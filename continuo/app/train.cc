@@ -1,6 +1,8 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <system_error>
 
 #include "continuo/app/command.h"
@@ -29,9 +31,19 @@ Status RunTrain(const std::vector<std::string>& arguments) {
 void AddTrainCommand(CLI::App& app, AppContext& context) {
   CLI::App* command = app.add_subcommand("train", "Train a model on a corpus (starts continuo-train)");
   command->prefix_command();
+  command->fallthrough(false);  // else the program itself would take, and refuse, what it does not know
   command->set_help_flag();  // --help is continuo-train's to answer
-  command->callback([command, &context] {
-    context.run = [arguments = command->remaining()] { return RunTrain(arguments); };
+  command->callback([&context] {
+    // All that stands behind "train", in its order; flags that stand before it are for both programs.
+    const auto name = std::find(context.arguments.begin(), context.arguments.end(), "train");
+    std::vector<std::string> arguments(std::next(name), context.arguments.end());
+    if (context.json) {
+      arguments.emplace_back("--json");
+    }
+    if (context.quiet) {
+      arguments.emplace_back("--quiet");
+    }
+    context.run = [arguments] { return RunTrain(arguments); };
   });
 }
 
