@@ -115,8 +115,7 @@ class CliTest : public ::testing::Test {
 TEST_F(CliTest, SaysItsVersionAndHelpsWithExamples) {
   EXPECT_THAT(Continuo({"--version"}).out, StartsWith("continuo "));
   EXPECT_THAT(Continuo({"--help"}).out, HasSubstr("Examples:"));
-  for (const std::string command :
-       {"vocab", "tokenize", "detokenize", "inspect", "generate", "continue", "eval"}) {
+  for (const std::string command : {"vocab", "tokenize", "detokenize", "inspect", "generate", "continue", "eval"}) {
     const Outcome run = Continuo({command, "--help"});
     EXPECT_EQ(run.exit_code, 0);
     EXPECT_THAT(run.out, HasSubstr("Example")) << command;
@@ -198,18 +197,22 @@ TEST_F(CliTest, GenerateWritesPiecesOfExactlyTheBarsAskedFor) {
 
 TEST_F(CliTest, TheSameSeedGivesTheSameBytesHoweverManyThreadsAndPieces) {
   ASSERT_EQ(Continuo({"generate", "--bars", "4", "--count", "3", "--seed", "3", "-o", Path("a")}).exit_code, 0);
-  ASSERT_EQ(Continuo({"generate", "--bars", "4", "--count", "1", "--seed", "3", "--threads", "1", "-o", Path("b")}).exit_code, 0);
+  ASSERT_EQ(
+      Continuo({"generate", "--bars", "4", "--count", "1", "--seed", "3", "--threads", "1", "-o", Path("b")}).exit_code,
+      0);
   ASSERT_EQ(Continuo({"generate", "--bars", "4", "--count", "3", "--seed", "4", "-o", Path("c")}).exit_code, 0);
   EXPECT_EQ(*ReadTextFile(Path("a/piece-001.mid")), *ReadTextFile(Path("b/piece-001.mid")));
   EXPECT_NE(*ReadTextFile(Path("a/piece-001.mid")), *ReadTextFile(Path("c/piece-001.mid")));
 }
 
 TEST_F(CliTest, ContinueKeepsThePromptsBarsAndWritesTheNewOnesAlone) {
-  const Outcome run = Continuo({"continue", "--prompt", kPrompt.string(), "--prompt-bars", "8", "--bars", "6", "--seed", "2", "-o",
-                            Path("out")});
+  const Outcome run = Continuo({"continue", "--prompt", kPrompt.string(), "--prompt-bars", "8", "--bars", "6", "--seed",
+                                "2", "-o", Path("out")});
   ASSERT_EQ(run.exit_code, 0) << run.err;
-  EXPECT_THAT(Files(), ::testing::ElementsAre("out/manifest.json", "out/piece-001.mid", "out/piece-001.new-bars.mid"));
-  const Json eval = Json::parse(Continuo({"eval", Path("out/piece-001.mid"), Path("out/piece-001.new-bars.mid"), "--json"}).out);
+  EXPECT_THAT(Files(), ::testing::ElementsAre("out/manifest.json", "out/piece-001.mid", "out/piece-001.new-bars.mid",
+                                              "out/piece-001.tokens.json"));
+  const Json eval =
+      Json::parse(Continuo({"eval", Path("out/piece-001.mid"), Path("out/piece-001.new-bars.mid"), "--json"}).out);
   EXPECT_EQ(eval["files"][0]["bars"], 14);
   EXPECT_EQ(eval["files"][1]["bars"], 6);
   const auto notes = [&](const std::string& file) {
@@ -302,6 +305,87 @@ TEST_F(CliTest, CtrlCKeepsTheWholePiecesAndTheirManifest) {
   EXPECT_EQ(Files(), expected);
 }
 
+TEST_F(CliTest, FillLeavesAllElseAsItIs) {
+  const Outcome outcome = Continuo(
+      {"fill", kPrompt.string(), "--bars", "3:4", "--candidates", "3", "--keep", "2", "-o", Path("filled"), "--json"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const Json report = Json::parse(outcome.out);
+  ASSERT_EQ(report["candidates"].size(), 3U);
+  EXPECT_LE(report["candidates"][0]["nll_of_what_follows"], report["candidates"][1]["nll_of_what_follows"]);
+  EXPECT_TRUE(fs::exists(Path("filled/piece-002.mid")));
+  EXPECT_FALSE(fs::exists(Path("filled/piece-003.mid")));
+  const auto bars = [&](const std::string& file) {
+    std::vector<std::string> lines;
+    std::istringstream text(Continuo({"tokenize", "--tokenizer", "remi", "--text", file}).out);
+    for (std::string line; std::getline(text, line);) {
+      lines.push_back(line);
+    }
+    return lines;
+  };
+  const std::vector<std::string> before = bars(kPrompt.string());
+  const std::vector<std::string> after = bars(Path("filled/piece-001.mid"));
+  ASSERT_EQ(before.size(), after.size());
+  size_t changed = 0;
+  for (size_t i = 0; i < before.size(); ++i) {
+    changed += before[i] != after[i] ? 1 : 0;
+  }
+  EXPECT_GE(changed, 1U);
+  EXPECT_LE(changed, 4U);  // the bars, and lines that name the file
+  ExpectError({"fill", kPrompt.string(), "--bars", "12", "-o", Path("no")}, "--bars is '12', expected");
+  ExpectError({"fill", kPrompt.string(), "--bars", "7:900", "-o", Path("no")}, "bars 7 to 900 are not among its");
+  EXPECT_FALSE(fs::exists(Path("no")));
+}
+
+TEST_F(CliTest, KeepWritesTheLikeliestOfAll) {
+  ASSERT_EQ(Continuo({"generate", "--bars", "2", "--count", "5", "-o", Path("all")}).exit_code, 0);
+  ASSERT_EQ(Continuo({"generate", "--bars", "2", "--count", "5", "--keep", "2", "-o", Path("best")}).exit_code, 0);
+  std::vector<std::pair<double, std::string>> ranked;
+  const Json all = Json::parse(*ReadTextFile(Path("all/manifest.json")));
+  for (const Json& piece : all["pieces"]) {
+    ranked.emplace_back(piece["nll_per_token"], piece["file"]);
+  }
+  std::sort(ranked.begin(), ranked.end());
+  const Json kept = Json::parse(*ReadTextFile(Path("best/manifest.json")))["pieces"];
+  ASSERT_EQ(kept.size(), 2U);
+  for (const Json& piece : kept) {
+    const std::string file = piece["file"];
+    EXPECT_TRUE(file == ranked[0].second || file == ranked[1].second) << file;
+    EXPECT_EQ(*ReadTextFile(Path("best/" + file)), *ReadTextFile(Path("all/" + file)));
+  }
+}
+
+TEST_F(CliTest, StreamTellsEachBarAndAllItsNotes) {
+  const Outcome outcome = Continuo({"generate", "--bars", "3", "--stream", "-o", Path("out")});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  std::istringstream lines(outcome.out);
+  size_t bars = 0;
+  size_t notes = 0;
+  for (std::string line; std::getline(lines, line);) {
+    const Json bar = Json::parse(line);
+    EXPECT_EQ(bar["piece"], 1);
+    EXPECT_EQ(bar["bars"], ++bars);
+    notes += bar["notes"].size();
+  }
+  EXPECT_EQ(bars, 3U);
+  EXPECT_EQ(Json::parse(Continuo({"eval", Path("out"), "--json"}).out)["files"][0]["notes"], notes);
+  ExpectError({"generate", "--stream", "--retries", "1", "-o", Path("no")}, "can't be taken back");
+}
+
+TEST_F(CliTest, ScoreAddsUp) {
+  const Outcome outcome = Continuo({"score", kPrompt.string(), "--json"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const Json report = Json::parse(outcome.out);
+  const Json& file = report["files"][0];
+  double sum = 0.0;
+  for (const double bar : file["bar_nll"]) {
+    sum += bar;
+  }
+  EXPECT_EQ(file["bar_nll"].size(), file["bars"]);
+  EXPECT_NEAR(sum, static_cast<double>(file["nll_per_token"]) * static_cast<double>(file["tokens"]), 1e-6);
+  EXPECT_NEAR(sum, static_cast<double>(file["nll_per_note"]) * static_cast<double>(file["notes"]), 1e-6);
+  EXPECT_THAT(Continuo({"score", kPrompt.string()}).out, HasSubstr("a note"));
+}
+
 TEST_F(CliTest, TrainPassesItsFlagsOnInOrder) {
   if (!fs::exists(CONTINUO_BIN_DIR "/continuo-train")) {
     ExpectError({"train", "--help"}, "this build has no training");
@@ -310,8 +394,8 @@ TEST_F(CliTest, TrainPassesItsFlagsOnInOrder) {
   EXPECT_THAT(Continuo({"train", "--help"}).out, HasSubstr("--layers"));
   const std::string examples = (kSource / "examples" / "corpus").string();
   ASSERT_EQ(Continuo({"corpus", "build", examples, "--tokenizer", "remi", "-o", Path("corpus")}).exit_code, 0);
-  const Outcome run = Continuo({"--quiet", "train", "--corpus", Path("corpus"), "-o", Path("run"), "--layers", "1", "--heads", "1",
-                                "--width", "16", "--context", "64", "--batch", "2", "--steps", "3"});
+  const Outcome run = Continuo({"--quiet", "train", "--corpus", Path("corpus"), "-o", Path("run"), "--layers", "1",
+                                "--heads", "1", "--width", "16", "--context", "64", "--batch", "2", "--steps", "3"});
   ASSERT_EQ(run.exit_code, 0) << run.err;
   EXPECT_THAT(run.err, IsEmpty());
   // What was trained writes.
@@ -324,7 +408,8 @@ TEST_F(CliTest, CorpusBuildListsWhatItSkips) {
   fs::create_directory(Path("midi"));
   fs::copy(kPrompt, Path("midi/good.mid"));
   WriteBytes("midi/bad.mid", "no music");
-  const Outcome run = Continuo({"corpus", "build", Path("midi"), "--tokenizer", "remi", "-o", Path("corpus"), "--json"});
+  const Outcome run =
+      Continuo({"corpus", "build", Path("midi"), "--tokenizer", "remi", "-o", Path("corpus"), "--json"});
   ASSERT_EQ(run.exit_code, 0) << run.err;
   const Json report = Json::parse(run.out);
   EXPECT_EQ(report["files"], 2);

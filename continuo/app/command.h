@@ -31,6 +31,8 @@ void AddCorpusCommand(CLI::App& app, AppContext& context);
 void AddTrainCommand(CLI::App& app, AppContext& context);
 void AddGenerateCommand(CLI::App& app, AppContext& context);
 void AddContinueCommand(CLI::App& app, AppContext& context);
+void AddFillCommand(CLI::App& app, AppContext& context);
+void AddScoreCommand(CLI::App& app, AppContext& context);
 void AddEvalCommand(CLI::App& app, AppContext& context);
 void AddQuantizeCommand(CLI::App& app, AppContext& context);
 

@@ -2,7 +2,6 @@
 
 #include "continuo/app/command.h"
 #include "continuo/app/generation.h"
-#include "continuo/app/terminal.h"
 #include "continuo/core/file.h"
 #include "continuo/sample/continuation.h"
 #include "continuo/sample/generate.h"
@@ -18,6 +17,7 @@ struct ContinueFlags {
   std::string prompt;
   size_t prompt_bars = 8;
   size_t bars = 24;
+  std::optional<size_t> track;  // counted from 1
 };
 
 Status RunContinue(const ContinueFlags& flags, const AppContext& context) {
@@ -30,7 +30,11 @@ Status RunContinue(const ContinueFlags& flags, const AppContext& context) {
   CONTINUO_ASSIGN(const LoadedModel model, LoadModel(flags.generation));
   const Tokenizer& tokenizer = *model.tokenizer;
   CONTINUO_ASSIGN(const Score score, ReadScore(flags.prompt));
-  CONTINUO_ASSIGN(const Prompt prompt, TakePrompt(score, flags.prompt_bars, tokenizer, flags.prompt));
+  std::optional<size_t> track;
+  if (flags.track) {
+    track = *flags.track - 1;
+  }
+  CONTINUO_ASSIGN(const Prompt prompt, TakePrompt(score, flags.prompt_bars, tokenizer, flags.prompt, track));
 
   GenerationOptions options = flags.generation.options;
   options.bars = flags.prompt_bars + flags.bars;
@@ -46,15 +50,13 @@ Status RunContinue(const ContinueFlags& flags, const AppContext& context) {
     const Continuation continuation = JoinContinuation(prompt, piece.ids, tokenizer);
     CONTINUO_TRY(WriteScore(continuation.new_bars, folder / (name + ".new-bars.mid")));
     CONTINUO_TRY(WriteScore(continuation.whole, folder / (name + ".mid")));
+    const nlohmann::ordered_json tokens = {{"file", name + ".mid"}, {"tracks", {piece.ids}}};
+    CONTINUO_TRY(WriteFileAtomically(folder / (name + ".tokens.json"), tokens.dump() + "\n"));
     manifest.AddPiece(index, name + ".mid", piece);
     ++written;
     return {};
   };
-  Status status;
-  {
-    TerminalProgress progress("bars", context.quiet);
-    status = Generate(*model.model, tokenizer, prompt.ids, options, sink, progress);
-  }
+  const Status status = GenerateKept(flags.generation, options, model, prompt.ids, context, sink);
   CONTINUO_TRY(manifest.Write(folder));  // what is whole counts, however it ended
   CONTINUO_TRY(status);
   if (context.json) {
@@ -68,13 +70,19 @@ Status RunContinue(const ContinueFlags& flags, const AppContext& context) {
 
 void AddContinueCommand(CLI::App& app, AppContext& context) {
   CLI::App* command = app.add_subcommand("continue", "Keep the first bars of a piece and write new ones behind them");
-  command->footer("Writes piece-001.mid, the whole, and piece-001.new-bars.mid, the new bars alone.\n\n"
-                  "Example:\n"
-                  "  continuo continue --prompt examples/prompt.mid --prompt-bars 8 --bars 24 --count 3 -o out/continued");
+  command->footer(
+      "Writes piece-001.mid, the whole, piece-001.new-bars.mid, the new bars alone, and\n"
+      "piece-001.tokens.json, what the model read and wrote.\n\n"
+      "Example:\n"
+      "  continuo continue --prompt examples/prompt.mid --prompt-bars 8 --bars 24 --count 3 -o out/continued");
   auto flags = std::make_shared<ContinueFlags>();
   command->add_option("--prompt", flags->prompt, "the MIDI file to go on from")->required();
   command->add_option("--prompt-bars", flags->prompt_bars, "how many of its first bars to keep")->capture_default_str();
   command->add_option("--bars", flags->bars, "how many new bars to write")->capture_default_str();
+  command
+      ->add_option("--track", flags->track,
+                   "go on with this track alone, counted as `inspect` shows them; all if left out")
+      ->check(CLI::PositiveNumber);
   AddGenerationFlags(*command, flags->generation);
   command->callback([flags, &context] { context.run = [flags, &context] { return RunContinue(*flags, context); }; });
 }

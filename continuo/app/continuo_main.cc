@@ -37,6 +37,8 @@ int Run(int argc, char** argv) {
   continuo::AddTrainCommand(app, context);
   continuo::AddGenerateCommand(app, context);
   continuo::AddContinueCommand(app, context);
+  continuo::AddFillCommand(app, context);
+  continuo::AddScoreCommand(app, context);
   continuo::AddEvalCommand(app, context);
   continuo::AddQuantizeCommand(app, context);
 

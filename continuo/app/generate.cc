@@ -1,19 +1,64 @@
 #include "continuo/sample/generate.h"
 
+#include <algorithm>
+#include <map>
 #include <memory>
+#include <set>
+#include <tuple>
 
 #include "continuo/app/command.h"
 #include "continuo/app/generation.h"
-#include "continuo/app/terminal.h"
 #include "continuo/core/file.h"
 #include "continuo/score/score_file.h"
+#include "continuo/score/tempo_map.h"
 
 namespace continuo {
 namespace {
 
 namespace fs = std::filesystem;
 
-Status RunGenerate(const GenerationFlags& flags, const AppContext& context) {
+/// Prints the notes of each bar as soon as it is whole, one JSON line a bar.
+class BarStream {
+ public:
+  explicit BarStream(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
+
+  Status Print(size_t index, std::span<const TokenId> ids, size_t bars) {
+    const std::vector<std::vector<TokenId>> streams(1, {ids.begin(), ids.end()});
+    const Score score = tokenizer_.Decode(streams);
+    const TempoMap seconds(score);
+    std::set<Key>& told = told_[index];
+    nlohmann::ordered_json notes = nlohmann::ordered_json::array();
+    for (const Track& track : score.tracks) {
+      for (const Note& note : track.notes) {
+        if (told.emplace(note.time, note.duration, note.pitch, note.velocity, track.program, track.is_drum).second) {
+          const double begin = seconds.Seconds(note.time);
+          notes.push_back({{"seconds", begin},
+                           {"duration", seconds.Seconds(note.time + note.duration) - begin},
+                           {"pitch", note.pitch},
+                           {"velocity", note.velocity},
+                           {"program", track.program},
+                           {"drum", track.is_drum}});
+        }
+      }
+    }
+    return PrintJson({{"piece", index + 1}, {"bars", bars}, {"notes", notes}});
+  }
+
+ private:
+  using Key = std::tuple<Tick, Tick, uint8_t, uint8_t, uint8_t, bool>;
+
+  const Tokenizer& tokenizer_;
+  std::map<size_t, std::set<Key>> told_;  // by piece
+};
+
+struct GenerateFlags : GenerationFlags {
+  bool stream = false;
+};
+
+Status RunGenerate(const GenerateFlags& flags, const AppContext& context) {
+  if (flags.stream && flags.options.retries > 0) {
+    return MakeError("--stream and --retries: bars that were written out can't be taken back");
+  }
   CONTINUO_ASSIGN(const LoadedModel model, LoadModel(flags));
   GenerationOptions options = flags.options;
   CONTINUO_ASSIGN(options.sampling, ChooseSampling(flags, model));
@@ -31,13 +76,19 @@ Status RunGenerate(const GenerationFlags& flags, const AppContext& context) {
     ++written;
     return {};
   };
-  Status status;
-  {
-    TerminalProgress progress("bars", context.quiet);
-    status = Generate(*model.model, *model.tokenizer, {}, options, sink, progress);
+  BarStream stream(*model.tokenizer);
+  BarSink on_bar;
+  if (flags.stream) {
+    on_bar = [&stream](size_t index, std::span<const TokenId> ids, size_t bars) {
+      return stream.Print(index, ids, bars);
+    };
   }
+  const Status status = GenerateKept(flags, options, model, {}, context, sink, on_bar);
   CONTINUO_TRY(manifest.Write(folder));  // what is whole counts, however it ended
   CONTINUO_TRY(status);
+  if (flags.stream) {
+    return {};
+  }
   if (context.json) {
     return PrintJson({{"output", folder.string()}, {"pieces", written}});
   }
@@ -48,11 +99,16 @@ Status RunGenerate(const GenerationFlags& flags, const AppContext& context) {
 
 void AddGenerateCommand(CLI::App& app, AppContext& context) {
   CLI::App* command = app.add_subcommand("generate", "Write new pieces of exactly so many bars");
-  command->footer("Examples:\n"
-                  "  continuo generate --bars 32 --count 4 --seed 1 -o out/new\n"
-                  "  continuo generate --bars 16 --temperature 1 --top-p 0.95 --top-k 100 -o out/bolder");
-  auto flags = std::make_shared<GenerationFlags>();
+  command->footer(
+      "Examples:\n"
+      "  continuo generate --bars 32 --count 4 --seed 1 -o out/new\n"
+      "  continuo generate --bars 16 --temperature 1 --top-p 0.95 --top-k 100 -o out/bolder\n"
+      "  continuo generate --count 64 --keep 8 --rank nll -o out/best");
+  auto flags = std::make_shared<GenerateFlags>();
   command->add_option("--bars", flags->options.bars, "bars of each piece")->capture_default_str();
+  command->add_flag(
+      "--stream", flags->stream,
+      "print the notes of each bar as soon as it is whole: {\"piece\", \"bars\", \"notes\"}, times in seconds");
   AddGenerationFlags(*command, *flags);
   command->callback([flags, &context] { context.run = [flags, &context] { return RunGenerate(*flags, context); }; });
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "continuo/app/terminal.h"
 #include "continuo/core/file.h"
 #include "continuo/infer/cpu_model.h"
 #include "continuo/model/model_directory.h"
@@ -53,17 +54,30 @@ void AddGenerationFlags(CLI::App& command, GenerationFlags& flags) {
   command.add_option("--model", flags.model, "a model directory; the model that ships if left out");
   command.add_option("-o,--output", flags.output, "the folder to write the pieces to")->required();
   command.add_option("--count", flags.options.count, "how many pieces")->capture_default_str();
-  command.add_option("--seed", flags.options.seed, "the same seed gives the same pieces, byte for byte")->capture_default_str();
+  command.add_option("--seed", flags.options.seed, "the same seed gives the same pieces, byte for byte")
+      ->capture_default_str();
   command.add_option("--threads", flags.threads, "threads; 0: one for each core")->capture_default_str();
   command.add_option("--batch", flags.options.batch, "pieces written side by side; changes the speed alone")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
+  command.add_option("--keep", flags.keep, "write the best so many of the pieces only; 0: all of them")
+      ->capture_default_str();
+  command.add_option("--rank", flags.rank, "which are best: nll, those that the model itself finds likeliest a token")
+      ->check(CLI::IsMember({"nll"}))
+      ->capture_default_str();
+  command
+      .add_option("--retries", flags.options.retries,
+                  "how often a piece that is stuck (silent, repeating one bar, crowded) goes back and tries again")
+      ->capture_default_str();
   const std::string defaults = "; if left out, as the model's generation.json says";
-  command.add_option("--temperature", flags.temperature, "0: always the likeliest token; 1: as the model thinks; above: bolder" + defaults);
+  command.add_option("--temperature", flags.temperature,
+                     "0: always the likeliest token; 1: as the model thinks; above: bolder" + defaults);
   command.add_option("--top-k", flags.top_k, "draw from the k likeliest tokens" + defaults);
   command.add_option("--top-p", flags.top_p, "draw from the likeliest tokens that together reach p" + defaults);
-  command.add_option("--min-p", flags.min_p, "draw from tokens at least this share as likely as the likeliest" + defaults);
-  command.add_option("--repetition-penalty", flags.repetition_penalty, "above 1: less of what was used already" + defaults);
+  command.add_option("--min-p", flags.min_p,
+                     "draw from tokens at least this share as likely as the likeliest" + defaults);
+  command.add_option("--repetition-penalty", flags.repetition_penalty,
+                     "above 1: less of what was used already" + defaults);
 }
 
 Result<LoadedModel> LoadModel(const GenerationFlags& flags) {
@@ -136,7 +150,12 @@ void Manifest::AddPiece(size_t index, const std::string& file, const GeneratedPi
                   {"tokens", piece.ids.size()},
                   {"prompt_tokens", piece.prompt_length},
                   {"window_slides", piece.slides},
-                  {"nll_per_token", piece.nll}};
+                  {"nll_per_token", piece.nll},
+                  {"retries", piece.retries},
+                  {"guards", Json::array()}};
+  for (const GuardEvent& event : piece.guards) {
+    rows_[index]["guards"].push_back({{"bar", event.bar + 1}, {"kind", GuardName(event.kind)}});
+  }
 }
 
 Status Manifest::Write(const fs::path& folder) const {
@@ -149,6 +168,30 @@ Status Manifest::Write(const fs::path& folder) const {
                              manifest.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
-std::string PieceName(size_t index) { return fmt::format("piece-{:03}", index + 1); }
+Status GenerateKept(const GenerationFlags& flags, const GenerationOptions& options, const LoadedModel& model,
+                    std::span<const TokenId> prompt, const AppContext& context, const PieceSink& write,
+                    const BarSink& on_bar) {
+  std::vector<std::pair<size_t, GeneratedPiece>> pieces;
+  const bool all = flags.keep == 0 || flags.keep >= options.count;
+  const PieceSink collect = [&pieces](size_t index, GeneratedPiece piece) -> Status {
+    pieces.emplace_back(index, std::move(piece));
+    return {};
+  };
+  TerminalProgress progress("bars", context.quiet);
+  const Status status =
+      Generate(*model.model, *model.tokenizer, prompt, options, all ? write : collect, progress, on_bar);
+  std::sort(pieces.begin(), pieces.end(), [](const auto& a, const auto& b) {
+    return a.second.nll != b.second.nll ? a.second.nll < b.second.nll : a.first < b.first;
+  });
+  pieces.resize(std::min(pieces.size(), flags.keep));
+  for (auto& [index, piece] : pieces) {
+    CONTINUO_TRY(write(index, std::move(piece)));
+  }
+  return status;
+}
+
+std::string PieceName(size_t index) {
+  return fmt::format("piece-{:03}", index + 1);
+}
 
 }  // namespace continuo

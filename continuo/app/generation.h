@@ -17,6 +17,8 @@ struct GenerationFlags {
   std::string model;
   std::string output;
   size_t threads = 0;
+  size_t keep = 0;  // of the pieces, those that the model finds likeliest; 0: all
+  std::string rank = "nll";
   GenerationOptions options;
   // Sampling as asked for on the command line; what is not stays as the model's generation.json has it.
   std::optional<double> temperature;
@@ -47,12 +49,20 @@ class Manifest {
   Manifest(const GenerationFlags& flags, const GenerationOptions& options, const LoadedModel& model,
            const AppContext& context);
   void AddPiece(size_t index, const std::string& file, const GeneratedPiece& piece);
+  /// One more entry of the manifest.
+  void Set(const std::string& key, nlohmann::ordered_json value) { header_[key] = std::move(value); }
   Status Write(const std::filesystem::path& folder) const;
 
  private:
   nlohmann::ordered_json header_;
   std::map<size_t, nlohmann::ordered_json> rows_;  // by the piece's index
 };
+
+/// Generate, with each piece that is to be kept handed to `write`: as soon as it is whole, or, where only the best are
+/// kept, in the end, the likeliest first. A progress bar stands meanwhile. On Ctrl-C what is whole counts.
+Status GenerateKept(const GenerationFlags& flags, const GenerationOptions& options, const LoadedModel& model,
+                    std::span<const TokenId> prompt, const AppContext& context, const PieceSink& write,
+                    const BarSink& on_bar = {});
 
 /// "piece-001" for piece 0.
 std::string PieceName(size_t index);

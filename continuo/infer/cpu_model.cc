@@ -107,7 +107,11 @@ class CpuSession : public DecodingSession {
 
   void Append(std::span<const Input> inputs, std::span<float> logits) override {
     const auto vocab_size = static_cast<size_t>(weights_.config.vocab_size);
-    CONTINUO_CHECK(logits.size() == inputs.size() * vocab_size);
+    size_t outputs = 0;
+    for (const Input& input : inputs) {
+      outputs += input.all_logits ? input.ids.size() : 1;
+    }
+    CONTINUO_CHECK(logits.size() == outputs * vocab_size);
     rows_.clear();
     size_t first_output = 0;
     for (size_t i = 0; i < inputs.size(); ++i) {
@@ -116,7 +120,7 @@ class CpuSession : public DecodingSession {
       for (size_t k = 0; k < inputs[i].ids.size(); ++k) {
         const auto id = static_cast<size_t>(inputs[i].ids[k]);
         CONTINUO_CHECK(id < vocab_size);
-        rows_.push_back({inputs[i].slot, slot.length++, id, k + 1 == inputs[i].ids.size()});
+        rows_.push_back({inputs[i].slot, slot.length++, id, inputs[i].all_logits || k + 1 == inputs[i].ids.size()});
         if (rows_.size() == kMaxRows) {
           first_output += RunRows(logits.subspan(first_output * vocab_size));
           rows_.clear();
@@ -148,21 +152,20 @@ class CpuSession : public DecodingSession {
       task(0, count, 0);
       return;
     }
-    pool_.ForEach(parts, [&](size_t part, size_t thread) {
-      task(count * part / parts, count * (part + 1) / parts, thread);
-    });
+    pool_.ForEach(parts,
+                  [&](size_t part, size_t thread) { task(count * part / parts, count * (part + 1) / parts, thread); });
   }
 
   void Multiply(const std::vector<float>& x, size_t rows, const PackedMatrix& w, MatMulMode mode, float* y) {
-    Share(w.panels(), rows * w.inputs() * w.outputs(), [&](size_t first, size_t last, size_t) {
-      MatMul(x.data(), rows, w, first, last, mode, y);
-    });
+    Share(w.panels(), rows * w.inputs() * w.outputs(),
+          [&](size_t first, size_t last, size_t) { MatMul(x.data(), rows, w, first, last, mode, y); });
   }
 
   void Normalize(const std::vector<float>& x, const Norm& norm, size_t rows, std::vector<float>& y) {
     const auto epsilon = static_cast<float>(weights_.config.layer_norm_epsilon);
     for (size_t row = 0; row < rows; ++row) {
-      LayerNorm(x.data() + row * width_, norm.weight.data(), norm.bias.data(), width_, epsilon, y.data() + row * width_);
+      LayerNorm(x.data() + row * width_, norm.weight.data(), norm.bias.data(), width_, epsilon,
+                y.data() + row * width_);
     }
   }
 

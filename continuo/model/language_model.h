@@ -21,6 +21,7 @@ class DecodingSession {
   struct Input {
     size_t slot = 0;
     std::span<const int32_t> ids;  // at least one; each in [0, vocab_size)
+    bool all_logits = false;       // of every id, not of the last alone
   };
 
   virtual size_t slots() const = 0;
@@ -28,8 +29,9 @@ class DecodingSession {
   virtual size_t length(size_t slot) const = 0;
   /// Empties a slot.
   virtual void Reset(size_t slot) = 0;
-  /// Appends ids to slots, each slot at most once, and writes the logits of each input's last id to row i of
-  /// `logits` [inputs.size(), vocab_size]. length(slot) + ids.size() must not exceed context_length.
+  /// Appends ids to slots, each slot at most once, and writes the logits of each input's last id, or of all its ids
+  /// one after the other, to `logits` [one row for each, vocab_size]. length(slot) + ids.size() must not exceed
+  /// context_length.
   virtual void Append(std::span<const Input> inputs, std::span<float> logits) = 0;
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -13,17 +14,20 @@ namespace continuo {
 
 /// The first bars of a piece, as music and as what a model reads.
 struct Prompt {
-  Score score;       // what starts before the bar line, untouched: notes that sound across it are whole
+  Score score;  // what starts before the bar line, untouched: notes that sound across it are whole
   size_t bars = 0;
-  Tick bar_line = 0;  // where new bars begin, in the score's ticks
-  std::vector<TokenId> ids;  // up to the bar line, the first new bar opened; for Generate
+  Tick bar_line = 0;            // where new bars begin, in the score's ticks
+  std::vector<TokenId> ids;     // up to the bar line, the first new bar opened; for Generate
+  std::optional<size_t> track;  // the one that was read and is continued; none: all
 };
 
 /// Takes the first `bars` bars (1 or more) of a score. Bars are those of the tokenizer: of the time signatures
 /// if it has tokens for them, of 4/4 from the start otherwise. A tokenizer of single tracks sees
-/// all tracks but drums as one. `name` stands for the file in messages. Fails where the score has fewer bars or
-/// holds nothing that the tokenizer has tokens for.
-Result<Prompt> TakePrompt(const Score& score, size_t bars, const Tokenizer& tokenizer, std::string_view name);
+/// all tracks but drums as one, unless `track` (counted from 0) names one: then that alone is read and continued, while
+/// the others keep what they have before the bar line. `name` stands for the file in messages. Fails where the score
+/// has fewer bars or no such track.
+Result<Prompt> TakePrompt(const Score& score, size_t bars, const Tokenizer& tokenizer, std::string_view name,
+                          std::optional<size_t> track = std::nullopt);
 
 /// A prompt with new bars behind it, and the new bars alone, from tick 0.
 struct Continuation {

@@ -36,24 +36,34 @@ class FakeModel : public LanguageModel {
     void Reset(size_t slot) override { contexts_[slot].clear(); }
     void Append(std::span<const Input> inputs, std::span<float> logits) override {
       const auto vocab_size = static_cast<size_t>(config_.vocab_size);
-      CONTINUO_CHECK(logits.size() == inputs.size() * vocab_size);
-      for (size_t row = 0; row < inputs.size(); ++row) {
-        std::vector<int32_t>& context = contexts_[inputs[row].slot];
-        CONTINUO_CHECK(!inputs[row].ids.empty());
-        context.insert(context.end(), inputs[row].ids.begin(), inputs[row].ids.end());
+      size_t row = 0;
+      for (const Input& input : inputs) {
+        std::vector<int32_t>& context = contexts_[input.slot];
+        CONTINUO_CHECK(!input.ids.empty());
+        for (size_t k = 0; k < input.ids.size(); ++k) {
+          context.push_back(input.ids[k]);
+          if (input.all_logits || k + 1 == input.ids.size()) {
+            Speak(context, logits.subspan(row * vocab_size, vocab_size));
+            ++row;
+          }
+        }
         CONTINUO_CHECK(context.size() <= static_cast<size_t>(config_.context_length));
-        uint64_t name = 0xcbf29ce484222325;  // FNV-1a
-        for (const int32_t id : context) {
-          name = (name ^ static_cast<uint64_t>(id)) * 0x100000001b3;
-        }
-        Rng rng(17, name);
-        for (size_t id = 0; id < vocab_size; ++id) {
-          logits[row * vocab_size + id] = static_cast<float>(rng.NextDouble() * 8 - 4) + bias_[id];
-        }
       }
+      CONTINUO_CHECK(logits.size() == row * vocab_size);
     }
 
    private:
+    void Speak(const std::vector<int32_t>& context, std::span<float> logits) const {
+      uint64_t name = 0xcbf29ce484222325;  // FNV-1a
+      for (const int32_t id : context) {
+        name = (name ^ static_cast<uint64_t>(id)) * 0x100000001b3;
+      }
+      Rng rng(17, name);
+      for (size_t id = 0; id < logits.size(); ++id) {
+        logits[id] = static_cast<float>(rng.NextDouble() * 8 - 4) + bias_[id];
+      }
+    }
+
     const Gpt2Config config_;
     const std::vector<float> bias_;
     std::vector<std::vector<int32_t>> contexts_;

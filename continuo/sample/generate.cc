@@ -1,11 +1,12 @@
 #include "continuo/sample/generate.h"
 
 #include <algorithm>
-#include <cmath>
 #include <memory>
 #include <optional>
 
 #include "continuo/core/rng.h"
+#include "continuo/sample/likelihood.h"
+#include "continuo/sample/sliding_window.h"
 
 namespace continuo {
 namespace {
@@ -16,38 +17,47 @@ constexpr size_t kCrowdedBarTokens = 512;
 // Without new notes a bar ends within its positions or time shifts; more tokens than this come from a bug.
 constexpr size_t kMaxTokensPerBar = 4096;
 
-/// The negative logarithm of softmax(logits)[id], in nats.
-double NegativeLogLikelihood(std::span<const float> logits, TokenId id) {
-  const float highest = *std::max_element(logits.begin(), logits.end());
-  double sum = 0.0;
-  for (const float logit : logits) {
-    sum += std::exp(static_cast<double>(logit) - highest);
-  }
-  return std::log(sum) + highest - logits[static_cast<size_t>(id)];
-}
-
 /// A piece under way in one slot of the session.
 struct Writer {
+  explicit Writer(BarGuard bar_guard) : guard(std::move(bar_guard)) {}
+
   size_t index = 0;
   GeneratedPiece piece;
   std::unique_ptr<Grammar> grammar;
   Rng rng{0, 0};
   std::vector<uint8_t> seen;
   std::vector<TokenId> pending;  // ids that the model has not read yet
-  size_t bar_begin = 0;          // index in piece.ids of the bar under way
   double nll_sum = 0.0;
   size_t drawn = 0;
+  size_t bars_done = 0;
+  BarGuard guard;
+  /// How things were when a bar began; one for each bar since the prompt, the last for the bar under way.
+  struct BarBegin {
+    size_t length;  // of piece.ids
+    size_t bar;     // counted from 0
+    size_t bars_done;
+    double nll_sum;
+    size_t drawn;
+    BarGuard guard;
+  };
+  std::vector<BarBegin> bars;
+
+  void BeginBar(size_t bar) { bars.push_back({piece.ids.size(), bar, bars_done, nll_sum, drawn, guard}); }
+  /// Tokens in the bar under way.
+  size_t bar_length() const { return piece.ids.size() - bars.back().length; }
 };
 
 class Generation {
  public:
   Generation(const LanguageModel& model, const Tokenizer& tokenizer, std::span<const TokenId> prompt,
-             const GenerationOptions& options, const PieceSink& sink, Progress& progress)
+             const GenerationOptions& options, const PieceSink& sink, Progress& progress, const BarSink& on_bar)
       : tokenizer_(tokenizer),
         prompt_(prompt),
         options_(options),
         sink_(sink),
         progress_(progress),
+        on_bar_(on_bar),
+        guard_table_(tokenizer.vocabulary()),
         vocabulary_size_(tokenizer.vocabulary().size()),
         context_(static_cast<size_t>(model.config().context_length)),
         session_(model.NewSession(std::min(options.batch, options.count))),
@@ -59,7 +69,8 @@ class Generation {
         logits_(session_->slots() * vocabulary_size_) {
     for (size_t id = 0; id < vocabulary_size_; ++id) {
       const std::string& token = tokenizer.vocabulary().token(static_cast<TokenId>(id));
-      for (const std::string_view type : {"Pitch_", "PitchDrum_", "NoteOn_", "DrumOn_", "Program_", "Pedal_", "PitchBend_"}) {
+      for (const std::string_view type :
+           {"Pitch_", "PitchDrum_", "NoteOn_", "DrumOn_", "Program_", "Pedal_", "PitchBend_"}) {
         if (token.starts_with(type)) {
           note_ids_.push_back(static_cast<TokenId>(id));
         }
@@ -84,7 +95,7 @@ class Generation {
     if (next_index_ == options_.count) {
       return {};
     }
-    Writer writer;
+    Writer writer(BarGuard(guard_table_, options_.guards));
     writer.index = next_index_++;
     writer.grammar = tokenizer_.NewGrammar({options_.bars});
     writer.rng = Rng(options_.seed, writer.index);
@@ -101,6 +112,7 @@ class Generation {
       return MakeError("the prompt has all of the {} bars asked for", options_.bars);
     }
     writer.piece.prompt_length = writer.piece.ids.size();
+    writer.BeginBar(std::max<size_t>(writer.grammar->bars(), 1) - 1);
     if (const std::optional<TokenId> bos = tokenizer_.vocabulary().bos()) {
       writer.pending.push_back(*bos);
       writer.seen[static_cast<size_t>(*bos)] = 1;
@@ -118,29 +130,8 @@ class Generation {
   /// Makes room for a slot's pending ids: empties its cache and puts a window of its last bars there.
   void Slide(size_t slot) {
     Writer& writer = *writers_[slot];
-    const size_t limit = context_ - context_ / 4;
-    const std::vector<size_t> bars = tokenizer_.BarOffsets(writer.piece.ids);
-    // The earliest bar whose window fits; its length falls with the bar's number.
-    std::vector<TokenId> window;
-    size_t low = 0;
-    size_t high = bars.size();
-    while (low < high) {
-      const size_t middle = (low + high) / 2;
-      std::vector<TokenId> candidate = tokenizer_.WindowFromBar(writer.piece.ids, middle);
-      if (candidate.size() <= limit) {
-        window = std::move(candidate);
-        high = middle;
-      } else {
-        low = middle + 1;
-      }
-    }
-    if (window.empty()) {
-      // One bar alone is longer than the window: its end must do.
-      const size_t tail = std::min(limit, writer.piece.ids.size());
-      window.assign(writer.piece.ids.end() - static_cast<std::ptrdiff_t>(tail), writer.piece.ids.end());
-    }
     session_->Reset(slot);
-    writer.pending = std::move(window);
+    writer.pending = SlidingWindow(tokenizer_, writer.piece.ids, context_);
     ++writer.piece.slides;
   }
 
@@ -166,7 +157,7 @@ class Generation {
   Status Choose(size_t slot, std::span<const float> logits) {
     Writer& writer = *writers_[slot];
     writer.grammar->Allowed(allowed_);
-    if (writer.piece.ids.size() - writer.bar_begin >= kCrowdedBarTokens) {
+    if (writer.bar_length() >= kCrowdedBarTokens) {
       AllowNoNewNotes();
     }
     const TokenId id = sampler_.Sample(logits, writer.seen, allowed_, writer.rng.NextDouble());
@@ -177,18 +168,67 @@ class Generation {
     const bool complete = writer.grammar->complete();
     if (!complete || (id != eos_ && id != bar_)) {
       writer.piece.ids.push_back(id);
+      writer.guard.Add(id);
+    }
+    CONTINUO_CHECK(writer.bar_length() < kMaxTokensPerBar);
+    writer.pending.assign(1, id);
+    writer.seen[static_cast<size_t>(id)] = 1;
+    // The first bar of a stream with bar tokens is opened by one, and ends none; a long time shift ends several.
+    const size_t whole_bars = complete ? options_.bars : writer.grammar->bars() - 1;
+    const size_t bars_before_that = complete ? writer.bars.back().bar : std::max<size_t>(bars_before, 1) - 1;
+    if (whole_bars <= bars_before_that) {
+      return {};
+    }
+    for (size_t bar = bars_before_that; bar < whole_bars; ++bar) {
+      if (const std::optional<GuardKind> stuck = writer.guard.CloseBar()) {
+        if (writer.piece.retries < options_.retries) {
+          return GoBack(slot);
+        }
+        writer.piece.guards.push_back({bar, *stuck});
+      }
+      ++writer.bars_done;
+      ++bars_done_;
+    }
+    progress_.Update(bars_done_, options_.count * options_.bars, "");
+    if (on_bar_) {
+      CONTINUO_TRY(on_bar_(writer.index, writer.piece.ids, whole_bars));
     }
     if (complete) {
       return Finish(slot);
     }
-    CONTINUO_CHECK(writer.piece.ids.size() - writer.bar_begin < kMaxTokensPerBar);
-    writer.pending.assign(1, id);
-    writer.seen[static_cast<size_t>(id)] = 1;
-    if (writer.grammar->bars() != bars_before) {
-      writer.bar_begin = writer.piece.ids.size();
-      ++bars_done_;
-      progress_.Update(bars_done_, options_.count * options_.bars, "");
+    writer.BeginBar(whole_bars);
+    return {};
+  }
+
+  /// Takes back the bar that is whole and the one before it, as far as the prompt lets it.
+  Status GoBack(size_t slot) {
+    Writer& writer = *writers_[slot];
+    if (writer.bars.size() > 1) {
+      writer.bars.pop_back();
     }
+    const Writer::BarBegin begin = writer.bars.back();
+    ++writer.piece.retries;
+    writer.piece.ids.resize(begin.length);
+    std::erase_if(writer.piece.guards, [&](const GuardEvent& event) { return event.bar >= begin.bar; });
+    bars_done_ -= writer.bars_done - begin.bars_done;
+    writer.bars_done = begin.bars_done;
+    writer.nll_sum = begin.nll_sum;
+    writer.drawn = begin.drawn;
+    writer.guard = begin.guard;
+    writer.grammar = tokenizer_.NewGrammar({options_.bars});
+    writer.pending.clear();
+    if (const std::optional<TokenId> bos = tokenizer_.vocabulary().bos()) {
+      writer.pending.push_back(*bos);
+    }
+    for (const TokenId id : writer.piece.ids) {
+      CONTINUO_CHECK(writer.grammar->Advance(id));
+    }
+    writer.pending.insert(writer.pending.end(), writer.piece.ids.begin(), writer.piece.ids.end());
+    std::fill(writer.seen.begin(), writer.seen.end(), 0);
+    for (const TokenId id : writer.pending) {
+      writer.seen[static_cast<size_t>(id)] = 1;
+    }
+    session_->Reset(slot);
     return {};
   }
 
@@ -216,6 +256,8 @@ class Generation {
   const GenerationOptions& options_;
   const PieceSink& sink_;
   Progress& progress_;
+  const BarSink& on_bar_;
+  const GuardTable guard_table_;
   const size_t vocabulary_size_;
   const size_t context_;
   const std::unique_ptr<DecodingSession> session_;
@@ -248,13 +290,13 @@ Status CheckGenerationOptions(const GenerationOptions& options) {
 }
 
 Status Generate(const LanguageModel& model, const Tokenizer& tokenizer, std::span<const TokenId> prompt,
-                const GenerationOptions& options, const PieceSink& sink, Progress& progress) {
+                const GenerationOptions& options, const PieceSink& sink, Progress& progress, const BarSink& on_bar) {
   CONTINUO_TRY(CheckGenerationOptions(options));
   if (static_cast<size_t>(model.config().vocab_size) != tokenizer.vocabulary().size()) {
     return MakeError("the model has {} tokens, its tokenizer {}", model.config().vocab_size,
                      tokenizer.vocabulary().size());
   }
-  return Generation(model, tokenizer, prompt, options, sink, progress).Run();
+  return Generation(model, tokenizer, prompt, options, sink, progress, on_bar).Run();
 }
 
 }  // namespace continuo

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "continuo/sample/fake_model.h"
+#include "continuo/sample/likelihood.h"
 
 namespace continuo {
 namespace {
@@ -109,6 +110,101 @@ TEST_P(GenerateTest, WhatIsWrittenFollowsTheGrammar) {
   }
 }
 
+TEST_P(GenerateTest, TheLikelihoodMeasuredAfterwardsIsThatOfTheDraws) {
+  // With windows that slide, too.
+  for (const int64_t context : {4096, 96}) {
+    const FakeModel model(static_cast<int64_t>(tokenizer_->vocabulary().size()), context);
+    for (const auto& [index, piece] : RunOk(context, {.bars = 12, .count = 2})) {
+      EXPECT_EQ(piece.slides > 0, context == 96);
+      // A REMI piece ends with a draw of EOS or Bar, which is no part of it.
+      std::vector<double> sums;
+      for (const std::optional<TokenId> last :
+           {std::optional<TokenId>(), tokenizer_->vocabulary().eos(), tokenizer_->vocabulary().Find("Bar_None")}) {
+        std::vector<TokenId> ids = piece.ids;
+        if (last) {
+          ids.push_back(*last);
+        }
+        const Result<Likelihood> likelihood = MeasureLikelihood(model, *tokenizer_, ids, NoProgress());
+        ASSERT_TRUE(likelihood.ok());
+        sums.push_back(likelihood->total() / static_cast<double>(ids.size()));
+      }
+      EXPECT_THAT(sums, ::testing::Contains(::testing::DoubleNear(piece.nll, 1e-12)));
+    }
+  }
+}
+
+TEST_P(GenerateTest, BarsAreToldAsTheyAreWhole) {
+  const FakeModel model(static_cast<int64_t>(tokenizer_->vocabulary().size()), 1024);
+  std::map<size_t, std::vector<size_t>> told;
+  std::map<size_t, std::vector<TokenId>> last;
+  const auto on_bar = [&](size_t index, std::span<const TokenId> ids, size_t bars) -> Status {
+    told[index].push_back(bars);
+    EXPECT_GT(ids.size(), last[index].size());
+    last[index].assign(ids.begin(), ids.end());
+    return {};
+  };
+  const auto sink = [&](size_t index, GeneratedPiece piece) -> Status {
+    EXPECT_EQ(piece.ids, last[index]);
+    return {};
+  };
+  ASSERT_TRUE(Generate(model, *tokenizer_, {}, {.bars = 6, .count = 3}, sink, NoProgress(), on_bar).ok());
+  ASSERT_EQ(told.size(), 3U);
+  for (const auto& [index, bars] : told) {
+    EXPECT_TRUE(std::is_sorted(bars.begin(), bars.end(), std::less_equal<>()));
+    EXPECT_EQ(bars.back(), 6U);
+  }
+}
+
+TEST_P(GenerateTest, GuardsNoteWhatIsStuckAndRetriesTakeItBack) {
+  // Two equal bars in a row, or an empty one, count as stuck; notes are as rare as makes some bars empty.
+  const float rarity = std::string_view(GetParam()) == "remi" ? -4.5F : -1.0F;
+  std::vector<float> bias(tokenizer_->vocabulary().size(), 0.0F);
+  for (size_t id = 0; id < bias.size(); ++id) {
+    const std::string& token = tokenizer_->vocabulary().token(static_cast<TokenId>(id));
+    bias[id] = token.starts_with("Pitch_") || token.starts_with("NoteOn") ? rarity : 0.0F;
+  }
+  const FakeModel model(static_cast<int64_t>(bias.size()), 4096, bias);
+  const auto run = [&](size_t retries, size_t batch) {
+    Pieces pieces;
+    const auto sink = [&](size_t index, GeneratedPiece piece) -> Status {
+      pieces.emplace(index, std::move(piece));
+      return {};
+    };
+    const GenerationOptions options = {
+        .bars = 5, .count = 3, .batch = batch, .guards = {.silent_bars = 0, .equal_bars = 1}, .retries = retries};
+    EXPECT_TRUE(Generate(model, *tokenizer_, {}, options, sink, NoProgress()).ok());
+    return pieces;
+  };
+  const Pieces plain = run(0, 3);
+  const Pieces retried = run(500, 3);
+  const Pieces alone = run(500, 1);
+  size_t stuck = 0;
+  for (size_t index = 0; index < 3; ++index) {
+    stuck += plain.at(index).guards.size();
+    EXPECT_EQ(plain.at(index).retries, 0U);
+    const GeneratedPiece& piece = retried.at(index);
+    EXPECT_THAT(piece.guards, ::testing::IsEmpty());
+    EXPECT_EQ(piece.ids, alone.at(index).ids);
+    EXPECT_EQ(piece.nll, alone.at(index).nll);
+    EXPECT_EQ(piece.retries > 0, !plain.at(index).guards.empty());
+    // What was taken back left no trace: the model finds the piece as likely as if drawn at once.
+    std::vector<TokenId> ids = piece.ids;
+    double closest = 1.0;
+    for (const std::optional<TokenId> last :
+         {std::optional<TokenId>(), tokenizer_->vocabulary().eos(), tokenizer_->vocabulary().Find("Bar_None")}) {
+      ids = piece.ids;
+      if (last) {
+        ids.push_back(*last);
+      }
+      const double nll =
+          MeasureLikelihood(model, *tokenizer_, ids, NoProgress())->total() / static_cast<double>(ids.size());
+      closest = std::min(closest, std::abs(nll - piece.nll));
+    }
+    EXPECT_LT(closest, 1e-12);
+  }
+  EXPECT_GT(stuck, 0U);
+}
+
 TEST_P(GenerateTest, RefusesWhatCannotBe) {
   Pieces pieces;
   EXPECT_THAT(Run(64, {}, {.bars = 0}, pieces).error().message, HasSubstr("bars is 0, expected 1"));
@@ -116,7 +212,8 @@ TEST_P(GenerateTest, RefusesWhatCannotBe) {
   EXPECT_THAT(Run(64, {}, {.count = 0}, pieces).error().message, HasSubstr("count is 0"));
   EXPECT_THAT(Run(64, {}, {.sampling = {.temperature = -1}}, pieces).error().message, HasSubstr("temperature is -1"));
   const TokenId pad = *tokenizer_->vocabulary().pad();
-  EXPECT_THAT(Run(64, std::vector{pad}, {}, pieces).error().message, HasSubstr("token 0 (PAD_None) breaks the grammar"));
+  EXPECT_THAT(Run(64, std::vector{pad}, {}, pieces).error().message,
+              HasSubstr("token 0 (PAD_None) breaks the grammar"));
   const FakeModel model(10, 64);
   EXPECT_THAT(Generate(model, *tokenizer_, {}, {}, nullptr, NoProgress()).error().message,
               HasSubstr("the model has 10 tokens, its tokenizer"));

@@ -1,0 +1,31 @@
+#include "continuo/sample/sliding_window.h"
+
+#include <algorithm>
+
+namespace continuo {
+
+std::vector<TokenId> SlidingWindow(const Tokenizer& tokenizer, std::span<const TokenId> ids, size_t context) {
+  const size_t limit = context - context / 4;
+  const size_t bars = tokenizer.BarOffsets(ids).size();
+  // The earliest bar whose window fits; its length falls with the bar's number.
+  std::vector<TokenId> window;
+  size_t low = 0;
+  size_t high = bars;
+  while (low < high) {
+    const size_t middle = (low + high) / 2;
+    std::vector<TokenId> candidate = tokenizer.WindowFromBar(ids, middle);
+    if (candidate.size() <= limit) {
+      window = std::move(candidate);
+      high = middle;
+    } else {
+      low = middle + 1;
+    }
+  }
+  if (window.empty()) {
+    const std::span<const TokenId> tail = ids.last(std::min(limit, ids.size()));
+    window.assign(tail.begin(), tail.end());
+  }
+  return window;
+}
+
+}  // namespace continuo
