@@ -386,6 +386,32 @@ TEST_F(CliTest, ScoreAddsUp) {
   EXPECT_THAT(Continuo({"score", kPrompt.string()}).out, HasSubstr("a note"));
 }
 
+TEST_F(CliTest, EvalMeasuresAllThatItsPageNames) {
+  const Outcome outcome = Continuo({"eval", kPrompt.string(), kPrompt.string(), "--json", "--against",
+                                    (kSource / "examples" / "corpus").string(), "--copied-from", kPrompt.string()});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const Json report = Json::parse(outcome.out);
+  const Json& file = report["files"][0];
+  for (const char* name : {"H1", "H4", "GS", "CPI", "SI_short", "SI_mid", "SI_long", "polyphony", "tempo_mean"}) {
+    EXPECT_TRUE(file[name].is_number()) << name;
+    EXPECT_TRUE(file.contains(name)) << name;
+  }
+  EXPECT_TRUE(file["key"].is_string());
+  // A file is a copy of itself, from its first note to its last.
+  EXPECT_EQ(file["copied"]["song"], kPrompt.string());
+  EXPECT_EQ(file["copied"]["bar"], file["copied"]["song_bar"]);
+  EXPECT_GT(file["copied"]["notes"], 20);
+  EXPECT_EQ(report["distances"].size(), 10U);
+  EXPECT_EQ(report["ci95"]["H1"][0], file["H1"]);  // of two equal files
+  EXPECT_EQ(report["std"]["H1"], 0.0);
+  // Without SI nothing else changes.
+  const Json without = Json::parse(Continuo({"eval", kPrompt.string(), "--json", "--si", "no"}).out);
+  EXPECT_EQ(without["files"][0]["SI_short"], nullptr);
+  EXPECT_EQ(without["files"][0]["H4"], file["H4"]);
+  EXPECT_THAT(Continuo({"eval", kPrompt.string(), kPrompt.string(), "--describe"}).out, HasSubstr("polyphony"));
+  ExpectError({"eval", kPrompt.string(), "--si", "maybe"}, "--si is 'maybe'");
+}
+
 TEST_F(CliTest, TrainPassesItsFlagsOnInOrder) {
   if (!fs::exists(CONTINUO_BIN_DIR "/continuo-train")) {
     ExpectError({"train", "--help"}, "this build has no training");
