@@ -412,9 +412,24 @@ TEST_F(CliTest, EvalMeasuresAllThatItsPageNames) {
   ExpectError({"eval", kPrompt.string(), "--si", "maybe"}, "--si is 'maybe'");
 }
 
+TEST_F(CliTest, RenderWritesAudioThatLastsAsLongAsTheMusic) {
+  if (!fs::exists(CONTINUO_BIN_DIR "/continuo-render")) {
+    ExpectError({"render", kPrompt.string(), "-o", Path("audio")}, "was not built");
+    return;
+  }
+  const Outcome outcome = Continuo({"render", kPrompt.string(), "-o", Path("audio"), "--format", "flac", "--json"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const Json file = Json::parse(outcome.out)["files"][0];
+  EXPECT_TRUE(fs::exists(std::string(file["audio"])));
+  EXPECT_GT(file["seconds"], 8.0);
+  ExpectError({"render", kPrompt.string(), "-o", Path("audio"), "--soundfont", Path("none.sf2")},
+              "none.sf2: is no file");
+  ExpectError({"render", kPrompt.string(), kPrompt.string(), "-o", Path("audio")}, "would both be written to");
+}
+
 TEST_F(CliTest, TrainPassesItsFlagsOnInOrder) {
   if (!fs::exists(CONTINUO_BIN_DIR "/continuo-train")) {
-    ExpectError({"train", "--help"}, "this build has no training");
+    ExpectError({"train", "--help"}, "was not built");
     return;
   }
   EXPECT_THAT(Continuo({"train", "--help"}).out, HasSubstr("--layers"));

@@ -34,6 +34,7 @@ void AddContinueCommand(CLI::App& app, AppContext& context);
 void AddFillCommand(CLI::App& app, AppContext& context);
 void AddScoreCommand(CLI::App& app, AppContext& context);
 void AddEvalCommand(CLI::App& app, AppContext& context);
+void AddRenderCommand(CLI::App& app, AppContext& context);
 void AddQuantizeCommand(CLI::App& app, AppContext& context);
 
 /// The flags by which a tokenizer is named.
@@ -43,6 +44,11 @@ struct TokenizerFlags {
 };
 void AddTokenizerFlags(CLI::App& command, TokenizerFlags& flags);
 Result<std::unique_ptr<Tokenizer>> LoadTokenizer(const TokenizerFlags& flags);
+
+/// A subcommand that another program beside this one answers, as git does: all that stands behind its name goes there,
+/// in its order. `missing` says what to do where the program was not built.
+void AddProgramCommand(CLI::App& app, AppContext& context, const std::string& name, const std::string& description,
+                       const std::string& missing);
 
 /// The folder of this program's file.
 std::filesystem::path ProgramFolder();

@@ -40,6 +40,7 @@ int Run(int argc, char** argv) {
   continuo::AddFillCommand(app, context);
   continuo::AddScoreCommand(app, context);
   continuo::AddEvalCommand(app, context);
+  continuo::AddRenderCommand(app, context);
   continuo::AddQuantizeCommand(app, context);
 
   try {

@@ -1,0 +1,60 @@
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <iterator>
+#include <system_error>
+
+#include "continuo/app/command.h"
+
+namespace continuo {
+namespace {
+
+/// Becomes the program. Returns only on failure.
+Status Become(const std::string& name, const std::vector<std::string>& arguments, const std::string& missing) {
+  const std::string program = (ProgramFolder() / name).string();
+  if (::access(program.c_str(), X_OK) != 0) {
+    return Error{fmt::format("{}: is not there, it was not built", program), missing};
+  }
+  std::vector<char*> argv = {const_cast<char*>(program.c_str())};
+  for (const std::string& argument : arguments) {
+    argv.push_back(const_cast<char*>(argument.c_str()));
+  }
+  argv.push_back(nullptr);
+  ::execv(program.c_str(), argv.data());
+  return MakeError("{}: cannot start: {}", program, std::generic_category().message(errno));
+}
+
+}  // namespace
+
+void AddProgramCommand(CLI::App& app, AppContext& context, const std::string& name, const std::string& description,
+                       const std::string& missing) {
+  CLI::App* command = app.add_subcommand(name, description);
+  command->prefix_command();
+  command->fallthrough(false);  // else the program itself would take, and refuse, what it does not know
+  command->set_help_flag();     // --help is the other program's to answer
+  command->callback([&context, name, missing] {
+    const auto found = std::find(context.arguments.begin(), context.arguments.end(), name);
+    std::vector<std::string> arguments(std::next(found), context.arguments.end());
+    // Flags that stand before the subcommand are for both programs.
+    if (context.json) {
+      arguments.emplace_back("--json");
+    }
+    if (context.quiet) {
+      arguments.emplace_back("--quiet");
+    }
+    context.run = [name, missing, arguments] { return Become("continuo-" + name, arguments, missing); };
+  });
+}
+
+void AddTrainCommand(CLI::App& app, AppContext& context) {
+  AddProgramCommand(app, context, "train", "Train a model on a corpus (starts continuo-train)",
+                    "install LibTorch with tools/bootstrap.sh and build again");
+}
+
+void AddRenderCommand(CLI::App& app, AppContext& context) {
+  AddProgramCommand(app, context, "render", "Turn MIDI files into audio (starts continuo-render)",
+                    "install libfluidsynth-dev and libsndfile1-dev with tools/bootstrap.sh and build again");
+}
+
+}  // namespace continuo

@@ -1,0 +1,127 @@
+#include <atomic>
+#include <optional>
+
+#include "continuo/app/command.h"
+#include "continuo/app/terminal.h"
+#include "continuo/core/file.h"
+#include "continuo/core/thread_pool.h"
+#include "continuo/render/render.h"
+#include "continuo/score/score_file.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+using continuo::AudioFormat;
+using continuo::Result;
+using continuo::Status;
+
+struct RenderFlags {
+  std::vector<std::string> paths;
+  std::string output;
+  std::string soundfont;
+  std::string format = "wav";
+  size_t threads = 0;
+};
+
+Status Run(const RenderFlags& flags, const continuo::AppContext& context) {
+  continuo::RenderOptions options;
+  options.format = flags.format == "flac" ? AudioFormat::kFlac : AudioFormat::kWav;
+  options.soundfont = flags.soundfont;
+  if (options.soundfont.empty()) {
+    CONTINUO_ASSIGN(options.soundfont, continuo::FindSoundfont());
+  }
+  CONTINUO_TRY(continuo::CheckSoundfont(options.soundfont));
+  CONTINUO_ASSIGN(const std::vector<fs::path> files, continuo::MidiFilesIn(flags.paths));
+  const fs::path folder = flags.output;
+  CONTINUO_TRY(continuo::MakeWritableDirectory(folder));
+
+  // Files of one name from several folders would overwrite each other.
+  std::vector<fs::path> outputs;
+  for (const fs::path& file : files) {
+    fs::path output = folder / file.stem();
+    output += continuo::Extension(options.format);
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      if (outputs[i] == output) {
+        return continuo::MakeError("{} and {}: would both be written to {}", files[i].string(), file.string(),
+                                   output.string());
+      }
+    }
+    outputs.push_back(std::move(output));
+  }
+
+  std::vector<std::optional<Result<continuo::RenderedAudio>>> results(files.size());
+  {
+    continuo::TerminalProgress progress("files", context.quiet);
+    class Stopper : public continuo::Progress {  // within one file
+     public:
+      bool ShouldStop() const override { return continuo::InterruptSignal() != 0; }
+    } stopper;
+    continuo::ThreadPool pool(flags.threads);
+    std::atomic<uint64_t> done{0};
+    pool.ForEach(files.size(), [&](size_t index, size_t) {
+      if (stopper.ShouldStop()) {
+        return;
+      }
+      const Result<continuo::Score> score = continuo::ReadScore(files[index]);
+      results[index] = score.ok() ? continuo::RenderScore(*score, outputs[index], options, stopper)
+                                  : Result<continuo::RenderedAudio>(score.error());
+      progress.Update(++done, files.size(), "");
+    });
+  }
+  nlohmann::ordered_json rows = nlohmann::ordered_json::array();
+  size_t failed = 0;
+  for (size_t i = 0; i < files.size(); ++i) {
+    if (!results[i]) {
+      continue;  // interrupted before it began
+    }
+    if (!results[i]->ok()) {
+      continuo::PrintError(results[i]->error());
+      ++failed;
+      continue;
+    }
+    const continuo::RenderedAudio& audio = **results[i];
+    rows.push_back({{"file", files[i].string()},
+                    {"audio", outputs[i].string()},
+                    {"seconds", audio.seconds},
+                    {"gain", audio.gain}});
+    if (!context.json) {
+      CONTINUO_TRY(
+          continuo::PrintLine(fmt::format("{}: {}", outputs[i].string(), continuo::FormatDuration(audio.seconds))));
+    }
+  }
+  if (context.json) {
+    CONTINUO_TRY(continuo::PrintJson({{"soundfont", options.soundfont.string()}, {"files", rows}}));
+  }
+  if (failed > 0) {
+    return continuo::MakeError("{} of {} files could not be rendered", failed, files.size());
+  }
+  return {};
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  continuo::AppContext context;
+  RenderFlags flags;
+  CLI::App app("Turn MIDI files into audio, through FluidSynth and a soundfont.", "continuo render");
+  app.add_option("files", flags.paths, "MIDI files, or folders of them")->required();
+  app.add_option("-o,--output", flags.output, "the folder to write the audio files to")->required();
+  app.add_option("--soundfont", flags.soundfont, "an .sf2 or .sf3 file; one of the system's if left out");
+  app.add_option("--format", flags.format, "wav or flac")->check(CLI::IsMember({"wav", "flac"}))->capture_default_str();
+  app.add_option("--threads", flags.threads, "files rendered at a time; 0: one for each core")->capture_default_str();
+  app.add_flag("--json", context.json, "machine-readable output");
+  app.add_flag("-q,--quiet", context.quiet, "no progress");
+  app.footer("Example:\n  continuo render out/new -o out/audio --format flac");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  continuo::CatchInterrupts();
+  const Status status = Run(flags, context);
+  if (!status.ok()) {
+    continuo::PrintError(status.error());
+  }
+  const int signal = continuo::InterruptSignal();
+  return signal != 0 ? 128 + signal : status.ok() ? 0 : 1;
+}
