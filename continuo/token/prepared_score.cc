@@ -633,18 +633,23 @@ class Preparation {
       }
     }
     std::vector<ChordChange>& chords = prepared_.chords;
+    const auto place = [&] {
+      grid_.MoveTimes(chords);
+      std::erase_if(chords, [end](const ChordChange& change) { return change.time >= end; });
+      MergeChordChanges(chords);
+    };
     if (config_.chords != ChordSource::kRecognised) {
       chords = ChordsOfMarkers(score_);
       for (ChordChange& change : chords) {
         change.time = scale(change.time);
       }
+      place();
     }
+    // Decided by the markers that are left, so that decoding, which leaves no others, decides alike.
     if (config_.chords == ChordSource::kRecognised || (config_.chords == ChordSource::kAuto && chords.empty())) {
       chords = RecogniseChords(notes, prepared_.ticks_per_quarter);
+      place();
     }
-    grid_.MoveTimes(chords);
-    std::erase_if(chords, [end](const ChordChange& change) { return change.time >= end; });
-    MergeChordChanges(chords);
   }
 
   const Score& score_;

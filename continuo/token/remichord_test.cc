@@ -107,6 +107,15 @@ TEST_F(RemiChordTest, MarkersCountBeforeTheRecogniserIfThereAreAny) {
   EXPECT_THAT(Chords(score), IsEmpty());
 }
 
+// Else the recogniser would find chords only in what was decoded, which has no such marker.
+TEST_F(RemiChordTest, MarkersAfterTheLastNoteCountForNothing) {
+  Score score = Song();
+  score.markers = {{3840, "G_7_G"}, {9999, "N"}};
+  EXPECT_THAT(Chords(score), ElementsAre("Chord_C_M", "Chord_A_m", "Chord_F_M"));
+  const Streams streams = tokenizer_->Encode(score);
+  EXPECT_EQ(tokenizer_->Encode(tokenizer_->Decode(streams)), streams);
+}
+
 TEST_F(RemiChordTest, DecodesChordsToMarkers) {
   const Score score = tokenizer_->Decode(tokenizer_->Encode(Song()));
   EXPECT_THAT(score.markers, ElementsAre(TextEvent{0, "C_M"}, TextEvent{16, "A_m"}, TextEvent{32, "F_M"}));
