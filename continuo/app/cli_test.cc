@@ -182,6 +182,35 @@ TEST_F(CliTest, BadMidiIsAnErrorThatNamesTheFile) {
   }
 }
 
+TEST_F(CliTest, InspectSaysWhatOneWantsToKnow) {
+  const Outcome page = Continuo({"inspect", kPrompt.string()});
+  ASSERT_EQ(page.exit_code, 0) << page.err;
+  EXPECT_THAT(page.out, AllOf(HasSubstr("0:20, 8 bars"), HasSubstr("96.0 to 96.0 qpm"), HasSubstr("4/4"),
+                              HasSubstr("C major"), HasSubstr("recognised"), HasSubstr("C_M | G_M | A_m | F_M | C_M"),
+                              HasSubstr("105 in 1 tracks"), Not(HasSubstr("⠀"))));
+  EXPECT_THAT(Continuo({"inspect", "--roll", kPrompt.string()}).out, HasSubstr("⠀"));
+  const Json json = Json::parse(Continuo({"inspect", kPrompt.string(), "--json"}).out);
+  EXPECT_EQ(json["bars"], 8);
+  EXPECT_EQ(json["notes"], 105);
+  EXPECT_EQ(json["key"]["name"], "C major");
+  EXPECT_EQ(json["chords"]["source"], "recognised");
+  EXPECT_EQ(json["chords"]["changes"][1], Json::parse(R"([1920, "G_M"])"));
+  EXPECT_EQ(json["score"]["tracks"][0]["notes"].size(), 105U);
+  EXPECT_TRUE(json["warnings"].empty());
+}
+
+TEST_F(CliTest, InspectWarnsOfFaultsOrRefusesThemWhenStrict) {
+  const std::string good = *ReadTextFile(kPrompt);
+  WriteBytes("cut.mid", good.substr(0, good.size() - 6));
+  const Outcome run = Continuo({"inspect", Path("cut.mid")});
+  EXPECT_EQ(run.exit_code, 0);
+  EXPECT_THAT(run.out, HasSubstr("warning"));
+  EXPECT_THAT(Json::parse(Continuo({"inspect", Path("cut.mid"), "--json"}).out)["warnings"][0].get<std::string>(),
+              HasSubstr("byte"));
+  ExpectError({"inspect", "--strict", Path("cut.mid")}, "cut.mid");
+  EXPECT_EQ(Continuo({"inspect", "--strict", kPrompt.string()}).exit_code, 0);
+}
+
 TEST_F(CliTest, GenerateWritesPiecesOfExactlyTheBarsAskedFor) {
   const Outcome run = Continuo({"generate", "--bars", "5", "--count", "3", "--seed", "7", "-o", Path("out")});
   ASSERT_EQ(run.exit_code, 0) << run.err;

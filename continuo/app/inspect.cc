@@ -1,98 +1,15 @@
-#include <algorithm>
 #include <memory>
-#include <set>
 
 #include "continuo/app/command.h"
-#include "continuo/app/score_json.h"
-#include "continuo/app/terminal.h"
-#include "continuo/core/file.h"
+#include "continuo/app/inspect_midi.h"
 #include "continuo/corpus/corpus.h"
-#include "continuo/metrics/metrics.h"
 #include "continuo/model/model_directory.h"
-#include "continuo/score/bars.h"
-#include "continuo/score/score_file.h"
 
 namespace continuo {
 namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
-
-/// Seconds from the start of a score to a tick, through its tempo map.
-double SecondsAt(const Score& score, Tick end) {
-  double seconds = 0.0;
-  Tick at = 0;
-  double us_per_quarter = Tempo().us_per_quarter;
-  const auto pass = [&](Tick to) {
-    seconds += static_cast<double>(to - at) * us_per_quarter / 1e6 / std::max(1, score.ticks_per_quarter);
-    at = to;
-  };
-  for (const Tempo& tempo : score.tempos) {
-    if (tempo.time >= end) {
-      break;
-    }
-    pass(std::max(at, tempo.time));
-    us_per_quarter = tempo.us_per_quarter;
-  }
-  pass(std::max(at, end));
-  return seconds;
-}
-
-Status InspectMidi(const std::string& path, const AppContext& context) {
-  CONTINUO_ASSIGN(const std::vector<uint8_t> bytes, ReadFile(path));
-  CONTINUO_ASSIGN(const ScoreAndWarnings parsed, ParseScore(bytes, path));
-  const Score& score = parsed.score;
-  if (context.json) {
-    return PrintJson({{"file", path}, {"score", ScoreToJson(score)}, {"warnings", parsed.warnings}});
-  }
-  Tick end = 0;
-  size_t notes = 0;
-  for (const Track& track : score.tracks) {
-    notes += track.notes.size();
-    for (const Note& note : track.notes) {
-      end = std::max(end, static_cast<Tick>(std::min<int64_t>(int64_t{note.time} + note.duration, INT32_MAX)));
-    }
-  }
-  CONTINUO_TRY(PrintLine(path));
-  CONTINUO_TRY(PrintLine(fmt::format("  length           {}, {} bars", FormatDuration(SecondsAt(score, end)), CountBars(score))));
-  CONTINUO_TRY(PrintLine(fmt::format("  resolution       {} ticks a quarter note", score.ticks_per_quarter)));
-  if (score.tempos.empty()) {
-    CONTINUO_TRY(PrintLine("  tempo            none given (120 qpm)"));
-  } else {
-    const auto [slow, fast] = std::minmax_element(score.tempos.begin(), score.tempos.end(), [](const Tempo& a, const Tempo& b) {
-      return a.us_per_quarter > b.us_per_quarter;
-    });
-    CONTINUO_TRY(PrintLine(fmt::format("  tempo            {:.1f} to {:.1f} qpm, {} tempos", slow->qpm(), fast->qpm(), score.tempos.size())));
-  }
-  std::string signatures;
-  std::set<std::pair<int, int>> seen;
-  for (const TimeSignature& signature : score.time_signatures) {
-    if (seen.emplace(signature.numerator, signature.denominator).second && seen.size() <= 8) {
-      signatures += fmt::format("{}{}/{}", signatures.empty() ? "" : ", ", signature.numerator, signature.denominator);
-    }
-  }
-  CONTINUO_TRY(PrintLine(fmt::format("  time signatures  {}", signatures.empty() ? "none given (4/4)" : signatures)));
-  const Metrics metrics = MeasureBars(score);
-  CONTINUO_TRY(PrintLine(fmt::format("  metrics          H1 {:.3f}  H4 {:.3f}  GS {:.3f}  CPI {:.3f}", metrics.h1, metrics.h4, metrics.gs, metrics.cpi)));
-  CONTINUO_TRY(PrintLine(fmt::format("  notes            {} in {} tracks", notes, score.tracks.size())));
-  for (size_t i = 0; i < score.tracks.size(); ++i) {
-    const Track& track = score.tracks[i];
-    std::string range = "none";
-    if (!track.notes.empty()) {
-      const auto [low, high] = std::minmax_element(track.notes.begin(), track.notes.end(),
-                                                   [](const Note& a, const Note& b) { return a.pitch < b.pitch; });
-      range = fmt::format("pitches {} to {}", low->pitch, high->pitch);
-    }
-    CONTINUO_TRY(PrintLine(fmt::format("  track {:<10} {}, {}{} notes, {}, {} controllers", i + 1,
-                                       track.is_drum ? "drums" : fmt::format("program {}", track.program),
-                                       track.name.empty() ? "" : "'" + track.name + "', ", track.notes.size(), range,
-                                       track.controls.size())));
-  }
-  for (const std::string& warning : parsed.warnings) {
-    CONTINUO_TRY(PrintLine("  warning          " + warning));
-  }
-  return {};
-}
 
 Status InspectModel(const fs::path& path, const AppContext& context) {
   CONTINUO_ASSIGN(const ModelDirectory model, ModelDirectory::Open(path));
@@ -107,7 +24,7 @@ Status InspectModel(const fs::path& path, const AppContext& context) {
   }
   std::string tokenizer_kind = "none";
   if (const auto tokenizer = Tokenizer::Load((path / "tokenizer.json").string()); tokenizer.ok()) {
-    tokenizer_kind = fmt::format("{}, MidiTok {}", ToString((*tokenizer)->config().kind), ToString((*tokenizer)->config().release));
+    tokenizer_kind = fmt::format("{}, MidiTok {}", RepresentationName((*tokenizer)->config()), ToString((*tokenizer)->config().release));
   }
   if (context.json) {
     return PrintJson({{"model", path.string()},
@@ -148,7 +65,7 @@ Status InspectCorpus(const fs::path& path, const AppContext& context) {
                       {"splits", std::move(splits)}});
   }
   CONTINUO_TRY(PrintLine(fmt::format("{}: a corpus of {} songs, {} tokenizer with {} tokens", path.string(), corpus.song_count(),
-                                     ToString(corpus.tokenizer().config().kind), corpus.tokenizer().vocabulary().size())));
+                                     RepresentationName(corpus.tokenizer().config()), corpus.tokenizer().vocabulary().size())));
   for (const size_t split : {0, 1}) {
     CONTINUO_TRY(PrintLine(fmt::format("  {}  {} songs, {} bars, {} tokens", split == 0 ? "to train on" : "to validate",
                                        songs[split], bars[split], tokens[split])));
@@ -156,10 +73,10 @@ Status InspectCorpus(const fs::path& path, const AppContext& context) {
   return {};
 }
 
-Status RunInspect(const std::string& path, const AppContext& context) {
+Status RunInspect(const std::string& path, const InspectMidiFlags& flags, const AppContext& context) {
   std::error_code code;
   if (!fs::is_directory(path, code)) {
-    return InspectMidi(path, context);
+    return InspectMidi(path, flags, context);
   }
   if (fs::exists(fs::path(path) / "config.json", code)) {
     return InspectModel(path, context);
@@ -181,8 +98,13 @@ void AddInspectCommand(CLI::App& app, AppContext& context) {
   CLI::App* command = app.add_subcommand("inspect", "Say what a MIDI file, a model, a corpus or a run holds");
   command->footer("Examples:\n  continuo inspect song.mid\n  continuo inspect models/pop-piano");
   auto path = std::make_shared<std::string>();
+  auto flags = std::make_shared<InspectMidiFlags>();
   command->add_option("path", *path, "a MIDI file, or the directory of a model, a corpus or a run")->required();
-  command->callback([path, &context] { context.run = [path, &context] { return RunInspect(*path, context); }; });
+  command->add_flag("--strict", flags->strict, "refuse a MIDI file with faults instead of reading what is there");
+  command->add_flag("--roll", flags->roll, "draw the piano roll though standard output is no terminal");
+  command->callback([path, flags, &context] {
+    context.run = [path, flags, &context] { return RunInspect(*path, *flags, context); };
+  });
 }
 
 }  // namespace continuo

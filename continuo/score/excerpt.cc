@@ -11,6 +11,7 @@
 #include "continuo/core/check.h"
 #include "continuo/midi/midi_format.h"
 #include "continuo/score/bars.h"
+#include "continuo/score/chord_label.h"
 
 namespace continuo {
 namespace {
@@ -75,6 +76,21 @@ std::vector<Pedal> PedalsInForce(const std::vector<Pedal>& pedals, Tick from, Ti
       const Tick begin = std::max(pedal.time, from);
       found.push_back({begin - from, static_cast<Tick>(end - begin)});
     }
+  }
+  return found;
+}
+
+/// The markers of the time, and before them the chord in force, where markers name chords.
+std::vector<TextEvent> MarkersInForce(const std::vector<TextEvent>& markers, Tick from, Tick to) {
+  std::vector<TextEvent> found = Between(markers, from, to);
+  const auto is_chord = [](const TextEvent& marker) { return ParseChordMarker(marker.text).has_value(); };
+  const bool starts_with_chord = std::any_of(
+      found.begin(), found.end(), [&](const TextEvent& marker) { return marker.time == 0 && is_chord(marker); });
+  const auto first = std::lower_bound(markers.begin(), markers.end(), from,
+                                      [](const TextEvent& marker, Tick time) { return marker.time < time; });
+  const auto last = std::find_if(std::make_reverse_iterator(first), markers.rend(), is_chord);
+  if (last != markers.rend() && !starts_with_chord) {
+    found.insert(found.begin(), {0, last->text});
   }
   return found;
 }
@@ -151,7 +167,7 @@ Score Excerpt(const Score& score, Tick from, Tick to, bool cut) {
   excerpt.tempos = InForce(score.tempos, from, to);
   excerpt.time_signatures = InForce(score.time_signatures, from, to);
   excerpt.key_signatures = InForce(score.key_signatures, from, to);
-  excerpt.markers = Between(score.markers, from, to);
+  excerpt.markers = MarkersInForce(score.markers, from, to);
   for (const Track& track : score.tracks) {
     Track& part = excerpt.tracks.emplace_back();
     part.name = track.name;

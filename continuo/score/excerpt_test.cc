@@ -48,6 +48,13 @@ TEST(Excerpt, BeginsWithWhatIsInForce) {
   EXPECT_TRUE(part.tracks[1].is_drum);
 }
 
+TEST(Excerpt, BeginsWithTheChordThatAMarkerNamed) {
+  Score score = Song();
+  score.markers = {{0, "C_M_C"}, {480, "A_m7_A"}, {480, "Verse"}, {960, "F_M_F"}};
+  EXPECT_THAT(Excerpt(score, 700, 961).markers, ElementsAre(TextEvent{0, "A_m7_A"}, TextEvent{260, "F_M_F"}));
+  EXPECT_THAT(Excerpt(score, 480, 500).markers, ElementsAre(TextEvent{0, "A_m7_A"}, TextEvent{0, "Verse"}));
+}
+
 TEST(Excerpt, CutsWhatSoundsAcrossItsEnd) {
   const Track track = ExcerptBars(Song(), 1, 2).tracks[0];
   ASSERT_EQ(track.notes.size(), 5u);

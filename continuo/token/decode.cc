@@ -4,6 +4,7 @@
 #include <array>
 #include <memory>
 
+#include "continuo/score/chord_label.h"
 #include "continuo/token/clocks.h"
 #include "continuo/token/program_names.h"
 
@@ -121,6 +122,12 @@ class Decoder {
   void DecodeTempo(int32_t index, int32_t tick) {
     if (is_first_) {
       score_.tempos.push_back({tick, tables_.tempo_us[static_cast<size_t>(index)]});
+    }
+  }
+
+  void DecodeHarmony(int32_t index, int32_t tick) {
+    if (is_first_) {
+      score_.markers.push_back({tick, ChordLabel::FromIndex(static_cast<size_t>(index)).Text()});
     }
   }
 
@@ -260,6 +267,10 @@ class RemiDecoder : public Decoder {
         }
         case TokenType::kTempo:
           DecodeTempo(info.value, clock.tick());
+          note_end = std::max(note_end, clock.tick());
+          break;
+        case TokenType::kHarmony:
+          DecodeHarmony(info.value, clock.tick());
           note_end = std::max(note_end, clock.tick());
           break;
         case TokenType::kTimeSig:

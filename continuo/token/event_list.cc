@@ -81,6 +81,11 @@ class Collector {
       Put(event, tables_.tempo[tempo.index]);
       events.push_back(event);
     }
+    for (const ChordChange& change : score_.chords) {
+      ScoreEvent event{change.time, 0, Kind::kHarmony, 0, 0, {}};
+      Put(event, tables_.harmony[change.chord.index()]);
+      events.push_back(event);
+    }
   }
 
   void AddTrack(const PreparedTrack& track, std::vector<ScoreEvent>& events) const {
@@ -185,7 +190,7 @@ size_t EventCount(const PreparedTrack& track) {
 std::vector<EventList> OrderedEvents(const PreparedScore& score, const TokenTables& tables) {
   const Collector collector(tables, score);
   const bool order_within_tick = tables.note_on_off() && tables.config.use_chords;
-  const size_t globals = score.tempos.size() + score.time_signatures.size();
+  const size_t globals = score.tempos.size() + score.time_signatures.size() + score.chords.size();
   std::vector<EventList> lists;
   if (tables.one_stream() || score.tracks.empty()) {
     lists.resize(1);

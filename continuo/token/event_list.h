@@ -11,7 +11,7 @@ namespace continuo {
 
 /// What happens at one tick and is written in one go: a note, a tempo, the end of a note, ...
 struct ScoreEvent {
-  enum class Kind : uint8_t { kTimeSig, kTempo, kPedal, kPedalOff, kBend, kChord, kNote, kNoteOff };
+  enum class Kind : uint8_t { kTimeSig, kTempo, kHarmony, kPedal, kPedalOff, kBend, kChord, kNote, kNoteOff };
 
   int32_t time = 0;
   int32_t end = 0;  // kNote: its end; kTimeSig: index into TokenTables::time_signatures

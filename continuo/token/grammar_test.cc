@@ -9,6 +9,7 @@
 
 #include "continuo/core/rng.h"
 #include "continuo/core/thread_pool.h"
+#include "continuo/score/chord_label.h"
 #include "continuo/token/score_json_for_test.h"
 #include "continuo/token/tokenizer.h"
 
@@ -395,10 +396,12 @@ class RandomWalkTest : public testing::TestWithParam<WalkCase> {
     const Score score = tokenizer_->Decode(Streams{walk.ids});
     size_t notes = 0;
     size_t tempos = 0;
+    size_t chords = 0;
     for (TokenId id : walk.ids) {
       const std::string type = TypeOf(tokenizer_->vocabulary().token(id));
       notes += type == "Pitch" || type == "PitchDrum" || type == "NoteOn" || type == "DrumOn";
       tempos += type == "Tempo";
+      chords += type == "Chord";
     }
     size_t decoded = 0;
     Tick last_onset = 0;
@@ -415,6 +418,9 @@ class RandomWalkTest : public testing::TestWithParam<WalkCase> {
     }
     if (score.tempos.size() != tempos && score.tempos.size() != tempos + 1) {  // one at the start is added
       return fmt::format("{} tempos were written, {} decoded", tempos, score.tempos.size());
+    }
+    if (config_.chords != ChordSource::kNone && ChordsOfMarkers(score).size() != chords) {
+      return fmt::format("{} chords were written, {} decoded", chords, ChordsOfMarkers(score).size());
     }
     // The bar lines of the decoded score.
     Tick line = 0;
@@ -482,11 +488,11 @@ TEST_P(RandomWalkTest, EveryWalkDecodesWholeAndHasItsBars) {
 
 INSTANTIATE_TEST_SUITE_P(Presets, RandomWalkTest,
                          testing::Values(WalkCase{"remi", 10000}, WalkCase{"midilike", 10000},
-                                         WalkCase{"remiplus", 10000}, WalkCase{"hw_remiplus", 500},
-                                         WalkCase{"hw_midilike", 500}, WalkCase{"tsd_default", 2000},
-                                         WalkCase{"midilike_default", 500}, WalkCase{"remi_programs", 500},
-                                         WalkCase{"remi_all", 500}, WalkCase{"midilike_all", 300},
-                                         WalkCase{"tsd_all", 300}),
+                                         WalkCase{"remiplus", 10000}, WalkCase{"remichord", 10000},
+                                         WalkCase{"hw_remiplus", 500}, WalkCase{"hw_midilike", 500},
+                                         WalkCase{"tsd_default", 2000}, WalkCase{"midilike_default", 500},
+                                         WalkCase{"remi_programs", 500}, WalkCase{"remi_all", 500},
+                                         WalkCase{"midilike_all", 300}, WalkCase{"tsd_all", 300}),
                          [](const auto& test) { return test.param.preset; });
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <tuple>
 #include <utility>
 
+#include "continuo/score/chord_recogniser.h"
 #include "continuo/token/release_profile.h"
 
 namespace continuo {
@@ -476,6 +477,9 @@ class Preparation {
     if (config_.use_tempos) {
       PrepareTempos(scale);
     }
+    if (config_.chords != ChordSource::kNone) {
+      PrepareChords(scale);
+    }
     return std::move(prepared_);
   }
 
@@ -612,6 +616,39 @@ class Preparation {
     }
     if (tempos[0].time != 0) {
       tempos.insert(tempos.begin(), standard);
+    }
+  }
+
+  // Chords that change after the last note's end have nothing to name. Recognised are those of the notes as their
+  // tokens say them, so that decoded notes give them again.
+  void PrepareChords(const TimeScale& scale) {
+    std::vector<TimedPitch> notes;
+    Tick end = 0;
+    for (const PreparedTrack& track : prepared_.tracks) {
+      for (const PreparedNote& note : track.notes) {
+        end = std::max(end, note.end());
+        if (track.program != -1) {
+          notes.push_back({note.time, note.end(), note.pitch});
+        }
+      }
+    }
+    std::vector<ChordChange>& chords = prepared_.chords;
+    const auto place = [&] {
+      grid_.MoveTimes(chords);
+      std::erase_if(chords, [end](const ChordChange& change) { return change.time >= end; });
+      MergeChordChanges(chords);
+    };
+    if (config_.chords != ChordSource::kRecognised) {
+      chords = ChordsOfMarkers(score_);
+      for (ChordChange& change : chords) {
+        change.time = scale(change.time);
+      }
+      place();
+    }
+    // Decided by the markers that are left, so that decoding, which leaves no others, decides alike.
+    if (config_.chords == ChordSource::kRecognised || (config_.chords == ChordSource::kAuto && chords.empty())) {
+      chords = RecogniseChords(notes, prepared_.ticks_per_quarter);
+      place();
     }
   }
 

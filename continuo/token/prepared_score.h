@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "continuo/score/chord_label.h"
 #include "continuo/score/score.h"
 #include "continuo/token/token_tables.h"
 
@@ -49,6 +50,7 @@ struct PreparedScore {
   int32_t ticks_per_quarter = 0;
   std::vector<TimeSignature> time_signatures;  // at least one
   std::vector<PreparedTempo> tempos;
+  std::vector<ChordChange> chords;  // of REMIChord
   std::vector<PreparedTrack> tracks;
   std::vector<BeatSection> sections;  // at least one; the last has no end
 };

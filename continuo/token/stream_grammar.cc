@@ -38,6 +38,7 @@ StreamGrammar::StreamGrammar(const TokenTables& tables, const GrammarTarget& tar
 void StreamGrammar::NewTick(int32_t tick) {
   tick_ = tick;
   fresh_ = true;
+  before_chord_ = true;
   stage_ = kNoItem;
   block_program_ = -2;
   block_ = kNoItem;
@@ -70,6 +71,7 @@ bool StreamGrammar::CanPlace(Item item, int program) const {
 
 void StreamGrammar::Place(Item item, int program) {
   fresh_ = false;
+  before_chord_ = false;
   if (item == kBendItem) {
     bend_tick_[static_cast<size_t>(program + 1)] = tick_;
   }
@@ -130,10 +132,17 @@ void StreamGrammar::TakeNoteOff(int pitch) {
   expect_ = Expect::kNothing;
 }
 
-bool StreamGrammar::TakeEvent(TokenId /*id*/, const TokenInfo& info, const MeterClock& meter) {
+bool StreamGrammar::TakeEvent(TokenId id, const TokenInfo& info, const MeterClock& meter) {
   switch (info.type) {
     case TokenType::kTempo:
       fresh_ = false;
+      note_end_ = std::max(note_end_, tick_);
+      expect_ = Expect::kNothing;
+      break;
+    case TokenType::kHarmony:
+      fresh_ = false;
+      before_chord_ = false;
+      harmony_ = id;
       note_end_ = std::max(note_end_, tick_);
       expect_ = Expect::kNothing;
       break;

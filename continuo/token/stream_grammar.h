@@ -44,8 +44,8 @@ class QuerySink {
 /// What the grammars of all kinds share: the order of the events of one tick, notes, chords, pedals and
 /// bends of one or many programs, and what may end a piece. A kind adds its way of moving time.
 ///
-/// The events of a tick follow MidiTok's order. A signature and a tempo come first. Then each program has
-/// one block: pedal, bend, ends of notes, chord, notes. MIDI-Like with chords goes by kinds of event
+/// The events of a tick follow MidiTok's order. A signature, a tempo and a chord of REMIChord come first. Then each
+/// program has one block: pedal, bend, ends of notes, chord, notes. MIDI-Like with chords goes by kinds of event
 /// instead: ends of notes, pedals, bends, and then a block of chord and notes for each program.
 class StreamGrammar : public Grammar {
  public:
@@ -123,9 +123,11 @@ class StreamGrammar : public Grammar {
   const TimeTable* time_table_ = nullptr;
 
   int32_t tick_ = 0;
-  bool fresh_ = true;      // no tempo or later event at this tick
-  int32_t note_end_ = 0;   // as decoders count it for rests
-  int32_t sound_end_ = 0;  // the latest end of a note
+  bool fresh_ = true;           // no tempo or later event at this tick
+  bool before_chord_ = true;    // no chord of REMIChord or later event at this tick
+  TokenId harmony_ = kNoToken;  // the chord of REMIChord in force
+  int32_t note_end_ = 0;        // as decoders count it for rests
+  int32_t sound_end_ = 0;       // the latest end of a note
 
  private:
   enum Item : uint8_t { kNoItem, kPedalItem, kBendItem, kNoteOffItem, kChordItem, kNoteItem };
@@ -156,6 +158,9 @@ class StreamGrammar : public Grammar {
   void EnumeratePedals(Sink& sink) const;
   template <typename Sink>
   void EnumeratePrograms(Sink& sink) const;
+  /// Chords of REMIChord, but that in force.
+  template <typename Sink>
+  void EnumerateHarmonies(Sink& sink) const;
   void FinishNote(int32_t duration);
   void TakePitch(const TokenInfo& info, const MeterClock& meter);
   void TakeNoteOff(int pitch);
@@ -269,9 +274,23 @@ void StreamGrammar::EnumeratePedals(Sink& sink) const {
 }
 
 template <typename Sink>
+void StreamGrammar::EnumerateHarmonies(Sink& sink) const {
+  const IdRange& all = tables_.range(TokenType::kHarmony);
+  if (harmony_ == kNoToken) {
+    sink.Range(all);
+    return;
+  }
+  sink.Range({all.first, harmony_ - all.first});
+  sink.Range({harmony_ + 1, all.first + all.count - harmony_ - 1});
+}
+
+template <typename Sink>
 void StreamGrammar::EnumerateEvents(Sink& sink) const {
   if (fresh_) {
     sink.Range(tables_.range(TokenType::kTempo));
+  }
+  if (before_chord_) {
+    EnumerateHarmonies(sink);
   }
   if (tables_.config.use_sustain_pedals) {
     EnumeratePedals(sink);

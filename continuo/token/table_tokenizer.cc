@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "continuo/score/chord_label.h"
 #include "continuo/token/decode.h"
 #include "continuo/token/encode.h"
 #include "continuo/token/kind_grammars.h"
@@ -45,6 +46,13 @@ std::vector<TokenId> TableTokenizer::TransposeMap(int semitones) const {
     }
   }
   const size_t shift = static_cast<size_t>((semitones % 12 + 12) % 12);
+  for (size_t i = 0; i < tables_.harmony.size(); ++i) {
+    ChordLabel chord = ChordLabel::FromIndex(i);
+    if (!chord.none()) {
+      chord.root = static_cast<uint8_t>((chord.root + shift) % 12);
+    }
+    map[static_cast<size_t>(tables_.harmony[i])] = tables_.harmony[chord.index()];
+  }
   for (const auto* chords : {&tables_.chord, &tables_.unknown_chord}) {
     for (const std::array<TokenId, 12>& roots : *chords) {
       for (size_t root = 0; root < roots.size(); ++root) {

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "continuo/score/chord_label.h"
 #include "continuo/token/release_profile.h"
 
 namespace continuo {
@@ -284,10 +285,10 @@ class Builder {
     }
     if (config.use_velocities) {
       std::vector<int> values;
-      for (double value : Linspace(0, 127, config.num_velocities + 1)) {
-        values.push_back(static_cast<int>(std::floor(value)));
+      const std::vector<double> steps = Linspace(0, 127, config.num_velocities + 1);
+      for (size_t i = 1; i < steps.size(); ++i) {
+        values.push_back(static_cast<int>(std::floor(steps[i])));
       }
-      values.erase(values.begin());
       std::vector<TokenId> ids;
       for (int value : values) {
         ids.push_back(Add(fmt::format("Velocity_{}", value), TokenType::kVelocity, value));
@@ -391,6 +392,13 @@ class Builder {
         const int bend = static_cast<int>(std::floor(value));
         tables_.pitch_bend_values.push_back(bend);
         tables_.pitch_bend.push_back(Add(fmt::format("PitchBend_{}", bend), TokenType::kPitchBend, bend));
+      }
+    }
+    // Last, so that all other ids are those of the same configuration without chords.
+    if (config.chords != ChordSource::kNone) {
+      for (size_t i = 0; i < kChordLabels; ++i) {
+        tables_.harmony.push_back(
+            Add("Chord_" + ChordLabel::FromIndex(i).Text(), TokenType::kHarmony, static_cast<int>(i)));
       }
     }
   }

@@ -33,13 +33,14 @@ enum class TokenType : uint8_t {
   kPedal,
   kPedalOff,
   kPitchBend,
+  kHarmony,  // Chord of REMIChord
 };
 
 inline constexpr TokenId kNoToken = -1;
 /// `TokenInfo::number` of a token whose value Python's int() refuses.
 inline constexpr int32_t kNoNumber = INT32_MIN;
 
-inline constexpr size_t kTokenTypes = static_cast<size_t>(TokenType::kPitchBend) + 1;
+inline constexpr size_t kTokenTypes = static_cast<size_t>(TokenType::kHarmony) + 1;
 
 /// Ids from `first` on.
 struct IdRange {
@@ -53,7 +54,7 @@ struct TokenInfo {
   TokenType type = TokenType::kSpecial;
   /// Position, pitch, velocity, program, bend: the value. Duration, TimeShift, Rest: index into the
   /// time table. Tempo: index into `tempos`. TimeSig: index into `time_signatures`. Chord: pitch class of
-  /// its root, or -1 where the token has none. Pedal: the program.
+  /// its root, or -1 where the token has none. Pedal: the program. Harmony: ChordLabel::index().
   int32_t value = 0;
   /// The token's value as an integer, if it reads as one.
   int32_t number = kNoNumber;
@@ -141,6 +142,8 @@ struct TokenTables {
   std::vector<TokenId> pitch_bend;
   std::vector<std::array<TokenId, 12>> chord;          // by quality and pitch class of the root
   std::vector<std::array<TokenId, 12>> unknown_chord;  // by number of notes and pitch class of the root
+
+  std::vector<TokenId> harmony;  // by ChordLabel::index(); empty without
 
   std::array<bool, 129> has_program{};                 // of config.programs, by program + 1
   std::array<bool, 129> uses_durations{};              // of config.use_note_duration_programs

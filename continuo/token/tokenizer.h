@@ -47,7 +47,8 @@ class Tokenizer {
 
   /// The score of one list of ids a track (one stream: of the first list). Never fails: ids that make no
   /// sense where they stand are passed over, as MidiTok does. Notes stand in the order of their first tokens,
-  /// tempos in that of theirs, which is the order of time unless the ids go back in time.
+  /// tempos in that of theirs, which is the order of time unless the ids go back in time. The chords of
+  /// REMIChord become markers ("A_M7", "N").
   virtual Score Decode(std::span<const std::vector<TokenId>> tracks) const = 0;
 
   /// The state machine of what may follow, at the beginning of a stream.

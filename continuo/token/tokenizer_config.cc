@@ -184,6 +184,33 @@ std::string_view ToString(TokenizationKind kind) {
   return "";
 }
 
+Result<ChordSource> ParseChordSource(std::string_view text) {
+  for (ChordSource source : {ChordSource::kAuto, ChordSource::kMarkers, ChordSource::kRecognised}) {
+    if (text == ToString(source)) {
+      return source;
+    }
+  }
+  return MakeError("chords is '{}', expected auto, markers or recognised", text);
+}
+
+std::string_view ToString(ChordSource source) {
+  switch (source) {
+    case ChordSource::kNone:
+      return "none";
+    case ChordSource::kAuto:
+      return "auto";
+    case ChordSource::kMarkers:
+      return "markers";
+    case ChordSource::kRecognised:
+      return "recognised";
+  }
+  return "";
+}
+
+std::string_view RepresentationName(const TokenizerConfig& config) {
+  return config.chords != ChordSource::kNone ? "REMIChord" : ToString(config.kind);
+}
+
 TokenizerConfig DefaultConfig(TokenizationKind kind, MidiTokRelease release) {
   TokenizerConfig config;
   config.kind = kind;
@@ -198,7 +225,7 @@ TokenizerConfig DefaultConfig(TokenizationKind kind, MidiTokRelease release) {
 std::vector<std::string> PresetNames() {
   return {"remi",        "remiplus",     "midilike",         "hw_remi",     "hw_remiplus",
           "hw_midilike", "remi_default", "midilike_default", "tsd_default", "remi_programs",
-          "remi_all",    "midilike_all", "tsd_all"};
+          "remi_all",    "midilike_all", "tsd_all",          "remichord"};
 }
 
 std::optional<TokenizerConfig> PresetConfig(std::string_view name, MidiTokRelease release) {
@@ -217,6 +244,9 @@ std::optional<TokenizerConfig> PresetConfig(std::string_view name, MidiTokReleas
   config.use_tempos = true;
   config.use_time_signatures = contains("remiplus") || contains("_programs") || contains("_all");
   config.use_chords = config.use_time_signatures || contains("hw_");
+  if (name == "remichord") {
+    config.chords = ChordSource::kAuto;
+  }
   if (contains("hw_")) {
     config.num_velocities = 16;
     if (kind == TokenizationKind::kMidiLike) {
@@ -244,6 +274,9 @@ Result<TokenizerConfig> NormalizeConfig(TokenizerConfig config) {
   CONTINUO_TRY(CheckTimeSignatures(config));
   CONTINUO_TRY(CheckChords(config));
   CONTINUO_TRY(CheckSpecialTokens(config.special_tokens));
+  if (config.chords != ChordSource::kNone && (config.kind != TokenizationKind::kRemi || config.use_chords)) {
+    return MakeError("chords is {}, which is for REMI without use_chords", ToString(config.chords));
+  }
   if (config.num_velocities < 1 || config.num_velocities > 127) {
     return MakeError("num_velocities is {}, expected 1 to 127", config.num_velocities);
   }

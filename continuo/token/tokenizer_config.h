@@ -15,11 +15,19 @@ namespace continuo {
 enum class MidiTokRelease { k3_0_4, k3_1_0 };
 enum class TokenizationKind { kRemi, kMidiLike, kTsd };
 
+/// Where the chords of REMIChord come from, a representation of ours: REMI with a Chord_ROOT_QUALITY token (or Chord_N)
+/// wherever the harmony of the whole score changes. kAuto: from markers (see ParseChordMarker) where the score has
+/// any that name a chord, else from the recogniser.
+enum class ChordSource { kNone, kAuto, kMarkers, kRecognised };
+
 /// "3.0.4" or "3.1.0".
 Result<MidiTokRelease> ParseMidiTokRelease(std::string_view text);
 std::string_view ToString(MidiTokRelease release);
 /// "REMI", "MIDILike" or "TSD", as MidiTok writes them.
 std::string_view ToString(TokenizationKind kind);
+/// "auto", "markers" or "recognised"; "none".
+Result<ChordSource> ParseChordSource(std::string_view text);
+std::string_view ToString(ChordSource source);
 
 /// Of the beats first to last-1, each is divided into `resolution` parts.
 struct BeatRange {
@@ -49,6 +57,7 @@ struct ChordQuality {
 struct TokenizerConfig {
   TokenizationKind kind = TokenizationKind::kRemi;
   MidiTokRelease release = MidiTokRelease::k3_1_0;
+  ChordSource chords = ChordSource::kNone;  // REMI, without use_chords; not MidiTok's
 
   std::array<int, 2> pitch_range{21, 109};  // the upper end belongs to it in 3.1.0, not in 3.0.4
   std::vector<BeatRange> beat_res{{0, 4, 8}, {4, 12, 4}};
@@ -101,11 +110,15 @@ struct TokenizerConfig {
 /// MidiTok's defaults, which differ between the releases.
 TokenizerConfig DefaultConfig(TokenizationKind kind, MidiTokRelease release);
 
+/// "REMIChord" where the configuration has a source of chords, else that of its kind.
+std::string_view RepresentationName(const TokenizerConfig& config);
+
 /// The names that PresetConfig knows.
 std::vector<std::string> PresetNames();
 /// The configuration of a preset: remi, remiplus, midilike (4/4 without and with meter and chords, 32
 /// velocities), hw_remi, hw_remiplus, hw_midilike (16 velocities), remi_default, midilike_default,
-/// tsd_default (MidiTok's), remi_programs, remi_all, midilike_all, tsd_all (all tracks in one stream).
+/// tsd_default (MidiTok's), remi_programs, remi_all, midilike_all, tsd_all (all tracks in one stream), and
+/// remichord (ours: remi with chords).
 /// Empty for another name.
 std::optional<TokenizerConfig> PresetConfig(std::string_view name, MidiTokRelease release);
 

@@ -316,17 +316,22 @@ Result<MidiTokRelease> ReleaseOf(const Json& file, MidiTokRelease fallback) {
   return fallback;
 }
 
+constexpr std::string_view kRemiChord = "REMIChord";
+
 Result<TokenizationKind> KindOf(const Json& file) {
   const auto tokenization = file.find("tokenization");
   if (tokenization == file.end()) {
-    return MakeError("there is no key tokenization, expected REMI, MIDILike or TSD");
+    return MakeError("there is no key tokenization, expected REMI, REMIChord, MIDILike or TSD");
+  }
+  if (*tokenization == kRemiChord) {
+    return TokenizationKind::kRemi;
   }
   for (TokenizationKind kind : {TokenizationKind::kRemi, TokenizationKind::kMidiLike, TokenizationKind::kTsd}) {
     if (*tokenization == ToString(kind)) {
       return kind;
     }
   }
-  return MakeError("tokenization {} is not supported, expected REMI, MIDILike or TSD", tokenization->dump());
+  return MakeError("tokenization {} is not supported, expected REMI, REMIChord, MIDILike or TSD", tokenization->dump());
 }
 
 Result<TokenizerJson> ReadFile(const Json& file, MidiTokRelease fallback) {
@@ -335,12 +340,17 @@ Result<TokenizerJson> ReadFile(const Json& file, MidiTokRelease fallback) {
   CONTINUO_ASSIGN(const TokenizationKind kind, KindOf(file));
   TokenizerJson result;
   result.config = DefaultConfig(kind, release);
+  const bool has_chords = file["tokenization"] == kRemiChord;
+  result.config.chords = has_chords ? ChordSource::kAuto : ChordSource::kNone;
   for (const auto& [key, value] : file.items()) {
     if (key == "config") {
       CONTINUO_TRY(CheckObject(value, key));
       for (const auto& [name, setting] : value.items()) {
         CONTINUO_TRY(ReadKey(name, setting, result.config));
       }
+    } else if (key == "chords" && has_chords) {
+      CONTINUO_ASSIGN(const std::string source, AsString(value, key));
+      CONTINUO_ASSIGN(result.config.chords, ParseChordSource(source));
     } else if (key == "vocab_sha256") {
       CONTINUO_ASSIGN(result.vocab_sha256, AsString(value, key));
     } else if (key == "_model" || key == "_vocab_base" || key == "_vocab_base_byte_to_token") {
@@ -493,7 +503,10 @@ std::string WriteTokenizerJson(const TokenizerConfig& config, std::string_view v
   const bool old = config.release == MidiTokRelease::k3_0_4;
   Json json = Json::object();
   json["config"] = ConfigJson(config);
-  json["tokenization"] = ToString(config.kind);
+  json["tokenization"] = RepresentationName(config);
+  if (config.chords != ChordSource::kNone) {
+    json["chords"] = ToString(config.chords);
+  }
   json["miditok_version"] = ToString(config.release);
   json["symusic_version"] = old ? "0.5.4" : "0.6.0";
   json["miditok"] = ToString(config.release);

@@ -19,7 +19,8 @@ struct TokenizerJson {
 /// are missing have the release's default. A key or value that we don't do is refused by its name.
 Result<TokenizerJson> ParseTokenizerJson(std::string_view text, std::string_view name, MidiTokRelease release);
 
-/// Writes it, with the keys in MidiTok's order, plus `miditok` and `vocab_sha256`.
+/// Writes it, with the keys in MidiTok's order, plus `miditok` and `vocab_sha256`. Our representation REMIChord also
+/// has `chords`; MidiTok knows no tokenization of that name and refuses it.
 std::string WriteTokenizerJson(const TokenizerConfig& config, std::string_view vocab_sha256);
 
 }  // namespace continuo

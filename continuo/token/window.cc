@@ -38,6 +38,7 @@ class Follower {
   const RemiClock& remi() const { return remi_; }
   const ShiftClock& shift() const { return shift_; }
   TokenId tempo() const { return tempo_; }
+  TokenId harmony() const { return harmony_; }
   int program() const { return program_; }
   TokenId stream_program() const { return stream_program_; }
   const std::vector<Note>& sounding() const { return sounding_; }
@@ -81,6 +82,10 @@ class Follower {
       }
       case TokenType::kTempo:
         tempo_ = ids[i];
+        note_end_ = std::max(note_end_, tick());
+        break;
+      case TokenType::kHarmony:
+        harmony_ = ids[i];
         note_end_ = std::max(note_end_, tick());
         break;
       case TokenType::kProgram:
@@ -145,6 +150,7 @@ class Follower {
   RemiClock remi_;
   ShiftClock shift_;
   TokenId tempo_ = kNoToken;
+  TokenId harmony_ = kNoToken;
   int program_ = 0;
   TokenId stream_program_ = kNoToken;
   int32_t note_end_ = 0;
@@ -242,9 +248,10 @@ class WindowCutter {
     }
     AddHeld(items, old_.remi().tick_at_bar());
     const TokenId tempo = Tempo();
-    if (tempo != kNoToken || !items.empty()) {
+    if (tempo != kNoToken || old_.harmony() != kNoToken || !items.empty()) {
       Put(tables_.first_position);
       Put(tempo);
+      Put(old_.harmony());
       PutItems(items);
     }
     origin_ = old_.remi().tick_at_bar() - (old_.bar() - bar) * old_.meter().ticks_per_bar();
@@ -303,7 +310,7 @@ class WindowCutter {
           item.needs_program = false;
           keep = info.type == TokenType::kPedal;
           break;
-        default:  // a Program or Tempo, which is written anew, or nothing that belongs here
+        default:  // a Program, Tempo or chord of REMIChord, which is written anew, or nothing that belongs here
           TakeOld();
           continue;
       }

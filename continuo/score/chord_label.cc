@@ -1,0 +1,87 @@
+#include "continuo/score/chord_label.h"
+
+#include <algorithm>
+
+namespace continuo {
+
+namespace {
+
+constexpr std::array<std::string_view, 12> kRoots{"C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"};
+
+std::optional<uint8_t> ParseRoot(std::string_view text) {
+  if (text.empty() || text.size() > 2 || text[0] < 'A' || text[0] > 'G') {
+    return std::nullopt;
+  }
+  constexpr std::array<int, 7> kNaturals{9, 11, 0, 2, 4, 5, 7};  // A to G
+  const int natural = kNaturals[static_cast<size_t>(text[0] - 'A')];
+  if (text.size() == 1) {
+    return static_cast<uint8_t>(natural);
+  }
+  if (text[1] != '#' && text[1] != 'b') {
+    return std::nullopt;
+  }
+  return static_cast<uint8_t>((natural + (text[1] == '#' ? 1 : 11)) % 12);
+}
+
+}  // namespace
+
+std::string ChordLabel::Text() const {
+  if (none()) {
+    return "N";
+  }
+  return std::string(kRoots[root]) + "_" + std::string(kChordQualities[quality].name);
+}
+
+std::optional<ChordLabel> ParseChordMarker(std::string_view text) {
+  const size_t first = text.find('_');
+  const std::string_view root_text = text.substr(0, first);
+  if (root_text == "N") {
+    return text == "N" || text == "N_N" || text == "N_N_N" ? std::optional(ChordLabel::FromIndex(kNoChordIndex))
+                                                           : std::nullopt;
+  }
+  const std::optional<uint8_t> root = ParseRoot(root_text);
+  if (!root || first == std::string_view::npos) {
+    return std::nullopt;
+  }
+  std::string_view name = text.substr(first + 1);
+  if (const size_t second = name.find('_'); second != std::string_view::npos) {
+    if (!ParseRoot(name.substr(second + 1))) {
+      return std::nullopt;
+    }
+    name = name.substr(0, second);
+  }
+  const auto quality = std::find_if(kChordQualities.begin(), kChordQualities.end(),
+                                    [name](const ChordQualityName& candidate) { return candidate.name == name; });
+  if (quality == kChordQualities.end()) {
+    return std::nullopt;
+  }
+  return ChordLabel{*root, static_cast<uint8_t>(quality - kChordQualities.begin())};
+}
+
+std::vector<ChordChange> ChordsOfMarkers(const Score& score) {
+  std::vector<ChordChange> changes;
+  for (const TextEvent& marker : score.markers) {
+    if (const std::optional<ChordLabel> chord = ParseChordMarker(marker.text)) {
+      changes.push_back({marker.time, *chord});
+    }
+  }
+  std::stable_sort(changes.begin(), changes.end(),
+                   [](const ChordChange& a, const ChordChange& b) { return a.time < b.time; });
+  MergeChordChanges(changes);
+  return changes;
+}
+
+void MergeChordChanges(std::vector<ChordChange>& changes) {
+  size_t kept = 0;
+  for (size_t i = 0; i < changes.size(); ++i) {
+    if (i + 1 < changes.size() && changes[i + 1].time == changes[i].time) {
+      continue;
+    }
+    if (kept == 0 || changes[kept - 1].chord != changes[i].chord) {
+      changes[kept++] = changes[i];
+    }
+  }
+  changes.resize(kept);
+}
+
+}  // namespace continuo

@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+"""Writes the seeds of the fuzzers to testdata/fuzz: small inputs that reach each part of the readers."""
+import json
+import pathlib
+import struct
+
+FOLDER = pathlib.Path(__file__).resolve().parent.parent / "testdata" / "fuzz"
+END = b"\x00\xff\x2f\x00"
+
+
+def chunk(kind, data):
+    return kind + struct.pack(">I", len(data)) + data
+
+
+def midi(tracks, kind=1, division=480):
+    header = chunk(b"MThd", struct.pack(">HHH", kind, len(tracks), division))
+    return header + b"".join(chunk(b"MTrk", track) for track in tracks)
+
+
+def notes(channel, pitches, gap=b"\x60"):
+    return b"".join(
+        bytes([0, 0x90 | channel, pitch, 80]) + gap + bytes([0x80 | channel, pitch, 64]) for pitch in pitches
+    )
+
+
+def meta(kind, data, time=b"\x00"):
+    return time + bytes([0xFF, kind, len(data)]) + data
+
+
+CONDUCTOR = (
+    meta(0x51, b"\x07\xa1\x20") + meta(0x58, b"\x04\x02\x18\x08") + meta(0x59, b"\xfe\x01") + meta(0x06, b"A_M7_E")
+    + meta(0x06, b"N_N_N", b"\x83\x60") + meta(0x51, b"\x09\x27\xc0") + meta(0x58, b"\x06\x03\x18\x08", b"\x9e\x00") + END
+)
+
+MIDI = {
+    "one-track": midi([CONDUCTOR[:-4] + notes(0, [60, 64, 67]) + END], kind=0),
+    "tracks": midi([CONDUCTOR, b"\x00\xff\x03\x05piano\x00\xc0\x05" + notes(0, [60, 62]) + END, notes(9, [36, 42]) + END]),
+    "running-status": midi([b"\x00\x90\x3c\x50\x60\x3c\x00\x00\x40\x50\x60\x40\x00" + END]),
+    "pedals-bends": midi([b"\x00\xb0\x40\x7f\x00\xe0\x00\x50" + notes(0, [50, 57]) + b"\x00\xb0\x40\x00\x00\xe0\x00\x40" + END]),
+    "sysex": midi([b"\x00\xf0\x03\x7e\x00\x01\x10\xf7\x02\x02\xf7" + notes(1, [70]) + b"\x00\xf8\x00\xf3\x01" + END]),
+    "overlaps": midi([b"\x00\x90\x3c\x50\x10\x90\x3c\x40\x10\x80\x3c\x00\x10\x80\x3c\x00\x00\x80\x3d\x00" + END]),
+    "frames": midi([notes(0, [60])], division=0xE728),
+    "format-two": midi([notes(0, [60]) + END, notes(0, [61]) + END], kind=2),
+    "long-time": midi([notes(0, [60], gap=b"\xff\xff\xff\x7f") + END]),
+    "no-end": midi([notes(0, [60, 61])]) + b"XFIH\x00\x00\x00\x02abtrailing",
+}
+MIDI["riff"] = b"RIFF" + struct.pack("<I", 12 + len(MIDI["tracks"])) + b"RMIDdata" + struct.pack("<I", len(MIDI["tracks"])) + MIDI["tracks"]
+
+CONFIG = {
+    "pitch_range": [21, 109], "beat_res": {"0_4": 8, "4_12": 4}, "num_velocities": 32, "special_tokens": ["PAD", "BOS", "EOS"],
+    "use_chords": False, "use_rests": True, "beat_res_rest": {"0_1": 8, "1_2": 4}, "use_tempos": True, "num_tempos": 16,
+    "tempo_range": [40, 250], "log_tempos": True, "use_time_signatures": True, "time_signature_range": {"8": [3, 12, 6], "4": [4, 3]},
+    "use_programs": True, "programs": [-1, 0, 5], "use_sustain_pedals": True, "use_pitch_bends": True,
+    "pitch_bend_range": [-8192, 8191, 16], "additional_params": {"max_bar_embedding": None, "use_bar_end_tokens": True},
+}
+JSON = {
+    "smallest": {"tokenization": "REMI"},
+    "remi": {"config": CONFIG, "tokenization": "REMI", "miditok_version": "3.0.4"},
+    "chords": {"config": {"use_chords": True, "chord_maps": {"maj": [0, 4, 7]}, "chord_tokens_with_root_note": True, "chord_unknown": [3, 6]}, "tokenization": "TSD"},
+    "midilike": {"config": {"additional_params": {"max_duration": "4.0.8"}, "use_note_duration_programs": [0, 1]}, "tokenization": "MIDILike", "miditok": "3.1.0"},
+    "remichord": {"config": {"use_tempos": True}, "tokenization": "REMIChord", "chords": "markers", "vocab_sha256": ""},
+}
+
+
+def main():
+    for folder in ("midi", "tokenizer_json", "decode", "round_trip"):
+        (FOLDER / folder).mkdir(parents=True, exist_ok=True)
+    for name, data in MIDI.items():
+        (FOLDER / "midi" / f"{name}.mid").write_bytes(data)
+    for name, data in JSON.items():
+        (FOLDER / "tokenizer_json" / f"{name}.json").write_text(json.dumps(data) + "\n")
+    for number in range(29):
+        # Ids in runs, as a stream of tokens has them, from all over the vocabulary.
+        ids = [(4 + i * step) % 700 for step in (0, 1, 37, 101) for i in range(12)]
+        (FOLDER / "decode" / f"{number:02}").write_bytes(bytes([number]) + struct.pack(f"<{len(ids)}H", *ids))
+        names = sorted(MIDI)
+        (FOLDER / "round_trip" / f"{number:02}").write_bytes(bytes([number]) + MIDI[names[number % len(names)]])
+
+
+if __name__ == "__main__":
+    main()
