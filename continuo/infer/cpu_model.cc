@@ -5,15 +5,23 @@
 #include <vector>
 
 #include "continuo/core/thread_pool.h"
+#include "continuo/infer/attention.h"
 #include "continuo/infer/kernels.h"
+#include "continuo/infer/matmul.h"
 
 namespace continuo {
 namespace {
 
 // Rows that go through the layers together: enough to use each weight read well, few enough to stay in cache.
 constexpr size_t kMaxRows = 256;
-// Waking a thread costs some 20 microseconds, in which one core does about 500,000 multiply-adds.
-constexpr size_t kWorkWorthAThread = 500'000;
+// Handing work to a thread that watches for it costs about a microsecond, in which a core does some 50,000
+// multiply-adds.
+constexpr size_t kWorkWorthAThread = 100'000;
+// Parts for each thread: a thread that the system stops for a while holds the others up for less.
+constexpr size_t kPartsPerThread = 4;
+
+constexpr const char* kTokens = "transformer.wte.weight";
+constexpr const char* kHead = "lm_head.weight";
 
 struct Norm {
   std::vector<float> weight;
@@ -31,6 +39,7 @@ struct Layer {
 
 struct Weights {
   Gpt2Config config;
+  Precision precision = Precision::kF32;
   std::vector<float> tokens;     // [vocab_size, width]
   std::vector<float> positions;  // [context_length, width]
   std::vector<Layer> layers;
@@ -38,45 +47,65 @@ struct Weights {
   PackedMatrix head;
 };
 
-Result<Weights> LoadWeights(const ModelDirectory& directory) {
+Precision StoredPrecision(const ModelDirectory& directory) {
+  switch (directory.matrix_type()) {
+    case TensorType::kU8:
+      return Precision::kInt8;
+    case TensorType::kBf16:
+      return Precision::kBf16;
+    default:
+      return Precision::kF32;
+  }
+}
+
+Result<PackedMatrix> LoadMatrix(const ModelDirectory& directory, const MatrixShape& shape, Precision precision) {
+  const bool is_head = shape.name == kHead;
+  std::vector<float> bias;
+  if (!is_head) {
+    const size_t stem = shape.name.size() - std::string_view("weight").size();
+    CONTINUO_ASSIGN(bias, directory.ReadWeight(shape.name.substr(0, stem) + "bias"));
+  }
+  if (precision == Precision::kInt8) {
+    CONTINUO_ASSIGN(std::optional<ModelDirectory::Int8View> stored, directory.FindInt8(shape));
+    if (stored) {
+      return PackedMatrix(stored->values, std::move(stored->scales), std::move(stored->file), bias, shape.layout);
+    }
+  }
+  const bool is_tied = is_head && directory.config().tied_head;
+  CONTINUO_ASSIGN(const std::vector<float> values, directory.ReadWeight(is_tied ? kTokens : shape.name));
+  return PackedMatrix(precision, values, bias, shape.layout.inputs, shape.layout.outputs, shape.transposed);
+}
+
+Result<Weights> LoadWeights(const ModelDirectory& directory, std::optional<Precision> precision) {
   Weights weights;
   weights.config = directory.config();
-  const auto width = static_cast<size_t>(weights.config.width);
-  const auto inner = static_cast<size_t>(weights.config.mlp_width());
-  const auto vocab_size = static_cast<size_t>(weights.config.vocab_size);
-
+  weights.precision = precision.value_or(StoredPrecision(directory));
   const auto read_norm = [&](const std::string& name, Norm& norm) -> Status {
     CONTINUO_ASSIGN(norm.weight, directory.ReadWeight(name + ".weight"));
     CONTINUO_ASSIGN(norm.bias, directory.ReadWeight(name + ".bias"));
     return {};
   };
-  const auto read_matrix = [&](const std::string& name, size_t inputs, size_t outputs, PackedMatrix& matrix) -> Status {
-    CONTINUO_ASSIGN(const std::vector<float> values, directory.ReadWeight(name + ".weight"));
-    CONTINUO_ASSIGN(const std::vector<float> bias, directory.ReadWeight(name + ".bias"));
-    matrix = PackedMatrix(values, bias, inputs, outputs, /*transposed=*/false);
+  const std::vector<MatrixShape> matrices = Gpt2Matrices(weights.config);
+  auto next = matrices.begin();
+  const auto read_matrix = [&](PackedMatrix& matrix) -> Status {
+    CONTINUO_ASSIGN(matrix, LoadMatrix(directory, *next++, weights.precision));
     return {};
   };
 
-  CONTINUO_ASSIGN(weights.tokens, directory.ReadWeight("transformer.wte.weight"));
+  CONTINUO_ASSIGN(weights.tokens, directory.ReadWeight(kTokens));
   CONTINUO_ASSIGN(weights.positions, directory.ReadWeight("transformer.wpe.weight"));
   weights.layers.resize(static_cast<size_t>(weights.config.layers));
   for (size_t i = 0; i < weights.layers.size(); ++i) {
     Layer& layer = weights.layers[i];
     const std::string prefix = fmt::format("transformer.h.{}.", i);
     CONTINUO_TRY(read_norm(prefix + "ln_1", layer.norm1));
-    CONTINUO_TRY(read_matrix(prefix + "attn.c_attn", width, 3 * width, layer.qkv));
-    CONTINUO_TRY(read_matrix(prefix + "attn.c_proj", width, width, layer.projection));
     CONTINUO_TRY(read_norm(prefix + "ln_2", layer.norm2));
-    CONTINUO_TRY(read_matrix(prefix + "mlp.c_fc", width, inner, layer.expand));
-    CONTINUO_TRY(read_matrix(prefix + "mlp.c_proj", inner, width, layer.contract));
+    for (PackedMatrix* matrix : {&layer.qkv, &layer.projection, &layer.expand, &layer.contract}) {
+      CONTINUO_TRY(read_matrix(*matrix));
+    }
   }
   CONTINUO_TRY(read_norm("transformer.ln_f", weights.final_norm));
-  if (weights.config.tied_head) {
-    weights.head = PackedMatrix(weights.tokens, {}, width, vocab_size, /*transposed=*/true);
-  } else {
-    CONTINUO_ASSIGN(const std::vector<float> head, directory.ReadWeight("lm_head.weight"));
-    weights.head = PackedMatrix(head, {}, width, vocab_size, /*transposed=*/true);
-  }
+  CONTINUO_TRY(read_matrix(weights.head));
   return weights;
 }
 
@@ -90,10 +119,11 @@ class CpuSession : public DecodingSession {
         head_dim_(static_cast<size_t>(weights.config.head_dim())),
         inner_(static_cast<size_t>(weights.config.mlp_width())),
         context_(static_cast<size_t>(weights.config.context_length)),
+        cache_layout_(context_, head_dim_, /*half=*/weights.precision != Precision::kF32),
         slots_(slots) {
     for (Slot& slot : slots_) {
-      slot.keys = AlignedFloats(weights.layers.size() * context_ * width_);
-      slot.values = AlignedFloats(weights.layers.size() * context_ * width_);
+      slot.keys = AlignedBytes(weights.layers.size() * heads_ * cache_layout_.key_bytes());
+      slot.values = AlignedBytes(weights.layers.size() * heads_ * cache_layout_.value_bytes());
     }
     scores_.resize(pool.size());
     for (std::vector<float>& scores : scores_) {
@@ -131,10 +161,10 @@ class CpuSession : public DecodingSession {
   }
 
  private:
-  /// Keys and values [layers, heads, context_length, head_dim].
+  /// Keys and values [layers, heads], each head's as cache_layout_ says.
   struct Slot {
-    AlignedFloats keys;
-    AlignedFloats values;
+    AlignedBytes keys;
+    AlignedBytes values;
     size_t length = 0;
   };
   /// One id on its way through the layers.
@@ -147,7 +177,8 @@ class CpuSession : public DecodingSession {
 
   /// Calls task(first, last, thread) on parts of [0, count) that together take `work` multiply-adds.
   void Share(size_t count, size_t work, const std::function<void(size_t, size_t, size_t)>& task) {
-    const size_t parts = std::min({pool_.size(), count, work / kWorkWorthAThread + 1});
+    const size_t parts =
+        pool_.size() == 1 ? 1 : std::min({pool_.size() * kPartsPerThread, count, work / kWorkWorthAThread + 1});
     if (parts <= 1) {
       task(0, count, 0);
       return;
@@ -157,16 +188,25 @@ class CpuSession : public DecodingSession {
   }
 
   void Multiply(const std::vector<float>& x, size_t rows, const PackedMatrix& w, MatMulMode mode, float* y) {
+    activations_.Reset(w.precision(), x.data(), rows, w.inputs());
+    if (w.precision() != Precision::kF32) {
+      // Rounding a value costs about as much as two multiply-adds.
+      Share(rows, 2 * rows * w.inputs(),
+            [&](size_t first, size_t last, size_t) { PrepareRows(activations_, first, last); });
+    }
     Share(w.panels(), rows * w.inputs() * w.outputs(),
-          [&](size_t first, size_t last, size_t) { MatMul(x.data(), rows, w, first, last, mode, y); });
+          [&](size_t first, size_t last, size_t) { MatMul(activations_, w, first, last, mode, y); });
   }
 
   void Normalize(const std::vector<float>& x, const Norm& norm, size_t rows, std::vector<float>& y) {
     const auto epsilon = static_cast<float>(weights_.config.layer_norm_epsilon);
-    for (size_t row = 0; row < rows; ++row) {
-      LayerNorm(x.data() + row * width_, norm.weight.data(), norm.bias.data(), width_, epsilon,
-                y.data() + row * width_);
-    }
+    // A value costs about as much as four multiply-adds.
+    Share(rows, 4 * rows * width_, [&](size_t first, size_t last, size_t) {
+      for (size_t row = first; row < last; ++row) {
+        LayerNorm(x.data() + row * width_, norm.weight.data(), norm.bias.data(), width_, epsilon,
+                  y.data() + row * width_);
+      }
+    });
   }
 
   /// Runs rows_ through the model and writes the logits of those that want them, one after the other. Returns how many.
@@ -192,10 +232,7 @@ class CpuSession : public DecodingSession {
       AttendRows(layer);
       Multiply(attended_, rows, w.projection, MatMulMode::kAdd, hidden_.data());
       Normalize(hidden_, w.norm2, rows, normal_);
-      Multiply(normal_, rows, w.expand, MatMulMode::kStore, expanded_.data());
-      // A tanh costs about as much as 16 multiply-adds.
-      Share(rows * inner_, rows * inner_ * 16,
-            [&](size_t first, size_t last, size_t) { Gelu(expanded_.data() + first, last - first); });
+      Multiply(normal_, rows, w.expand, MatMulMode::kGelu, expanded_.data());
       Multiply(expanded_, rows, w.contract, MatMulMode::kAdd, hidden_.data());
     }
     size_t outputs = 0;
@@ -212,31 +249,36 @@ class CpuSession : public DecodingSession {
 
   /// Puts the rows' keys and values of one layer into the caches, then lets each row attend to its past.
   void AttendRows(size_t layer) {
-    size_t work = 0;
-    for (size_t row = 0; row < rows_.size(); ++row) {
-      Slot& slot = slots_[rows_[row].slot];
-      for (size_t head = 0; head < heads_; ++head) {
-        const float* from = qkv_.data() + row * 3 * width_ + head * head_dim_;
-        const size_t to = CacheOffset(layer, head) + rows_[row].position * head_dim_;
-        std::copy_n(from + width_, head_dim_, slot.keys.data() + to);
-        std::copy_n(from + 2 * width_, head_dim_, slot.values.data() + to);
+    const size_t key_bytes = cache_layout_.key_bytes();
+    const size_t value_bytes = cache_layout_.value_bytes();
+    // Rounding and spreading a value costs about as much as 16 multiply-adds.
+    Share(heads_, 32 * rows_.size() * width_, [&](size_t first, size_t last, size_t) {
+      for (size_t head = first; head < last; ++head) {
+        for (size_t row = 0; row < rows_.size(); ++row) {
+          Slot& slot = slots_[rows_[row].slot];
+          const float* query = qkv_.data() + row * 3 * width_ + head * head_dim_;
+          StoreInCache(cache_layout_, query + width_, query + 2 * width_, rows_[row].position,
+                       slot.keys.data() + (layer * heads_ + head) * key_bytes,
+                       slot.values.data() + (layer * heads_ + head) * value_bytes);
+        }
       }
-      work += 2 * (rows_[row].position + 1) * width_;
+    });
+    size_t work = 0;
+    for (const Row& row : rows_) {
+      work += 2 * (row.position + 1) * width_;
     }
     Share(rows_.size() * heads_, work, [&](size_t first, size_t last, size_t thread) {
       for (size_t i = first; i < last; ++i) {
         const size_t row = i / heads_;
         const size_t head = i % heads_;
         const Slot& slot = slots_[rows_[row].slot];
-        const size_t cache = CacheOffset(layer, head);
-        Attend(qkv_.data() + row * 3 * width_ + head * head_dim_, slot.keys.data() + cache, slot.values.data() + cache,
-               rows_[row].position + 1, head_dim_, scores_[thread].data(),
-               attended_.data() + row * width_ + head * head_dim_);
+        Attend(cache_layout_, qkv_.data() + row * 3 * width_ + head * head_dim_,
+               slot.keys.data() + (layer * heads_ + head) * key_bytes,
+               slot.values.data() + (layer * heads_ + head) * value_bytes, rows_[row].position + 1,
+               scores_[thread].data(), attended_.data() + row * width_ + head * head_dim_);
       }
     });
   }
-
-  size_t CacheOffset(size_t layer, size_t head) const { return (layer * heads_ + head) * context_ * head_dim_; }
 
   const Weights& weights_;
   ThreadPool& pool_;
@@ -245,9 +287,11 @@ class CpuSession : public DecodingSession {
   const size_t head_dim_;
   const size_t inner_;
   const size_t context_;
+  const HeadCacheLayout cache_layout_;
   std::vector<Slot> slots_;
   std::vector<std::vector<float>> scores_;  // scratch of each thread
   std::vector<Row> rows_;
+  Activations activations_;
   // Activations, one row each: [rows, width], qkv [rows, 3 x width], expanded [rows, mlp_width].
   std::vector<float> hidden_;
   std::vector<float> normal_;
@@ -272,7 +316,7 @@ class CpuModel : public LanguageModel {
 }  // namespace
 
 Result<std::unique_ptr<LanguageModel>> LoadCpuModel(const ModelDirectory& directory, const CpuModelOptions& options) {
-  CONTINUO_ASSIGN(Weights weights, LoadWeights(directory));
+  CONTINUO_ASSIGN(Weights weights, LoadWeights(directory, options.precision));
   return std::unique_ptr<LanguageModel>(std::make_unique<CpuModel>(std::move(weights), options.threads));
 }
 

@@ -2,8 +2,10 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 
 #include "continuo/core/result.h"
+#include "continuo/infer/packed_matrix.h"
 #include "continuo/model/language_model.h"
 #include "continuo/model/model_directory.h"
 
@@ -11,10 +13,14 @@ namespace continuo {
 
 struct CpuModelOptions {
   size_t threads = 0;  // 0: one for each core
+  /// What the weights are computed in; if not set, what they are stored in (F16 as f32). In bf16 and int8 the KV cache
+  /// is bf16.
+  std::optional<Precision> precision = std::nullopt;
 };
 
-/// Loads a GPT-2 to compute on the CPU in f32. The directory may be closed afterwards. One session at a time may be
-/// used of all that share a model, since they share its threads. Fails on a weight that is no number.
+/// Loads a GPT-2 to compute on the CPU. The directory may be closed afterwards: weights in 8 bits stay where they are
+/// mapped and keep their file, others are copied. One session at a time may be used of all that share a model, since
+/// they share its threads. Fails on a weight that is no number.
 Result<std::unique_ptr<LanguageModel>> LoadCpuModel(const ModelDirectory& directory, const CpuModelOptions& options);
 
 }  // namespace continuo

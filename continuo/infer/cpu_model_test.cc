@@ -8,16 +8,19 @@
 #include <nlohmann/json.hpp>
 
 #include "continuo/core/rng.h"
+#include "continuo/core/test_files.h"
+#include "continuo/model/quantize_model.h"
 
 namespace continuo {
 namespace {
 
-const std::filesystem::path kModels = std::filesystem::path(CONTINUO_SOURCE_DIR) / "testdata" / "model";
+namespace fs = std::filesystem;
+const fs::path kModels = fs::path(CONTINUO_SOURCE_DIR) / "testdata" / "model";
 
-std::unique_ptr<LanguageModel> Load(const std::string& name, size_t threads) {
+std::unique_ptr<LanguageModel> Load(const std::string& name, size_t threads, Precision precision = Precision::kF32) {
   auto directory = ModelDirectory::Open(kModels / name);
   CONTINUO_CHECK(directory.ok());
-  auto model = LoadCpuModel(*directory, {threads});
+  auto model = LoadCpuModel(*directory, {threads, precision});
   CONTINUO_CHECK(model.ok());
   return std::move(*model);
 }
@@ -25,7 +28,8 @@ std::unique_ptr<LanguageModel> Load(const std::string& name, size_t threads) {
 using Logits = std::vector<std::vector<float>>;
 
 /// The logits after each id, with the ids given `step` at a time in slot `slot` of a session of `slots`.
-Logits LogitsOf(const LanguageModel& model, const std::vector<int32_t>& ids, size_t step, size_t slots = 1, size_t slot = 0) {
+Logits LogitsOf(const LanguageModel& model, const std::vector<int32_t>& ids, size_t step, size_t slots = 1,
+                size_t slot = 0) {
   const auto vocab_size = static_cast<size_t>(model.config().vocab_size);
   const auto session = model.NewSession(slots);
   Logits all;
@@ -39,25 +43,16 @@ Logits LogitsOf(const LanguageModel& model, const std::vector<int32_t>& ids, siz
   return all;
 }
 
-class CpuModelTest : public ::testing::TestWithParam<const char*> {};
-
-TEST_P(CpuModelTest, GivesTheLogitsOfHuggingFace) {
-  std::ifstream file(kModels / GetParam() / "logits.json");
-  const auto golden = nlohmann::json::parse(file);
-  const auto ids = golden["ids"].get<std::vector<int32_t>>();
-  const auto model = Load(GetParam(), 1);
-  const Logits logits = LogitsOf(*model, ids, 1);
-  for (size_t i = 0; i < ids.size(); ++i) {
-    for (size_t id = 0; id < logits[i].size(); ++id) {
-      // Sums of up to 30 products of size 1 in another order, twice a layer: some 100 roundings of 2^-24 at
-      // values up to 10, and the golden's six decimals.
-      EXPECT_NEAR(logits[i][id], golden["logits"][i][id].get<float>(), 1e-4) << "position " << i << " id " << id;
-    }
+class CpuModelTest : public ::testing::TestWithParam<std::tuple<const char*, Precision>> {
+ protected:
+  std::string name() const { return std::get<0>(GetParam()); }
+  std::unique_ptr<LanguageModel> Load(size_t threads) const {
+    return continuo::Load(name(), threads, std::get<1>(GetParam()));
   }
-}
+};
 
 TEST_P(CpuModelTest, LogitsAreTheSameBitsHoweverTheIdsAreSplit) {
-  const auto model = Load(GetParam(), 1);
+  const auto model = Load(1);
   std::vector<int32_t> ids;
   for (int32_t i = 0; i < model->config().context_length; ++i) {
     ids.push_back(i * 7 % static_cast<int32_t>(model->config().vocab_size));
@@ -72,9 +67,9 @@ TEST_P(CpuModelTest, LogitsAreTheSameBitsHoweverTheIdsAreSplit) {
 }
 
 TEST_P(CpuModelTest, LogitsAreTheSameBitsInAnyBatchAndOnAnyThreads) {
-  const auto alone_model = Load(GetParam(), 1);
+  const auto alone_model = Load(1);
   const auto vocab_size = static_cast<size_t>(alone_model->config().vocab_size);
-  constexpr size_t kSlots = 7;
+  constexpr size_t kSlots = 20;
   constexpr size_t kLength = 9;
   std::vector<std::vector<int32_t>> ids(kSlots);
   Rng rng(1, 2);
@@ -84,7 +79,7 @@ TEST_P(CpuModelTest, LogitsAreTheSameBitsInAnyBatchAndOnAnyThreads) {
     }
   }
   for (const size_t threads : {1U, 2U, 3U}) {
-    const auto model = Load(GetParam(), threads);
+    const auto model = Load(threads);
     const auto session = model->NewSession(kSlots);
     // A prompt in every second slot, then an id at a time in all.
     std::vector<size_t> done(kSlots, 0);
@@ -101,7 +96,8 @@ TEST_P(CpuModelTest, LogitsAreTheSameBitsInAnyBatchAndOnAnyThreads) {
       session->Append(inputs, std::span(logits).first(inputs.size() * vocab_size));
       for (size_t row = 0; row < inputs.size(); ++row) {
         const size_t slot = inputs[row].slot;
-        const Logits alone = LogitsOf(*alone_model, {ids[slot].begin(), ids[slot].begin() + static_cast<std::ptrdiff_t>(done[slot])}, 1);
+        const Logits alone =
+            LogitsOf(*alone_model, {ids[slot].begin(), ids[slot].begin() + static_cast<std::ptrdiff_t>(done[slot])}, 1);
         const std::vector<float> got(logits.begin() + static_cast<std::ptrdiff_t>(row * vocab_size),
                                      logits.begin() + static_cast<std::ptrdiff_t>((row + 1) * vocab_size));
         EXPECT_EQ(got, alone.back()) << "threads " << threads << " slot " << slot << " length " << done[slot];
@@ -111,7 +107,7 @@ TEST_P(CpuModelTest, LogitsAreTheSameBitsInAnyBatchAndOnAnyThreads) {
 }
 
 TEST_P(CpuModelTest, AResetSlotStartsAnew) {
-  const auto model = Load(GetParam(), 1);
+  const auto model = Load(1);
   const auto vocab_size = static_cast<size_t>(model->config().vocab_size);
   const auto session = model->NewSession(2);
   const std::vector<int32_t> ids = {3, 1, 4, 1, 5};
@@ -124,7 +120,82 @@ TEST_P(CpuModelTest, AResetSlotStartsAnew) {
   EXPECT_EQ(first, second);
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, CpuModelTest, ::testing::Values("tied", "untied"),
+INSTANTIATE_TEST_SUITE_P(Models, CpuModelTest,
+                         ::testing::Combine(::testing::Values("tied", "untied"),
+                                            ::testing::Values(Precision::kF32, Precision::kBf16, Precision::kInt8)),
+                         [](const auto& param) {
+                           return std::string(std::get<0>(param.param)) + "_" +
+                                  std::string(ToString(std::get<1>(param.param)));
+                         });
+
+class GoldenTest : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(GoldenTest, GivesTheLogitsOfHuggingFace) {
+  std::ifstream file(kModels / GetParam() / "logits.json");
+  const auto golden = nlohmann::json::parse(file);
+  const auto ids = golden["ids"].get<std::vector<int32_t>>();
+  const auto model = Load(GetParam(), 1);
+  const Logits logits = LogitsOf(*model, ids, 1);
+  for (size_t i = 0; i < ids.size(); ++i) {
+    for (size_t id = 0; id < logits[i].size(); ++id) {
+      // Sums of up to 30 products of size 1 in another order, twice a layer: some 100 roundings of 2^-24 at
+      // values up to 10, and the golden's six decimals.
+      EXPECT_NEAR(logits[i][id], golden["logits"][i][id].get<float>(), 1e-4) << "position " << i << " id " << id;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, GoldenTest, ::testing::Values("tied", "untied"),
+                         [](const auto& model) { return std::string(model.param); });
+
+class StoredPrecisionTest : public ::testing::TestWithParam<const char*> {
+ protected:
+  /// The test model in other bits on disk.
+  ModelDirectory Quantized(TensorType type) {
+    const auto source = ModelDirectory::Open(kModels / GetParam());
+    CONTINUO_CHECK(source.ok());
+    CONTINUO_CHECK(QuantizeModel(*source, type, folder_.path() / "model").ok());
+    auto directory = ModelDirectory::Open(folder_.path() / "model");
+    CONTINUO_CHECK(directory.ok());
+    return std::move(*directory);
+  }
+  const std::vector<int32_t> ids_ = {3, 1, 4, 1, 5, 9, 2, 6};
+  TemporaryFolder folder_;
+};
+
+TEST_P(StoredPrecisionTest, ADirectoryIsComputedInWhatItIsStoredIn) {
+  for (const auto& [type, precision] :
+       {std::pair(TensorType::kBf16, Precision::kBf16), std::pair(TensorType::kU8, Precision::kInt8)}) {
+    std::unique_ptr<LanguageModel> stored;
+    std::unique_ptr<LanguageModel> as_f32;
+    {
+      const ModelDirectory directory = Quantized(type);
+      stored = std::move(*LoadCpuModel(directory, {1}));
+      as_f32 = std::move(*LoadCpuModel(directory, {1, Precision::kF32}));
+    }  // the weights outlive the directory
+    const Logits logits = LogitsOf(*stored, ids_, 1);
+    EXPECT_NE(logits, LogitsOf(*as_f32, ids_, 1));
+    const auto again = ModelDirectory::Open(folder_.path() / "model");
+    EXPECT_EQ(logits, LogitsOf(**LoadCpuModel(*again, {1, precision}), ids_, 1));
+  }
+}
+
+TEST_P(StoredPrecisionTest, AnInt8DirectoryGivesWhatRoundingAtLoadGives) {
+  // Embeddings and norms are bf16 on disk: so round first to bf16, then to int8, and compare from there.
+  ModelDirectory bf16 = Quantized(TensorType::kBf16);
+  const Logits loaded = LogitsOf(**LoadCpuModel(bf16, {1, Precision::kInt8}), ids_, 1);
+  const fs::path second = folder_.path() / "second";
+  ASSERT_TRUE(QuantizeModel(bf16, TensorType::kU8, second).ok());
+  const auto int8 = ModelDirectory::Open(second);
+  ASSERT_TRUE(int8.ok()) << int8.error().message;
+  EXPECT_EQ(LogitsOf(**LoadCpuModel(*int8, {1}), ids_, 1), loaded);
+  // And what is int8 already stays as it is.
+  const fs::path third = folder_.path() / "third";
+  ASSERT_TRUE(QuantizeModel(*int8, TensorType::kU8, third).ok());
+  EXPECT_EQ(ModelDirectory::Open(third)->WeightsSha256(), int8->WeightsSha256());
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, StoredPrecisionTest, ::testing::Values("tied", "untied"),
                          [](const auto& model) { return std::string(model.param); });
 
 }  // namespace

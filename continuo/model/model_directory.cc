@@ -1,13 +1,13 @@
 #include "continuo/model/model_directory.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "continuo/core/hash.h"
+#include "continuo/model/half.h"
 
 namespace continuo {
 namespace {
@@ -19,6 +19,7 @@ constexpr const char* kWeightsFile = "model.safetensors";
 constexpr const char* kIndexFile = "model.safetensors.index.json";
 constexpr const char* kVocabHash = "vocab_sha256";
 constexpr std::string_view kPrefix = "transformer.";
+constexpr const char* kHead = "lm_head.weight";
 constexpr uint64_t kMaxTextBytes = uint64_t{1} << 26;
 
 /// The files that hold the weights: one, or those that the index lists.
@@ -52,36 +53,19 @@ std::string FullName(const std::string& name) {
   if (name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias")) {
     return {};
   }
-  return name.starts_with(kPrefix) || name == "lm_head.weight" ? name : std::string(kPrefix) + name;
+  return name.starts_with(kPrefix) || name.starts_with(kHead) ? name : std::string(kPrefix) + name;
 }
 
 bool IsFloat(TensorType type) {
   return type == TensorType::kF32 || type == TensorType::kF16 || type == TensorType::kBf16;
 }
 
+Error NotANumber(const fs::path& directory, std::string_view tensor, float value, std::ptrdiff_t index) {
+  return MakeError("{}: tensor '{}' holds {} at index {}, expected numbers", (directory / kWeightsFile).string(), tensor,
+                   std::isnan(value) ? "NaN" : "infinity", index);
+}
+
 }  // namespace
-
-float Bf16ToFloat(uint16_t bits) { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
-
-float F16ToFloat(uint16_t bits) {
-  const uint32_t sign = static_cast<uint32_t>(bits & 0x8000) << 16;
-  const uint32_t exponent = bits >> 10 & 0x1f;
-  const uint32_t mantissa = bits & 0x3ff;
-  if (exponent == 0) {
-    const float magnitude = std::ldexp(static_cast<float>(mantissa), -24);
-    return sign != 0 ? -magnitude : magnitude;
-  }
-  const uint32_t wide = exponent == 31 ? 255 : exponent + 112;
-  return std::bit_cast<float>(sign | wide << 23 | mantissa << 13);
-}
-
-uint16_t FloatToBf16(float value) {
-  const auto bits = std::bit_cast<uint32_t>(value);
-  if (std::isnan(value)) {
-    return static_cast<uint16_t>(bits >> 16 | 0x40);
-  }
-  return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
 
 std::vector<WeightShape> Gpt2WeightShapes(const Gpt2Config& config) {
   const int64_t width = config.width;
@@ -113,6 +97,25 @@ std::vector<WeightShape> Gpt2WeightShapes(const Gpt2Config& config) {
   return shapes;
 }
 
+std::vector<MatrixShape> Gpt2Matrices(const Gpt2Config& config) {
+  const auto width = static_cast<size_t>(config.width);
+  const auto inner = static_cast<size_t>(config.mlp_width());
+  std::vector<MatrixShape> matrices;
+  for (int64_t layer = 0; layer < config.layers; ++layer) {
+    const auto add = [&](std::string_view name, size_t inputs, size_t outputs) {
+      matrices.push_back({fmt::format("transformer.h.{}.{}.weight", layer, name), {inputs, outputs}, false});
+    };
+    add("attn.c_attn", width, 3 * width);
+    add("attn.c_proj", width, width);
+    add("mlp.c_fc", width, inner);
+    add("mlp.c_proj", inner, width);
+  }
+  matrices.push_back({kHead, {width, static_cast<size_t>(config.vocab_size)}, true});
+  return matrices;
+}
+
+std::string ScalesName(std::string_view matrix) { return std::string(matrix) + ".scales"; }
+
 Result<ModelDirectory> ModelDirectory::Open(const fs::path& path) {
   std::error_code code;
   if (!fs::is_directory(path, code)) {
@@ -127,8 +130,9 @@ Result<ModelDirectory> ModelDirectory::Open(const fs::path& path) {
   CONTINUO_ASSIGN(const std::vector<fs::path> files, WeightFiles(path));
   std::map<std::string, std::string> home;  // the file of each weight
   for (const fs::path& file : files) {
-    CONTINUO_ASSIGN(MappedFile mapped, MappedFile::Open(file));
-    CONTINUO_ASSIGN(Safetensors parsed, ParseSafetensors(mapped.bytes(), file.string()));
+    CONTINUO_ASSIGN(MappedFile opened, MappedFile::Open(file));
+    const auto mapped = std::make_shared<const MappedFile>(std::move(opened));
+    CONTINUO_ASSIGN(Safetensors parsed, ParseSafetensors(mapped->bytes(), file.string()));
     if (const auto hash = parsed.metadata.find(kVocabHash); hash != parsed.metadata.end()) {
       model.vocab_sha256_ = hash->second;
     }
@@ -140,40 +144,78 @@ Result<ModelDirectory> ModelDirectory::Open(const fs::path& path) {
       if (!home.emplace(name, file.string()).second) {
         return MakeError("{}: holds '{}', which {} holds too", file.string(), name, home[name]);
       }
-      model.weights_.emplace(name, std::move(tensor));
+      model.weights_.emplace(name, Weight{std::move(tensor), mapped});
     }
-    model.files_.push_back(std::move(mapped));
+    model.files_.push_back(mapped);
   }
 
   std::set<std::string> known;
+  for (const MatrixShape& matrix : Gpt2Matrices(model.config_)) {
+    const auto values = model.weights_.find(matrix.name);
+    if (values == model.weights_.end() || values->second.tensor.type != TensorType::kU8) {
+      continue;
+    }
+    const std::string scales_name = ScalesName(matrix.name);
+    known.insert({matrix.name, scales_name});
+    if (values->second.tensor.shape != matrix.layout.value_shape()) {
+      return MakeError("{}: tensor '{}' is {}, expected U8 [{}] by {}", home[matrix.name], matrix.name,
+                       values->second.tensor.Describe(), fmt::join(matrix.layout.value_shape(), ", "),
+                       config_file.string());
+    }
+    const auto scales = model.weights_.find(scales_name);
+    if (scales == model.weights_.end()) {
+      return MakeError("{}: has no tensor '{}', which U8 weights need", home[matrix.name], scales_name);
+    }
+    if (scales->second.tensor.type != TensorType::kBf16 ||
+        scales->second.tensor.shape != matrix.layout.scale_shape()) {
+      return MakeError("{}: tensor '{}' is {}, expected BF16 [{}] by {}", home[scales_name], scales_name,
+                       scales->second.tensor.Describe(), fmt::join(matrix.layout.scale_shape(), ", "),
+                       config_file.string());
+    }
+  }
   for (const WeightShape& expected : Gpt2WeightShapes(model.config_)) {
-    known.insert(expected.name);
+    if (!known.insert(expected.name).second) {
+      continue;  // in 8 bits
+    }
     const auto found = model.weights_.find(expected.name);
     if (found == model.weights_.end()) {
       return MakeError("{}: has no tensor '{}'", files.front().string(), expected.name);
     }
-    if (!IsFloat(found->second.type) || found->second.shape != expected.shape) {
+    const Tensor& tensor = found->second.tensor;
+    if (!IsFloat(tensor.type) || tensor.shape != expected.shape) {
       return MakeError("{}: tensor '{}' is {}, expected F32, F16 or BF16 [{}] by {}", home[expected.name], expected.name,
-                       found->second.Describe(), fmt::join(expected.shape, ", "), config_file.string());
+                       tensor.Describe(), fmt::join(expected.shape, ", "), config_file.string());
     }
   }
-  for (const auto& [name, tensor] : model.weights_) {
+  for (const auto& [name, weight] : model.weights_) {
     // Some files hold the tied head a second time.
-    if (!known.contains(name) && name != "lm_head.weight") {
+    if (!known.contains(name) && name != kHead) {
       return MakeError("{}: holds '{}', which a GPT-2 of {} doesn't have", home[name], name, config_file.string());
     }
   }
   return model;
 }
 
+TensorType ModelDirectory::matrix_type() const {
+  return weights_.at("transformer.h.0.mlp.c_fc.weight").tensor.type;
+}
+
 Result<std::vector<float>> ModelDirectory::ReadWeight(const std::string& name) const {
   const auto found = weights_.find(name);
   CONTINUO_CHECK(found != weights_.end());
-  const Tensor& tensor = found->second;
-  std::vector<float> values(static_cast<size_t>(tensor.element_count()));
-  if (tensor.type == TensorType::kF32) {
+  const Tensor& tensor = found->second.tensor;
+  std::vector<float> values;
+  if (tensor.type == TensorType::kU8) {
+    const std::vector<MatrixShape> matrices = Gpt2Matrices(config_);
+    const auto matrix = std::find_if(matrices.begin(), matrices.end(), [&](const auto& m) { return m.name == name; });
+    CONTINUO_CHECK(matrix != matrices.end());
+    CONTINUO_ASSIGN(const std::vector<uint16_t> scales, ReadScales(name));
+    values = DequantizeInt8(tensor.bytes, scales, matrix->layout, matrix->transposed);
+  } else if (tensor.type == TensorType::kF32) {
+    values.resize(static_cast<size_t>(tensor.element_count()));
     std::memcpy(values.data(), tensor.bytes.data(), tensor.bytes.size());
   } else {
+    values.resize(static_cast<size_t>(tensor.element_count()));
     for (size_t i = 0; i < values.size(); ++i) {
       uint16_t bits = 0;
       std::memcpy(&bits, tensor.bytes.data() + 2 * i, sizeof(bits));
@@ -182,10 +224,32 @@ Result<std::vector<float>> ModelDirectory::ReadWeight(const std::string& name) c
   }
   const auto bad = std::find_if(values.begin(), values.end(), [](float value) { return !std::isfinite(value); });
   if (bad != values.end()) {
-    return MakeError("{}: tensor '{}' holds {} at index {}, expected numbers", (path_ / kWeightsFile).string(), name,
-                     std::isnan(*bad) ? "NaN" : "infinity", bad - values.begin());
+    return NotANumber(path_, name, *bad, bad - values.begin());
   }
   return values;
+}
+
+Result<std::vector<uint16_t>> ModelDirectory::ReadScales(const std::string& matrix) const {
+  const std::string name = ScalesName(matrix);
+  const Tensor& tensor = weights_.at(name).tensor;
+  std::vector<uint16_t> scales(static_cast<size_t>(tensor.element_count()));
+  std::memcpy(scales.data(), tensor.bytes.data(), tensor.bytes.size());
+  // All bits of the exponent set: infinity or NaN.
+  constexpr uint16_t kExponent = 0x7f80;
+  const auto bad = std::find_if(scales.begin(), scales.end(), [](uint16_t s) { return (s & kExponent) == kExponent; });
+  if (bad != scales.end()) {
+    return NotANumber(path_, name, Bf16ToFloat(*bad), bad - scales.begin());
+  }
+  return scales;
+}
+
+Result<std::optional<ModelDirectory::Int8View>> ModelDirectory::FindInt8(const MatrixShape& matrix) const {
+  const auto found = weights_.find(matrix.name);
+  if (found == weights_.end() || found->second.tensor.type != TensorType::kU8) {
+    return std::optional<Int8View>();
+  }
+  CONTINUO_ASSIGN(std::vector<uint16_t> scales, ReadScales(matrix.name));
+  return std::optional<Int8View>(Int8View{found->second.tensor.bytes, std::move(scales), found->second.file});
 }
 
 Result<std::optional<std::string>> ModelDirectory::ReadText(std::string_view file) const {
@@ -199,8 +263,8 @@ Result<std::optional<std::string>> ModelDirectory::ReadText(std::string_view fil
 
 std::string ModelDirectory::WeightsSha256() const {
   Sha256 hash;
-  for (const MappedFile& file : files_) {
-    hash.Update(file.bytes());
+  for (const std::shared_ptr<const MappedFile>& file : files_) {
+    hash.Update(file->bytes());
   }
   return hash.FinishHex();
 }

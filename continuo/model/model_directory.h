@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -11,6 +12,7 @@
 #include "continuo/core/file.h"
 #include "continuo/core/result.h"
 #include "continuo/model/gpt2_config.h"
+#include "continuo/model/int8_matrix.h"
 #include "continuo/model/safetensors.h"
 
 namespace continuo {
@@ -24,8 +26,22 @@ struct WeightShape {
 /// Face's Conv1D; wte is [vocab_size, width], wpe [context_length, width]; lm_head [vocab_size, width], only where it isn't tied.
 std::vector<WeightShape> Gpt2WeightShapes(const Gpt2Config& config);
 
+/// A weight that is a matrix product's: those of blocks, and the head. Their outputs are a model's bulk.
+struct MatrixShape {
+  std::string name;
+  Int8Layout layout;  // its inputs and outputs
+  bool transposed;    // lies as [outputs, inputs] in a file of floats
+};
+
+/// The matrices of a GPT-2 in the order in which they are read, the head last: lm_head.weight, whether tied or not.
+std::vector<MatrixShape> Gpt2Matrices(const Gpt2Config& config);
+
+/// The name of the tensor that holds an 8-bit matrix's scales.
+std::string ScalesName(std::string_view matrix);
+
 /// A Hugging Face GPT-2 directory: config.json, and model.safetensors or the files that
-/// model.safetensors.index.json lists, in F32, F16 or BF16. Names may lack the prefix "transformer.". Immutable.
+/// model.safetensors.index.json lists, in F32, F16 or BF16. Names may lack the prefix "transformer.". Matrices may be in
+/// 8 bits, as Int8Layout lays them out (docs/formats/model.md). Immutable.
 class ModelDirectory {
  public:
   /// Maps the weights and checks that each is there with the shape that the configuration asks for. Fails naming the
@@ -36,8 +52,21 @@ class ModelDirectory {
   const std::filesystem::path& path() const { return path_; }
   const Gpt2Config& config() const { return config_; }
 
-  /// One weight by its full name, as float. Fails on NaN and infinity, naming the tensor and the index.
+  /// What most of the weights are stored as: kU8 if matrices are in 8 bits, else the type of the first block's.
+  TensorType matrix_type() const;
+
+  /// One weight by its full name, as float; a matrix in 8 bits is multiplied out. The head of a tied model is read by the
+  /// name of the tokens' table. Fails on NaN and infinity, naming the tensor and the index.
   Result<std::vector<float>> ReadWeight(const std::string& name) const;
+
+  /// A matrix in 8 bits where the file is mapped.
+  struct Int8View {
+    std::span<const uint8_t> values;
+    std::vector<uint16_t> scales;
+    std::shared_ptr<const MappedFile> file;  // keeps the values
+  };
+  /// The matrix if the directory holds it in 8 bits. Fails on scales that are NaN or infinite.
+  Result<std::optional<Int8View>> FindInt8(const MatrixShape& matrix) const;
 
   /// A text file of the directory (tokenizer.json, generation.json), if it is there.
   Result<std::optional<std::string>> ReadText(std::string_view file) const;
@@ -53,11 +82,17 @@ class ModelDirectory {
   std::filesystem::path path_;
   Gpt2Config config_;
   std::string vocab_sha256_;
-  std::vector<MappedFile> files_;
-  std::map<std::string, Tensor> weights_;  // by full name
+  struct Weight {
+    Tensor tensor;
+    std::shared_ptr<const MappedFile> file;
+  };
+  Result<std::vector<uint16_t>> ReadScales(const std::string& matrix) const;
+  std::vector<std::shared_ptr<const MappedFile>> files_;
+  std::map<std::string, Weight> weights_;  // by full name
 };
 
-/// What a model directory is written from. Weights are those of Gpt2WeightShapes, in any of F32, F16, BF16.
+/// What a model directory is written from. Weights are those of Gpt2WeightShapes, in any of F32, F16, BF16; matrices may be
+/// in 8 bits, with their scales.
 struct ModelFiles {
   Gpt2Config config;
   std::vector<Tensor> weights;
@@ -70,11 +105,5 @@ Status WriteModelFiles(const ModelFiles& model, const std::filesystem::path& dir
 
 /// Writes a model directory that appears whole or not at all.
 Status WriteModelDirectory(const ModelFiles& model, const std::filesystem::path& directory);
-
-/// Half-precision numbers as float, exactly.
-float Bf16ToFloat(uint16_t bits);
-float F16ToFloat(uint16_t bits);
-/// The nearest bf16, halves to even. NaN stays NaN.
-uint16_t FloatToBf16(float value);
 
 }  // namespace continuo

@@ -3,12 +3,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
 
 #include "continuo/core/test_files.h"
+#include "continuo/model/half.h"
+#include "continuo/model/quantize_model.h"
 
 namespace continuo {
 namespace {
@@ -139,6 +142,89 @@ TEST_F(ModelDirectoryTest, AWeightThatIsNoNumberIsNamedWithItsIndex) {
   EXPECT_THAT(model->ReadWeight("transformer.wpe.weight").error().message,
               HasSubstr("'transformer.wpe.weight' holds NaN at index 7"));
   EXPECT_THAT(model->ReadWeight("transformer.ln_f.bias").error().message, HasSubstr("infinity at index 0"));
+}
+
+/// The same model with its matrices in 8 bits, to be spoiled.
+class Int8DirectoryTest : public ModelDirectoryTest {
+ protected:
+  Int8DirectoryTest() {
+    Write(Files());
+    const auto model = ModelDirectory::Open(path());
+    CONTINUO_CHECK(model.ok());
+    CONTINUO_CHECK(QuantizeModel(*model, TensorType::kU8, int8_path()).ok());
+    const auto bytes = ReadFile(int8_path() / "model.safetensors");
+    CONTINUO_CHECK(bytes.ok());
+    bytes_ = *bytes;
+    files_.config = config_;
+    files_.weights = ParseSafetensors(bytes_, "x")->tensors;
+  }
+  fs::path int8_path() const { return folder_.path() / "int8"; }
+  Tensor& Find(const std::string& name) {
+    return *std::find_if(files_.weights.begin(), files_.weights.end(), [&](const Tensor& t) { return t.name == name; });
+  }
+  std::vector<uint8_t> bytes_;
+  ModelFiles files_;
+  const std::string expand_ = "transformer.h.1.mlp.c_fc.weight";
+};
+
+TEST_F(Int8DirectoryTest, HoldsMatricesInEightBitsOnCacheLines) {
+  const auto model = ModelDirectory::Open(int8_path());
+  ASSERT_TRUE(model.ok()) << model.error().message;
+  EXPECT_EQ(model->matrix_type(), TensorType::kU8);
+  for (const MatrixShape& matrix : Gpt2Matrices(config_)) {
+    const auto view = model->FindInt8(matrix);
+    ASSERT_TRUE(view.ok() && *view) << matrix.name;
+    EXPECT_EQ(reinterpret_cast<uintptr_t>((*view)->values.data()) % 64, 0U);
+    const bool head = matrix.name == "lm_head.weight";
+    const std::vector<float>& exact = values_[head ? "transformer.wte.weight" : matrix.name];
+    const std::vector<float> rounded = *model->ReadWeight(matrix.name);
+    ASSERT_EQ(rounded.size(), exact.size());
+    const float largest = *std::max_element(exact.begin(), exact.end());
+    for (size_t i = 0; i < exact.size(); ++i) {
+      EXPECT_NEAR(rounded[i], exact[i], largest / 127.0F * 0.51F) << matrix.name;
+    }
+  }
+  EXPECT_EQ(model->ReadWeight("transformer.wpe.weight")->front(), values_["transformer.wpe.weight"].front());
+}
+
+TEST_F(Int8DirectoryTest, MisshapenValuesAndScalesAreNamed) {
+  const Tensor values = Find(expand_);
+  Find(expand_).shape = {1, 1, 16, 4, 32};
+  Write(files_);
+  EXPECT_THAT(OpenError(), HasSubstr("'" + expand_ + "' is U8 [1, 1, 16, 4, 32], expected U8 [1, 1, 16, 32, 4]"));
+
+  Find(expand_) = values;
+  Tensor& scales = Find(expand_ + ".scales");
+  const Tensor right = scales;
+  scales.type = TensorType::kF16;
+  Write(files_);
+  EXPECT_THAT(OpenError(), HasSubstr(".scales' is F16 [1, 1, 32], expected BF16 [1, 1, 32]"));
+
+  scales = right;
+  scales.name = expand_ + ".scale";
+  Write(files_);
+  EXPECT_THAT(OpenError(), HasSubstr("has no tensor '" + expand_ + ".scales'"));
+}
+
+TEST_F(Int8DirectoryTest, ScalesWithoutValuesAreForeign) {
+  const std::vector<uint8_t> bytes(16 * 4 * 2);
+  Tensor& values = Find(expand_);
+  values = {expand_, TensorType::kBf16, {4, 16}, bytes};
+  Write(files_);
+  EXPECT_THAT(OpenError(), HasSubstr("holds '" + expand_ + ".scales', which a GPT-2"));
+}
+
+TEST_F(Int8DirectoryTest, AScaleThatIsNoNumberIsNamed) {
+  for (const uint16_t bits : {0x7f80, 0xff80, 0x7fc0}) {
+    std::vector<uint8_t> bytes(64);
+    std::memcpy(bytes.data() + 6, &bits, 2);
+    Find(expand_ + ".scales").bytes = bytes;
+    Write(files_);
+    const auto model = ModelDirectory::Open(path());
+    ASSERT_TRUE(model.ok()) << model.error().message;
+    EXPECT_THAT(model->ReadWeight(expand_).error().message, HasSubstr(expand_ + ".scales' holds"));
+    EXPECT_THAT(model->FindInt8({expand_, {4, 16}, false}).error().message, HasSubstr("at index 3"));
+  }
 }
 
 TEST_F(ModelDirectoryTest, MissingFilesAreNamed) {

@@ -16,6 +16,7 @@ static_assert(std::endian::native == std::endian::little, "tensors are used in p
 
 // The limit of the reference implementation (safetensors/src/tensor.rs, MAX_HEADER_SIZE).
 constexpr uint64_t kMaxHeaderBytes = 100'000'000;
+constexpr size_t kDataAlignment = 64;  // the reference implementation's is 8, which this is a multiple of
 
 struct TypeName {
   TensorType type;
@@ -151,7 +152,8 @@ std::vector<uint8_t> SerializeSafetensors(std::span<const Tensor> tensors,
     offset += size;
   }
   std::string text = header.dump();
-  text.append((8 - text.size() % 8) % 8, ' ');  // data begins on a multiple of 8 bytes
+  // Data begins on a cache line, so that tensors of whole cache lines can be used where they are mapped.
+  text.append((kDataAlignment - (8 + text.size()) % kDataAlignment) % kDataAlignment, ' ');
   std::vector<uint8_t> bytes(8 + text.size() + offset);
   const uint64_t length = text.size();
   std::memcpy(bytes.data(), &length, 8);

@@ -1,0 +1,164 @@
+#include "continuo/infer/attention.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+#include "continuo/core/rng.h"
+#include "continuo/infer/kernels.h"
+#include "continuo/infer/target_test.h"
+#include "continuo/model/half.h"
+
+namespace continuo {
+namespace {
+
+std::vector<float> RandomFloats(size_t count, uint64_t seed) {
+  Rng rng(seed, 0);
+  std::vector<float> values(count);
+  for (float& value : values) {
+    value = static_cast<float>(rng.NextBelow(2001)) / 1000.0F - 1.0F;
+  }
+  return values;
+}
+
+/// Keys and values of `length` positions in a cache of more, whose other bytes are NaN.
+struct Cache {
+  Cache(size_t length, size_t head_dim, bool bf16)
+      : layout(length + 20, head_dim, bf16),
+        keys(RandomFloats(length * head_dim, 1)),
+        values(RandomFloats(length * head_dim, 2)),
+        key_bytes(layout.key_bytes()),
+        value_bytes(layout.value_bytes()) {
+    std::fill_n(key_bytes.data(), key_bytes.size(), uint8_t{0xff});
+    std::fill_n(value_bytes.data(), value_bytes.size(), uint8_t{0xff});
+    for (size_t t = 0; t < length; ++t) {
+      StoreInCache(layout, keys.data() + t * head_dim, values.data() + t * head_dim, t, key_bytes.data(),
+                   value_bytes.data());
+    }
+    if (bf16) {
+      for (std::vector<float>* list : {&keys, &values}) {
+        std::transform(list->begin(), list->end(), list->begin(), [](float x) { return Bf16ToFloat(FloatToBf16(x)); });
+      }
+    }
+  }
+  HeadCacheLayout layout;
+  std::vector<float> keys;  // as the cache holds them
+  std::vector<float> values;
+  AlignedBytes key_bytes;
+  AlignedBytes value_bytes;
+};
+
+class AttentionTest : public ::testing::TestWithParam<bool> {};
+
+TEST_P(AttentionTest, IsTheSoftmaxOfTheScoresTimesTheValues) {
+  for (const size_t head_dim : {1U, 2U, 10U, 15U, 16U, 17U, 64U, 80U}) {
+    for (const size_t length : {1U, 2U, 15U, 16U, 17U, 64U, 100U}) {
+      const Cache cache(length, head_dim, GetParam());
+      const std::vector<float> query = RandomFloats(head_dim, 3);
+      std::vector<double> weights(length);
+      double sum = 0.0;
+      for (size_t t = 0; t < length; ++t) {
+        double score = 0.0;
+        for (size_t d = 0; d < head_dim; ++d) {
+          score += static_cast<double>(query[d]) * cache.keys[t * head_dim + d];
+        }
+        weights[t] = std::exp(score / std::sqrt(static_cast<double>(head_dim)));
+        sum += weights[t];
+      }
+      OnEachTarget([&] {
+        std::vector<float> scores(length + 64, std::numeric_limits<float>::quiet_NaN());
+        std::vector<float> out(head_dim + 1, 7.0F);
+        Attend(cache.layout, query.data(), cache.key_bytes.data(), cache.value_bytes.data(), length, scores.data(),
+               out.data());
+        for (size_t d = 0; d < head_dim; ++d) {
+          double expected = 0.0;
+          for (size_t t = 0; t < length; ++t) {
+            expected += weights[t] / sum * cache.values[t * head_dim + d];
+          }
+          // Values are at most 1, so that an output moves by at most the relative error of the weights and of the sum:
+          // scores of at most 80 products and roundings of magnitude 80 / sqrt(80), an exp of a few units in the last
+          // place, and sums of 100: less than 80 * 9 + 2 * 100 + 10 roundings of 2^-24.
+          EXPECT_NEAR(out[d], expected, 930.0 * 0x1p-24)
+              << "head_dim " << head_dim << " length " << length << " at " << d;
+        }
+        EXPECT_EQ(out[head_dim], 7.0F);
+      });
+    }
+  }
+}
+
+TEST_P(AttentionTest, OneScoreFarAboveTheOthersTakesAll) {
+  OnEachTarget([&] {
+    constexpr size_t kLength = 33;
+    constexpr size_t kDim = 16;
+    HeadCacheLayout layout(kLength, kDim, GetParam());
+    AlignedBytes keys(layout.key_bytes());
+    AlignedBytes values(layout.value_bytes());
+    for (size_t t = 0; t < kLength; ++t) {
+      StoreInCache(layout, std::vector<float>(kDim, t == 20 ? 1000.0F : -1000.0F).data(),
+                   std::vector<float>(kDim, static_cast<float>(t)).data(), t, keys.data(), values.data());
+    }
+    std::vector<float> scores(kLength + 64);
+    std::vector<float> out(kDim);
+    Attend(layout, std::vector<float>(kDim, 1.0F).data(), keys.data(), values.data(), kLength, scores.data(),
+           out.data());
+    EXPECT_EQ(out, std::vector<float>(kDim, 20.0F));
+  });
+}
+
+INSTANTIATE_TEST_SUITE_P(Caches, AttentionTest, ::testing::Values(false, true),
+                         [](const auto& bf16) { return std::string(bf16.param ? "Bf16" : "F32"); });
+
+TEST(Kernels, LayerNormHasMeanBiasAndDeviationWeight) {
+  for (const size_t width : {1U, 7U, 16U, 30U, 100U}) {
+    std::vector<float> x = RandomFloats(width, 1);
+    const std::vector<float> weight = RandomFloats(width, 2);
+    const std::vector<float> bias = RandomFloats(width, 3);
+    double mean = 0.0;
+    for (const float value : x) {
+      mean += value / static_cast<double>(width);
+    }
+    double variance = 0.0;
+    for (const float value : x) {
+      variance += (value - mean) * (value - mean) / static_cast<double>(width);
+    }
+    OnEachTarget([&] {
+      std::vector<float> y(width);
+      LayerNorm(x.data(), weight.data(), bias.data(), width, 0.01F, y.data());
+      for (size_t i = 0; i < width; ++i) {
+        const double expected = (x[i] - mean) / std::sqrt(variance + 0.01) * weight[i] + bias[i];
+        // The mean is off by at most 100 roundings of values up to 1, which division by a deviation of no less than 0.1
+        // makes ten times larger; the scale by as much again.
+        EXPECT_NEAR(y[i], expected, 2.0 * 1000.0 * 0x1p-24) << "width " << width;
+      }
+    });
+  }
+}
+
+TEST(Kernels, GeluIsTheFormulaAndOfEachValueAlone) {
+  std::vector<float> x;
+  for (int i = -200; i <= 200; ++i) {
+    x.push_back(static_cast<float>(i) / 16.0F);
+  }
+  OnEachTarget([&] {
+    std::vector<float> y = x;
+    Gelu(y.data(), y.size());
+    for (size_t i = 0; i < x.size(); ++i) {
+      const double value = x[i];
+      const double expected =
+          value / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (value + 0.044715 * value * value * value)));
+      // Highway's Tanh is off by up to 4 units in the last place, of values up to 1; times |x| / 2.
+      EXPECT_NEAR(y[i], expected, (8.0 * 0x1p-24) * std::max(1.0, std::abs(value))) << value;
+      float alone = x[i];
+      Gelu(&alone, 1);
+      EXPECT_EQ(y[i], alone);
+    }
+  });
+}
+
+}  // namespace
+}  // namespace continuo

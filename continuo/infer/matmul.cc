@@ -1,0 +1,279 @@
+#include "continuo/infer/matmul.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+
+#include "continuo/core/check.h"
+#include "continuo/infer/kernels.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "continuo/infer/matmul.cc"  // compiled once for each instruction set
+#include "continuo/infer/targets.h"
+
+#include <hwy/foreach_target.h>  // must come before highway.h
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace continuo {
+namespace HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+// At most 16 floats, of which two make a panel.
+using DF = hn::CappedTag<float, 16>;
+using DI = hn::Rebind<int32_t, DF>;
+using VF = hn::Vec<DF>;
+using VI = hn::Vec<DI>;
+
+/// Four signed bytes in each lane of 32 bits.
+#if HWY_TARGET == HWY_SCALAR
+class SignedQuads {
+ public:
+  HWY_INLINE explicit SignedQuads(VI bytes) : bytes_(bytes) {}
+  HWY_INLINE VI Dot(const SignedQuads& other) const {
+    const VI low = hn::Add(hn::Mul(Byte<0>(), other.Byte<0>()), hn::Mul(Byte<1>(), other.Byte<1>()));
+    return hn::Add(low, hn::Add(hn::Mul(Byte<2>(), other.Byte<2>()), hn::Mul(Byte<3>(), other.Byte<3>())));
+  }
+
+ private:
+  template <int kByte>
+  HWY_INLINE VI Byte() const {
+    return hn::ShiftRight<24>(hn::ShiftLeft<24 - 8 * kByte>(bytes_));
+  }
+  VI bytes_;
+};
+#else
+class SignedQuads {
+ public:
+  HWY_INLINE explicit SignedQuads(VI bytes)
+      : even_(hn::ShiftRight<8>(hn::ShiftLeft<8>(hn::BitCast(D16(), bytes)))),
+        odd_(hn::ShiftRight<8>(hn::BitCast(D16(), bytes))) {}
+  /// The sum of the four products. With magnitudes of at most 128 and 127 the sum of two products fits 16 bits.
+  HWY_INLINE VI Dot(const SignedQuads& other) const {
+    const VI pairs = hn::BitCast(DI(), hn::Add(hn::Mul(even_, other.even_), hn::Mul(odd_, other.odd_)));
+    return hn::Add(hn::ShiftRight<16>(hn::ShiftLeft<16>(pairs)), hn::ShiftRight<16>(pairs));
+  }
+
+ private:
+  using D16 = hn::Repartition<int16_t, DI>;
+  hn::Vec<D16> even_;
+  hn::Vec<D16> odd_;
+};
+#endif
+
+/// Two bf16 in 32 bits as floats.
+HWY_INLINE VF FirstOfPair(VI pair) {
+  return hn::BitCast(DF(), hn::ShiftLeft<16>(pair));
+}
+HWY_INLINE VF SecondOfPair(VI pair) {
+  return hn::BitCast(DF(), hn::And(pair, hn::Set(DI(), static_cast<int32_t>(0xffff0000U))));
+}
+
+HWY_INLINE VF LoadBf16(const uint16_t* from) {
+  const hn::Rebind<uint16_t, DF> d16;
+  const hn::Rebind<uint32_t, DF> d32;
+  return hn::BitCast(DF(), hn::ShiftLeft<16>(hn::PromoteTo(d32, hn::LoadU(d16, from))));
+}
+
+/// Writes the sums of rows [row, row + rows) of one panel to y.
+void WritePanel(float* sums, size_t row, size_t rows, const PackedMatrix& w, size_t panel, MatMulMode mode, float* y) {
+  constexpr size_t kWidth = PackedMatrix::kPanelOutputs;
+  const size_t column = panel * kWidth;
+  const size_t columns = std::min(kWidth, w.outputs() - column);
+  if (mode == MatMulMode::kGelu) {
+    Gelu(sums, rows * kWidth);
+  }
+  for (size_t r = 0; r < rows; ++r) {
+    const float* from = sums + r * kWidth;
+    float* to = y + (row + r) * w.outputs() + column;
+    if (mode == MatMulMode::kAdd) {
+      for (size_t c = 0; c < columns; ++c) {
+        to[c] += from[c];
+      }
+    } else {
+      std::copy_n(from, columns, to);
+    }
+  }
+}
+
+namespace plain {
+#define CONTINUO_DOT 0
+#include "continuo/infer/matmul-inl.h"
+#undef CONTINUO_DOT
+}  // namespace plain
+
+#if HWY_TARGET == HWY_AVX3
+HWY_PUSH_ATTRIBUTES(HWY_TARGET_STR ",avx512vnni")
+namespace vnni {
+#define CONTINUO_DOT 1
+#include "continuo/infer/matmul-inl.h"
+#undef CONTINUO_DOT
+}  // namespace vnni
+HWY_POP_ATTRIBUTES
+HWY_PUSH_ATTRIBUTES(HWY_TARGET_STR ",avx512bf16")
+namespace bf16 {
+#define CONTINUO_DOT 2
+#include "continuo/infer/matmul-inl.h"
+#undef CONTINUO_DOT
+}  // namespace bf16
+HWY_POP_ATTRIBUTES
+#endif
+
+void MatMul(const Activations& x, const PackedMatrix& w, size_t first_panel, size_t last_panel, MatMulMode mode,
+            float* y, bool use_vnni, bool use_bf16) {
+  switch (w.precision()) {
+    case Precision::kF32:
+      return plain::MultiplyPanels<plain::F32Kernel>(x, w, first_panel, last_panel, mode, y);
+    case Precision::kBf16:
+#if HWY_TARGET == HWY_AVX3
+      if (use_bf16) {
+        return bf16::MultiplyPanels<bf16::Bf16Kernel>(x, w, first_panel, last_panel, mode, y);
+      }
+#endif
+      return plain::MultiplyPanels<plain::Bf16Kernel>(x, w, first_panel, last_panel, mode, y);
+    case Precision::kInt8:
+#if HWY_TARGET == HWY_AVX3
+      if (use_vnni) {
+        return vnni::MultiplyPanels<vnni::Int8Kernel>(x, w, first_panel, last_panel, mode, y);
+      }
+#endif
+      return plain::MultiplyPanels<plain::Int8Kernel>(x, w, first_panel, last_panel, mode, y);
+  }
+  (void)use_vnni;
+  (void)use_bf16;
+}
+
+/// The nearest bf16 of each, halves to even. NaN stays NaN.
+HWY_INLINE void StoreBf16(VF value, uint16_t* to) {
+  const hn::Rebind<uint32_t, DF> d32;
+  const hn::Rebind<hwy::bfloat16_t, DF> dbf16;
+  const auto bits = hn::BitCast(d32, value);
+  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(d32, 1U));
+  const VF rounded = hn::BitCast(DF(), hn::Add(hn::Add(bits, hn::Set(d32, 0x7fffU)), odd));
+  const VF result = hn::IfThenElse(hn::IsNaN(value), value, rounded);
+  // Takes the upper half of each, which now is exact.
+  hn::StoreU(hn::DemoteTo(dbf16, result), dbf16, reinterpret_cast<hwy::bfloat16_t*>(to));
+}
+
+void PrepareGroupInt8(const float* from, int8_t* to, float* scale, int32_t* offset) {
+  constexpr size_t kGroup = Int8Layout::kGroupInputs;
+  const DF df;
+  const DI di;
+  const hn::Rebind<int8_t, DF> d8;
+  VF largest = hn::Zero(df);
+  for (size_t i = 0; i < kGroup; i += hn::Lanes(df)) {
+    largest = hn::Max(largest, hn::Abs(hn::LoadU(df, from + i)));
+  }
+  const float magnitude = hn::GetLane(hn::MaxOfLanes(df, largest));
+  *scale = magnitude / 127.0F;
+  const VF steps = hn::Set(df, magnitude > 0.0F ? 127.0F / magnitude : 0.0F);
+  VI sum = hn::Zero(di);
+  for (size_t i = 0; i < kGroup; i += hn::Lanes(df)) {
+    const VI nearest = hn::NearestInt(hn::Mul(hn::LoadU(df, from + i), steps));
+    const VI value = hn::Max(hn::Min(nearest, hn::Set(di, 127)), hn::Set(di, -127));
+    sum = hn::Add(sum, value);
+    hn::StoreU(hn::DemoteTo(d8, value), d8, to + i);
+  }
+  *offset = -128 * hn::GetLane(hn::SumOfLanes(di, sum));
+}
+
+void PrepareRows(Activations& x, size_t first, size_t last) {
+  constexpr size_t kGroup = Int8Layout::kGroupInputs;
+  if (x.precision() == Precision::kF32) {
+    return;
+  }
+  HWY_ALIGN float padded[kGroup];
+  for (size_t row = first; row < last; ++row) {
+    for (size_t group = 0; group < x.groups(); ++group) {
+      const float* from = x.f32(row) + group * kGroup;
+      if ((group + 1) * kGroup > x.inputs()) {
+        const size_t count = x.inputs() - group * kGroup;
+        std::copy_n(from, count, padded);
+        std::fill(padded + count, padded + kGroup, 0.0F);
+        from = padded;
+      }
+      if (x.precision() == Precision::kInt8) {
+        PrepareGroupInt8(from, x.int8(row) + group * kGroup, x.scales(row) + group, x.offsets(row) + group);
+      } else {
+        for (size_t i = 0; i < kGroup; i += hn::Lanes(DF())) {
+          StoreBf16(hn::LoadU(DF(), from + i), x.bf16(row) + group * kGroup + i);
+        }
+      }
+    }
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace continuo
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace continuo {
+
+HWY_EXPORT(MatMul);
+HWY_EXPORT(PrepareRows);
+
+namespace {
+
+bool CpuHasVnni() {
+#if HWY_ARCH_X86
+  return __builtin_cpu_supports("avx512vnni") != 0;
+#else
+  return false;
+#endif
+}
+
+bool CpuHasBf16() {
+#if HWY_ARCH_X86
+  return __builtin_cpu_supports("avx512bf16") != 0;
+#else
+  return false;
+#endif
+}
+
+std::atomic<bool> use_vnni = CpuHasVnni();
+std::atomic<bool> use_bf16 = CpuHasBf16();
+
+}  // namespace
+
+void Activations::Reset(Precision precision, const float* x, size_t rows, size_t inputs) {
+  precision_ = precision;
+  f32_ = x;
+  rows_ = rows;
+  inputs_ = inputs;
+  if (precision == Precision::kBf16) {
+    values_.Reserve(rows * padded_inputs() * sizeof(uint16_t));
+  } else if (precision == Precision::kInt8) {
+    values_.Reserve(rows * padded_inputs());
+    scales_.Reserve(rows * groups() * sizeof(float));
+    offsets_.Reserve(rows * groups() * sizeof(int32_t));
+  }
+}
+
+void PrepareRows(Activations& x, size_t first, size_t last) {
+  HWY_DYNAMIC_DISPATCH(PrepareRows)(x, first, last);
+}
+
+void MatMul(const Activations& x, const PackedMatrix& w, size_t first_panel, size_t last_panel, MatMulMode mode,
+            float* y) {
+  CONTINUO_CHECK(x.precision() == w.precision() && x.inputs() == w.inputs() && last_panel <= w.panels());
+  HWY_DYNAMIC_DISPATCH(MatMul)
+  (x, w, first_panel, last_panel, mode, y, use_vnni.load(std::memory_order_relaxed),
+   use_bf16.load(std::memory_order_relaxed));
+}
+
+void AllowDotInstructions(bool allow) {
+  use_vnni = allow && CpuHasVnni();
+  use_bf16 = allow && CpuHasBf16();
+}
+
+const char* DotInstructions() {
+  if (std::string_view(KernelTargetName()) != "AVX3") {
+    return "";
+  }
+  return use_vnni ? use_bf16 ? "VNNI, BF16" : "VNNI" : use_bf16 ? "BF16" : "";
+}
+
+}  // namespace continuo
+#endif  // HWY_ONCE
