@@ -53,14 +53,24 @@ class BarStream {
 
 struct GenerateFlags : GenerationFlags {
   bool stream = false;
+  std::string chords;
 };
 
 Status RunGenerate(const GenerateFlags& flags, const AppContext& context) {
   if (flags.stream && flags.options.retries > 0) {
     return MakeError("--stream and --retries: bars that were written out can't be taken back");
   }
-  CONTINUO_ASSIGN(const LoadedModel model, LoadModel(flags));
   GenerationOptions options = flags.options;
+  if (!flags.chords.empty()) {
+    CONTINUO_ASSIGN(options.plan.chords, ParseChordPlan(flags.chords));
+  }
+  CONTINUO_ASSIGN(const LoadedModel model, LoadModel(flags));
+  if (!options.plan.empty()) {  // said before anything is written
+    const Result<PlanTable> plan = PlanTable::Create(options.plan, *model.tokenizer);
+    if (!plan.ok()) {
+      return plan.error();
+    }
+  }
   CONTINUO_ASSIGN(options.sampling, ChooseSampling(flags, model));
   CONTINUO_TRY(CheckGenerationOptions(options));
   const fs::path folder = flags.output;
@@ -106,6 +116,10 @@ void AddGenerateCommand(CLI::App& app, AppContext& context) {
       "  continuo generate --count 64 --keep 8 --rank nll -o out/best");
   auto flags = std::make_shared<GenerateFlags>();
   command->add_option("--bars", flags->options.bars, "bars of each piece")->capture_default_str();
+  command->add_option(
+      "--chords", flags->chords,
+      "write over this progression, from its start again to the end: \"C | Am | F G7\" (remichord models)");
+  command->add_option("--bpm", flags->options.plan.bpm, "the tempo, in quarters a minute, throughout");
   command->add_flag(
       "--stream", flags->stream,
       "print the notes of each bar as soon as it is whole: {\"piece\", \"bars\", \"notes\"}, times in seconds");

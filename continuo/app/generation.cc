@@ -5,50 +5,18 @@
 
 #include "continuo/app/terminal.h"
 #include "continuo/core/file.h"
-#include "continuo/infer/cpu_model.h"
-#include "continuo/model/model_directory.h"
 
 namespace continuo {
-namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-// The settings of the study that the defaults come from: top-k 5, temperature 1.2, repetition penalty 1.2.
-constexpr SamplingOptions kStudySampling = {.temperature = 1.2, .top_k = 5, .repetition_penalty = 1.2};
-
-/// A model's generation.json: an object of numbers, each key one of SamplingOptions.
-Result<SamplingOptions> ParseGenerationSettings(const std::string& text, const std::string& name) {
-  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (json.is_discarded() || !json.is_object()) {
-    return MakeError("{}: is not a JSON object", name);
-  }
-  SamplingOptions sampling = kStudySampling;
-  for (const auto& [key, value] : json.items()) {
-    if (!value.is_number()) {
-      return MakeError("{}: {} is {}, expected a number", name, key, value.type_name());
-    }
-    if (key == "temperature") {
-      sampling.temperature = value;
-    } else if (key == "top_k") {
-      sampling.top_k = value;
-    } else if (key == "top_p") {
-      sampling.top_p = value;
-    } else if (key == "min_p") {
-      sampling.min_p = value;
-    } else if (key == "repetition_penalty") {
-      sampling.repetition_penalty = value;
-    } else {
-      return MakeError("{}: unknown key '{}'", name, key);
-    }
-  }
-  if (const Status status = CheckSamplingOptions(sampling); !status.ok()) {
-    return MakeError("{}: {}", name, status.error().message);
-  }
-  return sampling;
+void AddPrecisionFlag(CLI::App& command, GenerationFlags& flags) {
+  command
+      .add_option("--precision", flags.precision,
+                  "compute in f32, bf16 or int8; if left out, as the weights are stored")
+      ->check(CLI::IsMember({"f32", "bf16", "int8"}));
 }
-
-}  // namespace
 
 void AddGenerationFlags(CLI::App& command, GenerationFlags& flags) {
   command.add_option("--model", flags.model, "a model directory; the model that ships if left out");
@@ -69,6 +37,7 @@ void AddGenerationFlags(CLI::App& command, GenerationFlags& flags) {
       .add_option("--retries", flags.options.retries,
                   "how often a piece that is stuck (silent, repeating one bar, crowded) goes back and tries again")
       ->capture_default_str();
+  AddPrecisionFlag(command, flags);
   const std::string defaults = "; if left out, as the model's generation.json says";
   command.add_option("--temperature", flags.temperature,
                      "0: always the likeliest token; 1: as the model thinks; above: bolder" + defaults);
@@ -81,34 +50,14 @@ void AddGenerationFlags(CLI::App& command, GenerationFlags& flags) {
 }
 
 Result<LoadedModel> LoadModel(const GenerationFlags& flags) {
-  LoadedModel loaded;
-  if (flags.model.empty()) {
-    CONTINUO_ASSIGN(loaded.directory, DefaultModel());
-  } else {
-    loaded.directory = flags.model;
+  CpuModelOptions options;
+  options.threads = flags.threads;
+  options.precision = ParsePrecision(flags.precision);
+  if (!flags.model.empty()) {
+    return LoadModel(flags.model, options);
   }
-  CONTINUO_ASSIGN(const ModelDirectory directory, ModelDirectory::Open(loaded.directory));
-
-  const fs::path tokenizer_file = loaded.directory / "tokenizer.json";
-  CONTINUO_ASSIGN(loaded.tokenizer, Tokenizer::Load(tokenizer_file.string()));
-  const Vocabulary& vocabulary = loaded.tokenizer->vocabulary();
-  if (static_cast<int64_t>(vocabulary.size()) != directory.config().vocab_size) {
-    return MakeError("{}: has {} tokens, but the model beside it was trained with {}", tokenizer_file.string(),
-                     vocabulary.size(), directory.config().vocab_size);
-  }
-  if (!directory.vocab_sha256().empty() && directory.vocab_sha256() != loaded.tokenizer->vocabulary_sha256()) {
-    return MakeError("{}: has another vocabulary than the model beside it was trained with", tokenizer_file.string());
-  }
-
-  loaded.sampling = kStudySampling;
-  CONTINUO_ASSIGN(const std::optional<std::string> settings, directory.ReadText("generation.json"));
-  if (settings) {
-    CONTINUO_ASSIGN(loaded.sampling,
-                    ParseGenerationSettings(*settings, (loaded.directory / "generation.json").string()));
-  }
-  CONTINUO_ASSIGN(loaded.model, LoadCpuModel(directory, {flags.threads}));
-  loaded.weights_sha256 = directory.WeightsSha256();
-  return loaded;
+  CONTINUO_ASSIGN(const fs::path directory, DefaultModel());
+  return LoadModel(directory, options);
 }
 
 Result<SamplingOptions> ChooseSampling(const GenerationFlags& flags, const LoadedModel& model) {

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "continuo/app/command.h"
-#include "continuo/model/language_model.h"
+#include "continuo/compose/compose.h"
 #include "continuo/sample/generate.h"
 
 namespace continuo {
@@ -17,7 +17,8 @@ struct GenerationFlags {
   std::string model;
   std::string output;
   size_t threads = 0;
-  size_t keep = 0;  // of the pieces, those that the model finds likeliest; 0: all
+  std::string precision;  // empty: as stored
+  size_t keep = 0;        // of the pieces, those that the model finds likeliest; 0: all
   std::string rank = "nll";
   GenerationOptions options;
   // Sampling as asked for on the command line; what is not stays as the model's generation.json has it.
@@ -29,15 +30,10 @@ struct GenerationFlags {
 };
 
 void AddGenerationFlags(CLI::App& command, GenerationFlags& flags);
+/// --precision alone, for what does not generate.
+void AddPrecisionFlag(CLI::App& command, GenerationFlags& flags);
 
-/// A model and the tokenizer it was trained with, whose vocabularies agree.
-struct LoadedModel {
-  std::filesystem::path directory;
-  std::unique_ptr<Tokenizer> tokenizer;
-  std::unique_ptr<LanguageModel> model;
-  std::string weights_sha256;
-  SamplingOptions sampling;  // of its generation.json
-};
+/// The model that the flags name, or the one that ships.
 Result<LoadedModel> LoadModel(const GenerationFlags& flags);
 
 /// The flags' sampling over the model's over the study's (top-k 5, temperature 1.2, repetition penalty 1.2).

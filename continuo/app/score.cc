@@ -124,6 +124,7 @@ void AddScoreCommand(CLI::App& app, AppContext& context) {
   command->add_option("files", flags->paths, "MIDI files, or folders of them")->required();
   command->add_option("--model", flags->generation.model, "a model directory; the model that ships if left out");
   command->add_option("--threads", flags->generation.threads, "threads; 0: one for each core")->capture_default_str();
+  AddPrecisionFlag(*command, flags->generation);
   command->callback([flags, &context] { context.run = [flags, &context] { return RunScore(*flags, context); }; });
 }
 

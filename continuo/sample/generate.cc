@@ -31,6 +31,7 @@ struct Writer {
   size_t drawn = 0;
   size_t bars_done = 0;
   BarGuard guard;
+  std::optional<PlanFollower> follower;
   /// How things were when a bar began; one for each bar since the prompt, the last for the bar under way.
   struct BarBegin {
     size_t length;  // of piece.ids
@@ -79,6 +80,9 @@ class Generation {
   }
 
   Status Run() {
+    if (!options_.plan.empty()) {
+      CONTINUO_ASSIGN(plan_, PlanTable::Create(options_.plan, tokenizer_));
+    }
     for (size_t slot = 0; slot < writers_.size(); ++slot) {
       CONTINUO_TRY(Begin(slot));
     }
@@ -100,7 +104,13 @@ class Generation {
     writer.grammar = tokenizer_.NewGrammar({options_.bars});
     writer.rng = Rng(options_.seed, writer.index);
     writer.seen.assign(vocabulary_size_, 0);
+    if (plan_) {
+      writer.follower.emplace(*plan_);
+    }
     for (const TokenId id : prompt_) {
+      if (plan_) {
+        writer.follower->Advance(id);
+      }
       if (!writer.grammar->Advance(id)) {
         return MakeError("the prompt's token {} ({}) breaks the grammar of its tokenizer", writer.piece.ids.size(),
                          tokenizer_.vocabulary().token(id));
@@ -160,9 +170,15 @@ class Generation {
     if (writer.bar_length() >= kCrowdedBarTokens) {
       AllowNoNewNotes();
     }
+    if (plan_) {
+      writer.follower->Restrict(allowed_);
+    }
     const TokenId id = sampler_.Sample(logits, writer.seen, allowed_, writer.rng.NextDouble());
     const size_t bars_before = writer.grammar->bars();
     CONTINUO_CHECK(writer.grammar->Advance(id));
+    if (plan_) {
+      writer.follower->Advance(id);
+    }
     writer.nll_sum += NegativeLogLikelihood(logits, id);
     ++writer.drawn;
     const bool complete = writer.grammar->complete();
@@ -220,8 +236,14 @@ class Generation {
     if (const std::optional<TokenId> bos = tokenizer_.vocabulary().bos()) {
       writer.pending.push_back(*bos);
     }
+    if (plan_) {
+      writer.follower.emplace(*plan_);
+    }
     for (const TokenId id : writer.piece.ids) {
       CONTINUO_CHECK(writer.grammar->Advance(id));
+      if (plan_) {
+        writer.follower->Advance(id);
+      }
     }
     writer.pending.insert(writer.pending.end(), writer.piece.ids.begin(), writer.piece.ids.end());
     std::fill(writer.seen.begin(), writer.seen.end(), 0);
@@ -258,6 +280,7 @@ class Generation {
   Progress& progress_;
   const BarSink& on_bar_;
   const GuardTable guard_table_;
+  std::optional<PlanTable> plan_;
   const size_t vocabulary_size_;
   const size_t context_;
   const std::unique_ptr<DecodingSession> session_;

@@ -10,6 +10,7 @@
 #include "continuo/core/result.h"
 #include "continuo/model/language_model.h"
 #include "continuo/sample/guards.h"
+#include "continuo/sample/plan.h"
 #include "continuo/sample/sampler.h"
 #include "continuo/token/tokenizer.h"
 
@@ -24,6 +25,7 @@ struct GenerationOptions {
   uint64_t seed = 1;  // piece i draws from the random stream (seed, i)
   size_t batch = 8;   // pieces decoded side by side; changes the speed alone
   SamplingOptions sampling{};
+  Plan plan{};  // of what the tokenizer's tokens hold: chords, tempo
   GuardLimits guards{};
   size_t retries = 0;  // how often a piece may go back a bar where a guard found it stuck; 0: never
 };

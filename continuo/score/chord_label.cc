@@ -58,6 +58,33 @@ std::optional<ChordLabel> ParseChordMarker(std::string_view text) {
   return ChordLabel{*root, static_cast<uint8_t>(quality - kChordQualities.begin())};
 }
 
+std::optional<ChordLabel> ParseChordName(std::string_view text) {
+  if (text == "N" || text == "NC" || text == "N.C.") {
+    return ChordLabel::FromIndex(kNoChordIndex);
+  }
+  const size_t root_length = text.size() > 1 && (text[1] == '#' || text[1] == 'b') ? 2 : 1;
+  const std::optional<uint8_t> root = ParseRoot(text.substr(0, root_length));
+  if (!root) {
+    return std::nullopt;
+  }
+  struct Spelling {
+    std::string_view written;
+    std::string_view quality;
+  };
+  constexpr std::array<Spelling, 23> kSpellings{
+      {{"", "M"},       {"maj", "M"},    {"M", "M"},     {"m", "m"},     {"min", "m"},     {"-", "m"},
+       {"7", "7"},      {"maj7", "M7"},  {"M7", "M7"},   {"m7", "m7"},   {"min7", "m7"},   {"-7", "m7"},
+       {"dim", "o"},    {"o", "o"},      {"aug", "+"},   {"+", "+"},     {"sus2", "sus2"}, {"sus4", "sus4"},
+       {"sus", "sus4"}, {"m7b5", "/o7"}, {"/o7", "/o7"}, {"dim7", "o7"}, {"o7", "o7"}}};
+  const std::string_view written = text.substr(root_length);
+  for (const Spelling& spelling : kSpellings) {
+    if (spelling.written == written) {
+      return ParseChordMarker(std::string(kRoots[*root]) + "_" + std::string(spelling.quality));
+    }
+  }
+  return std::nullopt;
+}
+
 std::vector<ChordChange> ChordsOfMarkers(const Score& score) {
   std::vector<ChordChange> changes;
   for (const TextEvent& marker : score.markers) {

@@ -62,6 +62,11 @@ struct ChordChange {
 /// Roots may have a sharp or a flat ("Bb"); what the bass says is passed over. Nothing if the text is no chord.
 std::optional<ChordLabel> ParseChordMarker(std::string_view text);
 
+/// Reads a chord as lead sheets write it: a root, and nothing or "maj" (major), "m", "min" or "-" (minor), "7", "maj7"
+/// or "M7", "m7", "min7" or "-7", "dim" or "o", "aug" or "+", "sus2", "sus4" or "sus", "m7b5" or "/o7", "dim7" or "o7";
+/// "N" is no chord. Nothing if the text is no chord.
+std::optional<ChordLabel> ParseChordName(std::string_view text);
+
 /// The chords that a score's markers name, in the order of time. Of several at one tick the last counts; one equal to
 /// that before it is no change.
 std::vector<ChordChange> ChordsOfMarkers(const Score& score);

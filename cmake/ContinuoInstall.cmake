@@ -1,0 +1,28 @@
+# `cmake --install build --prefix P`: the programs, the library for find_package(continuo), and the model that ships.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+set(programs continuo)
+foreach(program continuo-train continuo-render)
+  if(TARGET ${program})
+    list(APPEND programs ${program})
+    # LibTorch lies outside the system's library folders.
+    set_target_properties(${program} PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
+  endif()
+endforeach()
+install(TARGETS ${programs} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/models DESTINATION ${CMAKE_INSTALL_DATADIR}/continuo)
+
+set(modules core midi score token metrics corpus model infer sample compose)
+list(TRANSFORM modules PREPEND continuo_ OUTPUT_VARIABLE libraries)
+set_target_properties(continuo_c PROPERTIES EXPORT_NAME c)
+install(TARGETS ${libraries} continuo_c EXPORT continuoTargets)
+foreach(module IN LISTS modules)
+  install(DIRECTORY ${CMAKE_SOURCE_DIR}/continuo/${module} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/continuo
+          FILES_MATCHING PATTERN "*.h" PATTERN "*test*" EXCLUDE PATTERN "fake_model.h" EXCLUDE)
+endforeach()
+set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/continuo)
+install(EXPORT continuoTargets NAMESPACE continuo:: DESTINATION ${package_folder})
+write_basic_package_version_file(${CMAKE_BINARY_DIR}/continuoConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_SOURCE_DIR}/cmake/continuoConfig.cmake ${CMAKE_BINARY_DIR}/continuoConfigVersion.cmake
+        DESTINATION ${package_folder})

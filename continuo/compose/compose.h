@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "continuo/core/progress.h"
+#include "continuo/core/result.h"
+#include "continuo/infer/cpu_model.h"
+#include "continuo/sample/continuation.h"
+#include "continuo/sample/generate.h"
+#include "continuo/score/score.h"
+#include "continuo/token/tokenizer.h"
+
+namespace continuo {
+
+/// The sampling of the study that the defaults come from, for models that bring none.
+inline constexpr SamplingOptions kStudySampling = {.temperature = 1.2, .top_k = 5, .repetition_penalty = 1.2};
+
+/// A model and the tokenizer it was trained with, whose vocabularies agree. One generation at a time may use it.
+struct LoadedModel {
+  std::filesystem::path directory;
+  std::unique_ptr<Tokenizer> tokenizer;
+  std::unique_ptr<LanguageModel> model;
+  std::string weights_sha256;
+  SamplingOptions sampling;  // of its generation.json, or kStudySampling
+};
+
+/// Loads a model directory: config.json, model.safetensors, tokenizer.json and, if it is there, generation.json. Fails,
+/// naming file and place, on what is missing, damaged or does not fit together.
+Result<LoadedModel> LoadModel(const std::filesystem::path& directory, const CpuModelOptions& options = {});
+
+/// Writes `options.count` new pieces, in order. Where `progress` asks to stop, those that are whole.
+Result<std::vector<Score>> Compose(const LoadedModel& model, const GenerationOptions& options,
+                                   Progress& progress = NoProgress());
+
+/// Goes on from the first `prompt_bars` bars of a score, to `options.bars` bars in all; `options.count` times.
+Result<std::vector<Continuation>> ContinueScore(const LoadedModel& model, const Score& score, size_t prompt_bars,
+                                                const GenerationOptions& options, Progress& progress = NoProgress());
+
+}  // namespace continuo
