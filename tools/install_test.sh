@@ -23,6 +23,8 @@ cmp piece.mid pieces/piece-001.mid
 [ "$(bars piece.mid)" = 32 ]
 build/generate_c "$model" examples/prompt.mid continued.mid
 [ "$(bars continued.mid)" = 8 ]
+build/octave_up examples/prompt.mid higher.mid
+[ "$(bars higher.mid)" = 8 ]
 # The C interface says why it fails.
 if build/generate_c "$model/none" examples/prompt.mid no.mid 2>error; then exit 1; fi
 grep -q "none" error

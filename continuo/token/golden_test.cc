@@ -194,6 +194,24 @@ TEST_P(GoldenTest, DecodedScoresAreMidiToks) {
   EXPECT_GE(compared, 40);
 }
 
+// 34 odd or illegal files that symusic reads, in testdata/tokens/odd-midi-*.tsv.
+TEST_P(GoldenTest, IdsOfOddMidiFilesAreMidiToks) {
+  const std::filesystem::path table = std::filesystem::path(CONTINUO_SOURCE_DIR) / "testdata" / "tokens" /
+                                      ("odd-midi-" + std::string(ToString(GetParam().release)) + ".tsv");
+  std::istringstream lines(ReadTextFile(table).value());
+  int compared = 0;
+  for (std::string preset, file, hash; lines >> preset >> file >> hash;) {
+    if (preset == GetParam().preset) {
+      const std::filesystem::path path = SharedDir() / "data" / "odd-midi" / file;
+      const Result<Score> score = ReadScore(path, {.first_pedal_from_start = true});
+      ASSERT_TRUE(score.ok()) << score.error().ToString();
+      EXPECT_EQ(HashOf(tokenizer_->Encode(*score)), hash) << file;
+      ++compared;
+    }
+  }
+  EXPECT_EQ(compared, 34);
+}
+
 // Windows hold the notes that begin in them, at their places, and the grammar takes them.
 TEST_P(GoldenTest, WindowsStandAlone) {
   const TokenizerConfig& config = tokenizer_->config();
