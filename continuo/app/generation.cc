@@ -55,6 +55,8 @@ void AddGenerationFlags(CLI::App& command, GenerationFlags& flags) {
   command.add_option("--count", flags.options.count, "how many pieces")->capture_default_str();
   command.add_option("--seed", flags.options.seed, "the same seed gives the same pieces, byte for byte")->capture_default_str();
   command.add_option("--threads", flags.threads, "threads; 0: one for each core")->capture_default_str();
+  command.add_option("--precision", flags.precision, "what to compute in; if left out, what the model is stored in")
+      ->check(CLI::IsMember({"f32", "bf16", "int8"}));
   command.add_option("--batch", flags.options.batch, "pieces written side by side; changes the speed alone")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
@@ -92,7 +94,7 @@ Result<LoadedModel> LoadModel(const GenerationFlags& flags) {
     CONTINUO_ASSIGN(loaded.sampling,
                     ParseGenerationSettings(*settings, (loaded.directory / "generation.json").string()));
   }
-  CONTINUO_ASSIGN(loaded.model, LoadCpuModel(directory, {flags.threads}));
+  CONTINUO_ASSIGN(loaded.model, LoadCpuModel(directory, {flags.threads, ParsePrecision(flags.precision)}));
   loaded.weights_sha256 = directory.WeightsSha256();
   return loaded;
 }

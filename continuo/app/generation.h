@@ -17,6 +17,7 @@ struct GenerationFlags {
   std::string model;
   std::string output;
   size_t threads = 0;
+  std::string precision;  // empty: as the model is stored
   GenerationOptions options;
   // Sampling as asked for on the command line; what is not stays as the model's generation.json has it.
   std::optional<double> temperature;

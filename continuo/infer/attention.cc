@@ -8,7 +8,6 @@
 #define HWY_TARGET_INCLUDE "continuo/infer/attention.cc"  // compiled once for each instruction set
 #include "continuo/infer/targets.h"
 
-#include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>  // must come before highway.h
 #include <hwy/highway.h>
 
@@ -55,7 +54,6 @@ HWY_INLINE void ScoreBlocks(const HeadCacheLayout& layout, const float* HWY_REST
       const VF second = hn::Set(df, query[dim + 1]);
       for (size_t b = 0; b < kBlocks; ++b) {
         const auto* pairs = reinterpret_cast<const int32_t*>(keys + b * block_bytes) + dim / 2 * kBlock;
-        hwy::Prefetch(reinterpret_cast<const uint8_t*>(pairs) + kBlocks * block_bytes);
         for (size_t v = 0; v < kBlockVectors; ++v) {
           const VI pair = hn::LoadU(DI(), pairs + v * kLanes);
           sum[b][v] = hn::MulAdd(FirstOfPair(pair), first, sum[b][v]);
@@ -77,9 +75,6 @@ HWY_INLINE void ScoreBlocks(const HeadCacheLayout& layout, const float* HWY_REST
       const VF value = hn::Set(df, query[dim]);
       for (size_t b = 0; b < kBlocks; ++b) {
         const uint8_t* row = keys + b * block_bytes + dim * kBlock * layout.element();
-        if (kPrecision == Precision::kF32 || dim % 4 == 0) {
-          hwy::Prefetch(row + kBlocks * block_bytes);  // once for each cache line of 64 bytes
-        }
         for (size_t v = 0; v < kBlockVectors; ++v) {
           sum[b][v] = hn::MulAdd(LoadFloats<kPrecision>(row, v * kLanes), value, sum[b][v]);
         }
@@ -104,8 +99,6 @@ HWY_INLINE void SumValues(const HeadCacheLayout& layout, const float* scores, co
                           size_t dim, float factor, float* out) {
   const DF df;
   const size_t row_bytes = layout.value_stride() * layout.element();
-  // Far enough for memory to answer, and beyond what the hardware fetches at the start of a page.
-  constexpr size_t kAheadBytes = 4096;
   VF sum[kVectors];
   for (size_t v = 0; v < kVectors; ++v) {
     sum[v] = hn::Zero(df);
@@ -113,7 +106,6 @@ HWY_INLINE void SumValues(const HeadCacheLayout& layout, const float* scores, co
   for (size_t t = 0; t < length; ++t) {
     const VF score = hn::Set(df, scores[t]);
     const uint8_t* row = values + t * row_bytes;
-    hwy::Prefetch(row + kAheadBytes);
     for (size_t v = 0; v < kVectors; ++v) {
       sum[v] = hn::MulAdd(score, LoadFloats<kPrecision>(row, dim + v * kLanes), sum[v]);
     }

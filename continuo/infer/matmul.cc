@@ -11,6 +11,7 @@
 #define HWY_TARGET_INCLUDE "continuo/infer/matmul.cc"  // compiled once for each instruction set
 #include "continuo/infer/targets.h"
 
+#include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>  // must come before highway.h
 #include <hwy/highway.h>
 
