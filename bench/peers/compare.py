@@ -40,7 +40,7 @@ def run_continuo(args, precision, batch, threads):
     command += ["--layers", str(config["n_layer"]), "--heads", str(config["n_head"])]
     command += ["--width", str(config["n_embd"]), "--vocab", str(config["vocab_size"])]
     result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    return result["tokens_per_second"], result["prompt_seconds"]
+    return result["tokens_per_second"], result["prompt_seconds"], result["tokens_per_processor_second"]
 
 
 # ---- CTranslate2
@@ -99,16 +99,17 @@ def run_ctranslate2(args, compute_type, batch, threads):
     prompts = [[f"t{i}" for i in rng.integers(1, vocab, args.prompt)] for _ in range(batch)]
 
     def generate(tokens):
-        start = time.perf_counter()
+        start, processor_start = time.perf_counter(), time.process_time()
         results = generator.generate_batch(
             prompts, max_length=tokens, min_length=tokens, sampling_topk=1, include_prompt_in_result=False, end_token=[]
         )
         assert all(len(r.sequences_ids[0]) == tokens for r in results)
-        return time.perf_counter() - start
+        return time.perf_counter() - start, time.process_time() - processor_start
 
-    prompt = generate(1)
-    whole = generate(args.tokens + 1)
-    return batch * args.tokens / (whole - prompt), prompt
+    prompt, prompt_processor = generate(1)
+    whole, whole_processor = generate(args.tokens + 1)
+    tokens = batch * args.tokens
+    return tokens / (whole - prompt), prompt, tokens / (whole_processor - prompt_processor)
 
 
 # ---- llama.cpp
@@ -198,14 +199,15 @@ def run_llama_cpp(args, kind, batch, threads):
         decode(ids, range(args.prompt), [s] * args.prompt, [i + 1 == args.prompt for i in range(args.prompt)])
         next_ids.append(best(args.prompt - 1))
     prompt = time.perf_counter() - start
-    start = time.perf_counter()
+    start, processor_start = time.perf_counter(), time.process_time()
     for step in range(args.tokens):
         decode(next_ids, [args.prompt + step] * batch, list(range(batch)), [True] * batch)
         next_ids = [best(i) for i in range(batch)]
     seconds = time.perf_counter() - start
+    processor = time.process_time() - processor_start
     lib.llama_free(context)
     lib.llama_model_free(model)
-    return batch * args.tokens / seconds, prompt
+    return batch * args.tokens / seconds, prompt, batch * args.tokens / processor
 
 
 RUNNERS = {
@@ -250,14 +252,22 @@ def main():
                         child = [sys.executable, *sys.argv, "--child", name, kind, str(batch), str(threads)]
                         done = subprocess.run(child, capture_output=True, text=True)
                         if done.returncode != 0:
-                            best.setdefault((name, kind), (0.0, 0.0, done.stderr.strip().splitlines()[-1:]))
+                            best.setdefault((name, kind), (0.0, 0.0, 0.0, done.stderr.strip().splitlines()[-1:]))
                             continue
-                        speed, prompt = json.loads(done.stdout.splitlines()[-1])
-                        if speed > best.get((name, kind), (0.0,))[0]:
-                            best[name, kind] = (speed, prompt, [])
+                        speed, prompt, processor = json.loads(done.stdout.splitlines()[-1])
+                        before = best.get((name, kind), (0.0, prompt, 0.0))
+                        best[name, kind] = (
+                            max(speed, before[0]),
+                            min(prompt, before[1]),
+                            max(processor, before[2]),
+                            [],
+                        )
             print(f"batch {batch}, {threads} threads")
-            for (name, kind), (speed, prompt, error) in best.items():
-                print(f"  {name:12} {kind:8} {speed:8.1f} tok/s   prompt {prompt:.2f} s {' '.join(error)}")
+            for (name, kind), (speed, prompt, processor, error) in best.items():
+                print(
+                    f"  {name:12} {kind:8} {speed:8.1f} tok/s ({processor:.1f} a processor second)"
+                    f"   prompt {prompt:.2f} s {' '.join(error)}"
+                )
             sys.stdout.flush()
 
 

@@ -4,8 +4,6 @@
 #include <cmath>
 #include <cstring>
 
-#include "continuo/model/half.h"
-
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "continuo/infer/attention.cc"  // compiled once for each instruction set
 #include "continuo/infer/targets.h"
@@ -15,46 +13,33 @@
 
 #include <hwy/contrib/math/math-inl.h>
 
+#include "continuo/infer/vectors-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace continuo {
 namespace HWY_NAMESPACE {
 
-namespace hn = hwy::HWY_NAMESPACE;
-
-using DF = hn::CappedTag<float, 16>;
-using DI = hn::Rebind<int32_t, DF>;
-using VF = hn::Vec<DF>;
-using VI = hn::Vec<DI>;
 constexpr size_t kLanes = hn::MaxLanes(DF());
 constexpr size_t kBlock = HeadCacheLayout::kBlock;
 constexpr size_t kBlockVectors = kBlock / kLanes;
 
-HWY_INLINE VF FirstOfPair(VI pair) {
-  return hn::BitCast(DF(), hn::ShiftLeft<16>(pair));
-}
-HWY_INLINE VF SecondOfPair(VI pair) {
-  return hn::BitCast(DF(), hn::And(pair, hn::Set(DI(), static_cast<int32_t>(0xffff0000U))));
-}
-
-template <bool kBf16>
-HWY_INLINE VF LoadValues(const uint8_t* from, size_t index) {
-  if constexpr (kBf16) {
-    const hn::Rebind<uint16_t, DF> d16;
-    const hn::Rebind<uint32_t, DF> d32;
-    const auto half = hn::LoadU(d16, reinterpret_cast<const uint16_t*>(from) + index);
-    return hn::BitCast(DF(), hn::ShiftLeft<16>(hn::PromoteTo(d32, half)));
+template <Precision kPrecision>
+HWY_INLINE VF LoadFloats(const uint8_t* from, size_t index) {
+  if constexpr (kPrecision == Precision::kInt8) {
+    return LoadInt8(reinterpret_cast<const int8_t*>(from) + index);
+  } else if constexpr (kPrecision == Precision::kBf16) {
+    return LoadBf16(reinterpret_cast<const uint16_t*>(from) + index);
   } else {
     return hn::LoadU(DF(), reinterpret_cast<const float*>(from) + index);
   }
 }
 
 /// scores[t] = q k[t] for kBlocks blocks of positions.
-template <bool kBf16, size_t kBlocks>
+template <Precision kPrecision, size_t kBlocks>
 HWY_INLINE void ScoreBlocks(const HeadCacheLayout& layout, const float* HWY_RESTRICT query, const uint8_t* keys,
                             float* HWY_RESTRICT scores) {
   const DF df;
-  const DI di;
-  const size_t block_size = layout.key_rows() * kBlock;
+  const size_t block_bytes = layout.block_bytes();
   const size_t dims = layout.head_dim;
   VF sum[kBlocks][kBlockVectors];
   for (size_t b = 0; b < kBlocks; ++b) {
@@ -62,15 +47,15 @@ HWY_INLINE void ScoreBlocks(const HeadCacheLayout& layout, const float* HWY_REST
       sum[b][v] = hn::Zero(df);
     }
   }
-  if constexpr (kBf16) {
-    const auto* pairs = reinterpret_cast<const int32_t*>(keys);
-    size_t dim = 0;
+  size_t dim = 0;
+  if constexpr (kPrecision == Precision::kBf16) {
     for (; dim + 2 <= dims; dim += 2) {
       const VF first = hn::Set(df, query[dim]);
       const VF second = hn::Set(df, query[dim + 1]);
       for (size_t b = 0; b < kBlocks; ++b) {
+        const auto* pairs = reinterpret_cast<const int32_t*>(keys + b * block_bytes) + dim / 2 * kBlock;
         for (size_t v = 0; v < kBlockVectors; ++v) {
-          const VI pair = hn::LoadU(di, pairs + (b * block_size + dim * kBlock) / 2 + v * kLanes);
+          const VI pair = hn::LoadU(DI(), pairs + v * kLanes);
           sum[b][v] = hn::MulAdd(FirstOfPair(pair), first, sum[b][v]);
           sum[b][v] = hn::MulAdd(SecondOfPair(pair), second, sum[b][v]);
         }
@@ -79,45 +64,50 @@ HWY_INLINE void ScoreBlocks(const HeadCacheLayout& layout, const float* HWY_REST
     if (dim < dims) {
       const VF first = hn::Set(df, query[dim]);
       for (size_t b = 0; b < kBlocks; ++b) {
+        const auto* pairs = reinterpret_cast<const int32_t*>(keys + b * block_bytes) + dim / 2 * kBlock;
         for (size_t v = 0; v < kBlockVectors; ++v) {
-          const VI pair = hn::LoadU(di, pairs + (b * block_size + dim * kBlock) / 2 + v * kLanes);
-          sum[b][v] = hn::MulAdd(FirstOfPair(pair), first, sum[b][v]);
+          sum[b][v] = hn::MulAdd(FirstOfPair(hn::LoadU(DI(), pairs + v * kLanes)), first, sum[b][v]);
         }
       }
     }
   } else {
-    const auto* floats = reinterpret_cast<const float*>(keys);
-    for (size_t dim = 0; dim < dims; ++dim) {
+    for (; dim < dims; ++dim) {
       const VF value = hn::Set(df, query[dim]);
       for (size_t b = 0; b < kBlocks; ++b) {
+        const uint8_t* row = keys + b * block_bytes + dim * kBlock * layout.element();
         for (size_t v = 0; v < kBlockVectors; ++v) {
-          const VF key = hn::LoadU(df, floats + b * block_size + dim * kBlock + v * kLanes);
-          sum[b][v] = hn::MulAdd(key, value, sum[b][v]);
+          sum[b][v] = hn::MulAdd(LoadFloats<kPrecision>(row, v * kLanes), value, sum[b][v]);
         }
       }
     }
   }
   for (size_t b = 0; b < kBlocks; ++b) {
     for (size_t v = 0; v < kBlockVectors; ++v) {
-      hn::StoreU(sum[b][v], df, scores + b * kBlock + v * kLanes);
+      VF score = sum[b][v];
+      if constexpr (kPrecision == Precision::kInt8) {
+        const uint8_t* scales = keys + b * block_bytes + layout.scales_offset();
+        score = hn::Mul(score, LoadFloats<Precision::kF32>(scales, v * kLanes));
+      }
+      hn::StoreU(score, df, scores + b * kBlock + v * kLanes);
     }
   }
 }
 
 /// out = sum over t of scores[t] * values[t] * factor for kVectors vectors of dimensions from `dim` on.
-template <bool kBf16, size_t kVectors>
+template <Precision kPrecision, size_t kVectors>
 HWY_INLINE void SumValues(const HeadCacheLayout& layout, const float* scores, const uint8_t* values, size_t length,
                           size_t dim, float factor, float* out) {
   const DF df;
-  const size_t stride = layout.value_stride();
+  const size_t row_bytes = layout.value_stride() * layout.element();
   VF sum[kVectors];
   for (size_t v = 0; v < kVectors; ++v) {
     sum[v] = hn::Zero(df);
   }
   for (size_t t = 0; t < length; ++t) {
     const VF score = hn::Set(df, scores[t]);
+    const uint8_t* row = values + t * row_bytes;
     for (size_t v = 0; v < kVectors; ++v) {
-      sum[v] = hn::MulAdd(score, LoadValues<kBf16>(values, t * stride + dim + v * kLanes), sum[v]);
+      sum[v] = hn::MulAdd(score, LoadFloats<kPrecision>(row, dim + v * kLanes), sum[v]);
     }
   }
   HWY_ALIGN float buffer[kVectors * kLanes];
@@ -127,23 +117,23 @@ HWY_INLINE void SumValues(const HeadCacheLayout& layout, const float* scores, co
   std::copy_n(buffer, std::min(kVectors * kLanes, layout.head_dim - dim), out + dim);
 }
 
-template <bool kBf16>
+template <Precision kPrecision>
 void AttendTyped(const HeadCacheLayout& layout, const float* query, const uint8_t* keys, const uint8_t* values,
                  size_t length, float* scores, float* out) {
   const DF df;
-  const size_t block_bytes = layout.key_rows() * kBlock * layout.element();
+  const size_t block_bytes = layout.block_bytes();
   const size_t blocks = (length + kBlock - 1) / kBlock;
   // Four blocks at once hide the latency of a multiply-add.
   constexpr size_t kAtOnce = 4;
   size_t block = 0;
   for (; block + kAtOnce <= blocks; block += kAtOnce) {
-    ScoreBlocks<kBf16, kAtOnce>(layout, query, keys + block * block_bytes, scores + block * kBlock);
+    ScoreBlocks<kPrecision, kAtOnce>(layout, query, keys + block * block_bytes, scores + block * kBlock);
   }
   for (; block < blocks; ++block) {
-    ScoreBlocks<kBf16, 1>(layout, query, keys + block * block_bytes, scores + block * kBlock);
+    ScoreBlocks<kPrecision, 1>(layout, query, keys + block * block_bytes, scores + block * kBlock);
   }
 
-  // Whole vectors: what is past the end counts as never attended.
+  // Whole blocks: what is past the end counts as never attended.
   std::fill(scores + length, scores + blocks * kBlock, -HUGE_VALF);
   VF highest = hn::Set(df, -HUGE_VALF);
   for (size_t t = 0; t < length; t += kLanes) {
@@ -161,23 +151,124 @@ void AttendTyped(const HeadCacheLayout& layout, const float* query, const uint8_
     sum = hn::Add(sum, hn::LoadU(df, scores + t));
   }
   const float inverse = 1.0F / hn::GetLane(hn::SumOfLanes(df, sum));
+  if constexpr (kPrecision == Precision::kInt8) {
+    for (size_t t = 0; t < length; t += kLanes) {
+      const uint8_t* scales = keys + t / kBlock * block_bytes + layout.scales_offset() + kBlock * sizeof(float);
+      const VF value_scale = LoadFloats<Precision::kF32>(scales, t % kBlock);
+      hn::StoreU(hn::Mul(hn::LoadU(df, scores + t), value_scale), df, scores + t);
+    }
+  }
 
   constexpr size_t kManyVectors = 4;
   size_t dim = 0;
   for (; dim < layout.head_dim && dim + kManyVectors * kLanes <= layout.value_stride(); dim += kManyVectors * kLanes) {
-    SumValues<kBf16, kManyVectors>(layout, scores, values, length, dim, inverse, out);
+    SumValues<kPrecision, kManyVectors>(layout, scores, values, length, dim, inverse, out);
   }
   for (; dim < layout.head_dim; dim += kLanes) {
-    SumValues<kBf16, 1>(layout, scores, values, length, dim, inverse, out);
+    SumValues<kPrecision, 1>(layout, scores, values, length, dim, inverse, out);
   }
 }
 
 void Attend(const HeadCacheLayout& layout, const float* query, const uint8_t* keys, const uint8_t* values,
             size_t length, float* scores, float* out) {
-  if (layout.bf16) {
-    AttendTyped<true>(layout, query, keys, values, length, scores, out);
-  } else {
-    AttendTyped<false>(layout, query, keys, values, length, scores, out);
+  switch (layout.precision) {
+    case Precision::kF32:
+      return AttendTyped<Precision::kF32>(layout, query, keys, values, length, scores, out);
+    case Precision::kBf16:
+      return AttendTyped<Precision::kBf16>(layout, query, keys, values, length, scores, out);
+    case Precision::kInt8:
+      return AttendTyped<Precision::kInt8>(layout, query, keys, values, length, scores, out);
+  }
+}
+
+/// Calls use(dim, 16 floats, how many of them count) along a vector; what doesn't count is zero.
+template <typename Use>
+HWY_INLINE void ForSixteens(const float* from, size_t count, const Use& use) {
+  size_t i = 0;
+  for (; i + kBlock <= count; i += kBlock) {
+    use(i, from + i, kBlock);
+  }
+  if (i < count) {
+    HWY_ALIGN float rest[kBlock] = {};
+    std::copy(from + i, from + count, rest);
+    use(i, rest, count - i);
+  }
+}
+
+/// The scale of a vector in int8, and 1 / scale; no number if one of the vector's is none.
+HWY_INLINE float ScaleOf(const float* from, size_t count) {
+  float largest = 0.0F;
+  float sum = 0.0F;
+  for (size_t i = 0; i < count; ++i) {
+    largest = std::max(largest, std::abs(from[i]));
+    sum += from[i] - from[i];  // NaN if it is no finite number
+  }
+  return largest / 127.0F + sum;
+}
+
+HWY_INLINE void StoreInt8(const float* from, float scale, int8_t* to) {
+  const hn::Rebind<int8_t, DF> d8;
+  const VF steps = hn::Set(DF(), scale > 0.0F ? 1.0F / scale : 0.0F);
+  for (size_t i = 0; i < kBlock; i += kLanes) {
+    const VI nearest = hn::NearestInt(hn::Mul(hn::LoadU(DF(), from + i), steps));
+    const VI value = hn::Max(hn::Min(nearest, hn::Set(DI(), 127)), hn::Set(DI(), -127));
+    hn::StoreU(hn::DemoteTo(d8, value), d8, to + i);
+  }
+}
+
+void StoreInCache(const HeadCacheLayout& layout, const float* key, const float* value, size_t position, uint8_t* keys,
+                  uint8_t* values) {
+  uint8_t* block = keys + position / kBlock * layout.block_bytes();
+  uint8_t* row = values + position * layout.value_stride() * layout.element();
+  const size_t lane = position % kBlock;
+  switch (layout.precision) {
+    case Precision::kF32: {
+      auto* key_to = reinterpret_cast<float*>(block) + lane;
+      for (size_t dim = 0; dim < layout.head_dim; ++dim) {
+        key_to[dim * kBlock] = key[dim];
+      }
+      std::copy_n(value, layout.head_dim, reinterpret_cast<float*>(row));
+      return;
+    }
+    case Precision::kBf16: {
+      auto* key_to = reinterpret_cast<uint16_t*>(block) + 2 * lane;
+      auto* value_to = reinterpret_cast<uint16_t*>(row);
+      HWY_ALIGN uint16_t rounded[kBlock];
+      ForSixteens(key, layout.head_dim, [&](size_t dim, const float* from, size_t count) HWY_ATTR {
+        for (size_t i = 0; i < kBlock; i += kLanes) {
+          StoreBf16(hn::LoadU(DF(), from + i), rounded + i);
+        }
+        for (size_t i = 0; i < count; ++i) {
+          key_to[(dim + i) / 2 * 2 * kBlock + (dim + i) % 2] = rounded[i];
+        }
+      });
+      ForSixteens(value, layout.head_dim, [&](size_t dim, const float* from, size_t) HWY_ATTR {
+        for (size_t i = 0; i < kBlock; i += kLanes) {
+          StoreBf16(hn::LoadU(DF(), from + i), value_to + dim + i);
+        }
+      });
+      return;
+    }
+    case Precision::kInt8: {
+      auto* key_to = reinterpret_cast<int8_t*>(block) + lane;
+      auto* value_to = reinterpret_cast<int8_t*>(row);
+      auto* scales = reinterpret_cast<float*>(block + layout.scales_offset());
+      const float key_scale = ScaleOf(key, layout.head_dim);
+      const float value_scale = ScaleOf(value, layout.head_dim);
+      scales[lane] = key_scale;
+      scales[kBlock + lane] = value_scale;
+      HWY_ALIGN int8_t rounded[kBlock];
+      ForSixteens(key, layout.head_dim, [&](size_t dim, const float* from, size_t count) HWY_ATTR {
+        StoreInt8(from, key_scale, rounded);
+        for (size_t i = 0; i < count; ++i) {
+          key_to[(dim + i) * kBlock] = rounded[i];
+        }
+      });
+      ForSixteens(value, layout.head_dim, [&](size_t dim, const float* from, size_t) HWY_ATTR {
+        StoreInt8(from, value_scale, value_to + dim);
+      });
+      return;
+    }
   }
 }
 
@@ -189,27 +280,11 @@ HWY_AFTER_NAMESPACE();
 namespace continuo {
 
 HWY_EXPORT(Attend);
+HWY_EXPORT(StoreInCache);
 
 void StoreInCache(const HeadCacheLayout& layout, const float* key, const float* value, size_t position, uint8_t* keys,
                   uint8_t* values) {
-  constexpr size_t kBlock = HeadCacheLayout::kBlock;
-  const size_t block = position / kBlock * kBlock * layout.key_rows();
-  const size_t lane = position % kBlock;
-  const size_t row = position * layout.value_stride();
-  if (!layout.bf16) {
-    auto* key_to = reinterpret_cast<float*>(keys) + block + lane;
-    for (size_t dim = 0; dim < layout.head_dim; ++dim) {
-      key_to[dim * kBlock] = key[dim];
-    }
-    std::copy_n(value, layout.head_dim, reinterpret_cast<float*>(values) + row);
-    return;
-  }
-  auto* key_to = reinterpret_cast<uint16_t*>(keys) + block + 2 * lane;
-  auto* value_to = reinterpret_cast<uint16_t*>(values) + row;
-  for (size_t dim = 0; dim < layout.head_dim; ++dim) {
-    key_to[dim / 2 * 2 * kBlock + dim % 2] = FloatToBf16(key[dim]);
-    value_to[dim] = FloatToBf16(value[dim]);
-  }
+  HWY_DYNAMIC_DISPATCH(StoreInCache)(layout, key, value, position, keys, values);
 }
 
 void Attend(const HeadCacheLayout& layout, const float* query, const uint8_t* keys, const uint8_t* values,

@@ -3,30 +3,44 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "continuo/infer/aligned_bytes.h"
+#include "continuo/infer/packed_matrix.h"
 
 namespace continuo {
 
-/// How one head's keys and values lie in memory, as floats or as bf16. Keys lie in blocks of 16 positions, so that 16
-/// scores are made side by side, values one position after the other:
-///   keys    f32 [blocks, head_dim, 16]   bf16 [blocks, pairs of dimensions, 16, 2]
-///   values  [positions, stride], where stride is head_dim rounded up to 16
+/// How one head's keys and values lie in memory. Positions lie in blocks of 16, so that 16 scores are made side by
+/// side:
+///   f32    block: keys [head_dim, 16];                     values [positions, stride]
+///   bf16   block: keys [pairs of dimensions, 16, 2];       values [positions, stride]
+///   int8   block: keys [head_dim, 16], then f32 scales of 16 keys and of 16 values; values [positions, stride]
+/// where stride is head_dim rounded up to 16.
 struct HeadCacheLayout {
   static constexpr size_t kBlock = 16;
   size_t positions = 0;  // at most; a multiple of kBlock
   size_t head_dim = 0;
-  bool bf16 = false;
+  Precision precision = Precision::kF32;
 
-  HeadCacheLayout(size_t context, size_t head_dimensions, bool half)
-      : positions((context + kBlock - 1) / kBlock * kBlock), head_dim(head_dimensions), bf16(half) {}
-  size_t element() const { return bf16 ? 2 : 4; }
-  size_t key_rows() const { return bf16 ? (head_dim + 1) / 2 * 2 : head_dim; }
+  HeadCacheLayout(size_t context, size_t head_dimensions, Precision what)
+      : positions((context + kBlock - 1) / kBlock * kBlock), head_dim(head_dimensions), precision(what) {}
+  size_t element() const { return precision == Precision::kF32 ? 4 : precision == Precision::kBf16 ? 2 : 1; }
+  size_t scales_offset() const { return head_dim * kBlock; }  // int8
+  size_t block_bytes() const {
+    switch (precision) {
+      case Precision::kF32:
+        return head_dim * kBlock * 4;
+      case Precision::kBf16:
+        return (head_dim + 1) / 2 * 2 * kBlock * 2;
+      case Precision::kInt8:
+        return scales_offset() + 2 * kBlock * sizeof(float);
+    }
+    return 0;
+  }
   size_t value_stride() const { return (head_dim + kBlock - 1) / kBlock * kBlock; }
-  size_t key_bytes() const { return positions * key_rows() * element(); }
+  size_t key_bytes() const { return positions / kBlock * block_bytes(); }
   size_t value_bytes() const { return positions * value_stride() * element(); }
 };
 
-/// Puts a key and a value [head_dim] at a position.
+/// Puts a key and a value [head_dim] at a position, rounded to the nearest bf16, or to int8 with a scale of largest
+/// magnitude / 127 each.
 void StoreInCache(const HeadCacheLayout& layout, const float* key, const float* value, size_t position, uint8_t* keys,
                   uint8_t* values);
 

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <span>
 #include <vector>
 
 #include "continuo/core/rng.h"
@@ -27,8 +28,8 @@ std::vector<float> RandomFloats(size_t count, uint64_t seed) {
 
 /// Keys and values of `length` positions in a cache of more, whose other bytes are NaN.
 struct Cache {
-  Cache(size_t length, size_t head_dim, bool bf16)
-      : layout(length + 20, head_dim, bf16),
+  Cache(size_t length, size_t head_dim, Precision precision)
+      : layout(length + 20, head_dim, precision),
         keys(RandomFloats(length * head_dim, 1)),
         values(RandomFloats(length * head_dim, 2)),
         key_bytes(layout.key_bytes()),
@@ -39,9 +40,23 @@ struct Cache {
       StoreInCache(layout, keys.data() + t * head_dim, values.data() + t * head_dim, t, key_bytes.data(),
                    value_bytes.data());
     }
-    if (bf16) {
-      for (std::vector<float>* list : {&keys, &values}) {
-        std::transform(list->begin(), list->end(), list->begin(), [](float x) { return Bf16ToFloat(FloatToBf16(x)); });
+    for (std::vector<float>* list : {&keys, &values}) {
+      for (size_t t = 0; t < length; ++t) {
+        Round(precision, std::span(*list).subspan(t * head_dim, head_dim));
+      }
+    }
+  }
+  static void Round(Precision precision, std::span<float> vector) {
+    float largest = 0.0F;
+    for (const float x : vector) {
+      largest = std::max(largest, std::abs(x));
+    }
+    const float scale = largest / 127.0F;
+    for (float& x : vector) {
+      if (precision == Precision::kBf16) {
+        x = Bf16ToFloat(FloatToBf16(x));
+      } else if (precision == Precision::kInt8) {
+        x = std::nearbyint(x * (scale > 0.0F ? 1.0F / scale : 0.0F)) * scale;
       }
     }
   }
@@ -52,7 +67,7 @@ struct Cache {
   AlignedBytes value_bytes;
 };
 
-class AttentionTest : public ::testing::TestWithParam<bool> {};
+class AttentionTest : public ::testing::TestWithParam<Precision> {};
 
 TEST_P(AttentionTest, IsTheSoftmaxOfTheScoresTimesTheValues) {
   for (const size_t head_dim : {1U, 2U, 10U, 15U, 16U, 17U, 64U, 80U}) {
@@ -110,8 +125,27 @@ TEST_P(AttentionTest, OneScoreFarAboveTheOthersTakesAll) {
   });
 }
 
-INSTANTIATE_TEST_SUITE_P(Caches, AttentionTest, ::testing::Values(false, true),
-                         [](const auto& bf16) { return std::string(bf16.param ? "Bf16" : "F32"); });
+INSTANTIATE_TEST_SUITE_P(Caches, AttentionTest, ::testing::Values(Precision::kF32, Precision::kBf16, Precision::kInt8),
+                         [](const auto& precision) { return std::string(ToString(precision.param)); });
+
+TEST(Attention, AKeyOrValueThatIsNoNumberShowsInEveryPrecision) {
+  for (const Precision precision : {Precision::kF32, Precision::kBf16, Precision::kInt8}) {
+    for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+      OnEachTarget([&] {
+        const HeadCacheLayout layout(16, 16, precision);
+        AlignedBytes keys(layout.key_bytes());
+        AlignedBytes values(layout.value_bytes());
+        std::vector<float> value(16, 1.0F);
+        value[9] = bad;
+        StoreInCache(layout, std::vector<float>(16, 1.0F).data(), value.data(), 0, keys.data(), values.data());
+        std::vector<float> scores(1 + 64);
+        std::vector<float> out(16);
+        Attend(layout, value.data(), keys.data(), values.data(), 1, scores.data(), out.data());
+        EXPECT_FALSE(std::isfinite(out[9]));
+      });
+    }
+  }
+}
 
 TEST(Kernels, LayerNormHasMeanBiasAndDeviationWeight) {
   for (const size_t width : {1U, 7U, 16U, 30U, 100U}) {

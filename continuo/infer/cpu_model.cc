@@ -119,7 +119,7 @@ class CpuSession : public DecodingSession {
         head_dim_(static_cast<size_t>(weights.config.head_dim())),
         inner_(static_cast<size_t>(weights.config.mlp_width())),
         context_(static_cast<size_t>(weights.config.context_length)),
-        cache_layout_(context_, head_dim_, /*half=*/weights.precision != Precision::kF32),
+        cache_layout_(context_, head_dim_, weights.precision),
         slots_(slots) {
     for (Slot& slot : slots_) {
       slot.keys = AlignedBytes(weights.layers.size() * heads_ * cache_layout_.key_bytes());

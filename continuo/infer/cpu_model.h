@@ -13,8 +13,8 @@ namespace continuo {
 
 struct CpuModelOptions {
   size_t threads = 0;  // 0: one for each core
-  /// What the weights are computed in; if not set, what they are stored in (F16 as f32). In bf16 and int8 the KV cache
-  /// is bf16.
+  /// What the weights are computed in; if not set, what they are stored in (F16 as f32). Keys and values are kept in the
+  /// same.
   std::optional<Precision> precision = std::nullopt;
 };
 

@@ -51,7 +51,7 @@ void LayerNorm(const float* x, const float* weight, const float* bias, size_t wi
   }
 }
 
-V GeluVector(V x) {
+HWY_INLINE V GeluVector(V x) {
   const D d;
   const V inner = hn::Mul(hn::Set(d, 0.7978845608F),  // sqrt(2 / pi)
                           hn::MulAdd(hn::Mul(hn::Mul(x, x), x), hn::Set(d, 0.044715F), x));

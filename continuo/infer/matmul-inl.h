@@ -13,6 +13,10 @@ constexpr size_t kVectors = kPanel / kLanes;
 constexpr size_t kMaxTileRows = kVectors == 2 ? 8 : kVectors == 4 ? 2 : 1;
 // Rows whose sums lie in the first-level cache (4 KiB) while a panel's weights go by.
 constexpr size_t kChunkRows = 32;
+// How far ahead weights are fetched where several rows keep the processor busy meanwhile: far enough for memory to
+// answer, and on beyond the page that the hardware fetches from. A single row only waits for memory, and runs slower
+// with it.
+constexpr size_t kAheadBytes = 4096;
 
 #if CONTINUO_DOT != CONTINUO_DOT_BF16
 struct Int8Kernel {
@@ -34,6 +38,11 @@ struct Int8Kernel {
       }
     }
     for (size_t quad = 0; quad < kGroup; quad += 4) {
+      if (kRows >= 4 && row == 0) {
+        const uint8_t* ahead = weights + kAheadBytes + quad * kPanel;
+        hwy::Prefetch(ahead);
+        hwy::Prefetch(ahead + 64);
+      }
 #if CONTINUO_DOT == CONTINUO_DOT_VNNI
       VI weight[kVectors];
       for (size_t v = 0; v < kVectors; ++v) {

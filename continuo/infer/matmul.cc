@@ -11,20 +11,17 @@
 #define HWY_TARGET_INCLUDE "continuo/infer/matmul.cc"  // compiled once for each instruction set
 #include "continuo/infer/targets.h"
 
+#include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>  // must come before highway.h
 #include <hwy/highway.h>
+
+#include "continuo/infer/vectors-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace continuo {
 namespace HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
-
-// At most 16 floats, of which two make a panel.
-using DF = hn::CappedTag<float, 16>;
-using DI = hn::Rebind<int32_t, DF>;
-using VF = hn::Vec<DF>;
-using VI = hn::Vec<DI>;
 
 /// Four signed bytes in each lane of 32 bits.
 #if HWY_TARGET == HWY_SCALAR
@@ -61,20 +58,6 @@ class SignedQuads {
   hn::Vec<D16> odd_;
 };
 #endif
-
-/// Two bf16 in 32 bits as floats.
-HWY_INLINE VF FirstOfPair(VI pair) {
-  return hn::BitCast(DF(), hn::ShiftLeft<16>(pair));
-}
-HWY_INLINE VF SecondOfPair(VI pair) {
-  return hn::BitCast(DF(), hn::And(pair, hn::Set(DI(), static_cast<int32_t>(0xffff0000U))));
-}
-
-HWY_INLINE VF LoadBf16(const uint16_t* from) {
-  const hn::Rebind<uint16_t, DF> d16;
-  const hn::Rebind<uint32_t, DF> d32;
-  return hn::BitCast(DF(), hn::ShiftLeft<16>(hn::PromoteTo(d32, hn::LoadU(d16, from))));
-}
 
 /// Writes the sums of rows [row, row + rows) of one panel to y.
 void WritePanel(float* sums, size_t row, size_t rows, const PackedMatrix& w, size_t panel, MatMulMode mode, float* y) {
@@ -144,40 +127,6 @@ void MatMul(const Activations& x, const PackedMatrix& w, size_t first_panel, siz
   (void)use_bf16;
 }
 
-/// The nearest bf16 of each, halves to even. NaN stays NaN.
-HWY_INLINE void StoreBf16(VF value, uint16_t* to) {
-  const hn::Rebind<uint32_t, DF> d32;
-  const hn::Rebind<hwy::bfloat16_t, DF> dbf16;
-  const auto bits = hn::BitCast(d32, value);
-  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(d32, 1U));
-  const VF rounded = hn::BitCast(DF(), hn::Add(hn::Add(bits, hn::Set(d32, 0x7fffU)), odd));
-  const VF result = hn::IfThenElse(hn::IsNaN(value), value, rounded);
-  // Takes the upper half of each, which now is exact.
-  hn::StoreU(hn::DemoteTo(dbf16, result), dbf16, reinterpret_cast<hwy::bfloat16_t*>(to));
-}
-
-void PrepareGroupInt8(const float* from, int8_t* to, float* scale, int32_t* offset) {
-  constexpr size_t kGroup = Int8Layout::kGroupInputs;
-  const DF df;
-  const DI di;
-  const hn::Rebind<int8_t, DF> d8;
-  VF largest = hn::Zero(df);
-  for (size_t i = 0; i < kGroup; i += hn::Lanes(df)) {
-    largest = hn::Max(largest, hn::Abs(hn::LoadU(df, from + i)));
-  }
-  const float magnitude = hn::GetLane(hn::MaxOfLanes(df, largest));
-  *scale = magnitude / 127.0F;
-  const VF steps = hn::Set(df, magnitude > 0.0F ? 127.0F / magnitude : 0.0F);
-  VI sum = hn::Zero(di);
-  for (size_t i = 0; i < kGroup; i += hn::Lanes(df)) {
-    const VI nearest = hn::NearestInt(hn::Mul(hn::LoadU(df, from + i), steps));
-    const VI value = hn::Max(hn::Min(nearest, hn::Set(di, 127)), hn::Set(di, -127));
-    sum = hn::Add(sum, value);
-    hn::StoreU(hn::DemoteTo(d8, value), d8, to + i);
-  }
-  *offset = -128 * hn::GetLane(hn::SumOfLanes(di, sum));
-}
-
 void PrepareRows(Activations& x, size_t first, size_t last) {
   constexpr size_t kGroup = Int8Layout::kGroupInputs;
   if (x.precision() == Precision::kF32) {
@@ -194,7 +143,8 @@ void PrepareRows(Activations& x, size_t first, size_t last) {
         from = padded;
       }
       if (x.precision() == Precision::kInt8) {
-        PrepareGroupInt8(from, x.int8(row) + group * kGroup, x.scales(row) + group, x.offsets(row) + group);
+        const int32_t sum = RoundToInt8(from, kGroup, x.int8(row) + group * kGroup, x.scales(row) + group);
+        x.offsets(row)[group] = -128 * sum;
       } else {
         for (size_t i = 0; i < kGroup; i += hn::Lanes(DF())) {
           StoreBf16(hn::LoadU(DF(), from + i), x.bf16(row) + group * kGroup + i);

@@ -1,0 +1,84 @@
+// What several kernels share, for each instruction set.
+#if defined(CONTINUO_INFER_VECTORS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef CONTINUO_INFER_VECTORS_INL_H_
+#undef CONTINUO_INFER_VECTORS_INL_H_
+#else
+#define CONTINUO_INFER_VECTORS_INL_H_
+#endif
+
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <cstdint>
+
+HWY_BEFORE_NAMESPACE();
+namespace continuo {
+namespace HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+// At most 16 floats, so that 16 are a whole number of vectors on every instruction set.
+using DF = hn::CappedTag<float, 16>;
+using DI = hn::Rebind<int32_t, DF>;
+using VF = hn::Vec<DF>;
+using VI = hn::Vec<DI>;
+
+/// Two bf16 in 32 bits as floats.
+HWY_INLINE VF FirstOfPair(VI pair) {
+  return hn::BitCast(DF(), hn::ShiftLeft<16>(pair));
+}
+HWY_INLINE VF SecondOfPair(VI pair) {
+  return hn::BitCast(DF(), hn::And(pair, hn::Set(DI(), static_cast<int32_t>(0xffff0000U))));
+}
+
+HWY_INLINE VF LoadBf16(const uint16_t* from) {
+  const hn::Rebind<uint16_t, DF> d16;
+  const hn::Rebind<uint32_t, DF> d32;
+  return hn::BitCast(DF(), hn::ShiftLeft<16>(hn::PromoteTo(d32, hn::LoadU(d16, from))));
+}
+
+HWY_INLINE VF LoadInt8(const int8_t* from) {
+  const hn::Rebind<int8_t, DF> d8;
+  return hn::ConvertTo(DF(), hn::PromoteTo(DI(), hn::LoadU(d8, from)));
+}
+
+/// The nearest bf16 of each, halves to even. NaN stays NaN.
+HWY_INLINE void StoreBf16(VF value, uint16_t* to) {
+  const hn::Rebind<uint32_t, DF> d32;
+  const hn::Rebind<hwy::bfloat16_t, DF> dbf16;
+  const auto bits = hn::BitCast(d32, value);
+  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(d32, 1U));
+  const VF rounded = hn::BitCast(DF(), hn::Add(hn::Add(bits, hn::Set(d32, 0x7fffU)), odd));
+  const VF result = hn::IfThenElse(hn::IsNaN(value), value, rounded);
+  // Takes the upper half of each, which now is exact.
+  hn::StoreU(hn::DemoteTo(dbf16, result), dbf16, reinterpret_cast<hwy::bfloat16_t*>(to));
+}
+
+/// Numbers as int8 in [-127, 127] and a scale, their largest magnitude / 127. `count` is a multiple of 16. Returns the
+/// sum of the int8.
+HWY_INLINE int32_t RoundToInt8(const float* from, size_t count, int8_t* to, float* scale) {
+  const DF df;
+  const DI di;
+  const hn::Rebind<int8_t, DF> d8;
+  VF largest = hn::Zero(df);
+  for (size_t i = 0; i < count; i += hn::Lanes(df)) {
+    largest = hn::Max(largest, hn::Abs(hn::LoadU(df, from + i)));
+  }
+  const float magnitude = hn::GetLane(hn::MaxOfLanes(df, largest));
+  *scale = magnitude / 127.0F;
+  const VF steps = hn::Set(df, magnitude > 0.0F ? 127.0F / magnitude : 0.0F);
+  VI sum = hn::Zero(di);
+  for (size_t i = 0; i < count; i += hn::Lanes(df)) {
+    const VI nearest = hn::NearestInt(hn::Mul(hn::LoadU(df, from + i), steps));
+    const VI value = hn::Max(hn::Min(nearest, hn::Set(di, 127)), hn::Set(di, -127));
+    sum = hn::Add(sum, value);
+    hn::StoreU(hn::DemoteTo(d8, value), d8, to + i);
+  }
+  return hn::GetLane(hn::SumOfLanes(di, sum));
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace continuo
+HWY_AFTER_NAMESPACE();
+
+#endif  // CONTINUO_INFER_VECTORS_INL_H_
