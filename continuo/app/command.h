@@ -36,6 +36,7 @@ void AddScoreCommand(CLI::App& app, AppContext& context);
 void AddEvalCommand(CLI::App& app, AppContext& context);
 void AddRenderCommand(CLI::App& app, AppContext& context);
 void AddQuantizeCommand(CLI::App& app, AppContext& context);
+void AddExperimentCommand(CLI::App& app, AppContext& context);
 
 /// The flags by which a tokenizer is named.
 struct TokenizerFlags {
