@@ -263,7 +263,8 @@ Status Results::FinishSet(const std::string& id, const SetResult& result) {
   return transaction.Commit();
 }
 
-Status Results::PutCurve(const std::string& run, const std::vector<CurvePoint>& points) {
+Status Results::PutCurve(const std::string& run, const std::vector<CurvePoint>& points, int64_t tokens,
+                         double seconds) {
   const std::lock_guard lock(*mutex_);
   CONTINUO_ASSIGN(Transaction transaction, Transaction::Begin(*database_));
   // NLL a note and a bar come from elsewhere and stay.
@@ -277,6 +278,8 @@ Status Results::PutCurve(const std::string& run, const std::vector<CurvePoint>& 
     put.Bind(0, std::string_view(run)).Bind(1, point.step).Bind(2, point.epoch).Bind(3, point.train_loss);
     CONTINUO_TRY(put.Bind(4, point.valid_nll).Bind(5, point.lr).Bind(6, point.tokens_per_second).Run());
   }
+  CONTINUO_ASSIGN(Statement time, database_->Prepare("UPDATE runs SET tokens = ?, seconds = ? WHERE id = ?"));
+  CONTINUO_TRY(time.Bind(0, tokens).Bind(1, seconds).Bind(2, std::string_view(run)).Run());
   return transaction.Commit();
 }
 

@@ -102,8 +102,8 @@ class Results {
   Status FinishRun(const std::string& id, const RunResult& result);
   Status FinishSet(const std::string& id, const SetResult& result);
 
-  /// Replaces a run's curve.
-  Status PutCurve(const std::string& run, const std::vector<CurvePoint>& points);
+  /// Puts a run's curve so far, and how long it took.
+  Status PutCurve(const std::string& run, const std::vector<CurvePoint>& points, int64_t tokens, double seconds);
   /// What was measured of a checkpoint on the validation songs, beside its place in the curve.
   Status PutCheckpointNll(const std::string& run, double epoch, double per_note, double per_bar);
 
@@ -119,9 +119,9 @@ class Results {
   Result<std::vector<RunProgress>> RunsProgress() const;
   Result<std::vector<SetProgress>> SetsProgress() const;
 
-  /// Takes in what a listener chose: {"choices": [{"prompt", "piece", "note", "at"}], "votes": [{"winner", "loser",
-  /// "at"}]}, either of which may be missing; pieces are known by their set and number, or by id. Nothing is taken
-  /// where anything is wrong.
+  /// Takes in what a listener chose: {"choices": [{"prompt", "set", "number", "note", "at"}], "votes": [{"winner", "loser",
+  /// "at"}]}, either of which may be missing; a piece is named by its set and number, winner and loser as {"set",
+  /// "number"}. Where anything is wrong nothing is taken.
   struct Choices {
     size_t choices = 0;
     size_t votes = 0;

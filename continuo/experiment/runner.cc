@@ -13,6 +13,7 @@
 #include "continuo/core/file.h"
 #include "continuo/core/hash.h"
 #include "continuo/core/thread_pool.h"
+#include "continuo/experiment/progress.h"
 #include "continuo/experiment/results.h"
 #include "continuo/experiment/steps.h"
 
@@ -433,7 +434,9 @@ Result<RunnerReport> RunExperiment(const ExperimentSpec& spec, const ExperimentI
                                                                      {"spec_sha256", Sha256Hex(spec.text)},
                                                                      {"scaled_down", spec.scaled_down},
                                                                      {"continuo_version", options.version},
-                                                                     {"machine", Machine(threads)}}) {
+                                                                     {"machine", Machine(threads)},
+                                                                     {"workers", std::to_string(options.workers)},
+                                                                     {"continuations", std::to_string(ContinuationCount(spec))}}) {
     CONTINUO_TRY(results.PutMeta(key, value));
   }
   if (!spec.published.empty()) {

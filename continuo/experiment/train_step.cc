@@ -65,6 +65,11 @@ TrainLogLines ReadTrainLog(const fs::path& path, int64_t epochs) {
   return log;
 }
 
+Status PutLog(const ExperimentContext& context, const RunCell& cell) {
+  const TrainLogLines log = ReadTrainLog(context.folder.run(cell) / "train.jsonl", cell.epochs());
+  return context.results.PutCurve(cell.id, log.points, log.tokens, log.seconds);
+}
+
 std::string LastLine(const fs::path& path) {
   std::ifstream file(path);
   std::string last;
@@ -93,7 +98,7 @@ std::vector<std::string> TrainArguments(const ExperimentContext& context, const 
   std::vector<std::string> arguments = TrainFlags(cell.settings);
   std::string kept;
   for (const int64_t epoch : context.spec.checkpoints) {
-    kept += (kept.empty() ? "" : ",") + std::to_string(epoch);
+    kept += fmt::format("{}{}", kept.empty() ? "" : ",", epoch);
   }
   const std::vector<std::string> rest = {
       "--corpus",      context.folder.corpus(context.plan.corpora[cell.corpus_cell]).string(),
@@ -156,7 +161,6 @@ Result<std::optional<RunResult>> TrainStep(const ExperimentContext& context, con
   const fs::path run = context.folder.run(cell);
   CONTINUO_TRY(MakeWritableDirectory(run));
   const fs::path log = run / "train.log";
-  const fs::path train_log = run / "train.jsonl";
   if (!fs::exists(run / "final") || !fs::exists(context.folder.checkpoint(cell, context.spec.checkpoints.back()))) {
     CONTINUO_ASSIGN(ChildProcess child, ChildProcess::Start({.program = context.trainer,
                                                              .arguments = TrainArguments(context, cell),
@@ -171,12 +175,12 @@ Result<std::optional<RunResult>> TrainStep(const ExperimentContext& context, con
         asked = true;
       }
       if (Clock::now() - written > kCurveEvery) {
-        CONTINUO_TRY(context.results.PutCurve(cell.id, ReadTrainLog(train_log, cell.epochs()).points));
+        CONTINUO_TRY(PutLog(context, cell));
         written = Clock::now();
       }
       std::this_thread::sleep_for(kPoll);
     }
-    CONTINUO_TRY(context.results.PutCurve(cell.id, ReadTrainLog(train_log, cell.epochs()).points));
+    CONTINUO_TRY(PutLog(context, cell));
     if (asked && *ended != 0) {
       return std::optional<RunResult>();
     }
@@ -185,8 +189,8 @@ Result<std::optional<RunResult>> TrainStep(const ExperimentContext& context, con
       return MakeError("{}: the training ended with {}{}{}", run.string(), *ended, said.empty() ? "" : ": ", said);
     }
   }
-  const TrainLogLines lines = ReadTrainLog(train_log, cell.epochs());
-  CONTINUO_TRY(context.results.PutCurve(cell.id, lines.points));
+  CONTINUO_TRY(PutLog(context, cell));
+  const TrainLogLines lines = ReadTrainLog(run / "train.jsonl", cell.epochs());
   CONTINUO_ASSIGN(const ModelDirectory model, ModelDirectory::Open(run / "final"));
   return std::optional<RunResult>({ParametersOf(model.config()), lines.tokens, lines.seconds});
 }
