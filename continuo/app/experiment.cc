@@ -222,7 +222,8 @@ Status PrintProgressAsJson(const ExperimentProgress& progress) {
   }
   Json sets = Json::array();
   for (const SetProgress& set : progress.sets) {
-    sets.push_back({{"id", set.id}, {"kind", set.kind}, {"label", set.label}, {"status", set.status}, {"error", set.error}});
+    sets.push_back(
+        {{"id", set.id}, {"kind", set.kind}, {"label", set.label}, {"status", set.status}, {"error", set.error}});
   }
   return PrintJson({{"name", progress.name},
                     {"runs", runs},

@@ -20,8 +20,7 @@ Result<int64_t> FindPiece(Database& database, const Json& json, const std::strin
     return MakeError("{}: expected \"set\", a text, and \"number\", an integer, which name a piece", where);
   }
   CONTINUO_ASSIGN(Statement find, database.Prepare("SELECT id FROM pieces WHERE set_id = ? AND number = ?"));
-  CONTINUO_ASSIGN(const bool found,
-                  find.Bind(0, std::string_view(*set)).Bind(1, json["number"].get<int64_t>()).Step());
+  CONTINUO_ASSIGN(const bool found, find.Bind(0, std::string_view(*set)).Bind(1, json["number"].get<int64_t>()).Step());
   if (!found) {
     return MakeError("{}: there is no piece {} of set {} here", where, json["number"].dump(), *set);
   }
@@ -72,7 +71,8 @@ Result<Results::Choices> Results::TakeChoices(const std::string& text, const std
     put_choice.Bind(2, std::string_view(TextOf(choice, "note").value_or("")));
     CONTINUO_TRY(put_choice.Bind(3, std::string_view(TextOf(choice, "at").value_or(""))).Run());
   }
-  CONTINUO_ASSIGN(Statement put_vote, database_->Prepare("INSERT OR IGNORE INTO votes(winner, loser, at) VALUES (?, ?, ?)"));
+  CONTINUO_ASSIGN(Statement put_vote,
+                  database_->Prepare("INSERT OR IGNORE INTO votes(winner, loser, at) VALUES (?, ?, ?)"));
   number = 0;
   for (const Json& vote : *votes) {
     const std::string where = fmt::format("{}: votes[{}]", name, number++);
@@ -95,8 +95,9 @@ Result<std::string> Results::ToTsv() const {
   const std::lock_guard lock(*mutex_);
   std::vector<std::string> metrics;
   {
-    CONTINUO_ASSIGN(Statement rows, database_->Prepare("SELECT metric FROM set_metrics m JOIN sets s ON s.id = m.set_id "
-                                                       "WHERE s.status = 'done' GROUP BY metric ORDER BY min(m.rowid)"));
+    CONTINUO_ASSIGN(Statement rows,
+                    database_->Prepare("SELECT metric FROM set_metrics m JOIN sets s ON s.id = m.set_id "
+                                       "WHERE s.status = 'done' GROUP BY metric ORDER BY min(m.rowid)"));
     for (;;) {
       CONTINUO_ASSIGN(const bool row, rows.Step());
       if (!row) {
@@ -126,7 +127,8 @@ Result<std::string> Results::ToTsv() const {
     }
     for (const std::string& name : metrics) {
       metric.Reset();
-      CONTINUO_ASSIGN(const bool found, metric.Bind(0, std::string_view(sets.Text(0))).Bind(1, std::string_view(name)).Step());
+      CONTINUO_ASSIGN(const bool found,
+                      metric.Bind(0, std::string_view(sets.Text(0))).Bind(1, std::string_view(name)).Step());
       for (int column = 0; column < 4; ++column) {
         text += found && !metric.IsNull(column) ? fmt::format("\t{:.6g}", metric.Real(column)) : std::string("\t");
       }

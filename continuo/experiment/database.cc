@@ -62,7 +62,9 @@ Result<bool> Statement::Step() {
   return SqlError(database_, path_);
 }
 
-void Statement::Reset() { sqlite3_reset(statement_.get()); }
+void Statement::Reset() {
+  sqlite3_reset(statement_.get());
+}
 
 Status Statement::Run() {
   const Result<bool> row = Step();

@@ -35,11 +35,10 @@ struct Piece {
   Score kept;
   PieceMeasures measures;
   PieceResult result;
-  std::optional<Error> error;
 };
 
 /// Measures pieces side by side. False where it was asked to stop.
-Result<bool> MeasurePieces(const ExperimentContext& context, int64_t bars, std::vector<Piece>& pieces) {
+bool MeasurePieces(const ExperimentContext& context, int64_t bars, std::vector<Piece>& pieces) {
   class Stopper : public Progress {
    public:
     explicit Stopper(const Progress& stop) : stop_(stop) {}
@@ -56,9 +55,8 @@ Result<bool> MeasurePieces(const ExperimentContext& context, int64_t bars, std::
     Piece& piece = pieces[i];
     Result<PieceMeasures> measures = MeasurePiece(
         piece.measured, {.bars = bars, .structure = context.spec.measure.structure, .scape = true}, stopper);
-    if (!measures.ok()) {
-      piece.error = measures.error();
-      return;
+    if (!measures.ok()) {  // it is too long for its structure: minutes for a piece are not spent
+      measures = MeasurePiece(piece.measured, {.bars = bars});
     }
     piece.measures = std::move(*measures);
   });
@@ -66,9 +64,6 @@ Result<bool> MeasurePieces(const ExperimentContext& context, int64_t bars, std::
     return false;
   }
   for (Piece& piece : pieces) {
-    if (piece.error) {
-      return MakeError("{}: {}", piece.name, piece.error->message);
-    }
     PieceResult& result = piece.result;
     result.name = piece.name;
     result.bars = piece.measures.metrics.bars;
@@ -265,8 +260,9 @@ Result<const std::vector<Description>*> RealMusic::Descriptions() {
 Result<const RealMusic::TrainingSongs*> RealMusic::SongsOf(size_t corpus_cell) {
   const std::lock_guard lock(mutex_);
   const CorpusCell& cell = context_.plan.corpora[corpus_cell];
-  const auto [found, is_new] = songs_.try_emplace(cell.corpus);
-  if (is_new) {
+  auto found = songs_.find(cell.corpus);
+  if (found == songs_.end()) {
+    TrainingSongs songs;
     CONTINUO_ASSIGN(const Corpus corpus, Corpus::Open(context_.folder.corpus(cell)));
     std::vector<std::string> names;
     for (size_t i = 0; i < corpus.song_count(); ++i) {
@@ -278,9 +274,10 @@ Result<const RealMusic::TrainingSongs*> RealMusic::SongsOf(size_t corpus_cell) {
     for (const Piece& piece :
          ReadFirstBars(context_, context_.inputs.Resolve(context_.spec.corpus(cell.corpus).folder), names, 0)) {
       steps.push_back(StepsOf(piece.measured));
-      found->second.names.push_back(piece.name);
+      songs.names.push_back(piece.name);
     }
-    CONTINUO_ASSIGN(found->second.index, CopyIndex::Build(steps));
+    CONTINUO_ASSIGN(songs.index, CopyIndex::Build(steps));
+    found = songs_.emplace(cell.corpus, std::move(songs)).first;
   }
   return &found->second;
 }
@@ -292,8 +289,7 @@ Result<std::optional<SetResult>> RealSetStep(const ExperimentContext& context, R
   if (pieces.empty()) {
     return MakeError("{}: no song has notes in its first {} bars", FirstCorpusFolder(context).string(), bars);
   }
-  CONTINUO_ASSIGN(const bool whole, MeasurePieces(context, bars, pieces));
-  if (!whole) {
+  if (!MeasurePieces(context, bars, pieces)) {
     return std::optional<SetResult>();
   }
   if (context.spec.measure.copying) {
@@ -370,8 +366,7 @@ Result<std::optional<SetResult>> PiecesStep(const ExperimentContext& context, Re
     piece.result.nll_note = new_nll;  // divided when notes and bars are counted
     piece.result.nll_bar = new_nll;
   }
-  CONTINUO_ASSIGN(const bool whole, MeasurePieces(context, continues ? 0 : context.spec.generate.bars, pieces));
-  if (!whole) {
+  if (!MeasurePieces(context, continues ? 0 : context.spec.generate.bars, pieces)) {
     return std::optional<SetResult>();
   }
   const RealMusic::TrainingSongs* songs = nullptr;
@@ -407,6 +402,7 @@ Result<std::optional<SetResult>> PiecesStep(const ExperimentContext& context, Re
       }
       known = std::move(*measured);
       if (!known.empty()) {
+        CONTINUO_TRY(PutCurveStep(context, run));  // up to the checkpoint's place in it
         CONTINUO_TRY(context.results.PutCheckpointNll(run.id, static_cast<double>(cell.epoch), known[1].second.mean,
                                                       known[2].second.mean));
       }

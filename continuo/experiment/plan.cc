@@ -33,7 +33,8 @@ Result<std::vector<std::string>> MidiFilesBelow(const fs::path& folder) {
     std::string extension = entry->path().extension().string();
     std::transform(extension.begin(), extension.end(), extension.begin(),
                    [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-    if (extension == ".mid" || extension == ".midi") {
+    std::error_code unknown;
+    if ((extension == ".mid" || extension == ".midi") && entry->is_regular_file(unknown)) {
       files.push_back(entry->path().lexically_relative(folder).generic_string());
     }
   }

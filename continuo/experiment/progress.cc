@@ -77,7 +77,8 @@ double SecondsLeft(const ExperimentProgress& progress) {
       seconds[set.kind].push_back(set.seconds);
     }
   }
-  // Before the first of a kind is done: grid sets are taken for a tenth of a training, continuations for a grid set's tenth.
+  // Before the first of a kind is done: grid sets are taken for a tenth of a training, continuations for a grid set's
+  // tenth.
   const double usual_grid = Mean(seconds["grid"], 0.1 * usual_run);
   const double usual_continuation = Mean(seconds["continuation"], 0.1 * usual_grid);
   const auto open = [&](std::string_view kind) {

@@ -26,15 +26,15 @@ struct ExperimentProgress {
 
 Result<ExperimentProgress> ReadProgress(const Results& results);
 
-/// Seconds that are left: trainings as their own begun part and the others tell, sets as those of their kind. NaN where no
-/// training has begun.
+/// Seconds that are left: trainings as their own begun part and the others tell, sets as those of their kind. NaN where
+/// no training has begun.
 double SecondsLeft(const ExperimentProgress& progress);
 
 /// How many continuations a spec asks for.
 size_t ContinuationCount(const ExperimentSpec& spec);
 
-/// A guess of the seconds that a plan takes from its beginning, before anything has run: of the arithmetic of its models
-/// over the songs' bytes, at 30 GFLOP/s a thread.
+/// A guess of the seconds that a plan takes from its beginning, before anything has run: of the arithmetic of its
+/// models over the songs' bytes, at 30 GFLOP/s a thread.
 double GuessSeconds(const ExperimentSpec& spec, const ExperimentInputs& inputs, const ExperimentPlan& plan,
                     size_t threads);
 

@@ -165,6 +165,7 @@ Status Results::Enter(const ExperimentSpec& spec, const ExperimentPlan& plan) {
                          "DELETE FROM runs WHERE status <> 'dropped';"
                          "DELETE FROM sets WHERE status <> 'dropped';"));
   CONTINUO_TRY(EnterRows(spec, plan, plan.sets));
+  CONTINUO_TRY(database_->Execute("DELETE FROM curve WHERE run NOT IN (SELECT id FROM runs)"));
   return transaction.Commit();
 }
 

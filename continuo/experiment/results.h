@@ -81,8 +81,7 @@ struct SetProgress {
 /// may share a file.
 class Results {
  public:
-  /// Opens a file, made if it isn't there. A file of an older version is brought up to date; one of a newer version, or
-  /// that is something else, is refused.
+  /// Opens a file, made if it isn't there. One of another version, or that is something else, is refused.
   static Result<Results> Create(const std::filesystem::path& path);
   /// Opens one that is there.
   static Result<Results> Open(const std::filesystem::path& path);
@@ -119,9 +118,9 @@ class Results {
   Result<std::vector<RunProgress>> RunsProgress() const;
   Result<std::vector<SetProgress>> SetsProgress() const;
 
-  /// Takes in what a listener chose: {"choices": [{"prompt", "set", "number", "note", "at"}], "votes": [{"winner", "loser",
-  /// "at"}]}, either of which may be missing; a piece is named by its set and number, winner and loser as {"set",
-  /// "number"}. Where anything is wrong nothing is taken.
+  /// Takes in what a listener chose: {"choices": [{"prompt", "set", "number", "note", "at"}], "votes": [{"winner",
+  /// "loser", "at"}]}, either of which may be missing; a piece is named by its set and number, winner and loser as
+  /// {"set", "number"}. Where anything is wrong nothing is taken.
   struct Choices {
     size_t choices = 0;
     size_t votes = 0;

@@ -116,7 +116,7 @@ class Runner {
   void Work();
   Result<Search> Next(std::optional<Claim>& claim);
   Result<std::optional<Claim>> TryClaim(const Task& task);
-  bool CanDo(const Task& task, const std::map<std::string, CellStatus>& statuses) const;
+  bool CanDo(const Task& task) const;
   std::vector<Task> OpenTasks(const std::map<std::string, CellStatus>& statuses) const;
   Status AddContinuations(const std::map<std::string, CellStatus>& statuses);
   Status Do(const Task& task, const FileLock& lock);
@@ -166,8 +166,7 @@ std::string Runner::LabelOf(const Task& task) const {
 }
 
 /// Whether all that a task needs is there.
-bool Runner::CanDo(const Task& task, const std::map<std::string, CellStatus>& statuses) const {
-  (void)statuses;
+bool Runner::CanDo(const Task& task) const {
   switch (task.kind) {
     case Task::Kind::kCorpus:
       return true;
@@ -255,6 +254,9 @@ Status Runner::AddContinuations(const std::map<std::string, CellStatus>& statuse
     }
   }
   board_entered_ = true;
+  if (chosen.empty()) {
+    notes_(fmt::format("no continuations: no checkpoint has {}", spec_.board.best));
+  }
   const std::vector<SetCell> cells = ContinuationCells(spec_, context_.inputs, plan_, chosen);
   CONTINUO_TRY(results_.EnterSets(spec_, plan_, cells));
   sets_.insert(sets_.end(), cells.begin(), cells.end());
@@ -285,7 +287,7 @@ Result<Runner::Search> Runner::Next(std::optional<Claim>& claim) {
   const std::vector<Task> tasks = OpenTasks(statuses);
   bool others = !busy_.empty();
   for (const Task& task : tasks) {
-    if (busy_.contains(task.id) || !CanDo(task, statuses)) {
+    if (busy_.contains(task.id) || !CanDo(task)) {
       continue;
     }
     CONTINUO_ASSIGN(claim, TryClaim(task));
@@ -420,6 +422,11 @@ Result<RunnerReport> RunExperiment(const ExperimentSpec& spec, const ExperimentI
                        checkpoint.tokenizer);
     }
   }
+  std::error_code code;
+  if (!fs::exists(options.trainer, code)) {
+    return Error{fmt::format("{}: is not there, it was not built", options.trainer.string()),
+                 "install LibTorch with tools/bootstrap.sh and build again"};
+  }
   const ExperimentFolder folder(options.folder);
   CONTINUO_TRY(MakeWritableDirectory(folder.root()));
   for (const char* name : {"locks", "corpora", "runs"}) {
@@ -428,15 +435,16 @@ Result<RunnerReport> RunExperiment(const ExperimentSpec& spec, const ExperimentI
   CONTINUO_ASSIGN(Results results, Results::Create(folder.results()));
   CONTINUO_TRY(results.Enter(spec, plan));
   const size_t threads = options.threads > 0 ? options.threads : AvailableCores();
-  for (const auto& [key, value] : std::map<std::string, std::string>{{"name", spec.name},
-                                                                     {"title", spec.title},
-                                                                     {"spec", spec.text},
-                                                                     {"spec_sha256", Sha256Hex(spec.text)},
-                                                                     {"scaled_down", spec.scaled_down},
-                                                                     {"continuo_version", options.version},
-                                                                     {"machine", Machine(threads)},
-                                                                     {"workers", std::to_string(options.workers)},
-                                                                     {"continuations", std::to_string(ContinuationCount(spec))}}) {
+  for (const auto& [key, value] :
+       std::map<std::string, std::string>{{"name", spec.name},
+                                          {"title", spec.title},
+                                          {"spec", spec.text},
+                                          {"spec_sha256", Sha256Hex(spec.text)},
+                                          {"scaled_down", spec.scaled_down},
+                                          {"continuo_version", options.version},
+                                          {"machine", Machine(threads)},
+                                          {"workers", std::to_string(options.workers)},
+                                          {"continuations", std::to_string(ContinuationCount(spec))}}) {
     CONTINUO_TRY(results.PutMeta(key, value));
   }
   if (!spec.published.empty()) {

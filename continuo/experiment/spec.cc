@@ -244,6 +244,11 @@ void ReadBoard(SpecTable& root, ExperimentSpec& spec) {
   if (!board.prompts.empty() && board.best.empty() == board.checkpoints.empty()) {
     table.Fail("prompts", "expected, beside them, either `checkpoints` or `best`, which choose who goes on with them");
   }
+  for (const CorpusSpec& corpus : spec.corpora) {
+    if (!board.best.empty() && corpus.valid == 0.0) {
+      table.Fail("best", fmt::format("needs songs for validation, but corpora.{}.valid is 0", corpus.name));
+    }
+  }
   table.Finish();
 }
 

@@ -61,6 +61,9 @@ Status BuildCorpusStep(const ExperimentContext& context, const CorpusCell& cell)
 /// program wrote. Returns nothing where it was asked to stop.
 Result<std::optional<RunResult>> TrainStep(const ExperimentContext& context, const RunCell& cell, const FileLock& lock);
 
+/// Puts the curve of a run, as far as it has come, into the results.
+Status PutCurveStep(const ExperimentContext& context, const RunCell& cell);
+
 /// Songs of real music that sets are compared with, read once when first asked for. Any thread may call.
 class RealMusic {
  public:

@@ -65,11 +65,6 @@ TrainLogLines ReadTrainLog(const fs::path& path, int64_t epochs) {
   return log;
 }
 
-Status PutLog(const ExperimentContext& context, const RunCell& cell) {
-  const TrainLogLines log = ReadTrainLog(context.folder.run(cell) / "train.jsonl", cell.epochs());
-  return context.results.PutCurve(cell.id, log.points, log.tokens, log.seconds);
-}
-
 std::string LastLine(const fs::path& path) {
   std::ifstream file(path);
   std::string last;
@@ -156,12 +151,17 @@ Status BuildCorpusStep(const ExperimentContext& context, const CorpusCell& cell)
   return {};
 }
 
+Status PutCurveStep(const ExperimentContext& context, const RunCell& cell) {
+  const TrainLogLines log = ReadTrainLog(context.folder.run(cell) / "train.jsonl", cell.epochs());
+  return context.results.PutCurve(cell.id, log.points, log.tokens, log.seconds);
+}
+
 Result<std::optional<RunResult>> TrainStep(const ExperimentContext& context, const RunCell& cell,
                                            const FileLock& lock) {
   const fs::path run = context.folder.run(cell);
   CONTINUO_TRY(MakeWritableDirectory(run));
   const fs::path log = run / "train.log";
-  if (!fs::exists(run / "final") || !fs::exists(context.folder.checkpoint(cell, context.spec.checkpoints.back()))) {
+  {
     CONTINUO_ASSIGN(ChildProcess child, ChildProcess::Start({.program = context.trainer,
                                                              .arguments = TrainArguments(context, cell),
                                                              .log = log,
@@ -175,12 +175,12 @@ Result<std::optional<RunResult>> TrainStep(const ExperimentContext& context, con
         asked = true;
       }
       if (Clock::now() - written > kCurveEvery) {
-        CONTINUO_TRY(PutLog(context, cell));
+        CONTINUO_TRY(PutCurveStep(context, cell));
         written = Clock::now();
       }
       std::this_thread::sleep_for(kPoll);
     }
-    CONTINUO_TRY(PutLog(context, cell));
+    CONTINUO_TRY(PutCurveStep(context, cell));
     if (asked && *ended != 0) {
       return std::optional<RunResult>();
     }
@@ -189,7 +189,7 @@ Result<std::optional<RunResult>> TrainStep(const ExperimentContext& context, con
       return MakeError("{}: the training ended with {}{}{}", run.string(), *ended, said.empty() ? "" : ": ", said);
     }
   }
-  CONTINUO_TRY(PutLog(context, cell));
+  CONTINUO_TRY(PutCurveStep(context, cell));
   const TrainLogLines lines = ReadTrainLog(run / "train.jsonl", cell.epochs());
   CONTINUO_ASSIGN(const ModelDirectory model, ModelDirectory::Open(run / "final"));
   return std::optional<RunResult>({ParametersOf(model.config()), lines.tokens, lines.seconds});
