@@ -199,6 +199,15 @@ TEST_F(CliTest, InspectSaysWhatOneWantsToKnow) {
   EXPECT_TRUE(json["warnings"].empty());
 }
 
+TEST_F(CliTest, OfMusicWithoutNotesWhatCannotBeMeasuredIsADash) {
+  WriteBytes("rest.mid", std::string("MThd\0\0\0\6\0\0\0\1\1\340MTrk\0\0\0\4\0\377\57\0", 26));
+  for (const std::string command : {"inspect", "eval", "score"}) {
+    const Outcome run = Continuo({command, Path("rest.mid")});
+    EXPECT_EQ(run.exit_code, 0) << run.err;
+    EXPECT_THAT(run.out, AllOf(HasSubstr(" -"), Not(HasSubstr("nan")))) << command;
+  }
+}
+
 TEST_F(CliTest, InspectWarnsOfFaultsOrRefusesThemWhenStrict) {
   const std::string good = *ReadTextFile(kPrompt);
   WriteBytes("cut.mid", good.substr(0, good.size() - 6));
@@ -332,6 +341,22 @@ TEST_F(CliTest, CtrlCKeepsTheWholePiecesAndTheirManifest) {
   std::sort(expected.begin(), expected.end());
   EXPECT_GE(expected.size(), 2U);
   EXPECT_EQ(Files(), expected);
+}
+
+TEST_F(CliTest, AQuantizedModelIsSmallerAndWritesTheSameAsItsPrecisionAsked) {
+  ASSERT_EQ(Continuo({"quantize", kModel.string(), "--precision", "int8", "-o", Path("int8")}).exit_code, 0);
+  EXPECT_LT(fs::file_size(Path("int8/model.safetensors")), fs::file_size(kModel / "model.safetensors") * 0.6);
+  const std::vector<std::string> asked = {"--bars", "2", "--count", "1", "--seed", "3"};
+  const auto generate = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), "generate");
+    more.insert(more.end(), asked.begin(), asked.end());
+    return Continuo(more).exit_code;
+  };
+  ASSERT_EQ(generate({"--model", Path("int8"), "-o", Path("stored")}), 0);
+  ASSERT_EQ(generate({"--precision", "int8", "-o", Path("asked")}), 0);
+  EXPECT_EQ(*ReadTextFile(Path("stored/piece-001.mid")), *ReadTextFile(Path("asked/piece-001.mid")));
+  EXPECT_EQ(Continuo({"quantize", kModel.string(), "--precision", "int3", "-o", Path("x")}).exit_code, 2);
+  EXPECT_FALSE(fs::exists(Path("x")));
 }
 
 TEST_F(CliTest, FillLeavesAllElseAsItIs) {

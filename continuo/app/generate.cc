@@ -8,6 +8,7 @@
 
 #include "continuo/app/command.h"
 #include "continuo/app/generation.h"
+#include "continuo/app/terminal.h"
 #include "continuo/core/file.h"
 #include "continuo/score/score_file.h"
 #include "continuo/score/tempo_map.h"
@@ -102,7 +103,8 @@ Status RunGenerate(const GenerateFlags& flags, const AppContext& context) {
   if (context.json) {
     return PrintJson({{"output", folder.string()}, {"pieces", written}});
   }
-  return PrintLine(fmt::format("{}: {} pieces of {} bars", folder.string(), written, options.bars));
+  return PrintLine(fmt::format("{}: {} of {}", folder.string(), FormatCount(written, "piece"),
+                               FormatCount(options.bars, "bar")));
 }
 
 }  // namespace
