@@ -47,17 +47,6 @@ struct Weights {
   PackedMatrix head;
 };
 
-Precision StoredPrecision(const ModelDirectory& directory) {
-  switch (directory.matrix_type()) {
-    case TensorType::kU8:
-      return Precision::kInt8;
-    case TensorType::kBf16:
-      return Precision::kBf16;
-    default:
-      return Precision::kF32;
-  }
-}
-
 Result<PackedMatrix> LoadMatrix(const ModelDirectory& directory, const MatrixShape& shape, Precision precision) {
   const bool is_head = shape.name == kHead;
   std::vector<float> bias;
@@ -314,6 +303,36 @@ class CpuModel : public LanguageModel {
 };
 
 }  // namespace
+
+Precision StoredPrecision(const ModelDirectory& directory) {
+  switch (directory.matrix_type()) {
+    case TensorType::kU8:
+      return Precision::kInt8;
+    case TensorType::kBf16:
+      return Precision::kBf16;
+    default:
+      return Precision::kF32;
+  }
+}
+
+MemoryNeed EstimateMemory(const Gpt2Config& config, Precision precision) {
+  MemoryNeed need;
+  const auto width = static_cast<uint64_t>(config.width);
+  need.weights =
+      (static_cast<uint64_t>(config.vocab_size) + static_cast<uint64_t>(config.context_length)) * width * sizeof(float);
+  for (const MatrixShape& matrix : Gpt2Matrices(config)) {
+    const uint64_t count = uint64_t{matrix.layout.inputs} * matrix.layout.outputs;
+    // In 8 bits a scale of 2 bytes goes with each 64 weights.
+    need.weights += precision == Precision::kF32    ? count * 4
+                    : precision == Precision::kBf16 ? count * 2
+                                                    : count + count / 32;
+  }
+  const HeadCacheLayout head(static_cast<size_t>(config.context_length), static_cast<size_t>(config.head_dim()),
+                             precision);
+  need.sequence = static_cast<uint64_t>(config.layers) * static_cast<uint64_t>(config.heads) *
+                  (head.key_bytes() + head.value_bytes());
+  return need;
+}
 
 Result<std::unique_ptr<LanguageModel>> LoadCpuModel(const ModelDirectory& directory, const CpuModelOptions& options) {
   CONTINUO_ASSIGN(Weights weights, LoadWeights(directory, options.precision));
