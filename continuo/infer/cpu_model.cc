@@ -114,9 +114,8 @@ class CpuSession : public DecodingSession {
       slot.keys = AlignedBytes(weights.layers.size() * heads_ * cache_layout_.key_bytes());
       slot.values = AlignedBytes(weights.layers.size() * heads_ * cache_layout_.value_bytes());
     }
-    scores_.resize(pool.size());
-    for (std::vector<float>& scores : scores_) {
-      scores.resize(context_ + 64);
+    for (size_t i = 0; i < pool.size(); ++i) {
+      scratch_.emplace_back(cache_layout_);
     }
   }
 
@@ -264,7 +263,7 @@ class CpuSession : public DecodingSession {
         Attend(cache_layout_, qkv_.data() + row * 3 * width_ + head * head_dim_,
                slot.keys.data() + (layer * heads_ + head) * key_bytes,
                slot.values.data() + (layer * heads_ + head) * value_bytes, rows_[row].position + 1,
-               scores_[thread].data(), attended_.data() + row * width_ + head * head_dim_);
+               scratch_[thread], attended_.data() + row * width_ + head * head_dim_);
       }
     });
   }
@@ -278,7 +277,7 @@ class CpuSession : public DecodingSession {
   const size_t context_;
   const HeadCacheLayout cache_layout_;
   std::vector<Slot> slots_;
-  std::vector<std::vector<float>> scores_;  // scratch of each thread
+  std::vector<AttentionScratch> scratch_;  // of each thread
   std::vector<Row> rows_;
   Activations activations_;
   // Activations, one row each: [rows, width], qkv [rows, 3 x width], expanded [rows, mlp_width].
