@@ -198,8 +198,7 @@ Status PrintAsText(const Table& table, const std::optional<Reference>& reference
     for (size_t column = 0; column < table.columns.size(); ++column) {
       const double value = value_of(column);
       const int decimals = std::max(least_decimals, table.columns[column].decimals);
-      text += fmt::format("{:>{}}", std::isnan(value) ? std::string("-") : fmt::format("{:.{}f}", value, decimals),
-                          cell_width(table.columns[column]));
+      text += fmt::format("{:>{}}", FormatNumber(value, decimals), cell_width(table.columns[column]));
     }
     return PrintLine(text);
   };
