@@ -175,8 +175,8 @@ Result<ExperimentInputs> FindInputs(const ExperimentSpec& spec, const fs::path& 
     }
     inputs.prompts[prompt.name] = Sha256Hex(bytes);
   }
-  if (!spec.published.empty() && !fs::is_regular_file(inputs.Resolve(spec.published))) {
-    return Missing("published", inputs.Resolve(spec.published), "is not there");
+  if (!spec.published.empty() && !fs::is_regular_file(spec.published)) {
+    return Missing("published", spec.published, "is not there");
   }
   return inputs;
 }

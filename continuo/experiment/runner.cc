@@ -448,7 +448,7 @@ Result<RunnerReport> RunExperiment(const ExperimentSpec& spec, const ExperimentI
     CONTINUO_TRY(results.PutMeta(key, value));
   }
   if (!spec.published.empty()) {
-    CONTINUO_TRY(TakePublished(inputs.Resolve(spec.published), results));
+    CONTINUO_TRY(TakePublished(spec.published, results));
   }
   Runner runner(spec, inputs, plan, options, notes, stop, results);
   return runner.Go();

@@ -287,7 +287,9 @@ Result<ExperimentSpec> ParseSpec(std::string_view text, std::string_view name) {
   spec.name = root.RequiredText("name");
   spec.title = root.Text("title", spec.name);
   spec.scaled_down = root.Text("scaled_down");
-  spec.published = root.Text("published");
+  if (const std::string published = root.Text("published"); !published.empty()) {
+    spec.published = std::filesystem::path(name).parent_path() / published;
+  }
   ReadCorpora(root, spec);
   ReadTokenizers(root, spec);
   ReadModels(root, spec);

@@ -61,7 +61,7 @@ struct ExperimentSpec {
   std::string name;
   std::string title;
   std::string scaled_down;  // what was made smaller than in the study, for the report's head
-  std::string published;    // a TSV of published values within the data folder; may be empty
+  std::filesystem::path published;  // a TSV of published values, found beside the spec; may be empty
 
   std::vector<CorpusSpec> corpora;
   std::vector<TokenizerSpec> tokenizers;
