@@ -69,7 +69,7 @@ Example RandomExample(int64_t vocabulary, int64_t batch, int64_t time) {
 TEST(Gpt2Test, TwentyStepsFollowTransformersAndPyTorch) {
   const auto golden = nlohmann::json::parse(ReadTextFile(kSteps / "steps.json").value());
   Gpt2 model(SmallConfig(), TrainPrecision::kF32, 1);
-  const Status loaded = LoadWeights(kSteps / "initial", "", model);
+  const auto loaded = LoadWeights(kSteps / "initial", "", 1, model);
   ASSERT_TRUE(loaded.ok()) << loaded.error().ToString();
 
   const at::Tensor logits = model.Logits(AsTensor(golden["ids"][0])).flatten();
