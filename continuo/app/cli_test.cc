@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -288,6 +289,17 @@ TEST_F(CliTest, TemperatureZeroIsGreedyWhateverTheSeed) {
   ASSERT_EQ(Continuo({"generate", "--bars", "2", "--temperature", "0", "--seed", "1", "-o", Path("a")}).exit_code, 0);
   ASSERT_EQ(Continuo({"generate", "--bars", "2", "--temperature", "0", "--seed", "2", "-o", Path("b")}).exit_code, 0);
   EXPECT_EQ(*ReadTextFile(Path("a/piece-001.mid")), *ReadTextFile(Path("b/piece-001.mid")));
+}
+
+TEST_F(CliTest, WhatDoesNotFitIntoMemoryIsRefusedBeforehand) {
+  rlimit before = {};
+  ASSERT_EQ(getrlimit(RLIMIT_AS, &before), 0);
+  const rlimit less = {rlim_t{3} << 30, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_AS, &less), 0);  // of this process too, and of those it starts
+  ExpectError({"generate", "--count", "1024", "--batch", "1024", "-o", Path("out")},
+              "GB for each of 1024 pieces at a time");
+  EXPECT_EQ(Continuo({"generate", "--count", "2", "--bars", "1", "-o", Path("out")}).exit_code, 0);
+  ASSERT_EQ(setrlimit(RLIMIT_AS, &before), 0);
 }
 
 TEST_F(CliTest, ADamagedModelIsRefusedByName) {

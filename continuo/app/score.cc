@@ -34,7 +34,7 @@ std::string Curve(const std::vector<double>& values) {
 
 Status RunScore(const ScoreFlags& flags, const AppContext& context) {
   CONTINUO_ASSIGN(const std::vector<fs::path> files, MidiFilesIn(flags.paths));
-  CONTINUO_ASSIGN(const LoadedModel model, LoadModel(flags.generation));
+  CONTINUO_ASSIGN(const LoadedModel model, LoadModel(flags.generation, /*sequences=*/1));
   const Tokenizer& tokenizer = *model.tokenizer;
   Json rows = Json::array();
   std::vector<std::string> lines;
