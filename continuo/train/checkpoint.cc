@@ -107,15 +107,30 @@ Result<std::vector<at::Tensor>> ReadTensors(const fs::path& path, const std::vec
   return copies;
 }
 
+/// What a setting is where it was left out.
+bool IsLeftOut(const ordered_json& value) {
+  return value == 0 || value == false || value.is_string();
+}
+
 /// The first key under which two settings differ, for a message.
-std::string FirstDifference(const json& saved, const json& wanted) {
+std::string FirstDifference(const json& saved, const ordered_json& wanted) {
   for (const auto& [key, value] : wanted.items()) {
-    const json before = saved.is_object() ? saved.value(key, json()) : json();
-    if (before != value) {
+    const ordered_json before = saved.is_object() ? saved.value(key, json()) : json();
+    if (before != value && !(before.is_null() && IsLeftOut(value))) {
       return fmt::format("{} was {}, is now {}", key, before.dump(), value.dump());
     }
   }
   return {};
+}
+
+Result<json> ReadTraining(const fs::path& path) {
+  CONTINUO_ASSIGN(const std::string text, ReadTextFile(path));
+  json training = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!training.is_object() || training.value("format", json()) != kTrainingFormat ||
+      training.value("version", json()) != kTrainingVersion) {
+    return MakeError("{}: is not a training state of version {}", path.string(), kTrainingVersion);
+  }
+  return training;
 }
 
 }  // namespace
@@ -149,27 +164,28 @@ Status SaveCheckpoint(const Gpt2& model, Optimizer& optimizer, const TrainState&
         {"seconds", state.seconds},
         {"best_nll", state.best_nll},
         {"best_step", state.best_step},
-        {"stale", state.stale}}},
+        {"stale", state.stale},
+        {"first_loss", state.first_loss}}},
   };
   CONTINUO_TRY(WriteFileAtomically(target.path() / kTrainingFile, training.dump(2) + "\n"));
   return target.Commit();
 }
 
+Result<std::string> SettingsDifference(const fs::path& directory, const std::string& settings) {
+  CONTINUO_ASSIGN(const json training, ReadTraining(directory / kTrainingFile));
+  return FirstDifference(training.value("settings", json()),
+                         ordered_json::parse(settings, nullptr, /*allow_exceptions=*/false));
+}
+
 Result<TrainState> LoadCheckpoint(const fs::path& directory, const std::string& settings, Gpt2& model,
                                   Optimizer& optimizer) {
   const fs::path path = directory / kTrainingFile;
-  CONTINUO_ASSIGN(const std::string text, ReadTextFile(path));
-  const json training = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!training.is_object() || training.value("format", json()) != kTrainingFormat ||
-      training.value("version", json()) != kTrainingVersion) {
-    return MakeError("{}: is not a training state of version {}", path.string(), kTrainingVersion);
-  }
-  const std::string difference =
-      FirstDifference(training.value("settings", json()), json::parse(settings, nullptr, /*allow_exceptions=*/false));
+  CONTINUO_ASSIGN(const std::string difference, SettingsDifference(directory, settings));
   if (!difference.empty()) {
     return Error{fmt::format("{}: cannot go on with other settings: {}", directory.string(), difference),
                  "use the same flags, or another output directory"};
   }
+  CONTINUO_ASSIGN(const json training, ReadTraining(path));
   const json saved = training.value("state", json());
   TrainState state;
   const auto number = [&](const char* key, auto& to) {
@@ -187,7 +203,9 @@ Result<TrainState> LoadCheckpoint(const fs::path& directory, const std::string& 
     return MakeError("{}: \"state\" lacks a number", path.string());
   }
   state.short_windows = saved.value("short_windows", false);
-  number("stale", state.stale);  // 0 where the checkpoint is older
+  // 0 where the checkpoint is older.
+  number("stale", state.stale);
+  number("first_loss", state.first_loss);
   // Both files are read whole before anything changes.
   const std::vector<NamedTensor> weights = Weights(model);
   const std::vector<NamedTensor> moments = Moments(model, optimizer);

@@ -23,7 +23,8 @@ struct TrainState {
   double seconds = 0;          // spent, without the time between an interruption and its resumption
   double best_nll = 0;         // the lowest validation NLL per token; 0: none yet
   uint64_t best_step = 0;
-  uint64_t stale = 0;  // validations since then
+  uint64_t stale = 0;     // validations since then
+  double first_loss = 0;  // of the first update's batch; 0: there was none
 };
 
 /// Writes a model directory (config.json, model.safetensors, the data's texts), whole or not at all. Weights are f32,
@@ -34,6 +35,10 @@ Status SaveModel(const Gpt2& model, const TrainData& data, bool as_bf16, const s
 /// at all. `settings` is a JSON object that names the run (see trainer.h).
 Status SaveCheckpoint(const Gpt2& model, Optimizer& optimizer, const TrainState& state, const TrainData& data,
                       const std::string& settings, const std::filesystem::path& directory);
+
+/// How the settings that a checkpoint was written with differ from `settings`, as "width was 256, is now 512"; empty
+/// where they don't. What the checkpoint does not know of counts as left out. Fails where the checkpoint can't be read.
+Result<std::string> SettingsDifference(const std::filesystem::path& directory, const std::string& settings);
 
 /// Reads a checkpoint into a model and an optimizer of the same shapes. Fails, naming the first difference,
 /// when `settings` is not what the checkpoint was written with; then nothing was changed.

@@ -20,8 +20,10 @@ class Communicator {
   virtual void StartSum(std::span<float> values) = 0;
   /// Returns when all sums that were begun are made.
   virtual void Wait() = 0;
-  /// Adds up over the ranks and returns when that is done.
+  /// Adds up over the ranks and returns when that is done; none at all waits for the ranks all the same.
   virtual void Sum(std::span<double> values) = 0;
+  /// Returns when all ranks have called it.
+  void Barrier() { Sum({}); }
   /// Ends all ranks, for an error that this one alone met. Does not return.
   [[noreturn]] virtual void Abort(int exit_code) = 0;
 };

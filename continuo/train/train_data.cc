@@ -19,10 +19,10 @@ bool BeginsNote(std::string_view token) {
 
 }  // namespace
 
-Result<TrainData> MusicData(const Corpus& corpus, bool transposition) {
+Result<TrainData> MusicData(const Corpus& corpus) {
   const Tokenizer& tokenizer = corpus.tokenizer();
   TrainData data;
-  CONTINUO_ASSIGN(data.vocabulary, BlockVocabulary::Of(tokenizer, transposition));
+  CONTINUO_ASSIGN(data.vocabulary, BlockVocabulary::Of(tokenizer));
   data.train = SongsOf(corpus, false);
   data.valid = SongsOf(corpus, true);
   data.vocab_size = tokenizer.vocabulary().size();

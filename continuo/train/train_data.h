@@ -25,6 +25,6 @@ struct TrainData {
 };
 
 /// A corpus of music. It must outlive the result. Fails when the vocabulary lacks what frames a song.
-Result<TrainData> MusicData(const Corpus& corpus, bool transposition);
+Result<TrainData> MusicData(const Corpus& corpus);
 
 }  // namespace continuo

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cmath>
@@ -18,6 +19,7 @@
 #include "continuo/train/checkpoint.h"
 #include "continuo/train/event_file.h"
 #include "continuo/train/gradient_buckets.h"
+#include "continuo/train/run_directory.h"
 #include "continuo/train/train_log.h"
 
 namespace continuo {
@@ -28,6 +30,8 @@ using Clock = std::chrono::steady_clock;
 
 constexpr size_t kValidationTokens = 16384;  // a batch; without gradients there is room for more
 constexpr double kRateSmoothing = 0.9;
+/// A loss this many times that of guessing, or of the first update where that is higher, has exploded.
+constexpr double kExplosion = 2.0;
 
 double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -85,6 +89,8 @@ std::string SettingsJson(const TrainOptions& o, const TrainData& data) {
       {"precision", o.precision == TrainPrecision::kBf16 ? "bf16" : "f32"},
       {"blocks", ToString(o.blocks)},
       {"augment_transpose", o.augment_transpose},
+      {"augment_velocity", o.augment_velocity},
+      {"augment_tempo", o.augment_tempo},
       {"batch", o.batch},
       {"grad_accum", o.grad_accum},
       {"optimizer", ToString(o.optimizer.kind)},
@@ -119,6 +125,8 @@ BlockSource MakeSource(const TrainData& data, const TrainOptions& options, size_
   blocks.mode = options.blocks;
   blocks.seed = options.seed;
   blocks.transpose = options.augment_transpose && !valid;
+  blocks.velocity = options.augment_velocity && !valid;
+  blocks.tempo = options.augment_tempo && !valid;
   blocks.jitter = !valid;
   blocks.shuffle = !valid;
   blocks.each_target_once = valid;
@@ -182,6 +190,8 @@ class Run {
   Status Save(const fs::path& name);
   Status Validate();
   Status Checkpoint();
+  Status KeepEpoch();
+  Status Resume();
   void NextEpoch();
   TrainReport Report(bool interrupted) const;
 
@@ -198,6 +208,7 @@ class Run {
   std::optional<BlockSource> short_source_;
   TrainState state_;
   std::optional<GradientBuckets> buckets_;
+  std::optional<RunDirectory> directory_;  // of the rank that writes
   TrainLog log_;
   EventFile events_;
   std::unique_ptr<BatchQueue> queue_;
@@ -297,7 +308,11 @@ Status Run::Update() {
   ranks_.Sum(nll);
   const double norm = GradientNorm(model_.parameters());
   const double loss = nll[0] / static_cast<double>(targets);
-  if (!std::isfinite(loss) || !std::isfinite(norm)) {
+  if (state_.step == 0) {
+    state_.first_loss = loss;
+  }
+  const double guessing = std::log(static_cast<double>(options_.model.vocab_size));
+  if (!std::isfinite(norm) || !(loss <= kExplosion * std::max(guessing, state_.first_loss))) {
     return Error{fmt::format("{}: step {}: loss {}, gradient norm {}: training has diverged", folder_.string(),
                              state_.step + 1, loss, norm),
                  "the last checkpoint is kept; try a lower --lr"};
@@ -341,6 +356,7 @@ Status Run::LogStep(const TrainObserver::StepInfo& info, double rate) {
                      {"epoch", info.epoch},
                      {"tokens", state_.tokens},
                      {"seconds", state_.seconds},
+                     {"progress", info.progress},
                      {"loss", info.loss},
                      {"lr", info.lr},
                      {"gradient_norm", info.gradient_norm},
@@ -412,7 +428,57 @@ Status Run::Save(const fs::path& name) {
 Status Run::Checkpoint() {
   state_.seconds = elapsed_;
   saved_ = Clock::now();
-  return writes() ? SaveCheckpoint(model_, optimizer_, state_, data_, settings_, folder_ / "latest") : Status();
+  if (!writes()) {
+    return {};
+  }
+  CONTINUO_TRY(SaveCheckpoint(model_, optimizer_, state_, data_, settings_, directory_->CheckpointPath(state_.step)));
+  return directory_->Publish(state_.step, options_.keep);
+}
+
+Status Run::KeepEpoch() {
+  const std::vector<uint64_t>& kept = options_.keep_epochs;
+  if (std::find(kept.begin(), kept.end(), state_.epoch) == kept.end()) {
+    return {};
+  }
+  optimizer_.SwapAverage();
+  const Status saved = Save(fmt::format("epoch-{}", state_.epoch));
+  optimizer_.SwapAverage();
+  return saved;
+}
+
+/// Goes on from the newest checkpoint that can be read. All ranks see the same files and so take the same one.
+Status Run::Resume() {
+  const std::vector<fs::path> checkpoints = Checkpoints(folder_);
+  std::optional<Error> first_error;
+  for (const fs::path& checkpoint : checkpoints) {
+    const auto difference = SettingsDifference(checkpoint, settings_);
+    auto loaded = LoadCheckpoint(checkpoint, settings_, model_, optimizer_);
+    if (!loaded.ok() && difference.ok() && !difference->empty()) {
+      return std::move(loaded).error();
+    }
+    if (!loaded.ok()) {
+      if (writes()) {
+        observer_.OnNote(loaded.error().ToString());
+      }
+      first_error = first_error ? first_error : loaded.error();
+      continue;
+    }
+    state_ = *loaded;
+    before_ = state_.seconds;
+    ranks_.Barrier();  // all have read before anything is moved
+    if (!writes()) {
+      return {};
+    }
+    if (first_error) {
+      observer_.OnNote(fmt::format("going on from the checkpoint before, of step {}", state_.step));
+    }
+    return directory_->Adopt(checkpoint);
+  }
+  if (first_error) {
+    return *first_error;
+  }
+  observer_.OnNote(fmt::format("{}: was ended before its first checkpoint; beginning anew", folder_.string()));
+  return {};
 }
 
 TrainReport Run::Report(bool interrupted) const {
@@ -426,20 +492,25 @@ TrainReport Run::Report(bool interrupted) const {
 }
 
 Result<TrainReport> Run::Go(bool resume) {
-  if (!resume && !options_.init_from.empty()) {
+  if (resume && !RunHasBegun(folder_)) {
+    return Error{fmt::format("{}: there is no checkpoint to go on from", folder_.string()),
+                 "leave out --resume to begin"};
+  }
+  ranks_.Barrier();
+  if (writes()) {
+    CONTINUO_ASSIGN(RunDirectory directory, RunDirectory::Open(folder_));
+    directory_.emplace(std::move(directory));
+  }
+  ranks_.Barrier();
+  if (resume) {
+    CONTINUO_TRY(Resume());
+  }
+  if (state_.step == 0 && !options_.init_from.empty()) {
     CONTINUO_ASSIGN(const std::string taken,
                     LoadWeights(options_.init_from, data_.vocab_sha256, options_.seed, model_));
     if (writes()) {
       observer_.OnNote(taken);
     }
-  }
-  if (resume) {
-    if (!fs::exists(folder_ / "latest")) {
-      return Error{fmt::format("{}: there is no checkpoint to go on from", (folder_ / "latest").string()),
-                   "leave out --resume to begin"};
-    }
-    CONTINUO_ASSIGN(state_, LoadCheckpoint(folder_ / "latest", settings_, model_, optimizer_));
-    before_ = state_.seconds;
   }
   if (source_.song_count() == 0) {
     return MakeError("there is nothing to train on");
@@ -467,6 +538,7 @@ Result<TrainReport> Run::Go(bool resume) {
     if (epoch_ends) {
       ++state_.epoch;
       state_.block = 0;
+      CONTINUO_TRY(KeepEpoch());  // before the checkpoint that has the epoch behind it
       NextEpoch();
     }
     const bool validate = options_.valid_every > 0 ? state_.step % options_.valid_every == 0 : epoch_ends;
@@ -498,9 +570,6 @@ Result<TrainReport> Train(const TrainData& data, const TrainOptions& requested, 
   TrainOptions options = requested;
   options.model.vocab_size = static_cast<int64_t>(data.vocab_size);
   CONTINUO_TRY(CheckOptions(options));
-  if (ranks.rank() == 0) {
-    CONTINUO_TRY(MakeWritableDirectory(run));
-  }
   at::set_num_threads(static_cast<int>(options.threads > 0 ? options.threads : AvailableCores()));
   try {
     return Run(data, options, run, observer, ranks).Go(resume);
@@ -517,7 +586,7 @@ Result<TrainReport> Train(const TrainData& data, const TrainOptions& options, co
 
 Result<TrainReport> Train(const Corpus& corpus, const TrainOptions& options, const fs::path& run, bool resume,
                           TrainObserver& observer) {
-  CONTINUO_ASSIGN(const TrainData data, MusicData(corpus, options.augment_transpose));
+  CONTINUO_ASSIGN(const TrainData data, MusicData(corpus));
   return Train(data, options, run, resume, observer);
 }
 

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "continuo/core/result.h"
 #include "continuo/corpus/blocks.h"
@@ -23,6 +24,8 @@ struct TrainOptions {
   TrainPrecision precision = TrainPrecision::kBf16;
   BlockMode blocks = BlockMode::kAll;
   bool augment_transpose = false;
+  bool augment_velocity = false;
+  bool augment_tempo = false;
   size_t batch = 8;       // windows a micro-batch
   size_t grad_accum = 1;  // micro-batches an update
   OptimizerOptions optimizer;
@@ -36,6 +39,8 @@ struct TrainOptions {
   double minutes = 0;  // of wall clock; the schedule follows the clock, so a run ends annealed
   uint64_t steps = 0;  // updates
   uint64_t epochs = 100;
+  std::vector<uint64_t> keep_epochs;  // after how many epochs the model is kept in epoch-N, besides what else is
+  size_t keep = 2;                    // checkpoints, the newest
 
   /// The first `short_share` of the run sees windows of `short_context` ids, more of them a batch, so that
   /// a batch has the same number of ids, at positions drawn for each batch.
@@ -90,11 +95,12 @@ struct TrainReport {
   bool stopped_early = false;  // by `patience`
 };
 
-/// Trains and writes into `run`: `latest` (a checkpoint), `best` (the model of the lowest
-/// validation NLL), at the end `final`, and train.jsonl, one line an update and a validation. With `resume`,
-/// goes on from `latest`; the result has the same bytes as that of a run that was never interrupted, unless
-/// it is bound by minutes. Stops with an error, and leaves the last checkpoint, when the loss is not finite. Beside
-/// train.jsonl stand the same figures as TensorBoard's event files.
+/// Trains and writes into `run`: checkpoints (see run_directory.h) with `latest` the newest, `best` (the model of the
+/// lowest validation NLL), `epoch-N` where asked for, at the end `final`, and train.jsonl, one line an update and a
+/// validation. With `resume`, goes on from the newest checkpoint that can be read; the result has the same bytes as
+/// that of a run that was never interrupted, unless it is bound by minutes. A checkpoint of other settings is refused.
+/// Stops with an error, and leaves the last checkpoint, when the loss is not finite or far above that of guessing.
+/// Beside train.jsonl stand the same figures as TensorBoard's event files. Holds the directory's lock meanwhile.
 ///
 /// With several ranks, each calls this with the same arguments and takes its share of every batch and of the
 /// validation; the batch is that of all ranks together, so that a run may go on with another number of them. Rank 0

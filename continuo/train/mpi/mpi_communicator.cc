@@ -85,6 +85,9 @@ class MpiCommunicator : public Communicator {
       const Work work = queue_.front();
       queue_.pop_front();
       lock.unlock();
+      if (work.floats.empty() && work.doubles.empty()) {
+        MPI_Barrier(MPI_COMM_WORLD);
+      }
       Add(work.floats, MPI_FLOAT);
       Add(work.doubles, MPI_DOUBLE);
       lock.lock();

@@ -8,19 +8,26 @@
 #include "continuo/train/program/text_data.h"
 #include "continuo/train/program/text_sample.h"
 #include "continuo/train/program/train_flags.h"
+#include "continuo/train/run_directory.h"
 
 namespace continuo {
 namespace {
 
 namespace fs = std::filesystem;
 
-/// The run's own pieces where it goes on, else new ones from the text to train on.
+/// The run's own pieces where it goes on, else new ones from the text to train on, which are the same for the same
+/// text.
 Result<PieceTokenizer> PiecesOf(const std::vector<TextDocument>& documents, size_t pieces, bool resume,
                                 const fs::path& run) {
-  const fs::path saved = run / "latest" / "sentencepiece.model";
-  if (resume && fs::exists(saved)) {
-    CONTINUO_ASSIGN(const std::string model, ReadTextFile(saved));
-    return PieceTokenizer::Load(model, saved.string());
+  if (resume) {
+    for (const fs::path& checkpoint : Checkpoints(run)) {
+      const fs::path saved = checkpoint / "sentencepiece.model";
+      const auto model = ReadTextFile(saved);
+      auto tokenizer = model.ok() ? PieceTokenizer::Load(*model, saved.string()) : model.error();
+      if (tokenizer.ok() && tokenizer->size() == pieces) {
+        return tokenizer;
+      }
+    }
   }
   std::vector<std::string> lines;
   for (const TextDocument& document : documents) {

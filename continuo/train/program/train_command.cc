@@ -12,9 +12,14 @@ int TrainCommand(int argc, char** argv) {
   app.add_option("--init-from", flags.options.init_from,
                  "a model directory of the same shape to begin with: of this vocabulary, or of text")
       ->group("Model");
-  app.add_flag("--augment-transpose", flags.options.augment_transpose,
-               "move each song by -5 to +6 semitones, anew each epoch")
-      ->group("Batches");
+  const auto augmentation = [&](const char* name, bool& value, const char* help) {
+    app.add_flag(name, value, help)->group("Batches");
+  };
+  augmentation("--augment-transpose", flags.options.augment_transpose,
+               "move each song by -5 to +6 semitones, anew each epoch");
+  augmentation("--augment-velocity", flags.options.augment_velocity,
+               "make each song louder or softer, by up to 12 of 127");
+  augmentation("--augment-tempo", flags.options.augment_tempo, "make each song faster or slower, by up to 12 %");
   if (const auto code = ParseArguments(app, argc, argv)) {
     return *code;
   }
@@ -22,7 +27,7 @@ int TrainCommand(int argc, char** argv) {
                      [&](const TrainOptions& options, const std::filesystem::path& run, TrainObserver& observer,
                          Communicator& ranks, TrainNotes& /*notes*/) -> Result<TrainReport> {
                        CONTINUO_ASSIGN(const Corpus corpus, Corpus::Open(corpus_directory));
-                       CONTINUO_ASSIGN(const TrainData data, MusicData(corpus, options.augment_transpose));
+                       CONTINUO_ASSIGN(const TrainData data, MusicData(corpus));
                        return Train(data, options, run, flags.resume, observer, ranks);
                      });
 }

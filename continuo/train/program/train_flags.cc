@@ -11,6 +11,8 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "continuo/train/run_directory.h"
+
 namespace continuo {
 namespace {
 
@@ -115,7 +117,8 @@ class TerminalObserver : public TrainObserver {
 void AddTrainFlags(CLI::App& app, TrainFlags& flags) {
   TrainOptions& o = flags.options;
   app.set_config("--config", "", "read flags from a TOML file, as in: layers = 6");
-  app.add_option("-o,--output", flags.output, "the run's directory: latest/, best/, final/, train.jsonl")->required();
+  app.add_option("-o,--output", flags.output, "the run's directory: latest/, best/, epoch-N/, final/, train.jsonl")
+      ->required();
   app.add_flag("--resume", flags.resume, "go on from the run's latest checkpoint");
   app.add_flag("-q,--quiet", flags.quiet, "no progress");
   app.add_flag("--json", flags.json, "a JSON line at the end");
@@ -132,6 +135,10 @@ void AddTrainFlags(CLI::App& app, TrainFlags& flags) {
   number("--dropout", o.model.dropout, "dropout")->check(CLI::Range(0.0, 0.99))->group("Model");
 
   number("--epochs", o.epochs, "passes over the corpus")->check(CLI::Range(1, 1000000))->group("Length");
+  app.add_option("--keep-epochs", o.keep_epochs, "keep the model after so many epochs in epoch-N, as in: 10,30,50")
+      ->delimiter(',')
+      ->check(CLI::PositiveNumber)
+      ->group("Length");
   number("--steps", o.steps, "updates, instead of --epochs")->group("Length");
   number("--minutes", o.minutes, "wall clock, instead of --epochs; the schedule follows the clock")
       ->check(CLI::NonNegativeNumber)
@@ -188,6 +195,7 @@ void AddTrainFlags(CLI::App& app, TrainFlags& flags) {
   number("--checkpoint-minutes", o.checkpoint_minutes, "minutes between checkpoints")
       ->check(CLI::PositiveNumber)
       ->group("Run");
+  number("--keep", o.keep, "checkpoints to keep, the newest")->check(CLI::Range(1, 1000000))->group("Run");
   app.add_flag("--export-bf16", o.export_bf16, "write best/ and final/ in bf16")->group("Run");
 }
 
@@ -212,7 +220,7 @@ int RunTraining(TrainFlags& flags, const Training& train) {
     options.schedule.cycle_momentum = !flags.no_cycle_momentum;
     options.precision = flags.precision == "bf16" ? TrainPrecision::kBf16 : TrainPrecision::kF32;
     const std::filesystem::path folder(flags.output);
-    if (!flags.resume && std::filesystem::exists(folder / "latest")) {
+    if (!flags.resume && !Checkpoints(folder).empty()) {
       return Error{fmt::format("{}: holds a run already", flags.output),
                    "go on with it by --resume, or name another directory"};
     }
