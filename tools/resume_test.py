@@ -86,12 +86,24 @@ class Checks:
         path = run / "final" / "model.safetensors"
         return path.read_bytes() if path.exists() else b"none"
 
-    def kill_group(self, process, number=signal.SIGKILL):
-        try:
-            os.killpg(process.pid, number)
-        except ProcessLookupError:
-            pass
+    def kill(self, process):
+        """Ends a process and its children, which mpirun starts in groups of their own, and waits until they are gone."""
+        pids = [process.pid, *children_of(process)]
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
         process.communicate()
+        while any(pathlib.Path(f"/proc/{pid}").exists() for pid in pids):
+            time.sleep(0.01)
+
+
+def children_of(process):
+    try:
+        return [int(pid) for pid in pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
 
 
 def losses(run):
@@ -108,7 +120,7 @@ def halves(checks, precisions, threads):
             checks.train(whole, 40, *more)
             process = checks.start(checks.command(parts, 40, *more))
             checks.wait_for_step(process, parts, 22)  # the checkpoint of update 20 is whole or being written
-            checks.kill_group(process)
+            checks.kill(process)
             resumed_at = len(losses(parts))
             code, error = checks.train(parts, 40, *more, "--resume")
             same = checks.weights(parts) == checks.weights(whole) != b"none"
@@ -133,7 +145,7 @@ def random_kills(checks, kills, seed):
             if process.returncode != 0:
                 failures.append(error.strip())
         except subprocess.TimeoutExpired:
-            checks.kill_group(process)
+            checks.kill(process)
             writing += any((run / "checkpoints").glob(".*.tmp")) or any(run.glob(".*.tmp"))
         if (run / "final").exists():
             ended += 1
@@ -170,7 +182,7 @@ def places(checks):
     code, error = checks.train(run, 5)
     checks.check("a second training in the same directory is refused and names the first",
                  code == 1 and f"process {process.pid}" in error, error)
-    checks.kill_group(process)
+    checks.kill(process)
 
     full = checks.folder / "full"
     full.mkdir()
@@ -201,6 +213,9 @@ def ranks(checks):
     one, two = checks.folder / "one", checks.folder / "two"
     checks.train(one, 20, *exact)
     code, error = checks.train(two, 20, *exact, ranks=2)
+    if "built without MPI" in error:
+        print("skipped: continuo-train was built without MPI")
+        sys.exit(77)
     if code != 0:
         checks.check("2 ranks train", False, error)
         return
@@ -213,7 +228,7 @@ def ranks(checks):
         parts = checks.folder / f"ranks-2-{then}"
         process = checks.start(checks.command(parts, 40, *exact, ranks=2))
         checks.wait_for_step(process, parts, 23)
-        checks.kill_group(process)
+        checks.kill(process)
         code, error = checks.train(parts, 40, *exact, "--resume", ranks=then)
         if then == 2:
             checks.check("2 ranks, killed, on 2 again: the same bytes",
@@ -226,8 +241,7 @@ def ranks(checks):
     run = checks.folder / "ranks-killed"
     process = checks.start(checks.command(run, 100000, *exact, ranks=2))
     checks.wait_for_step(process, run, 12)
-    children = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True).stdout.split()
-    os.kill(int(children[-1]), signal.SIGKILL)
+    os.kill(children_of(process)[-1], signal.SIGKILL)
     begin = time.time()
     try:
         _, error = process.communicate(timeout=60)
@@ -235,7 +249,7 @@ def ranks(checks):
         checks.check(f"a killed rank ends the others in {seconds:.1f} s, and mpirun names it",
                      process.returncode != 0 and "rank" in error, error)
     except subprocess.TimeoutExpired:
-        checks.kill_group(process)
+        checks.kill(process)
         checks.check("a killed rank ends the others in 60 s", False)
     state = json.loads((run / "latest" / "training.json").read_text())["state"]
     checks.check("and leaves its checkpoint whole", state["step"] % 10 == 0 and state["step"] > 0, str(state))

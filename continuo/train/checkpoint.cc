@@ -70,6 +70,7 @@ Status WriteModel(const Gpt2& model, const TrainData& data, bool as_bf16, const 
   std::vector<NamedTensor> weights = Weights(model);
   ModelFiles files;
   files.config = model.config();
+  files.ids = {.bos = data.vocabulary.bos, .eos = data.vocabulary.eos, .pad = data.vocabulary.pad};
   files.vocab_sha256 = data.vocab_sha256;
   for (NamedTensor& weight : weights) {
     if (as_bf16) {
