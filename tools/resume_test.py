@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Kills trainings and looks at what comes of them: a run that goes on must end with the bytes of one that never stopped.
 
-    tools/resume_test.py [--bin build/bin] [--kills 50] [--seed 1] [--ranks]
+    tools/resume_test.py [--bin build/bin] [--kills 50] [--seed 1] [--ranks | --text]
 
 On a small corpus of scales:
 - 40 updates in one go against 20, SIGKILL, --resume, in f32 and bf16, at 1 and 2 threads;
@@ -9,8 +9,9 @@ On a small corpus of scales:
 - SIGINT and SIGTERM, which end with 130 and 143 and leave a checkpoint;
 - a full disk (a tmpfs of a few MiB, where it can be mounted) and a directory that can't be written;
 - two trainings in one directory;
+- with --text: a model of text is trained, killed, resumed, and lends its blocks to one of music;
 - with --ranks: 2 processes under mpirun against 1, from 2 to 1, a rank that is killed.
-Prints a line a check; ends with 1 where one failed, with 77 where --ranks finds no mpirun.
+Prints a line a check; ends with 1 where one failed, with 77 where --ranks finds no MPI, or --text no SentencePiece.
 """
 import argparse
 import json
@@ -255,12 +256,48 @@ def ranks(checks):
     checks.check("and leaves its checkpoint whole", state["step"] % 10 == 0 and state["step"] > 0, str(state))
 
 
+def text(checks):
+    rng = random.Random(1)
+    words = "the a little cat dog ran saw big red house tree went to and said hello goodbye happy sad".split()
+    lines = [" ".join(rng.choice(words) for _ in range(8)) + "." for _ in range(4000)]
+    book = checks.folder / "book.txt"
+    book.write_text("\n".join(lines))
+    whole, parts = checks.folder / "text-whole", checks.folder / "text-parts"
+
+    def pretrain(run, *more):
+        command = [checks.program, "pretrain", "--text", str(book), "-o", str(run), "--pieces", "300", "--valid", "0.3", "--layers",
+                   "2", "--heads", "2", "--width", "32", "--context", "64", "--batch", "8", "--lr", "3e-3", "--steps", "120",
+                   "--valid-every", "40", "--threads", "1", "--json", *more]
+        return checks.start(command)
+
+    process = pretrain(whole)
+    out, error = process.communicate()
+    if "was not built" in error:
+        print("skipped: pretrain was not built")
+        sys.exit(77)
+    perplexity = json.loads(out).get("perplexity", {}) if process.returncode == 0 else {}
+    learnt = perplexity and perplexity["model"] < 0.5 * perplexity["unigram"] and perplexity["5-gram"] < perplexity["unigram"]
+    checks.check(f"a model of text is trained: perplexity {perplexity}", bool(learnt), error)
+    process = pretrain(parts)
+    checks.wait_for_step(process, parts, 50)
+    checks.kill(process)
+    process = pretrain(parts, "--resume")
+    out, error = process.communicate()
+    checks.check("killed and resumed it has the same bytes",
+                 process.returncode == 0 and checks.weights(parts) == checks.weights(whole), error)
+    done = subprocess.run([checks.program, "train", "--corpus", str(checks.folder / "corpus"), "-o", str(checks.folder / "music"),
+                           "--init-from", str(whole / "final"), *SHAPE, "--steps", "2"], env=checks.environment,
+                          capture_output=True, text=True)
+    checks.check("and lends its blocks to a model of music", done.returncode == 0 and "took 2 blocks" in done.stderr, done.stderr)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bin", default=str(ROOT / "build" / "bin"))
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--ranks", action="store_true", help="only what needs mpirun")
+    parser.add_argument("--text", action="store_true", help="only what needs SentencePiece")
     args = parser.parse_args()
     if args.ranks and shutil.which("mpirun") is None:
         print("skipped: there is no mpirun")
@@ -269,6 +306,8 @@ def main():
         checks = Checks(args, pathlib.Path(folder))
         if args.ranks:
             ranks(checks)
+        elif args.text:
+            text(checks)
         else:
             halves(checks, ["f32", "bf16"], [1, 2])
             random_kills(checks, args.kills, args.seed)

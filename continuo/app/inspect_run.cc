@@ -62,7 +62,7 @@ std::vector<std::string> Folders(const fs::path& path) {
   std::error_code code;
   for (fs::directory_iterator entry(path, code), end; !code && entry != end; entry.increment(code)) {
     const std::string name = entry->path().filename().string();
-    if (fs::exists(entry->path() / "config.json", code) && !name.starts_with('.')) {
+    if (fs::exists(entry->path() / "config.json", code) && !name.starts_with('.') && name != "latest") {
       names.push_back(name);
     }
   }
