@@ -296,6 +296,10 @@ void AddExperimentCommand(CLI::App& app, AppContext& context) {
   run->callback([flags, &context] { context.run = [flags, &context] { return RunRun(*flags, context); }; });
 
   CLI::App* status = experiment->add_subcommand("status", "Show how far an experiment is");
+  status->footer(
+      "Examples:\n"
+      "  continuo experiment status runs/study-small --watch\n"
+      "  continuo experiment status runs/study-small --tsv > results.tsv");
   auto status_flags = std::make_shared<StatusFlags>();
   status->add_option("folder", status_flags->folder, "the experiment's folder")->required();
   status->add_flag("--tsv", status_flags->tsv, "the results so far instead, a table with tabs");
@@ -305,6 +309,9 @@ void AddExperimentCommand(CLI::App& app, AppContext& context) {
   });
 
   CLI::App* choose = experiment->add_subcommand("choose", "Take in what a listener chose on the report's page");
+  choose->footer(
+      "Example:\n"
+      "  continuo experiment choose runs/study-small choices.json");
   auto names = std::make_shared<std::pair<std::string, std::string>>();
   choose->add_option("folder", names->first, "the experiment's folder")->required();
   choose->add_option("choices", names->second, "the file that the page exported")->required();
