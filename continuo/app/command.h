@@ -35,6 +35,7 @@ void AddFillCommand(CLI::App& app, AppContext& context);
 void AddScoreCommand(CLI::App& app, AppContext& context);
 void AddEvalCommand(CLI::App& app, AppContext& context);
 void AddRenderCommand(CLI::App& app, AppContext& context);
+void AddReportCommand(CLI::App& app, AppContext& context);
 void AddQuantizeCommand(CLI::App& app, AppContext& context);
 
 /// The flags by which a tokenizer is named.
