@@ -18,6 +18,7 @@
 #include "continuo/core/rng.h"
 #include "continuo/core/thread_pool.h"
 #include "continuo/infer/cpu_model.h"
+#include "continuo/infer/dot_instructions.h"
 #include "continuo/infer/kernels.h"
 #include "continuo/infer/matmul.h"
 #include "continuo/model/half.h"

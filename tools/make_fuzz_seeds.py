@@ -62,13 +62,44 @@ JSON = {
 }
 
 
+def safetensors(header, data=b""):
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def tensor(kind, shape, begin, end):
+    return {"dtype": kind, "shape": shape, "data_offsets": [begin, end]}
+
+
+SAFETENSORS = {
+    "empty": safetensors({}),
+    "types": safetensors(
+        {
+            "__metadata__": {"format": "pt", "vocab_sha256": "00"},
+            "a": tensor("F32", [2, 1], 0, 8), "b": tensor("BF16", [1], 8, 10), "c": tensor("F16", [3], 10, 16),
+            "d": tensor("I8", [2], 16, 18), "e": tensor("U8", [], 18, 19), "f": tensor("I32", [1], 19, 23),
+            "g": tensor("I64", [1, 1, 1], 23, 31), "nothing": tensor("F32", [0, 7], 31, 31),
+        },
+        bytes(range(31)),
+    ),
+    "overlap": safetensors({"a": tensor("U8", [4], 0, 4), "b": tensor("U8", [4], 2, 6)}, b"abcdef"),
+    "hole": safetensors({"a": tensor("U8", [2], 0, 2), "b": tensor("U8", [2], 3, 5)}, b"abcde"),
+    "overflow": safetensors({"a": tensor("F32", [1 << 62, 1 << 62], 0, 4)}, b"abcd"),
+    "twice": safetensors(b'{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}', b"a"),
+    "deep": safetensors(b'{"a":' + b"[" * 100 + b"]" * 100 + b"}"),
+    "long-header": struct.pack("<Q", 1 << 63) + b"{}",
+}
+
+
 def main():
-    for folder in ("midi", "tokenizer_json", "decode", "round_trip"):
+    for folder in ("midi", "tokenizer_json", "decode", "round_trip", "safetensors"):
         (FOLDER / folder).mkdir(parents=True, exist_ok=True)
     for name, data in MIDI.items():
         (FOLDER / "midi" / f"{name}.mid").write_bytes(data)
     for name, data in JSON.items():
         (FOLDER / "tokenizer_json" / f"{name}.json").write_text(json.dumps(data) + "\n")
+    for name, data in SAFETENSORS.items():
+        (FOLDER / "safetensors" / name).write_bytes(data)
     for number in range(29):
         # Ids in runs, as a stream of tokens has them, from all over the vocabulary.
         ids = [(4 + i * step) % 700 for step in (0, 1, 37, 101) for i in range(12)]

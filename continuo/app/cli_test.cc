@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -199,6 +200,15 @@ TEST_F(CliTest, InspectSaysWhatOneWantsToKnow) {
   EXPECT_TRUE(json["warnings"].empty());
 }
 
+TEST_F(CliTest, OfMusicWithoutNotesWhatCannotBeMeasuredIsADash) {
+  WriteBytes("rest.mid", std::string("MThd\0\0\0\6\0\0\0\1\1\340MTrk\0\0\0\4\0\377\57\0", 26));
+  for (const std::string command : {"inspect", "eval", "score"}) {
+    const Outcome run = Continuo({command, Path("rest.mid")});
+    EXPECT_EQ(run.exit_code, 0) << run.err;
+    EXPECT_THAT(run.out, AllOf(HasSubstr(" -"), Not(HasSubstr("nan")))) << command;
+  }
+}
+
 TEST_F(CliTest, InspectWarnsOfFaultsOrRefusesThemWhenStrict) {
   const std::string good = *ReadTextFile(kPrompt);
   WriteBytes("cut.mid", good.substr(0, good.size() - 6));
@@ -281,6 +291,17 @@ TEST_F(CliTest, TemperatureZeroIsGreedyWhateverTheSeed) {
   EXPECT_EQ(*ReadTextFile(Path("a/piece-001.mid")), *ReadTextFile(Path("b/piece-001.mid")));
 }
 
+TEST_F(CliTest, WhatDoesNotFitIntoMemoryIsRefusedBeforehand) {
+  rlimit before = {};
+  ASSERT_EQ(getrlimit(RLIMIT_AS, &before), 0);
+  const rlimit less = {rlim_t{3} << 30, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_AS, &less), 0);  // of this process too, and of those it starts
+  ExpectError({"generate", "--count", "1024", "--batch", "1024", "-o", Path("out")},
+              "GB for each of 1024 pieces at a time");
+  EXPECT_EQ(Continuo({"generate", "--count", "2", "--bars", "1", "-o", Path("out")}).exit_code, 0);
+  ASSERT_EQ(setrlimit(RLIMIT_AS, &before), 0);
+}
+
 TEST_F(CliTest, ADamagedModelIsRefusedByName) {
   const std::string model = CopyModel();
   const std::string weights = *ReadTextFile(fs::path(model) / "model.safetensors");
@@ -332,6 +353,22 @@ TEST_F(CliTest, CtrlCKeepsTheWholePiecesAndTheirManifest) {
   std::sort(expected.begin(), expected.end());
   EXPECT_GE(expected.size(), 2U);
   EXPECT_EQ(Files(), expected);
+}
+
+TEST_F(CliTest, AQuantizedModelIsSmallerAndWritesTheSameAsItsPrecisionAsked) {
+  ASSERT_EQ(Continuo({"quantize", kModel.string(), "--precision", "int8", "-o", Path("int8")}).exit_code, 0);
+  EXPECT_LT(fs::file_size(Path("int8/model.safetensors")), fs::file_size(kModel / "model.safetensors") * 0.6);
+  const std::vector<std::string> asked = {"--bars", "2", "--count", "1", "--seed", "3"};
+  const auto generate = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), "generate");
+    more.insert(more.end(), asked.begin(), asked.end());
+    return Continuo(more).exit_code;
+  };
+  ASSERT_EQ(generate({"--model", Path("int8"), "-o", Path("stored")}), 0);
+  ASSERT_EQ(generate({"--precision", "int8", "-o", Path("asked")}), 0);
+  EXPECT_EQ(*ReadTextFile(Path("stored/piece-001.mid")), *ReadTextFile(Path("asked/piece-001.mid")));
+  EXPECT_EQ(Continuo({"quantize", kModel.string(), "--precision", "int3", "-o", Path("x")}).exit_code, 2);
+  EXPECT_FALSE(fs::exists(Path("x")));
 }
 
 TEST_F(CliTest, FillLeavesAllElseAsItIs) {

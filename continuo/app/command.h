@@ -37,6 +37,7 @@ void AddEvalCommand(CLI::App& app, AppContext& context);
 void AddRenderCommand(CLI::App& app, AppContext& context);
 void AddReportCommand(CLI::App& app, AppContext& context);
 void AddQuantizeCommand(CLI::App& app, AppContext& context);
+void AddExperimentCommand(CLI::App& app, AppContext& context);
 
 /// The flags by which a tokenizer is named.
 struct TokenizerFlags {

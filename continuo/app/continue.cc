@@ -2,6 +2,7 @@
 
 #include "continuo/app/command.h"
 #include "continuo/app/generation.h"
+#include "continuo/app/terminal.h"
 #include "continuo/core/file.h"
 #include "continuo/sample/continuation.h"
 #include "continuo/sample/generate.h"
@@ -27,7 +28,8 @@ Status RunContinue(const ContinueFlags& flags, const AppContext& context) {
   if (flags.bars < 1 || flags.bars > kMaxBars) {
     return MakeError("bars is {}, expected 1 to {}", flags.bars, kMaxBars);
   }
-  CONTINUO_ASSIGN(const LoadedModel model, LoadModel(flags.generation));
+  CONTINUO_ASSIGN(const LoadedModel model, LoadModel(flags.generation, SideBySide(flags.generation.options.batch,
+                                                                                  flags.generation.options.count)));
   const Tokenizer& tokenizer = *model.tokenizer;
   CONTINUO_ASSIGN(const Score score, ReadScore(flags.prompt));
   std::optional<size_t> track;
@@ -62,8 +64,9 @@ Status RunContinue(const ContinueFlags& flags, const AppContext& context) {
   if (context.json) {
     return PrintJson({{"output", folder.string()}, {"pieces", written}});
   }
-  return PrintLine(fmt::format("{}: {} pieces, {} bars of {} and {} new ones", folder.string(), written,
-                               flags.prompt_bars, flags.prompt, flags.bars));
+  return PrintLine(fmt::format("{}: {}, {} of {} and {}", folder.string(), FormatCount(written, "piece"),
+                               FormatCount(flags.prompt_bars, "bar"), flags.prompt,
+                               FormatCount(flags.bars, "new bar")));
 }
 
 }  // namespace

@@ -43,6 +43,7 @@ int Run(int argc, char** argv) {
   continuo::AddRenderCommand(app, context);
   continuo::AddReportCommand(app, context);
   continuo::AddQuantizeCommand(app, context);
+  continuo::AddExperimentCommand(app, context);
 
   try {
     app.parse(argc, argv);

@@ -1,21 +1,19 @@
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <cmath>
 #include <cstring>
 #include <memory>
 #include <optional>
+#include <span>
 
 #include "continuo/app/command.h"
 #include "continuo/app/terminal.h"
 #include "continuo/core/file.h"
 #include "continuo/core/thread_pool.h"
 #include "continuo/metrics/copying.h"
-#include "continuo/metrics/description.h"
-#include "continuo/metrics/metrics.h"
+#include "continuo/metrics/piece_measures.h"
 #include "continuo/metrics/set_distance.h"
 #include "continuo/metrics/statistics.h"
-#include "continuo/metrics/structure.h"
 #include "continuo/score/score_file.h"
 
 namespace continuo {
@@ -41,59 +39,20 @@ struct EvalFlags {
   size_t threads = 0;
 };
 
-/// What is measured of a file.
-struct Measured {
-  Metrics metrics;
-  Structure structure;  // its scape plot left out
-  bool has_structure = false;
-  Description description;
-  NoteSteps steps;
-};
-
-/// A column of the table: a metric's name, its value, and how many decimals are shown.
-struct Column {
-  const char* name;
-  double (*value)(const Measured&);
-  int decimals;
-};
-constexpr std::array<Column, 9> kColumns = {{
-    {"bars", [](const Measured& m) { return static_cast<double>(m.metrics.bars); }, 0},
-    {"notes", [](const Measured& m) { return static_cast<double>(m.metrics.notes); }, 0},
-    {"H1", [](const Measured& m) { return m.metrics.h1; }, 3},
-    {"H4", [](const Measured& m) { return m.metrics.h4; }, 3},
-    {"GS", [](const Measured& m) { return m.metrics.gs; }, 3},
-    {"CPI", [](const Measured& m) { return m.metrics.cpi; }, 3},
-    {"SI_short", [](const Measured& m) { return m.has_structure ? m.structure.si_short : NAN; }, 3},
-    {"SI_mid", [](const Measured& m) { return m.has_structure ? m.structure.si_mid : NAN; }, 3},
-    {"SI_long", [](const Measured& m) { return m.has_structure ? m.structure.si_long : NAN; }, 3},
-}};
-constexpr std::array<Column, 11> kDescriptionColumns = {{
-    {"notes_per_bar", [](const Measured& m) { return m.description.notes_per_bar; }, 2},
-    {"polyphony", [](const Measured& m) { return m.description.polyphony; }, 2},
-    {"empty_bars", [](const Measured& m) { return m.description.empty_bars; }, 3},
-    {"lowest_pitch", [](const Measured& m) { return m.description.lowest_pitch; }, 0},
-    {"highest_pitch", [](const Measured& m) { return m.description.highest_pitch; }, 0},
-    {"pitches_used", [](const Measured& m) { return m.description.pitches_used; }, 0},
-    {"scale_consistency", [](const Measured& m) { return m.description.scale_consistency; }, 3},
-    {"tempo_mean", [](const Measured& m) { return m.description.tempo_mean; }, 1},
-    {"tempo_deviation", [](const Measured& m) { return m.description.tempo_deviation; }, 1},
-    {"mean_interval", [](const Measured& m) { return m.description.mean_interval; }, 2},
-    {"mean_onset_gap", [](const Measured& m) { return m.description.mean_onset_gap; }, 3},
-}};
-
 /// A table of files by columns, and each column over the files.
 struct Table {
-  std::vector<Column> columns;
+  std::span<const MeasureColumn> columns;
   std::vector<std::string> files;
   std::vector<std::vector<double>> rows;
   std::vector<Summary> summaries;
 };
 
-Table MakeTable(std::vector<Column> columns, const std::vector<std::string>& files, const std::vector<Measured>& measured) {
-  Table table{std::move(columns), files, {}, {}};
-  for (const Measured& piece : measured) {
+Table MakeTable(std::span<const MeasureColumn> columns, const std::vector<std::string>& files,
+                const std::vector<PieceMeasures>& measured) {
+  Table table{columns, files, {}, {}};
+  for (const PieceMeasures& piece : measured) {
     std::vector<double>& row = table.rows.emplace_back();
-    for (const Column& column : table.columns) {
+    for (const MeasureColumn& column : table.columns) {
       row.push_back(column.value(piece));
     }
   }
@@ -136,13 +95,13 @@ struct Findings {
 /// Notes in a run for the distinctness of the pieces among themselves.
 constexpr size_t kDistinctRun = 8;
 
-Status PrintAsJson(const Table& table, const std::vector<Measured>& measured, const Findings& findings) {
+Status PrintAsJson(const Table& table, const std::vector<PieceMeasures>& measured, const Findings& findings) {
   Json files = Json::array();
   for (size_t i = 0; i < table.files.size(); ++i) {
     Json row = {{"file", table.files[i]}};
     row.update(RowToJson(table, table.rows[i]));
     const Description& description = measured[i].description;
-    for (const Column& column : kDescriptionColumns) {
+    for (const MeasureColumn& column : DescriptionColumns()) {
       row[column.name] = Number(column.value(measured[i]), column.decimals);
     }
     row["key"] = description.key.Name();
@@ -185,7 +144,7 @@ Status PrintAsJson(const Table& table, const std::vector<Measured>& measured, co
 
 Status PrintAsTsv(const Table& table) {
   std::string line = "file";
-  for (const Column& column : table.columns) {
+  for (const MeasureColumn& column : table.columns) {
     line += fmt::format("\t{}", column.name);
   }
   CONTINUO_TRY(PrintLine(line));
@@ -228,9 +187,9 @@ Status PrintAsText(const Table& table, const std::optional<Reference>& reference
   if (reference) {
     width = std::max(width, reference->name.size());
   }
-  const auto cell_width = [](const Column& column) { return std::max<size_t>(9, std::strlen(column.name) + 2); };
+  const auto cell_width = [](const MeasureColumn& column) { return std::max<size_t>(9, std::strlen(column.name) + 2); };
   std::string line = fmt::format("{:<{}}", "", width);
-  for (const Column& column : table.columns) {
+  for (const MeasureColumn& column : table.columns) {
     line += fmt::format("{:>{}}", column.name, cell_width(column));
   }
   CONTINUO_TRY(PrintLine(line));
@@ -239,8 +198,7 @@ Status PrintAsText(const Table& table, const std::optional<Reference>& reference
     for (size_t column = 0; column < table.columns.size(); ++column) {
       const double value = value_of(column);
       const int decimals = std::max(least_decimals, table.columns[column].decimals);
-      text += fmt::format("{:>{}}", std::isnan(value) ? std::string("-") : fmt::format("{:.{}f}", value, decimals),
-                          cell_width(table.columns[column]));
+      text += fmt::format("{:>{}}", FormatNumber(value, decimals), cell_width(table.columns[column]));
     }
     return PrintLine(text);
   };
@@ -248,7 +206,7 @@ Status PrintAsText(const Table& table, const std::optional<Reference>& reference
     CONTINUO_TRY(print(table.files[i], [&](size_t column) { return table.rows[i][column]; }, 0));
   }
   if (table.files.size() > 1) {
-    const auto of = [&](double Summary::*part) {
+    const auto of = [&](double Summary::* part) {
       return [&table, part](size_t column) { return table.summaries[column].*part; };
     };
     CONTINUO_TRY(print(fmt::format("mean of {}", table.files.size()), of(&Summary::mean), 1));
@@ -269,32 +227,33 @@ Status PrintAsText(const Table& table, const std::optional<Reference>& reference
   return {};
 }
 
-Status PrintFindings(const Table& table, const std::vector<Measured>& measured, const EvalFlags& flags,
+Status PrintFindings(const Table& table, const std::vector<PieceMeasures>& measured, const EvalFlags& flags,
                      const Findings& findings) {
   if (flags.describe) {
     CONTINUO_TRY(PrintLine(""));
-    const std::vector<Column> columns(kDescriptionColumns.begin(), kDescriptionColumns.end());
-    CONTINUO_TRY(PrintAsText(MakeTable(columns, table.files, measured), std::nullopt));
+    CONTINUO_TRY(PrintAsText(MakeTable(DescriptionColumns(), table.files, measured), std::nullopt));
     CONTINUO_TRY(PrintLine(""));
     for (size_t i = 0; i < table.files.size(); ++i) {
       CONTINUO_TRY(PrintLine(fmt::format("{}: {}", table.files[i], measured[i].description.key.Name())));
     }
   }
   if (!findings.distances.empty()) {
-    CONTINUO_TRY(PrintLine(fmt::format("\n{:<24}{:>9}{:>12}{:>16}{:>10}", "against the reference", "overlap", "divergence",
-                                       "within reference", "between")));
+    CONTINUO_TRY(PrintLine(fmt::format("\n{:<24}{:>9}{:>12}{:>16}{:>10}", "against the reference", "overlap",
+                                       "divergence", "within reference", "between")));
     for (const SetDistance& distance : findings.distances) {
-      CONTINUO_TRY(PrintLine(fmt::format("{:<24}{:>9.3f}{:>12.3f}{:>16.3f}{:>10.3f}", distance.feature, distance.overlap,
-                                         distance.divergence, distance.within_reference, distance.between)));
+      CONTINUO_TRY(
+          PrintLine(fmt::format("{:<24}{:>9.3f}{:>12.3f}{:>16.3f}{:>10.3f}", distance.feature, distance.overlap,
+                                distance.divergence, distance.within_reference, distance.between)));
     }
   }
   if (!findings.copies.empty()) {
     CONTINUO_TRY(PrintLine("\nlongest run of notes that stands in a song too, but for the key"));
     for (size_t i = 0; i < findings.copies.size(); ++i) {
       const CopiedRun& run = findings.copies[i];
-      CONTINUO_TRY(PrintLine(run.notes == 0 ? fmt::format("{}: none", table.files[i])
-                                            : fmt::format("{}: {} notes, bar {}; in {}, bar {}", table.files[i], run.notes,
-                                                          run.bar + 1, findings.songs[run.song], run.song_bar + 1)));
+      CONTINUO_TRY(PrintLine(run.notes == 0
+                                 ? fmt::format("{}: none", table.files[i])
+                                 : fmt::format("{}: {} notes, bar {}; in {}, bar {}", table.files[i], run.notes,
+                                               run.bar + 1, findings.songs[run.song], run.song_bar + 1)));
     }
   }
   return {};
@@ -313,13 +272,13 @@ Result<SiWish> ParseSi(const std::string& text) {
 /// Measures files in parallel. What can't be read is told and left out of `files`; nothing is returned on Ctrl-C.
 struct Work {
   std::vector<std::string> files;
-  std::vector<Measured> pieces;
+  std::vector<PieceMeasures> pieces;
   size_t failed = 0;
   bool interrupted = false;
 };
 Work MeasureFiles(const std::vector<fs::path>& files, int64_t bars, bool with_si, bool with_steps, size_t threads,
                   const AppContext& context) {
-  std::vector<std::optional<Result<Measured>>> results(files.size());
+  std::vector<std::optional<Result<PieceMeasures>>> results(files.size());
   TerminalProgress progress("files", context.quiet);
   ThreadPool pool(threads);
   std::atomic<uint64_t> done{0};
@@ -327,22 +286,12 @@ Work MeasureFiles(const std::vector<fs::path>& files, int64_t bars, bool with_si
    public:
     bool ShouldStop() const override { return InterruptSignal() != 0; }
   } stopper;
-  const auto measure = [&](const fs::path& file) -> Result<Measured> {
+  const auto measure = [&](const fs::path& file) -> Result<PieceMeasures> {
     CONTINUO_ASSIGN(const Score score, ReadScore(file));
-    Measured measured{.metrics = MeasureBars(score, bars),
-                      .structure = {},
-                      .description = Describe(score, bars),
-                      .steps = with_steps ? StepsOf(score, bars) : NoteSteps()};
-    if (with_si) {
-      Result<Structure> structure = MeasureStructure(score, {}, stopper);
-      if (!structure.ok() && !stopper.ShouldStop()) {
-        return MakeError("{}: {}", file.string(), structure.error().message);
-      }
-      if (structure.ok()) {
-        measured.structure = std::move(*structure);
-        measured.structure.scape = {};
-        measured.has_structure = true;
-      }
+    Result<PieceMeasures> measured =
+        MeasurePiece(score, {.bars = bars, .structure = with_si, .steps = with_steps}, stopper);
+    if (!measured.ok()) {
+      return MakeError("{}: {}", file.string(), measured.error().message);
     }
     return measured;
   };
@@ -397,16 +346,16 @@ Status RunEval(const EvalFlags& flags, const AppContext& context) {
   }
 
   if (!work.files.empty()) {
-    const Table table = MakeTable({kColumns.begin(), kColumns.end()}, work.files, work.pieces);
+    const Table table = MakeTable(MetricColumns(), work.files, work.pieces);
     std::vector<NoteSteps> steps;
-    for (const Measured& piece : work.pieces) {
+    for (const PieceMeasures& piece : work.pieces) {
       steps.push_back(piece.steps);
     }
     findings.distinct_runs = DistinctRuns(steps, kDistinctRun);
     if (against) {
       const auto descriptions = [](const Work& set) {
         std::vector<Description> all;
-        for (const Measured& piece : set.pieces) {
+        for (const PieceMeasures& piece : set.pieces) {
           all.push_back(piece.description);
         }
         return all;
@@ -415,7 +364,7 @@ Status RunEval(const EvalFlags& flags, const AppContext& context) {
     }
     if (songs) {
       std::vector<NoteSteps> song_steps;
-      for (const Measured& song : songs->pieces) {
+      for (const PieceMeasures& song : songs->pieces) {
         song_steps.push_back(song.steps);
       }
       findings.songs = songs->files;
@@ -442,21 +391,26 @@ Status RunEval(const EvalFlags& flags, const AppContext& context) {
 }  // namespace
 
 void AddEvalCommand(CLI::App& app, AppContext& context) {
-  CLI::App* command = app.add_subcommand("eval", "Measure pieces: pitch-class entropy, groove, chords, structure, copying");
-  command->footer("H1 and H4 are bits of pitch-class entropy in one bar and in four; GS says how alike the bars' rhythms are,\n"
-                  "CPI how irregular the chords, SI how much comes back; docs/metrics.md defines them. SI is of the whole file.\n\n"
-                  "Examples:\n"
-                  "  continuo eval out/new --bars 32 --reference models/pop1k7.eval.json\n"
-                  "  continuo eval song.mid --json\n"
-                  "  continuo eval out/new --against my-midi --copied-from my-midi");
+  CLI::App* command =
+      app.add_subcommand("eval", "Measure pieces: pitch-class entropy, groove, chords, structure, copying");
+  command->footer(
+      "H1 and H4 are bits of pitch-class entropy in one bar and in four; GS says how alike the bars' rhythms are,\n"
+      "CPI how irregular the chords, SI how much comes back; docs/metrics.md defines them. SI is of the whole file.\n\n"
+      "Examples:\n"
+      "  continuo eval out/new --bars 32 --reference models/pop1k7.eval.json\n"
+      "  continuo eval song.mid --json\n"
+      "  continuo eval out/new --against my-midi --copied-from my-midi");
   auto flags = std::make_shared<EvalFlags>();
   command->add_option("files", flags->paths, "MIDI files, or folders of them")->required();
   command->add_option("--bars", flags->bars, "measure only so many bars from the start; 0: all")->capture_default_str();
   command->add_flag("--tsv", flags->tsv, "a table with tabs, all digits");
   command->add_option("--reference", flags->reference, "set beside what `eval --json` printed into this file");
-  command->add_option("--si", flags->si, "measure structure too: yes, no or auto (for up to 100 files)")->capture_default_str();
-  command->add_flag("--describe", flags->describe, "also print density, polyphony, range, key, tempo (always in --json)");
-  command->add_option("--against", flags->against, "compare the set with a reference set: MIDI files, or folders of them");
+  command->add_option("--si", flags->si, "measure structure too: yes, no or auto (for up to 100 files)")
+      ->capture_default_str();
+  command->add_flag("--describe", flags->describe,
+                    "also print density, polyphony, range, key, tempo (always in --json)");
+  command->add_option("--against", flags->against,
+                      "compare the set with a reference set: MIDI files, or folders of them");
   command->add_option("--copied-from", flags->copied_from, "look for copies of these: MIDI files, or folders of them");
   command->add_option("--threads", flags->threads, "threads; 0: one for each core")->capture_default_str();
   command->callback([flags, &context] { context.run = [flags, &context] { return RunEval(*flags, context); }; });

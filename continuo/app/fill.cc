@@ -40,7 +40,8 @@ Result<std::pair<size_t, size_t>> ParseBars(const std::string& text) {
 
 Status RunFill(const FillFlags& flags, const AppContext& context) {
   CONTINUO_ASSIGN(const auto bars, ParseBars(flags.bars));
-  CONTINUO_ASSIGN(const LoadedModel model, LoadModel(flags.generation));
+  CONTINUO_ASSIGN(const LoadedModel model,
+                  LoadModel(flags.generation, SideBySide(flags.generation.options.batch, flags.candidates)));
   const Tokenizer& tokenizer = *model.tokenizer;
   CONTINUO_ASSIGN(const Score score, ReadScore(flags.file));
   CONTINUO_ASSIGN(const Gap gap, MakeGap(score, bars.first, bars.second, tokenizer, flags.file));

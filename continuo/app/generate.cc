@@ -8,6 +8,7 @@
 
 #include "continuo/app/command.h"
 #include "continuo/app/generation.h"
+#include "continuo/app/terminal.h"
 #include "continuo/core/file.h"
 #include "continuo/score/score_file.h"
 #include "continuo/score/tempo_map.h"
@@ -64,7 +65,7 @@ Status RunGenerate(const GenerateFlags& flags, const AppContext& context) {
   if (!flags.chords.empty()) {
     CONTINUO_ASSIGN(options.plan.chords, ParseChordPlan(flags.chords));
   }
-  CONTINUO_ASSIGN(const LoadedModel model, LoadModel(flags));
+  CONTINUO_ASSIGN(const LoadedModel model, LoadModel(flags, SideBySide(options.batch, options.count)));
   if (!options.plan.empty()) {  // said before anything is written
     const Result<PlanTable> plan = PlanTable::Create(options.plan, *model.tokenizer);
     if (!plan.ok()) {
@@ -102,7 +103,8 @@ Status RunGenerate(const GenerateFlags& flags, const AppContext& context) {
   if (context.json) {
     return PrintJson({{"output", folder.string()}, {"pieces", written}});
   }
-  return PrintLine(fmt::format("{}: {} pieces of {} bars", folder.string(), written, options.bars));
+  return PrintLine(fmt::format("{}: {} of {}", folder.string(), FormatCount(written, "piece"),
+                               FormatCount(options.bars, "bar")));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "continuo/app/memory.h"
 #include "continuo/app/terminal.h"
 #include "continuo/core/file.h"
 
@@ -49,15 +50,32 @@ void AddGenerationFlags(CLI::App& command, GenerationFlags& flags) {
                      "above 1: less of what was used already" + defaults);
 }
 
-Result<LoadedModel> LoadModel(const GenerationFlags& flags) {
+size_t SideBySide(size_t batch, size_t count) {
+  return std::max<size_t>(1, std::min(batch, count));
+}
+
+Result<LoadedModel> LoadModel(const GenerationFlags& flags, size_t sequences) {
   CpuModelOptions options;
   options.threads = flags.threads;
   options.precision = ParsePrecision(flags.precision);
-  if (!flags.model.empty()) {
-    return LoadModel(flags.model, options);
+  fs::path path = flags.model;
+  if (path.empty()) {
+    CONTINUO_ASSIGN(path, DefaultModel());
   }
-  CONTINUO_ASSIGN(const fs::path directory, DefaultModel());
-  return LoadModel(directory, options);
+  CONTINUO_ASSIGN(const ModelDirectory directory, ModelDirectory::Open(path));
+  const MemoryNeed need = EstimateMemory(directory.config(), options.precision.value_or(StoredPrecision(directory)));
+  const uint64_t available = AvailableMemory();
+  if (need.weights > available || need.sequence > (available - need.weights) / sequences) {
+    constexpr double kGigabyte = 1e9;
+    return Error{
+        fmt::format("{}: does not fit into memory: its weights take {:.2f} GB, keys and values {:.2f} GB for each "
+                    "of {} at a time, and {:.2f} GB are free",
+                    path.string(), static_cast<double>(need.weights) / kGigabyte,
+                    static_cast<double>(need.sequence) / kGigabyte, FormatCount(sequences, "piece"),
+                    static_cast<double>(available) / kGigabyte),
+        "use a smaller --batch, or --precision int8"};
+  }
+  return LoadModel(path, options);
 }
 
 Result<SamplingOptions> ChooseSampling(const GenerationFlags& flags, const LoadedModel& model) {

@@ -33,8 +33,12 @@ void AddGenerationFlags(CLI::App& command, GenerationFlags& flags);
 /// --precision alone, for what does not generate.
 void AddPrecisionFlag(CLI::App& command, GenerationFlags& flags);
 
-/// The model that the flags name, or the one that ships.
-Result<LoadedModel> LoadModel(const GenerationFlags& flags);
+/// How many of `count` pieces are written at a time; at least 1.
+size_t SideBySide(size_t batch, size_t count);
+
+/// The model that the flags name, or the one that ships. Fails before anything is loaded if it and the keys and values
+/// of `sequences` side by side would not fit into memory.
+Result<LoadedModel> LoadModel(const GenerationFlags& flags, size_t sequences);
 
 /// The flags' sampling over the model's over the study's (top-k 5, temperature 1.2, repetition penalty 1.2).
 Result<SamplingOptions> ChooseSampling(const GenerationFlags& flags, const LoadedModel& model);

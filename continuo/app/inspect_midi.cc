@@ -189,8 +189,9 @@ Status InspectMidi(const std::string& path, const InspectMidiFlags& flags, const
     CONTINUO_TRY(PrintLine("                   " + ChordsByBar(score, summary)));
   }
   const Metrics metrics = MeasureBars(score);
-  CONTINUO_TRY(PrintLine(fmt::format("  metrics          H1 {:.3f}  H4 {:.3f}  GS {:.3f}  CPI {:.3f}", metrics.h1,
-                                     metrics.h4, metrics.gs, metrics.cpi)));
+  CONTINUO_TRY(PrintLine(fmt::format("  metrics          H1 {}  H4 {}  GS {}  CPI {}", FormatNumber(metrics.h1, 3),
+                                     FormatNumber(metrics.h4, 3), FormatNumber(metrics.gs, 3),
+                                     FormatNumber(metrics.cpi, 3))));
   CONTINUO_TRY(PrintLine(fmt::format("  notes            {} in {} tracks", summary.notes, score.tracks.size())));
   CONTINUO_TRY(PrintTracks(score));
   for (const std::string& warning : parsed.warnings) {

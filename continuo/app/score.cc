@@ -34,7 +34,7 @@ std::string Curve(const std::vector<double>& values) {
 
 Status RunScore(const ScoreFlags& flags, const AppContext& context) {
   CONTINUO_ASSIGN(const std::vector<fs::path> files, MidiFilesIn(flags.paths));
-  CONTINUO_ASSIGN(const LoadedModel model, LoadModel(flags.generation));
+  CONTINUO_ASSIGN(const LoadedModel model, LoadModel(flags.generation, /*sequences=*/1));
   const Tokenizer& tokenizer = *model.tokenizer;
   Json rows = Json::array();
   std::vector<std::string> lines;
@@ -78,9 +78,10 @@ Status RunScore(const ScoreFlags& flags, const AppContext& context) {
                       {"nll_per_note", json_number(per(likelihood.notes))},
                       {"nll_per_bar", json_number(per(by_bar.size()))},
                       {"bar_nll", by_bar}});
-      lines.push_back(fmt::format("{:<48} {:>7} {:>7} {:>5} {:>9.3f} {:>9.3f} {:>9.2f}  {}", files[i].string(),
-                                  ids.size(), likelihood.notes, by_bar.size(), per(ids.size()), per(likelihood.notes),
-                                  per(by_bar.size()), Curve(by_bar)));
+      lines.push_back(fmt::format("{:<48} {:>7} {:>7} {:>5} {:>9} {:>9} {:>9}  {}", files[i].string(), ids.size(),
+                                  likelihood.notes, by_bar.size(), FormatNumber(per(ids.size()), 3),
+                                  FormatNumber(per(likelihood.notes), 3), FormatNumber(per(by_bar.size()), 2),
+                                  Curve(by_bar)));
       tokens += static_cast<double>(ids.size());
       notes += static_cast<double>(likelihood.notes);
       bars += static_cast<double>(by_bar.size());
@@ -102,9 +103,10 @@ Status RunScore(const ScoreFlags& flags, const AppContext& context) {
     CONTINUO_TRY(PrintLine(line));
   }
   if (lines.size() > 1) {
-    CONTINUO_TRY(PrintLine(fmt::format("{:<48} {:>7.0f} {:>7.0f} {:>5.0f} {:>9.3f} {:>9.3f} {:>9.2f}",
-                                       fmt::format("all {}", lines.size()), tokens, notes, bars, nll / tokens,
-                                       nll / notes, nll / bars)));
+    CONTINUO_TRY(PrintLine(fmt::format("{:<48} {:>7.0f} {:>7.0f} {:>5.0f} {:>9} {:>9} {:>9}",
+                                       fmt::format("all {}", lines.size()), tokens, notes, bars,
+                                       FormatNumber(nll / tokens, 3), FormatNumber(nll / notes, 3),
+                                       FormatNumber(nll / bars, 2))));
   }
   return {};
 }

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <csignal>
 #include <cstdio>
 
@@ -76,6 +77,14 @@ void TerminalProgress::Update(uint64_t done, uint64_t total, std::string_view no
   fmt::print(stderr, "\r{}\033[K", line);
   std::fflush(stderr);
   line_open_ = true;
+}
+
+std::string FormatNumber(double value, int decimals) {
+  return std::isnan(value) ? "-" : fmt::format("{:.{}f}", value, decimals);
+}
+
+std::string FormatCount(uint64_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
 }  // namespace continuo

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <mutex>
 #include <string>
+#include <string_view>
 
 #include "continuo/core/progress.h"
 
@@ -39,5 +40,11 @@ class TerminalProgress : public Progress {
 
 /// "1:02:03", "2:03".
 std::string FormatDuration(double seconds);
+
+/// "1.234" with 3 decimals; "-" for a number that there is none of (NaN).
+std::string FormatNumber(double value, int decimals);
+
+/// "1 piece", "3 pieces".
+std::string FormatCount(uint64_t count, std::string_view noun);
 
 }  // namespace continuo

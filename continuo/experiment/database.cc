@@ -62,9 +62,13 @@ Result<bool> Statement::Step() {
   return SqlError(database_, path_);
 }
 
+void Statement::Reset() {
+  sqlite3_reset(statement_.get());
+}
+
 Status Statement::Run() {
   const Result<bool> row = Step();
-  sqlite3_reset(statement_.get());
+  Reset();
   if (!row.ok()) {
     return row.error();
   }

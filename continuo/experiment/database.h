@@ -31,6 +31,8 @@ class Statement {
 
   /// True when there is a row to read, false at the end.
   Result<bool> Step();
+  /// Makes it ready to run again; what was bound stays.
+  void Reset();
   /// Runs a statement that gives no rows, and makes it ready to be bound again.
   Status Run();
 

@@ -4,8 +4,8 @@
 
 namespace continuo {
 
-/// What results.db holds, table by table: docs/formats/results.md. A change that readers of an older version would
-/// trip over raises the version and brings a step for MigrateResults.
+/// What results.db holds, table by table: docs/formats/results.md. A file of another version is
+/// refused.
 inline constexpr int kResultsVersion = 1;
 
 /// The statements that make an empty results.db of kResultsVersion.

@@ -2,17 +2,20 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "continuo/infer/packed_matrix.h"
 
 namespace continuo {
 
 /// How one head's keys and values lie in memory. Positions lie in blocks of 16, so that 16 scores are made side by
-/// side:
-///   f32    block: keys [head_dim, 16];                     values [positions, stride]
-///   bf16   block: keys [pairs of dimensions, 16, 2];       values [positions, stride]
-///   int8   block: keys [head_dim, 16], then f32 scales of 16 keys and of 16 values; values [positions, stride]
-/// where stride is head_dim rounded up to 16.
+/// side, and numbers that a dot product takes together lie together:
+///   f32    block: keys [head_dim, 16];                  values [positions, stride]
+///   bf16   block: keys [pairs of dimensions, 16, 2];    values [pairs of positions, stride, 2]
+///   int8   block: keys + 128 [fours of dimensions, 16, 4], then f32 scales of 16 keys and of 16 values;
+///          values [pairs of positions, stride, 2]
+/// where stride is head_dim rounded up to 16. What is past the last dimension, and beside the last position of a pair,
+/// is zero.
 struct HeadCacheLayout {
   static constexpr size_t kBlock = 16;
   size_t positions = 0;  // at most; a multiple of kBlock
@@ -22,7 +25,7 @@ struct HeadCacheLayout {
   HeadCacheLayout(size_t context, size_t head_dimensions, Precision what)
       : positions((context + kBlock - 1) / kBlock * kBlock), head_dim(head_dimensions), precision(what) {}
   size_t element() const { return precision == Precision::kF32 ? 4 : precision == Precision::kBf16 ? 2 : 1; }
-  size_t scales_offset() const { return head_dim * kBlock; }  // int8
+  size_t scales_offset() const { return (head_dim + 3) / 4 * 4 * kBlock; }  // int8
   size_t block_bytes() const {
     switch (precision) {
       case Precision::kF32:
@@ -44,10 +47,19 @@ struct HeadCacheLayout {
 void StoreInCache(const HeadCacheLayout& layout, const float* key, const float* value, size_t position, uint8_t* keys,
                   uint8_t* values);
 
+/// What a thread needs to attend to caches of a layout.
+struct AttentionScratch {
+  explicit AttentionScratch(const HeadCacheLayout& layout);
+  std::vector<float> scores;
+  AlignedBytes padded_query;
+  AlignedBytes query;
+  AlignedBytes weights;
+};
+
 /// One head's attention for one query over the first `length` positions: out = softmax(q k^T / sqrt(head_dim)) v
-/// [head_dim]. `scores` is scratch of at least length + 64 floats. Scores sum along the dimensions, the output along
-/// the positions, each in one f32 accumulator.
+/// [head_dim]. Sums are exact integers or f32 whose order the length alone decides. In bf16 the query and the weights are
+/// rounded to bf16 too; in int8 the query to int8, with a scale, and weights times values' scales to 2^-14 of the largest.
 void Attend(const HeadCacheLayout& layout, const float* query, const uint8_t* keys, const uint8_t* values,
-            size_t length, float* scores, float* out);
+            size_t length, AttentionScratch& scratch, float* out);
 
 }  // namespace continuo

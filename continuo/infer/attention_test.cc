@@ -46,6 +46,7 @@ struct Cache {
       }
     }
   }
+  /// As the kernels round a key, a value or a query.
   static void Round(Precision precision, std::span<float> vector) {
     float largest = 0.0F;
     for (const float x : vector) {
@@ -74,20 +75,22 @@ TEST_P(AttentionTest, IsTheSoftmaxOfTheScoresTimesTheValues) {
     for (const size_t length : {1U, 2U, 15U, 16U, 17U, 64U, 100U}) {
       const Cache cache(length, head_dim, GetParam());
       const std::vector<float> query = RandomFloats(head_dim, 3);
+      std::vector<float> rounded = query;
+      Cache::Round(GetParam(), rounded);
       std::vector<double> weights(length);
       double sum = 0.0;
       for (size_t t = 0; t < length; ++t) {
         double score = 0.0;
         for (size_t d = 0; d < head_dim; ++d) {
-          score += static_cast<double>(query[d]) * cache.keys[t * head_dim + d];
+          score += static_cast<double>(rounded[d]) * cache.keys[t * head_dim + d];
         }
         weights[t] = std::exp(score / std::sqrt(static_cast<double>(head_dim)));
         sum += weights[t];
       }
       OnEachTarget([&] {
-        std::vector<float> scores(length + 64, std::numeric_limits<float>::quiet_NaN());
+        AttentionScratch scratch(cache.layout);
         std::vector<float> out(head_dim + 1, 7.0F);
-        Attend(cache.layout, query.data(), cache.key_bytes.data(), cache.value_bytes.data(), length, scores.data(),
+        Attend(cache.layout, query.data(), cache.key_bytes.data(), cache.value_bytes.data(), length, scratch,
                out.data());
         for (size_t d = 0; d < head_dim; ++d) {
           double expected = 0.0;
@@ -96,8 +99,12 @@ TEST_P(AttentionTest, IsTheSoftmaxOfTheScoresTimesTheValues) {
           }
           // Values are at most 1, so that an output moves by at most the relative error of the weights and of the sum:
           // scores of at most 80 products and roundings of magnitude 80 / sqrt(80), an exp of a few units in the last
-          // place, and sums of 100: less than 80 * 9 + 2 * 100 + 10 roundings of 2^-24.
-          EXPECT_NEAR(out[d], expected, 930.0 * 0x1p-24)
+          // place, and sums of 100: less than 80 * 9 + 2 * 100 + 10 roundings of 2^-24. In bf16 each weight and their sum
+          // are rounded by 2^-9; in int8 each weight times its scale by half of 2^-14 of the largest, of values up to 127.
+          const double rounding = GetParam() == Precision::kBf16   ? 2.01 * 0x1p-9
+                                  : GetParam() == Precision::kInt8 ? static_cast<double>(length) * 0x1p-15
+                                                                   : 0.0;
+          EXPECT_NEAR(out[d], expected, 930.0 * 0x1p-24 + rounding)
               << "head_dim " << head_dim << " length " << length << " at " << d;
         }
         EXPECT_EQ(out[head_dim], 7.0F);
@@ -117,11 +124,33 @@ TEST_P(AttentionTest, OneScoreFarAboveTheOthersTakesAll) {
       StoreInCache(layout, std::vector<float>(kDim, t == 20 ? 1000.0F : -1000.0F).data(),
                    std::vector<float>(kDim, static_cast<float>(t)).data(), t, keys.data(), values.data());
     }
-    std::vector<float> scores(kLength + 64);
+    AttentionScratch scratch(layout);
     std::vector<float> out(kDim);
-    Attend(layout, std::vector<float>(kDim, 1.0F).data(), keys.data(), values.data(), kLength, scores.data(),
-           out.data());
-    EXPECT_EQ(out, std::vector<float>(kDim, 20.0F));
+    Attend(layout, std::vector<float>(kDim, 1.0F).data(), keys.data(), values.data(), kLength, scratch, out.data());
+    for (const float value : out) {
+      EXPECT_FLOAT_EQ(value, 20.0F);
+    }
+  });
+}
+
+TEST_P(AttentionTest, EqualWeightsOfManyLargestValuesDontOverflow) {
+  OnEachTarget([&] {
+    constexpr size_t kLength = 3001;
+    constexpr size_t kDim = 16;
+    const HeadCacheLayout layout(kLength, kDim, GetParam());
+    AlignedBytes keys(layout.key_bytes());
+    AlignedBytes values(layout.value_bytes());
+    const std::vector<float> key(kDim, 0.0F);
+    const std::vector<float> value(kDim, -3.0F);
+    for (size_t t = 0; t < kLength; ++t) {
+      StoreInCache(layout, key.data(), value.data(), t, keys.data(), values.data());
+    }
+    AttentionScratch scratch(layout);
+    std::vector<float> out(kDim);
+    Attend(layout, key.data(), keys.data(), values.data(), kLength, scratch, out.data());
+    for (const float sum : out) {
+      EXPECT_NEAR(sum, -3.0F, 3.0 * 2 * kLength * 0x1p-24);  // two sums of equal numbers
+    }
   });
 }
 
@@ -138,9 +167,9 @@ TEST(Attention, AKeyOrValueThatIsNoNumberShowsInEveryPrecision) {
         std::vector<float> value(16, 1.0F);
         value[9] = bad;
         StoreInCache(layout, std::vector<float>(16, 1.0F).data(), value.data(), 0, keys.data(), values.data());
-        std::vector<float> scores(1 + 64);
+        AttentionScratch scratch(layout);
         std::vector<float> out(16);
-        Attend(layout, value.data(), keys.data(), values.data(), 1, scores.data(), out.data());
+        Attend(layout, value.data(), keys.data(), values.data(), 1, scratch, out.data());
         EXPECT_FALSE(std::isfinite(out[9]));
       });
     }

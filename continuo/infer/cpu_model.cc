@@ -47,17 +47,6 @@ struct Weights {
   PackedMatrix head;
 };
 
-Precision StoredPrecision(const ModelDirectory& directory) {
-  switch (directory.matrix_type()) {
-    case TensorType::kU8:
-      return Precision::kInt8;
-    case TensorType::kBf16:
-      return Precision::kBf16;
-    default:
-      return Precision::kF32;
-  }
-}
-
 Result<PackedMatrix> LoadMatrix(const ModelDirectory& directory, const MatrixShape& shape, Precision precision) {
   const bool is_head = shape.name == kHead;
   std::vector<float> bias;
@@ -125,9 +114,8 @@ class CpuSession : public DecodingSession {
       slot.keys = AlignedBytes(weights.layers.size() * heads_ * cache_layout_.key_bytes());
       slot.values = AlignedBytes(weights.layers.size() * heads_ * cache_layout_.value_bytes());
     }
-    scores_.resize(pool.size());
-    for (std::vector<float>& scores : scores_) {
-      scores.resize(context_ + 64);
+    for (size_t i = 0; i < pool.size(); ++i) {
+      scratch_.emplace_back(cache_layout_);
     }
   }
 
@@ -275,7 +263,7 @@ class CpuSession : public DecodingSession {
         Attend(cache_layout_, qkv_.data() + row * 3 * width_ + head * head_dim_,
                slot.keys.data() + (layer * heads_ + head) * key_bytes,
                slot.values.data() + (layer * heads_ + head) * value_bytes, rows_[row].position + 1,
-               scores_[thread].data(), attended_.data() + row * width_ + head * head_dim_);
+               scratch_[thread], attended_.data() + row * width_ + head * head_dim_);
       }
     });
   }
@@ -289,7 +277,7 @@ class CpuSession : public DecodingSession {
   const size_t context_;
   const HeadCacheLayout cache_layout_;
   std::vector<Slot> slots_;
-  std::vector<std::vector<float>> scores_;  // scratch of each thread
+  std::vector<AttentionScratch> scratch_;  // of each thread
   std::vector<Row> rows_;
   Activations activations_;
   // Activations, one row each: [rows, width], qkv [rows, 3 x width], expanded [rows, mlp_width].
@@ -314,6 +302,36 @@ class CpuModel : public LanguageModel {
 };
 
 }  // namespace
+
+Precision StoredPrecision(const ModelDirectory& directory) {
+  switch (directory.matrix_type()) {
+    case TensorType::kU8:
+      return Precision::kInt8;
+    case TensorType::kBf16:
+      return Precision::kBf16;
+    default:
+      return Precision::kF32;
+  }
+}
+
+MemoryNeed EstimateMemory(const Gpt2Config& config, Precision precision) {
+  MemoryNeed need;
+  const auto width = static_cast<uint64_t>(config.width);
+  need.weights =
+      (static_cast<uint64_t>(config.vocab_size) + static_cast<uint64_t>(config.context_length)) * width * sizeof(float);
+  for (const MatrixShape& matrix : Gpt2Matrices(config)) {
+    const uint64_t count = uint64_t{matrix.layout.inputs} * matrix.layout.outputs;
+    // In 8 bits a scale of 2 bytes goes with each 64 weights.
+    need.weights += precision == Precision::kF32    ? count * 4
+                    : precision == Precision::kBf16 ? count * 2
+                                                    : count + count / 32;
+  }
+  const HeadCacheLayout head(static_cast<size_t>(config.context_length), static_cast<size_t>(config.head_dim()),
+                             precision);
+  need.sequence = static_cast<uint64_t>(config.layers) * static_cast<uint64_t>(config.heads) *
+                  (head.key_bytes() + head.value_bytes());
+  return need;
+}
 
 Result<std::unique_ptr<LanguageModel>> LoadCpuModel(const ModelDirectory& directory, const CpuModelOptions& options) {
   CONTINUO_ASSIGN(Weights weights, LoadWeights(directory, options.precision));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 
@@ -17,6 +18,16 @@ struct CpuModelOptions {
   /// same.
   std::optional<Precision> precision = std::nullopt;
 };
+
+/// What a directory's weights are computed in if nothing else is asked for.
+Precision StoredPrecision(const ModelDirectory& directory);
+
+/// Bytes that a model takes while it is used.
+struct MemoryNeed {
+  uint64_t weights = 0;
+  uint64_t sequence = 0;  // keys and values of each of a session's slots
+};
+MemoryNeed EstimateMemory(const Gpt2Config& config, Precision precision);
 
 /// Loads a GPT-2 to compute on the CPU. The directory may be closed afterwards: weights in 8 bits stay where they are
 /// mapped and keep their file, others are copied. One session at a time may be used of all that share a model, since

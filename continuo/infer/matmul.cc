@@ -1,10 +1,10 @@
 #include "continuo/infer/matmul.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cstring>
 
 #include "continuo/core/check.h"
+#include "continuo/infer/dot_instructions.h"
 #include "continuo/infer/kernels.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -22,42 +22,6 @@ namespace continuo {
 namespace HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
-
-/// Four signed bytes in each lane of 32 bits.
-#if HWY_TARGET == HWY_SCALAR
-class SignedQuads {
- public:
-  HWY_INLINE explicit SignedQuads(VI bytes) : bytes_(bytes) {}
-  HWY_INLINE VI Dot(const SignedQuads& other) const {
-    const VI low = hn::Add(hn::Mul(Byte<0>(), other.Byte<0>()), hn::Mul(Byte<1>(), other.Byte<1>()));
-    return hn::Add(low, hn::Add(hn::Mul(Byte<2>(), other.Byte<2>()), hn::Mul(Byte<3>(), other.Byte<3>())));
-  }
-
- private:
-  template <int kByte>
-  HWY_INLINE VI Byte() const {
-    return hn::ShiftRight<24>(hn::ShiftLeft<24 - 8 * kByte>(bytes_));
-  }
-  VI bytes_;
-};
-#else
-class SignedQuads {
- public:
-  HWY_INLINE explicit SignedQuads(VI bytes)
-      : even_(hn::ShiftRight<8>(hn::ShiftLeft<8>(hn::BitCast(D16(), bytes)))),
-        odd_(hn::ShiftRight<8>(hn::BitCast(D16(), bytes))) {}
-  /// The sum of the four products. With magnitudes of at most 128 and 127 the sum of two products fits 16 bits.
-  HWY_INLINE VI Dot(const SignedQuads& other) const {
-    const VI pairs = hn::BitCast(DI(), hn::Add(hn::Mul(even_, other.even_), hn::Mul(odd_, other.odd_)));
-    return hn::Add(hn::ShiftRight<16>(hn::ShiftLeft<16>(pairs)), hn::ShiftRight<16>(pairs));
-  }
-
- private:
-  using D16 = hn::Repartition<int16_t, DI>;
-  hn::Vec<D16> even_;
-  hn::Vec<D16> odd_;
-};
-#endif
 
 /// Writes the sums of rows [row, row + rows) of one panel to y.
 void WritePanel(float* sums, size_t row, size_t rows, const PackedMatrix& w, size_t panel, MatMulMode mode, float* y) {
@@ -164,29 +128,6 @@ namespace continuo {
 HWY_EXPORT(MatMul);
 HWY_EXPORT(PrepareRows);
 
-namespace {
-
-bool CpuHasVnni() {
-#if HWY_ARCH_X86
-  return __builtin_cpu_supports("avx512vnni") != 0;
-#else
-  return false;
-#endif
-}
-
-bool CpuHasBf16() {
-#if HWY_ARCH_X86
-  return __builtin_cpu_supports("avx512bf16") != 0;
-#else
-  return false;
-#endif
-}
-
-std::atomic<bool> use_vnni = CpuHasVnni();
-std::atomic<bool> use_bf16 = CpuHasBf16();
-
-}  // namespace
-
 void Activations::Reset(Precision precision, const float* x, size_t rows, size_t inputs) {
   precision_ = precision;
   f32_ = x;
@@ -209,20 +150,7 @@ void MatMul(const Activations& x, const PackedMatrix& w, size_t first_panel, siz
             float* y) {
   CONTINUO_CHECK(x.precision() == w.precision() && x.inputs() == w.inputs() && last_panel <= w.panels());
   HWY_DYNAMIC_DISPATCH(MatMul)
-  (x, w, first_panel, last_panel, mode, y, use_vnni.load(std::memory_order_relaxed),
-   use_bf16.load(std::memory_order_relaxed));
-}
-
-void AllowDotInstructions(bool allow) {
-  use_vnni = allow && CpuHasVnni();
-  use_bf16 = allow && CpuHasBf16();
-}
-
-const char* DotInstructions() {
-  if (std::string_view(KernelTargetName()) != "AVX3") {
-    return "";
-  }
-  return use_vnni ? use_bf16 ? "VNNI, BF16" : "VNNI" : use_bf16 ? "BF16" : "";
+  (x, w, first_panel, last_panel, mode, y, UseVnni(), UseBf16Dot());
 }
 
 }  // namespace continuo

@@ -62,10 +62,4 @@ enum class MatMulMode : uint8_t {
 void MatMul(const Activations& x, const PackedMatrix& w, size_t first_panel, size_t last_panel, MatMulMode mode,
             float* y);
 
-/// For tests: whether products may use the instructions for 8-bit and bf16 dot products where the CPU has them (it does
-/// by default). Integers are the same either way, and bf16 sums where no number is denormal.
-void AllowDotInstructions(bool allow);
-/// "VNNI, BF16", "VNNI", or "" where there are none or they are not allowed.
-const char* DotInstructions();
-
 }  // namespace continuo

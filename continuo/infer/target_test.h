@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "continuo/infer/kernels.h"
-#include "continuo/infer/matmul.h"
+#include "continuo/infer/dot_instructions.h"
 
 namespace continuo {
 

@@ -23,6 +23,42 @@ using DI = hn::Rebind<int32_t, DF>;
 using VF = hn::Vec<DF>;
 using VI = hn::Vec<DI>;
 
+/// Four signed bytes in each lane of 32 bits.
+#if HWY_TARGET == HWY_SCALAR
+class SignedQuads {
+ public:
+  HWY_INLINE explicit SignedQuads(VI bytes) : bytes_(bytes) {}
+  HWY_INLINE VI Dot(const SignedQuads& other) const {
+    const VI low = hn::Add(hn::Mul(Byte<0>(), other.Byte<0>()), hn::Mul(Byte<1>(), other.Byte<1>()));
+    return hn::Add(low, hn::Add(hn::Mul(Byte<2>(), other.Byte<2>()), hn::Mul(Byte<3>(), other.Byte<3>())));
+  }
+
+ private:
+  template <int kByte>
+  HWY_INLINE VI Byte() const {
+    return hn::ShiftRight<24>(hn::ShiftLeft<24 - 8 * kByte>(bytes_));
+  }
+  VI bytes_;
+};
+#else
+class SignedQuads {
+ public:
+  HWY_INLINE explicit SignedQuads(VI bytes)
+      : even_(hn::ShiftRight<8>(hn::ShiftLeft<8>(hn::BitCast(D16(), bytes)))),
+        odd_(hn::ShiftRight<8>(hn::BitCast(D16(), bytes))) {}
+  /// The sum of the four products. With magnitudes of at most 128 and 127 the sum of two products fits 16 bits.
+  HWY_INLINE VI Dot(const SignedQuads& other) const {
+    const VI pairs = hn::BitCast(DI(), hn::Add(hn::Mul(even_, other.even_), hn::Mul(odd_, other.odd_)));
+    return hn::Add(hn::ShiftRight<16>(hn::ShiftLeft<16>(pairs)), hn::ShiftRight<16>(pairs));
+  }
+
+ private:
+  using D16 = hn::Repartition<int16_t, DI>;
+  hn::Vec<D16> even_;
+  hn::Vec<D16> odd_;
+};
+#endif
+
 /// Two bf16 in 32 bits as floats.
 HWY_INLINE VF FirstOfPair(VI pair) {
   return hn::BitCast(DF(), hn::ShiftLeft<16>(pair));

@@ -54,7 +54,7 @@ using BarSink = std::function<Status(size_t index, std::span<const TokenId> ids,
 /// leaves at least one bar to write.
 ///
 /// A piece that outgrows the model's context goes on in a window that begins on a bar line and holds at
-/// most three quarters of the context (WindowFromBar).
+/// most half of the context (WindowFromBar).
 ///
 /// A bar that has taken 512 tokens gets no new notes as long as the grammar lets it do without, so that a piece always
 /// ends.

@@ -5,7 +5,7 @@
 namespace continuo {
 
 std::vector<TokenId> SlidingWindow(const Tokenizer& tokenizer, std::span<const TokenId> ids, size_t context) {
-  const size_t limit = context - context / 4;
+  const size_t limit = context / 2;
   const size_t bars = tokenizer.BarOffsets(ids).size();
   // The earliest bar whose window fits; its length falls with the bar's number.
   std::vector<TokenId> window;

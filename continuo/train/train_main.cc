@@ -110,7 +110,7 @@ void AddFlags(CLI::App& app, Flags& flags) {
   TrainOptions& o = flags.options;
   app.set_config("--config", "", "read flags from a TOML file, as in: layers = 6");
   app.add_option("--corpus", flags.corpus, "a corpus directory (continuo corpus build)")->required();
-  app.add_option("-o,--output", flags.output, "the run's directory: latest/, best/, final/, train.jsonl")->required();
+  app.add_option("-o,--output", flags.output, "the run's directory: latest/, best/, epoch-N/, final/, train.jsonl")->required();
   app.add_flag("--resume", flags.resume, "go on from the run's latest checkpoint");
   app.add_flag("-q,--quiet", flags.quiet, "no progress");
   app.add_flag("--json", flags.json, "a JSON line at the end");
@@ -129,6 +129,10 @@ void AddFlags(CLI::App& app, Flags& flags) {
   number("--dropout", o.model.dropout, "dropout")->check(CLI::Range(0.0, 0.99))->group("Model");
 
   number("--epochs", o.epochs, "passes over the corpus")->check(CLI::Range(1, 1000000))->group("Length");
+  app.add_option("--keep-epochs", o.keep_epochs, "keep the model after so many epochs in epoch-N, as in: 10,30,50")
+      ->delimiter(',')
+      ->check(CLI::PositiveNumber)
+      ->group("Length");
   number("--steps", o.steps, "updates, instead of --epochs")->group("Length");
   number("--minutes", o.minutes, "wall clock, instead of --epochs; the schedule follows the clock")
       ->check(CLI::NonNegativeNumber)

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -140,6 +141,7 @@ class Run {
   Status Update();
   Status Validate();
   Status Checkpoint();
+  Status KeepEpoch();
   void NextEpoch();
   TrainReport Report(bool interrupted) const;
 
@@ -250,6 +252,7 @@ Status Run::Update() {
                      {"epoch", state_.epoch},
                      {"tokens", state_.tokens},
                      {"seconds", state_.seconds},
+                     {"progress", info.progress},
                      {"loss", loss},
                      {"lr", value.lr},
                      {"gradient_norm", norm},
@@ -290,6 +293,14 @@ Status Run::Checkpoint() {
   state_.seconds = Elapsed();
   saved_ = Clock::now();
   return SaveCheckpoint(model_, optimizer_, state_, corpus_.tokenizer(), settings_, folder_ / "latest");
+}
+
+Status Run::KeepEpoch() {
+  const std::vector<uint64_t>& kept = options_.keep_epochs;
+  if (std::find(kept.begin(), kept.end(), state_.epoch) == kept.end()) {
+    return {};
+  }
+  return SaveModel(model_, corpus_.tokenizer(), options_.export_bf16, folder_ / fmt::format("epoch-{}", state_.epoch));
 }
 
 TrainReport Run::Report(bool interrupted) const {
@@ -335,6 +346,7 @@ Result<TrainReport> Run::Go(bool resume) {
     if (epoch_ends) {
       ++state_.epoch;
       state_.block = 0;
+      CONTINUO_TRY(KeepEpoch());  // before the checkpoint that has the epoch behind it
       NextEpoch();
     }
     const bool validate = options_.valid_every > 0 ? state_.step % options_.valid_every == 0 : epoch_ends;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "continuo/core/result.h"
 #include "continuo/corpus/blocks.h"
@@ -32,6 +33,7 @@ struct TrainOptions {
   double minutes = 0;  // of wall clock; the schedule follows the clock, so a run ends annealed
   uint64_t steps = 0;  // updates
   uint64_t epochs = 100;
+  std::vector<uint64_t> keep_epochs;  // after how many epochs the model is kept in epoch-N, besides what else is
 
   /// The first `short_share` of the run sees windows of `short_context` ids, more of them a batch, so that
   /// a batch has the same number of ids, at positions drawn for each batch.
@@ -74,9 +76,10 @@ struct TrainReport {
 };
 
 /// Trains on a corpus and writes into `run`: `latest` (a checkpoint), `best` (the model of the lowest
-/// validation NLL), at the end `final`, and train.jsonl, one line an update and a validation. With `resume`,
-/// goes on from `latest`; the result has the same bytes as that of a run that was never interrupted, unless
-/// it is bound by minutes. Stops with an error, and leaves the last checkpoint, when the loss is not finite.
+/// validation NLL), `epoch-N` where asked for, at the end `final`, and train.jsonl, one line an update and a
+/// validation. With `resume`, goes on from `latest`; the result has the same bytes as that of a run that was never
+/// interrupted, unless it is bound by minutes. Stops with an error, and leaves the last checkpoint, when the loss is
+/// not finite.
 Result<TrainReport> Train(const Corpus& corpus, const TrainOptions& options, const std::filesystem::path& run,
                           bool resume, TrainObserver& observer);
 

@@ -179,6 +179,19 @@ TEST_F(TrainerTest, EpochsCountTheirSteps) {
   EXPECT_EQ(report->steps, 2 * ((songs + 3) / 4));
 }
 
+TEST_F(TrainerTest, NamedEpochsAreKeptAndTheLastIsTheFinalModel) {
+  options_.steps = 0;
+  options_.epochs = 3;
+  options_.keep_epochs = {1, 3};
+  ASSERT_TRUE(Run("kept").ok());
+  const auto bytes = [this](const char* model) {
+    return ReadTextFile(folder_.path() / "kept" / model / "model.safetensors").value();
+  };
+  EXPECT_EQ(bytes("epoch-3"), bytes("final"));
+  EXPECT_NE(bytes("epoch-1"), bytes("epoch-3"));
+  EXPECT_FALSE(fs::exists(folder_.path() / "kept" / "epoch-2"));
+}
+
 TEST_F(TrainerTest, ARunByTheClockEndsOnTime) {
   options_.steps = 0;
   options_.minutes = 0.03;

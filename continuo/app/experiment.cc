@@ -1,0 +1,316 @@
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "continuo/app/command.h"
+#include "continuo/app/terminal.h"
+#include "continuo/core/file.h"
+#include "continuo/core/thread_pool.h"
+#include "continuo/experiment/plan.h"
+#include "continuo/experiment/progress.h"
+#include "continuo/experiment/results.h"
+#include "continuo/experiment/runner.h"
+#include "continuo/experiment/spec.h"
+#include "continuo/experiment/steps.h"
+
+namespace continuo {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+struct RunFlags {
+  std::string spec;
+  std::string output;
+  std::string data = "data";
+  std::string shard = "0/1";
+  size_t workers = 1;
+  size_t threads = 0;
+  bool dry_run = false;
+};
+
+Status ParseShard(const std::string& text, RunnerOptions& options) {
+  const size_t slash = text.find('/');
+  const auto number = [&text](size_t from, size_t to) -> std::optional<size_t> {
+    const std::string digits = text.substr(from, to - from);
+    if (digits.empty() || digits.size() > 6 || digits.find_first_not_of("0123456789") != std::string::npos) {
+      return std::nullopt;
+    }
+    return std::stoul(digits);
+  };
+  const auto shard = slash == std::string::npos ? std::nullopt : number(0, slash);
+  const auto shards = slash == std::string::npos ? std::nullopt : number(slash + 1, text.size());
+  if (!shard || !shards || *shard >= *shards) {
+    return MakeError("--shard is '{}', expected I/N with I from 0 to N - 1", text);
+  }
+  options.shard = *shard;
+  options.shards = *shards;
+  return {};
+}
+
+/// The time that is left of an experiment that has begun, or a guess.
+Result<double> EstimatedSeconds(const ExperimentSpec& spec, const ExperimentInputs& inputs, const ExperimentPlan& plan,
+                                const RunFlags& flags) {
+  const fs::path file = ExperimentFolder(flags.output).results();
+  if (fs::exists(file)) {
+    CONTINUO_ASSIGN(const Results results, Results::Open(file));
+    CONTINUO_ASSIGN(const ExperimentProgress progress, ReadProgress(results));
+    CONTINUO_ASSIGN(const std::string text, results.Meta("spec"));
+    if (text == spec.text && !std::isnan(progress.seconds_left)) {
+      return progress.seconds_left;
+    }
+  }
+  return GuessSeconds(spec, inputs, plan, flags.threads > 0 ? flags.threads : AvailableCores());
+}
+
+/// The statuses that cells have in a folder, if there is one.
+Result<std::map<std::string, CellStatus>> KnownStatuses(const RunFlags& flags) {
+  const fs::path file = ExperimentFolder(flags.output).results();
+  if (!fs::exists(file)) {
+    return std::map<std::string, CellStatus>();
+  }
+  CONTINUO_ASSIGN(const Results results, Results::Open(file));
+  return results.Statuses();
+}
+
+Status PrintPlan(const ExperimentSpec& spec, const ExperimentInputs& inputs, const ExperimentPlan& plan,
+                 const RunFlags& flags, const AppContext& context) {
+  CONTINUO_ASSIGN(const double seconds, EstimatedSeconds(spec, inputs, plan, flags));
+  CONTINUO_ASSIGN(const auto statuses, KnownStatuses(flags));
+  const auto status = [&statuses](const std::string& id) {
+    const auto found = statuses.find(id);
+    return ToString(found == statuses.end() ? CellStatus::kPending : found->second);
+  };
+  if (context.json) {
+    Json runs = Json::array();
+    for (const RunCell& run : plan.runs) {
+      runs.push_back({{"id", run.id}, {"label", run.label}, {"status", status(run.id)}, {"settings", run.settings}});
+    }
+    Json sets = Json::array();
+    for (const SetCell& set : plan.sets) {
+      sets.push_back({{"id", set.id}, {"kind", set.kind}, {"label", set.label}, {"status", status(set.id)}});
+    }
+    return PrintJson({{"name", spec.name},
+                      {"runs", runs},
+                      {"sets", sets},
+                      {"continuations", ContinuationCount(spec)},
+                      {"seconds", seconds}});
+  }
+  for (const RunCell& run : plan.runs) {
+    CONTINUO_TRY(PrintLine(fmt::format("{}  {:<8} training      {}", run.id, status(run.id), run.label)));
+  }
+  for (const SetCell& set : plan.sets) {
+    CONTINUO_TRY(PrintLine(fmt::format("{}  {:<8} {:<12}  {}", set.id, status(set.id), set.kind, set.label)));
+  }
+  return PrintLine(fmt::format("{} trainings, {} sets of pieces, {} continuations; about {} on {} threads",
+                               plan.runs.size(), plan.sets.size(), ContinuationCount(spec), FormatDuration(seconds),
+                               flags.threads > 0 ? flags.threads : AvailableCores()));
+}
+
+Status RunRun(const RunFlags& flags, const AppContext& context) {
+  RunnerOptions options;
+  CONTINUO_TRY(ParseShard(flags.shard, options));
+  CONTINUO_ASSIGN(const ExperimentSpec spec, ReadSpec(flags.spec));
+  CONTINUO_ASSIGN(const ExperimentInputs inputs, FindInputs(spec, flags.data));
+  const ExperimentPlan plan = MakePlan(spec, inputs);
+  if (flags.dry_run) {
+    return PrintPlan(spec, inputs, plan, flags, context);
+  }
+  options.folder = flags.output;
+  options.trainer = ProgramFolder() / "continuo-train";
+  options.version = Version();
+  options.workers = flags.workers;
+  options.threads = flags.threads;
+  class Stopper : public Progress {
+   public:
+    bool ShouldStop() const override { return InterruptSignal() != 0; }
+  } stopper;
+  const auto start = std::chrono::steady_clock::now();
+  std::mutex mutex;
+  const auto note = [&](const std::string& line) {
+    const std::lock_guard lock(mutex);
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    PrintNote(context, fmt::format("{:>8}  {}", FormatDuration(seconds), line));
+  };
+  CONTINUO_ASSIGN(const RunnerReport report, RunExperiment(spec, inputs, plan, options, note, stopper));
+  if (context.json) {
+    CONTINUO_TRY(PrintJson({{"experiment", flags.output},
+                            {"done", report.done},
+                            {"skipped", report.skipped},
+                            {"failed", report.failed},
+                            {"left", report.left},
+                            {"stopped", report.stopped}}));
+  } else {
+    CONTINUO_TRY(PrintLine(fmt::format("{}: {} cells done, {} were there, {} failed, {} left{}", flags.output,
+                                       report.done, report.skipped, report.failed, report.left,
+                                       report.stopped ? "; stopped, the same command goes on" : "")));
+  }
+  if (report.failed > 0) {
+    return MakeError("{}: {} cells failed; `continuo experiment status` says why", flags.output, report.failed);
+  }
+  return {};
+}
+
+struct StatusFlags {
+  std::string folder;
+  bool tsv = false;
+  bool watch = false;
+};
+
+std::string TimeLeft(double seconds) {
+  return std::isnan(seconds) ? std::string("unknown") : FormatDuration(seconds);
+}
+
+Status PrintProgress(const ExperimentProgress& progress) {
+  CONTINUO_TRY(PrintLine(fmt::format("{}: {}", progress.name, progress.title)));
+  size_t width = 8;
+  for (const RunProgress& run : progress.runs) {
+    width = std::max(width, run.label.size());
+  }
+  for (const RunProgress& run : progress.runs) {
+    std::string line = fmt::format("  {:<{}}  {:<8}", run.label, width, run.status);
+    if (run.epoch > 0) {
+      line += fmt::format("  epoch {:.1f} of {}  loss {:.3f}  {:.0f} tokens/s", run.epoch, run.epochs, run.loss,
+                          run.tokens_per_second);
+    }
+    if (!run.error.empty()) {
+      line += "  " + run.error;
+    }
+    CONTINUO_TRY(PrintLine(line));
+  }
+  const auto count = [&progress](const char* kind, const char* name, size_t all) {
+    const size_t done = progress.Count(kind, "done");
+    const size_t running = progress.Count(kind, "running");
+    const size_t failed = progress.Count(kind, "failed");
+    return PrintLine(fmt::format("{:<15} {:>4} of {:<4} done{}{}", name, done, all,
+                                 running > 0 ? fmt::format(", {} running", running) : "",
+                                 failed > 0 ? fmt::format(", {} failed", failed) : ""));
+  };
+  const auto all = [&progress](const char* kind) {
+    return static_cast<size_t>(std::count_if(progress.sets.begin(), progress.sets.end(),
+                                             [kind](const SetProgress& set) { return set.kind == kind; }));
+  };
+  CONTINUO_TRY(count("run", "trainings", progress.runs.size()));
+  CONTINUO_TRY(count("real", "real music", all("real")));
+  CONTINUO_TRY(count("grid", "sets of pieces", all("grid")));
+  CONTINUO_TRY(count("continuation", "continuations", std::max(all("continuation"), progress.continuations)));
+  for (const SetProgress& set : progress.sets) {
+    if (set.status == "running") {
+      CONTINUO_TRY(PrintLine(fmt::format("  now: {}", set.label)));
+    }
+    if (set.status == "failed") {
+      CONTINUO_TRY(PrintLine(fmt::format("  {} failed: {}", set.label, set.error)));
+    }
+  }
+  return PrintLine(fmt::format("time left       {}", TimeLeft(progress.seconds_left)));
+}
+
+Status PrintProgressAsJson(const ExperimentProgress& progress) {
+  Json runs = Json::array();
+  for (const RunProgress& run : progress.runs) {
+    runs.push_back({{"id", run.id},
+                    {"label", run.label},
+                    {"status", run.status},
+                    {"epoch", run.epoch},
+                    {"epochs", run.epochs},
+                    {"error", run.error}});
+  }
+  Json sets = Json::array();
+  for (const SetProgress& set : progress.sets) {
+    sets.push_back(
+        {{"id", set.id}, {"kind", set.kind}, {"label", set.label}, {"status", set.status}, {"error", set.error}});
+  }
+  return PrintJson({{"name", progress.name},
+                    {"runs", runs},
+                    {"sets", sets},
+                    {"seconds_left", std::isnan(progress.seconds_left) ? Json() : Json(progress.seconds_left)}});
+}
+
+Status RunStatus(const StatusFlags& flags, const AppContext& context) {
+  CONTINUO_ASSIGN(const Results results, Results::Open(ExperimentFolder(flags.folder).results()));
+  if (flags.tsv) {
+    CONTINUO_ASSIGN(const std::string table, results.ToTsv());
+    return PrintLine(std::string_view(table).substr(0, table.size() - 1));
+  }
+  for (;;) {
+    CONTINUO_ASSIGN(const ExperimentProgress progress, ReadProgress(results));
+    if (context.json) {
+      return PrintProgressAsJson(progress);
+    }
+    if (flags.watch) {
+      CONTINUO_TRY(PrintLine("\033[2J\033[H"));
+    }
+    CONTINUO_TRY(PrintProgress(progress));
+    if (!flags.watch) {
+      return {};
+    }
+    std::fflush(stdout);
+    for (int i = 0; i < 20; ++i) {
+      if (InterruptSignal() != 0) {
+        return {};
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+  }
+}
+
+Status RunChoose(const std::string& folder, const std::string& file, const AppContext& context) {
+  CONTINUO_ASSIGN(Results results, Results::Open(ExperimentFolder(folder).results()));
+  CONTINUO_ASSIGN(const std::string text, ReadTextFile(file, uint64_t{1} << 26));
+  CONTINUO_ASSIGN(const Results::Choices taken, results.TakeChoices(text, file));
+  if (context.json) {
+    return PrintJson({{"choices", taken.choices}, {"votes", taken.votes}});
+  }
+  return PrintLine(fmt::format("{}: {} choices and {} votes taken in", folder, taken.choices, taken.votes));
+}
+
+}  // namespace
+
+void AddExperimentCommand(CLI::App& app, AppContext& context) {
+  CLI::App* experiment = app.add_subcommand("experiment", "Train, write and measure over a grid of settings");
+  experiment->require_subcommand(1);
+
+  CLI::App* run = experiment->add_subcommand("run", "Do all that a spec asks for and that is not done yet");
+  run->footer(
+      "Interrupt it at any time; the same command goes on.\n\n"
+      "Example:\n"
+      "  continuo experiment run experiments/study-small.toml --data data -o runs/study-small");
+  auto flags = std::make_shared<RunFlags>();
+  run->add_option("spec", flags->spec, "the experiment, in TOML (docs/experiments.md)")->required();
+  run->add_option("-o,--output", flags->output, "the experiment's folder: results.db, corpora, runs")->required();
+  run->add_option("--data", flags->data, "the folder in which the spec's relative paths begin")->capture_default_str();
+  run->add_option("--workers", flags->workers, "steps done side by side")
+      ->check(CLI::Range(1, 256))
+      ->capture_default_str();
+  run->add_option("--threads", flags->threads, "threads of all workers together; 0: one for each core")
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str();
+  run->add_option("--shard", flags->shard, "do only the trainings I, I + N, ... and their pieces, as in 0/4")
+      ->capture_default_str();
+  run->add_flag("--dry-run", flags->dry_run, "list the cells and estimate the time, and do nothing");
+  run->callback([flags, &context] { context.run = [flags, &context] { return RunRun(*flags, context); }; });
+
+  CLI::App* status = experiment->add_subcommand("status", "Show how far an experiment is");
+  auto status_flags = std::make_shared<StatusFlags>();
+  status->add_option("folder", status_flags->folder, "the experiment's folder")->required();
+  status->add_flag("--tsv", status_flags->tsv, "the results so far instead, a table with tabs");
+  status->add_flag("--watch", status_flags->watch, "keep showing it, until Ctrl-C");
+  status->callback([status_flags, &context] {
+    context.run = [status_flags, &context] { return RunStatus(*status_flags, context); };
+  });
+
+  CLI::App* choose = experiment->add_subcommand("choose", "Take in what a listener chose on the report's page");
+  auto names = std::make_shared<std::pair<std::string, std::string>>();
+  choose->add_option("folder", names->first, "the experiment's folder")->required();
+  choose->add_option("choices", names->second, "the file that the page exported")->required();
+  choose->callback([names, &context] {
+    context.run = [names, &context] { return RunChoose(names->first, names->second, context); };
+  });
+}
+
+}  // namespace continuo

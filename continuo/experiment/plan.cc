@@ -1,0 +1,317 @@
+#include "continuo/experiment/plan.h"
+
+#include <algorithm>
+#include <set>
+
+#include "continuo/core/file.h"
+#include "continuo/core/hash.h"
+#include "continuo/experiment/settings.h"
+#include "continuo/model/model_directory.h"
+#include "continuo/sample/continuation.h"
+#include "continuo/score/score_file.h"
+#include "continuo/token/tokenizer.h"
+
+namespace continuo {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+// Raised when cells of the same settings come to mean something else.
+constexpr int kCellVersion = 1;
+
+/// Sixteen hex digits that name a content.
+std::string IdOf(const Json& content) {
+  return Sha256Hex(content.dump()).substr(0, 16);
+}
+
+Result<std::vector<std::string>> MidiFilesBelow(const fs::path& folder) {
+  std::vector<std::string> files;
+  std::error_code code;
+  fs::recursive_directory_iterator entry(folder, code);
+  for (; !code && entry != fs::recursive_directory_iterator(); entry.increment(code)) {
+    std::string extension = entry->path().extension().string();
+    std::transform(extension.begin(), extension.end(), extension.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+    std::error_code unknown;
+    if ((extension == ".mid" || extension == ".midi") && entry->is_regular_file(unknown)) {
+      files.push_back(entry->path().lexically_relative(folder).generic_string());
+    }
+  }
+  if (code) {
+    return MakeError("{}: cannot list its files: {}", folder.string(), code.message());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+/// Keeps `count` of the names, drawn by their hashes, in their order.
+void DrawByName(std::vector<std::string>& names, size_t count) {
+  if (count == 0 || names.size() <= count) {
+    return;
+  }
+  std::vector<std::pair<std::string, std::string>> ranked;
+  for (const std::string& name : names) {
+    ranked.emplace_back(Sha256Hex(name), name);
+  }
+  std::sort(ranked.begin(), ranked.end());
+  ranked.resize(count);
+  names.clear();
+  for (auto& [hash, name] : ranked) {
+    names.push_back(std::move(name));
+  }
+  std::sort(names.begin(), names.end());
+}
+
+Error Missing(std::string_view key, const fs::path& path, std::string_view what) {
+  return Error{fmt::format("{}: {}: {}", key, path.string(), what),
+               "name the folder that holds it by --data, or change the spec"};
+}
+
+Result<ExperimentInputs::Folder> ReadCorpusFolder(const CorpusSpec& corpus, const fs::path& folder) {
+  const std::string key = fmt::format("corpora.{}.folder", corpus.name);
+  if (!fs::is_directory(folder)) {
+    return Missing(key, folder, "is not there, a folder of MIDI files was expected");
+  }
+  ExperimentInputs::Folder found;
+  CONTINUO_ASSIGN(found.files, MidiFilesBelow(folder));
+  if (found.files.empty()) {
+    return Missing(key, folder, "holds no .mid or .midi file");
+  }
+  DrawByName(found.files, static_cast<size_t>(corpus.songs));
+  Sha256 hash;
+  for (const std::string& file : found.files) {
+    CONTINUO_ASSIGN(const std::vector<uint8_t> bytes, ReadFile(folder / file));
+    hash.Update(fmt::format("{}\n{}\n", file, bytes.size()));
+    hash.Update(bytes);
+  }
+  found.sha256 = hash.FinishHex();
+  return found;
+}
+
+Json RunIdentity(const ExperimentSpec& spec, const ExperimentInputs& inputs, const RunCell& run,
+                 const std::string& corpus_id) {
+  const auto init = inputs.init_models.find(run.model);
+  return {{"version", kCellVersion},
+          {"corpus", corpus_id},
+          {"settings", run.settings},
+          {"init", init == inputs.init_models.end() ? "" : init->second},
+          {"checkpoints", spec.checkpoints}};
+}
+
+Json MeasureIdentity(const ExperimentSpec& spec) {
+  return {{"structure", spec.measure.structure},
+          {"copying", spec.measure.copying},
+          {"validation_songs", spec.measure.validation_songs},
+          {"validation_bars", spec.measure.validation_bars}};
+}
+
+/// Calls `visit` with one value of each axis, for every combination, the last axis fastest.
+template <typename Visit>
+void ForEachCombination(const std::vector<GridAxis>& axes, const Visit& visit) {
+  std::vector<size_t> at(axes.size(), 0);
+  for (;;) {
+    visit(at);
+    size_t axis = axes.size();
+    while (axis > 0 && ++at[axis - 1] == axes[axis - 1].values.size()) {
+      at[--axis] = 0;
+    }
+    if (axis == 0) {
+      return;
+    }
+  }
+}
+
+}  // namespace
+
+Json SamplingToJson(const SamplingOptions& options) {
+  return {{"temperature", options.temperature},
+          {"top_k", options.top_k},
+          {"top_p", options.top_p},
+          {"min_p", options.min_p},
+          {"repetition_penalty", options.repetition_penalty}};
+}
+
+Result<ExperimentInputs> FindInputs(const ExperimentSpec& spec, const fs::path& data) {
+  ExperimentInputs inputs;
+  inputs.data = data;
+  for (const CorpusSpec& corpus : spec.corpora) {
+    CONTINUO_ASSIGN(inputs.corpora[corpus.name], ReadCorpusFolder(corpus, inputs.Resolve(corpus.folder)));
+  }
+  std::vector<std::unique_ptr<Tokenizer>> tokenizers;
+  for (const TokenizerSpec& tokenizer : spec.tokenizers) {
+    const std::string source = tokenizer.is_file ? inputs.Resolve(tokenizer.source).string() : tokenizer.source;
+    if (tokenizer.is_file && !fs::is_regular_file(source)) {
+      return Missing(fmt::format("tokenizers.{}.file", tokenizer.name), source, "is not there");
+    }
+    CONTINUO_ASSIGN(auto loaded, Tokenizer::Load(source, tokenizer.release));
+    inputs.tokenizers[tokenizer.name] = Sha256Hex(loaded->ToJson());
+    tokenizers.push_back(std::move(loaded));
+  }
+  for (const ModelSpec& model : spec.models) {
+    if (model.init_from.empty()) {
+      continue;
+    }
+    const fs::path directory = inputs.Resolve(model.init_from);
+    if (!fs::is_directory(directory)) {
+      return Missing(fmt::format("models.{}.init_from", model.name), directory, "is not there, a model was expected");
+    }
+    CONTINUO_ASSIGN(const ModelDirectory opened, ModelDirectory::Open(directory));
+    inputs.init_models[model.name] = opened.WeightsSha256();
+  }
+  for (const PromptSpec& prompt : spec.board.prompts) {
+    const fs::path file = inputs.Resolve(prompt.file);
+    if (!fs::is_regular_file(file)) {
+      return Missing(fmt::format("continue.prompts: {}", prompt.name), file, "is not there");
+    }
+    CONTINUO_ASSIGN(const std::vector<uint8_t> bytes, ReadFile(file));
+    CONTINUO_ASSIGN(const ScoreAndWarnings read, ParseScore(bytes, file.string()));
+    for (const auto& tokenizer : tokenizers) {
+      const Result<Prompt> taken =
+          TakePrompt(read.score, static_cast<size_t>(spec.board.prompt_bars), *tokenizer, file.string());
+      if (!taken.ok()) {
+        return taken.error();
+      }
+    }
+    inputs.prompts[prompt.name] = Sha256Hex(bytes);
+  }
+  if (!spec.published.empty() && !fs::is_regular_file(spec.published)) {
+    return Missing("published", spec.published, "is not there");
+  }
+  return inputs;
+}
+
+ExperimentPlan MakePlan(const ExperimentSpec& spec, const ExperimentInputs& inputs) {
+  ExperimentPlan plan;
+  std::map<std::pair<std::string, std::string>, size_t> corpus_cells;
+  ForEachCombination(spec.grid, [&](const std::vector<size_t>& at) {
+    RunCell run;
+    run.settings = spec.train;
+    std::map<std::string, Json> values;
+    for (size_t axis = 0; axis < spec.grid.size(); ++axis) {
+      values[spec.grid[axis].name] = spec.grid[axis].values[at[axis]];
+    }
+    run.model = values["model"];
+    run.tokenizer = values["tokenizer"];
+    run.corpus = values["corpus"];
+    run.seed = values["seed"];
+    run.settings.update(spec.model(run.model).settings);
+    run.label = fmt::format("{} {}", run.model, run.tokenizer);
+    for (const GridAxis& axis : spec.grid) {
+      const Json& value = values[axis.name];
+      run.settings[axis.name] = value;
+      if (axis.values.size() > 1 && axis.name != "model" && axis.name != "tokenizer") {
+        run.label += fmt::format(" {}={}", axis.name, value.is_string() ? value.get<std::string>() : value.dump());
+      }
+    }
+    const auto [cell, is_new] = corpus_cells.try_emplace({run.corpus, run.tokenizer}, plan.corpora.size());
+    if (is_new) {
+      const Json identity = {{"version", kCellVersion},
+                             {"songs", inputs.corpora.at(run.corpus).sha256},
+                             {"valid", spec.corpus(run.corpus).valid},
+                             {"tokenizer", inputs.tokenizers.at(run.tokenizer)}};
+      plan.corpora.push_back({IdOf(identity), run.corpus, run.tokenizer});
+    }
+    run.corpus_cell = cell->second;
+    run.id = IdOf(RunIdentity(spec, inputs, run, plan.corpora[run.corpus_cell].id));
+    plan.runs.push_back(std::move(run));
+  });
+
+  const Json measure = MeasureIdentity(spec);
+  SetCell real;
+  real.kind = "real";
+  real.label = "real music";
+  real.count = spec.real.songs;
+  const std::string& first_corpus = spec.grid[2].values.front().get_ref<const std::string&>();
+  real.id = IdOf({{"version", kCellVersion},
+                  {"songs", inputs.corpora.at(first_corpus).sha256},
+                  {"count", real.count},
+                  {"bars", spec.generate.bars},
+                  {"measure", measure}});
+  plan.sets.push_back(real);
+  for (size_t run = 0; run < plan.runs.size(); ++run) {
+    for (const int64_t epoch : spec.checkpoints) {
+      for (const std::string& sampling : spec.generate.sampling) {
+        for (const std::string& window : spec.generate.windows) {
+          for (const int64_t seed : spec.generate.seeds) {
+            SetCell set;
+            set.kind = "grid";
+            set.run = run;
+            set.epoch = epoch;
+            set.setting = sampling;
+            set.window = window;
+            set.seed = seed;
+            set.count = spec.generate.pieces;
+            set.label = fmt::format("{} epoch {}", plan.runs[run].label, epoch);
+            set.label += spec.generate.sampling.size() > 1 ? fmt::format(" {}", sampling) : "";
+            set.label += spec.generate.windows.size() > 1 ? fmt::format(" window={}", window) : "";
+            set.label += spec.generate.seeds.size() > 1 ? fmt::format(" pieces-seed={}", seed) : "";
+            set.id = IdOf({{"version", kCellVersion},
+                           {"run", plan.runs[run].id},
+                           {"epoch", epoch},
+                           {"setting", sampling},
+                           {"sampling", SamplingToJson(spec.sampling(sampling).options)},
+                           {"window", window},
+                           {"seed", seed},
+                           {"pieces", set.count},
+                           {"bars", spec.generate.bars},
+                           {"measure", measure},
+                           {"real", real.id}});
+            plan.sets.push_back(std::move(set));
+          }
+        }
+      }
+    }
+  }
+  return plan;
+}
+
+std::optional<std::pair<size_t, int64_t>> FindCheckpoint(const ExperimentPlan& plan, const CheckpointSpec& checkpoint) {
+  for (size_t run = 0; run < plan.runs.size(); ++run) {
+    if (plan.runs[run].model == checkpoint.model && plan.runs[run].tokenizer == checkpoint.tokenizer) {
+      return std::make_pair(run, checkpoint.epoch);
+    }
+  }
+  return std::nullopt;
+}
+
+std::vector<SetCell> ContinuationCells(const ExperimentSpec& spec, const ExperimentInputs& inputs,
+                                       const ExperimentPlan& plan,
+                                       const std::vector<std::pair<size_t, int64_t>>& chosen) {
+  std::vector<SetCell> cells;
+  const ExperimentSpec::Board& board = spec.board;
+  for (const auto& [run, epoch] : chosen) {
+    for (const std::string& sampling : board.sampling) {
+      for (const PromptSpec& prompt : board.prompts) {
+        for (const int64_t seed : board.seeds) {
+          SetCell set;
+          set.kind = "continuation";
+          set.run = run;
+          set.epoch = epoch;
+          set.setting = sampling;
+          set.prompt = prompt.name;
+          set.seed = seed;
+          set.count = board.pieces;
+          set.label = fmt::format("{} epoch {} {} {}", plan.runs[run].label, epoch, sampling, prompt.name);
+          set.id = IdOf({{"version", kCellVersion},
+                         {"run", plan.runs[run].id},
+                         {"epoch", epoch},
+                         {"setting", sampling},
+                         {"sampling", SamplingToJson(spec.sampling(sampling).options)},
+                         {"prompt", inputs.prompts.at(prompt.name)},
+                         {"name", prompt.name},
+                         {"prompt_bars", board.prompt_bars},
+                         {"bars", board.bars},
+                         {"pieces", board.pieces},
+                         {"seed", seed},
+                         {"measure", MeasureIdentity(spec)},
+                         {"real", plan.sets.front().id}});
+          cells.push_back(std::move(set));
+        }
+      }
+    }
+  }
+  return cells;
+}
+
+}  // namespace continuo

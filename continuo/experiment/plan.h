@@ -1,0 +1,91 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "continuo/core/result.h"
+#include "continuo/experiment/spec.h"
+
+namespace continuo {
+
+/// The files that a spec names, found and read for what tells one content from another.
+struct ExperimentInputs {
+  std::filesystem::path data;
+  struct Folder {
+    std::vector<std::string> files;  // of MIDI, drawn as the spec asks, by name
+    std::string sha256;              // over their names and bytes
+  };
+  std::map<std::string, Folder> corpora;           // by the name in the spec
+  std::map<std::string, std::string> prompts;      // SHA-256 by name
+  std::map<std::string, std::string> init_models;  // SHA-256 of the weights by the model's name
+  std::map<std::string, std::string> tokenizers;   // SHA-256 of the configuration by name
+
+  /// Where a path of the spec leads: within the data folder, unless it is absolute.
+  std::filesystem::path Resolve(const std::string& path) const { return data / path; }
+};
+
+/// Finds all that the spec names. Fails, naming the key and the path, on the first that is not there, on a folder
+/// without MIDI files, and on a prompt that has too few bars for each tokenizer.
+Result<ExperimentInputs> FindInputs(const ExperimentSpec& spec, const std::filesystem::path& data);
+
+/// A corpus to build: the songs of one [corpora] with one tokenizer.
+struct CorpusCell {
+  std::string id;
+  std::string corpus;
+  std::string tokenizer;
+};
+
+/// One training.
+struct RunCell {
+  std::string id;
+  std::string model;
+  std::string tokenizer;
+  std::string corpus;
+  int64_t seed = 1;
+  nlohmann::ordered_json settings;  // every axis and every setting
+  size_t corpus_cell = 0;
+  std::string label;  // "gpt2 remi", and the values of the other axes that vary
+  int64_t epochs() const { return settings["epochs"].get<int64_t>(); }
+};
+
+/// Pieces that are measured together.
+struct SetCell {
+  std::string id;
+  std::string kind;  // real, grid, continuation
+  std::optional<size_t> run;
+  int64_t epoch = 0;
+  std::string setting;  // the sampling's name
+  std::string window = "slide";
+  std::string prompt;  // its name, of continuations
+  int64_t seed = 1;
+  int64_t count = 0;
+  std::string label;
+};
+
+/// Every cell that a spec asks for, in the order in which they are listed. Ids are hashes of all that determines a
+/// cell's result, so that a cell keeps its result as long as nothing of that changes.
+struct ExperimentPlan {
+  std::vector<CorpusCell> corpora;
+  std::vector<RunCell> runs;
+  std::vector<SetCell> sets;  // real music first, then the grid
+};
+
+ExperimentPlan MakePlan(const ExperimentSpec& spec, const ExperimentInputs& inputs);
+
+/// The run and epoch that a checkpoint of [continue] names: of several runs of that model and tokenizer the first.
+std::optional<std::pair<size_t, int64_t>> FindCheckpoint(const ExperimentPlan& plan, const CheckpointSpec& checkpoint);
+
+/// The continuations of each prompt by the chosen (run, epoch).
+std::vector<SetCell> ContinuationCells(const ExperimentSpec& spec, const ExperimentInputs& inputs,
+                                       const ExperimentPlan& plan,
+                                       const std::vector<std::pair<size_t, int64_t>>& chosen);
+
+nlohmann::ordered_json SamplingToJson(const SamplingOptions& options);
+
+}  // namespace continuo

@@ -1,0 +1,457 @@
+#include "continuo/experiment/runner.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <fstream>
+#include <map>
+#include <mutex>
+#include <set>
+#include <sstream>
+#include <thread>
+
+#include "continuo/core/file.h"
+#include "continuo/core/hash.h"
+#include "continuo/core/thread_pool.h"
+#include "continuo/experiment/progress.h"
+#include "continuo/experiment/results.h"
+#include "continuo/experiment/steps.h"
+
+namespace continuo {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr auto kPause = std::chrono::milliseconds(300);
+constexpr uintmax_t kLeastRoom = uintmax_t{32} << 20;
+
+/// A step that somebody can take on.
+struct Task {
+  enum class Kind { kCorpus, kReal, kRun, kSet } kind;
+  size_t index;
+  std::string id;
+};
+
+/// The values that a coursework published: a TSV with a head; all columns but model, tokenizer and epoch are metrics.
+Status TakePublished(const fs::path& path, Results& results) {
+  CONTINUO_ASSIGN(const std::string text, ReadTextFile(path, uint64_t{1} << 24));
+  std::istringstream lines(text);
+  std::vector<std::string> head;
+  for (std::string line; std::getline(lines, line);) {
+    std::vector<std::string> cells;
+    std::istringstream fields(line);
+    for (std::string cell; std::getline(fields, cell, '\t');) {
+      cells.push_back(cell);
+    }
+    if (head.empty()) {
+      head = cells;
+      continue;
+    }
+    std::map<std::string, std::string> row;
+    for (size_t i = 0; i < std::min(head.size(), cells.size()); ++i) {
+      row[head[i]] = cells[i];
+    }
+    for (const char* metric : {"H1", "H4", "GS", "CPI", "SI_short", "SI_mid", "SI_long"}) {
+      if (row.contains(metric) && !row[metric].empty()) {
+        CONTINUO_TRY(results.PutPublished(row["model"], row["tokenizer"], std::atoll(row["epoch"].c_str()), metric,
+                                          std::atof(row[metric].c_str())));
+      }
+    }
+  }
+  return {};
+}
+
+std::string Machine(size_t threads) {
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);) {
+    if (line.starts_with("model name")) {
+      return fmt::format("{}, {} threads", line.substr(line.find(':') + 2), threads);
+    }
+  }
+  return fmt::format("{} threads", threads);
+}
+
+class Runner {
+ public:
+  Runner(const ExperimentSpec& spec, const ExperimentInputs& inputs, const ExperimentPlan& plan,
+         const RunnerOptions& options, const RunnerNotes& notes, Progress& stop, Results& results)
+      : spec_(spec),
+        plan_(plan),
+        options_(options),
+        notes_(notes),
+        results_(results),
+        folder_(options.folder),
+        stop_(stop, halted_),
+        context_{spec,
+                 inputs,
+                 plan,
+                 folder_,
+                 results,
+                 options.trainer,
+                 std::max<size_t>(1, (options.threads > 0 ? options.threads : AvailableCores()) / options.workers),
+                 stop_},
+        real_(context_),
+        sets_(plan.sets) {}
+
+  Result<RunnerReport> Go();
+
+ private:
+  /// Stops the steps of all workers once one of them can't go on.
+  class Stop : public Progress {
+   public:
+    Stop(Progress& user, const std::atomic<bool>& halted) : user_(user), halted_(halted) {}
+    bool ShouldStop() const override { return halted_ || user_.ShouldStop(); }
+
+   private:
+    Progress& user_;
+    const std::atomic<bool>& halted_;
+  };
+  struct Claim {
+    Task task;
+    FileLock lock;
+  };
+  enum class Search { kFound, kWait, kNothing };
+
+  bool Mine(size_t run) const { return run % options_.shards == options_.shard; }
+  void Work();
+  Result<Search> Next(std::optional<Claim>& claim);
+  Result<std::optional<Claim>> TryClaim(const Task& task);
+  bool CanDo(const Task& task) const;
+  std::vector<Task> OpenTasks(const std::map<std::string, CellStatus>& statuses) const;
+  Status AddContinuations(const std::map<std::string, CellStatus>& statuses);
+  Status Do(const Task& task, const FileLock& lock);
+  Status Failed(const Task& task, const Error& error);
+  std::string LabelOf(const Task& task) const;
+  void Halt(const Error& error);
+
+  const ExperimentSpec& spec_;
+  const ExperimentPlan& plan_;
+  const RunnerOptions& options_;
+  const RunnerNotes& notes_;
+  Results& results_;
+  const ExperimentFolder folder_;
+  std::atomic<bool> halted_ = false;
+  Stop stop_;
+  const ExperimentContext context_;
+  RealMusic real_;
+
+  std::mutex mutex_;  // guards what follows
+  std::vector<SetCell> sets_;
+  bool board_entered_ = false;
+  std::set<std::string> busy_;    // ids that this process works on
+  std::set<std::string> failed_;  // ids that failed now
+  RunnerReport report_;
+  std::optional<Error> error_;
+};
+
+void Runner::Halt(const Error& error) {
+  const std::lock_guard lock(mutex_);
+  halted_ = true;
+  if (!error_) {
+    error_ = error;
+  }
+}
+
+std::string Runner::LabelOf(const Task& task) const {
+  switch (task.kind) {
+    case Task::Kind::kCorpus:
+      return fmt::format("corpus {} {}", plan_.corpora[task.index].corpus, plan_.corpora[task.index].tokenizer);
+    case Task::Kind::kRun:
+      return fmt::format("training {}", plan_.runs[task.index].label);
+    case Task::Kind::kReal:
+    case Task::Kind::kSet:
+      return sets_[task.index].label;
+  }
+  return "";
+}
+
+/// Whether all that a task needs is there.
+bool Runner::CanDo(const Task& task) const {
+  switch (task.kind) {
+    case Task::Kind::kCorpus:
+      return true;
+    case Task::Kind::kReal:
+      return !spec_.measure.copying || fs::exists(folder_.corpus(plan_.corpora.front()));
+    case Task::Kind::kRun:
+      return fs::exists(folder_.corpus(plan_.corpora[plan_.runs[task.index].corpus_cell]));
+    case Task::Kind::kSet: {
+      const SetCell& set = sets_[task.index];
+      return fs::exists(folder_.checkpoint(plan_.runs[*set.run], set.epoch));
+    }
+  }
+  return false;
+}
+
+/// What is not done yet, in the order in which it is to be taken on: what others wait for first, then what can be
+/// measured, since that shows how the experiment goes.
+std::vector<Task> Runner::OpenTasks(const std::map<std::string, CellStatus>& statuses) const {
+  const auto open = [&](const std::string& id) {
+    const auto found = statuses.find(id);
+    return (found == statuses.end() || found->second != CellStatus::kDone) && !failed_.contains(id);
+  };
+  std::vector<Task> tasks;
+  for (size_t i = 0; i < plan_.corpora.size(); ++i) {
+    const bool wanted = std::any_of(plan_.runs.begin(), plan_.runs.end(),
+                                    [&](const RunCell& run) { return run.corpus_cell == i && open(run.id); }) ||
+                        std::any_of(sets_.begin(), sets_.end(), [&](const SetCell& set) {
+                          return open(set.id) && (set.run ? plan_.runs[*set.run].corpus_cell == i : i == 0);
+                        });
+    if (wanted && !failed_.contains(plan_.corpora[i].id) && !fs::exists(folder_.corpus(plan_.corpora[i]))) {
+      tasks.push_back({Task::Kind::kCorpus, i, plan_.corpora[i].id});
+    }
+  }
+  for (size_t i = 0; i < sets_.size(); ++i) {
+    if (open(sets_[i].id) && (!sets_[i].run || Mine(*sets_[i].run))) {
+      tasks.push_back({sets_[i].run ? Task::Kind::kSet : Task::Kind::kReal, i, sets_[i].id});
+    }
+  }
+  for (size_t i = 0; i < plan_.runs.size(); ++i) {
+    if (open(plan_.runs[i].id) && Mine(i)) {
+      tasks.push_back({Task::Kind::kRun, i, plan_.runs[i].id});
+    }
+  }
+  return tasks;
+}
+
+/// Once the grid is done, or at once where they are named, the continuations of the chosen checkpoints.
+Status Runner::AddContinuations(const std::map<std::string, CellStatus>& statuses) {
+  if (board_entered_ || spec_.board.prompts.empty()) {
+    return {};
+  }
+  std::vector<std::pair<size_t, int64_t>> chosen;
+  if (spec_.board.best.empty()) {
+    for (const CheckpointSpec& checkpoint : spec_.board.checkpoints) {
+      chosen.push_back(*FindCheckpoint(plan_, checkpoint));
+    }
+  } else {
+    std::map<std::string, std::pair<double, std::pair<size_t, int64_t>>> best;  // by tokenizer
+    for (const SetCell& set : plan_.sets) {
+      if (!set.run) {
+        continue;
+      }
+      const auto status = statuses.find(set.id);
+      const bool done = status != statuses.end() && status->second == CellStatus::kDone;
+      if (!done && !failed_.contains(set.id) && !failed_.contains(plan_.runs[*set.run].id)) {
+        return {};  // not known yet
+      }
+      CONTINUO_ASSIGN(const std::optional<double> value, results_.SetMean(set.id, spec_.board.best));
+      if (!done || !value) {
+        continue;
+      }
+      const std::string& tokenizer = plan_.runs[*set.run].tokenizer;
+      const auto found = best.find(tokenizer);
+      if (found == best.end() || *value < found->second.first) {
+        best[tokenizer] = {*value, {*set.run, set.epoch}};
+      }
+    }
+    for (const GridAxis& axis : spec_.grid) {
+      for (size_t i = 0; axis.name == "tokenizer" && i < axis.values.size(); ++i) {
+        const auto found = best.find(axis.values[i].get<std::string>());
+        if (found != best.end()) {
+          chosen.push_back(found->second.second);
+        }
+      }
+    }
+  }
+  board_entered_ = true;
+  if (chosen.empty()) {
+    notes_(fmt::format("no continuations: no checkpoint has {}", spec_.board.best));
+  }
+  const std::vector<SetCell> cells = ContinuationCells(spec_, context_.inputs, plan_, chosen);
+  CONTINUO_TRY(results_.EnterSets(spec_, plan_, cells));
+  sets_.insert(sets_.end(), cells.begin(), cells.end());
+  return {};
+}
+
+Result<std::optional<Runner::Claim>> Runner::TryClaim(const Task& task) {
+  // Corpora of the same songs are built one after the other, since they share the songs' folder.
+  const std::string name = task.kind == Task::Kind::kCorpus ? "songs-" + plan_.corpora[task.index].corpus : task.id;
+  CONTINUO_ASSIGN(std::optional<FileLock> lock, FileLock::Try(folder_.lock(name)));
+  if (!lock) {
+    return std::optional<Claim>();
+  }
+  // Another process may have finished it in the meantime.
+  CONTINUO_ASSIGN(const auto statuses, results_.Statuses());
+  const auto found = statuses.find(task.id);
+  if (found != statuses.end() && found->second == CellStatus::kDone) {
+    return std::optional<Claim>();
+  }
+  return std::optional<Claim>(Claim{task, std::move(*lock)});
+}
+
+Result<Runner::Search> Runner::Next(std::optional<Claim>& claim) {
+  CONTINUO_ASSIGN(auto statuses, results_.Statuses());
+  const std::lock_guard lock(mutex_);
+  CONTINUO_TRY(AddContinuations(statuses));
+  CONTINUO_ASSIGN(statuses, results_.Statuses());
+  const std::vector<Task> tasks = OpenTasks(statuses);
+  bool others = !busy_.empty();
+  for (const Task& task : tasks) {
+    if (busy_.contains(task.id) || !CanDo(task)) {
+      continue;
+    }
+    CONTINUO_ASSIGN(claim, TryClaim(task));
+    if (claim) {
+      busy_.insert(task.id);
+      return Search::kFound;
+    }
+    others = true;  // another process has it, or just finished it
+  }
+  return others ? Search::kWait : Search::kNothing;
+}
+
+Status Runner::Failed(const Task& task, const Error& error) {
+  notes_(fmt::format("{} failed: {}", LabelOf(task), error.ToString()));
+  std::error_code code;
+  const fs::space_info space = fs::space(folder_.root(), code);
+  if (!code && space.available < kLeastRoom) {
+    return Error{fmt::format("{}: the disk is full: {}", folder_.root().string(), error.message),
+                 "make room and start again; all that was finished is kept"};
+  }
+  if (task.kind == Task::Kind::kRun) {
+    CONTINUO_TRY(results_.SetRunStatus(task.id, CellStatus::kFailed, error.ToString()));
+  } else if (task.kind != Task::Kind::kCorpus) {
+    CONTINUO_TRY(results_.SetSetStatus(task.id, CellStatus::kFailed, error.ToString()));
+  }
+  const std::lock_guard lock(mutex_);
+  failed_.insert(task.id);
+  ++report_.failed;
+  return {};
+}
+
+/// Does a task. An error is one of the whole experiment; what goes wrong with the task alone is recorded.
+Status Runner::Do(const Task& task, const FileLock& lock) {
+  SetCell set;
+  {
+    const std::lock_guard guard(mutex_);
+    if (task.kind == Task::Kind::kReal || task.kind == Task::Kind::kSet) {
+      set = sets_[task.index];
+    }
+    notes_(LabelOf(task));
+  }
+  bool done = true;
+  if (task.kind == Task::Kind::kCorpus) {
+    const Status status = BuildCorpusStep(context_, plan_.corpora[task.index]);
+    if (!status.ok()) {
+      return stop_.ShouldStop() ? Status() : Failed(task, status.error());
+    }
+  } else if (task.kind == Task::Kind::kRun) {
+    CONTINUO_TRY(results_.SetRunStatus(task.id, CellStatus::kRunning));
+    const auto result = TrainStep(context_, plan_.runs[task.index], lock);
+    if (!result.ok()) {
+      return Failed(task, result.error());
+    }
+    done = result->has_value();
+    if (done) {
+      CONTINUO_TRY(results_.FinishRun(task.id, **result));
+    } else {
+      CONTINUO_TRY(results_.SetRunStatus(task.id, CellStatus::kPending));
+    }
+  } else {
+    CONTINUO_TRY(results_.SetSetStatus(task.id, CellStatus::kRunning));
+    const auto result = set.run ? PiecesStep(context_, real_, set) : RealSetStep(context_, real_);
+    if (!result.ok()) {
+      return Failed(task, result.error());
+    }
+    done = result->has_value();
+    if (done) {
+      CONTINUO_TRY(results_.FinishSet(task.id, **result));
+    } else {
+      CONTINUO_TRY(results_.SetSetStatus(task.id, CellStatus::kPending));
+    }
+  }
+  const std::lock_guard guard(mutex_);
+  report_.done += done && task.kind != Task::Kind::kCorpus ? 1 : 0;
+  return {};
+}
+
+void Runner::Work() {
+  while (!stop_.ShouldStop()) {
+    std::optional<Claim> claim;
+    const Result<Search> search = Next(claim);
+    if (!search.ok()) {
+      return Halt(search.error());
+    }
+    if (*search == Search::kNothing) {
+      return;
+    }
+    if (*search == Search::kWait) {
+      std::this_thread::sleep_for(kPause);
+      continue;
+    }
+    const Status status = Do(claim->task, claim->lock);
+    if (!status.ok()) {
+      Halt(status.error());
+    }
+    const std::lock_guard lock(mutex_);
+    busy_.erase(claim->task.id);
+  }
+}
+
+Result<RunnerReport> Runner::Go() {
+  CONTINUO_ASSIGN(const auto before, results_.Statuses());
+  report_.skipped = static_cast<size_t>(std::count_if(
+      before.begin(), before.end(), [](const auto& status) { return status.second == CellStatus::kDone; }));
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < options_.workers; ++i) {
+    threads.emplace_back([this] { Work(); });
+  }
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  if (error_) {
+    return *error_;
+  }
+  report_.stopped = stop_.ShouldStop();
+  CONTINUO_ASSIGN(const auto after, results_.Statuses());
+  report_.left = static_cast<size_t>(std::count_if(after.begin(), after.end(), [](const auto& status) {
+    return status.second == CellStatus::kPending || status.second == CellStatus::kRunning;
+  }));
+  return report_;
+}
+
+}  // namespace
+
+Result<RunnerReport> RunExperiment(const ExperimentSpec& spec, const ExperimentInputs& inputs,
+                                   const ExperimentPlan& plan, const RunnerOptions& options, const RunnerNotes& notes,
+                                   Progress& stop) {
+  CONTINUO_CHECK(options.workers > 0 && options.shard < options.shards);
+  for (const CheckpointSpec& checkpoint : spec.board.checkpoints) {
+    if (!FindCheckpoint(plan, checkpoint)) {
+      return MakeError("continue.checkpoints: the grid has no run of {} with {}", checkpoint.model,
+                       checkpoint.tokenizer);
+    }
+  }
+  std::error_code code;
+  if (!fs::exists(options.trainer, code)) {
+    return Error{fmt::format("{}: is not there, it was not built", options.trainer.string()),
+                 "install LibTorch with tools/bootstrap.sh and build again"};
+  }
+  const ExperimentFolder folder(options.folder);
+  CONTINUO_TRY(MakeWritableDirectory(folder.root()));
+  for (const char* name : {"locks", "corpora", "runs"}) {
+    CONTINUO_TRY(MakeWritableDirectory(folder.root() / name));
+  }
+  CONTINUO_ASSIGN(Results results, Results::Create(folder.results()));
+  CONTINUO_TRY(results.Enter(spec, plan));
+  const size_t threads = options.threads > 0 ? options.threads : AvailableCores();
+  for (const auto& [key, value] :
+       std::map<std::string, std::string>{{"name", spec.name},
+                                          {"title", spec.title},
+                                          {"spec", spec.text},
+                                          {"spec_sha256", Sha256Hex(spec.text)},
+                                          {"scaled_down", spec.scaled_down},
+                                          {"continuo_version", options.version},
+                                          {"machine", Machine(threads)},
+                                          {"workers", std::to_string(options.workers)},
+                                          {"continuations", std::to_string(ContinuationCount(spec))}}) {
+    CONTINUO_TRY(results.PutMeta(key, value));
+  }
+  if (!spec.published.empty()) {
+    CONTINUO_TRY(TakePublished(spec.published, results));
+  }
+  Runner runner(spec, inputs, plan, options, notes, stop, results);
+  return runner.Go();
+}
+
+}  // namespace continuo

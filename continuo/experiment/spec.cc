@@ -1,0 +1,314 @@
+#include "continuo/experiment/spec.h"
+
+#include <algorithm>
+#include <set>
+
+#include "continuo/core/check.h"
+#include "continuo/core/file.h"
+#include "continuo/experiment/settings.h"
+#include "continuo/experiment/spec_reader.h"
+#include "continuo/sample/generate.h"
+
+namespace continuo {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int64_t kMany = 1000000;
+constexpr int64_t kMostBars = static_cast<int64_t>(kMaxBars);
+
+template <typename T>
+const T* FindNamed(const std::vector<T>& items, std::string_view name) {
+  const auto found = std::find_if(items.begin(), items.end(), [name](const T& item) { return item.name == name; });
+  return found == items.end() ? nullptr : &*found;
+}
+
+template <typename T>
+std::vector<std::string> NamesOf(const std::vector<T>& items) {
+  std::vector<std::string> names;
+  for (const T& item : items) {
+    names.push_back(item.name);
+  }
+  return names;
+}
+
+/// Fails where a name in the list `key` stands for none of `known`, or is there twice.
+void CheckNames(SpecTable& table, std::string_view key, const std::vector<std::string>& names,
+                const std::vector<std::string>& known, std::string_view kind) {
+  std::set<std::string> seen;
+  for (const std::string& name : names) {
+    if (std::find(known.begin(), known.end(), name) == known.end()) {
+      table.Fail(key, fmt::format("'{}' is not named in [{}.{}]", name, kind, name));
+    }
+    if (!seen.insert(name).second) {
+      table.Fail(key, fmt::format("'{}' is there twice", name));
+    }
+  }
+}
+
+void ReadCorpora(SpecTable& root, ExperimentSpec& spec) {
+  for (auto& [name, table] : root.Tables("corpora")) {
+    CorpusSpec& corpus = spec.corpora.emplace_back();
+    corpus.name = name;
+    corpus.folder = table.RequiredText("folder");
+    corpus.songs = table.Integer("songs", 0, 0, kMany);
+    corpus.valid = table.Real("valid", 0.05, 0.0, 0.9);
+    table.Finish();
+  }
+  if (spec.corpora.empty()) {
+    root.Fail("corpora", "no corpus is named, expected [corpora.NAME] with a folder");
+  }
+}
+
+void ReadTokenizers(SpecTable& root, ExperimentSpec& spec) {
+  for (auto& [name, table] : root.Tables("tokenizers")) {
+    TokenizerSpec& tokenizer = spec.tokenizers.emplace_back();
+    tokenizer.name = name;
+    tokenizer.is_file = table.Has("file");
+    tokenizer.source = tokenizer.is_file ? table.RequiredText("file") : table.Text("preset", name);
+    const std::string release = table.OneOf("miditok", "3.0.4|3.1.0", "3.1.0");
+    tokenizer.release = ParseMidiTokRelease(release).value();
+    if (tokenizer.is_file && (table.Has("preset") || table.Has("miditok"))) {
+      table.Fail("file", "stands beside a preset; a tokenizer is one or the other");
+    }
+    if (!tokenizer.is_file && !PresetConfig(tokenizer.source, tokenizer.release)) {
+      table.Fail("preset", fmt::format("'{}' is no preset (docs/tokenizers.md lists them)", tokenizer.source));
+    }
+    table.Finish();
+  }
+  if (spec.tokenizers.empty()) {
+    root.Fail("tokenizers", "no tokenizer is named, expected [tokenizers.NAME]");
+  }
+}
+
+Json ReadSettings(SpecTable& table) {
+  Json settings = Json::object();
+  for (const TrainSetting& setting : TrainSettings()) {
+    const std::vector<Json> values = table.Setting(setting, false);
+    if (!values.empty()) {
+      settings[std::string(setting.name)] = values.front();
+    }
+  }
+  return settings;
+}
+
+void ReadModels(SpecTable& root, ExperimentSpec& spec) {
+  for (auto& [name, table] : root.Tables("models")) {
+    ModelSpec& model = spec.models.emplace_back();
+    model.name = name;
+    model.init_from = table.Text("init_from");
+    model.settings = ReadSettings(table);
+    table.Finish();
+  }
+  if (spec.models.empty()) {
+    root.Fail("models", "no model is named, expected [models.NAME]");
+  }
+}
+
+void ReadSamplings(SpecTable& root, ExperimentSpec& spec) {
+  for (auto& [name, table] : root.Tables("sampling")) {
+    SamplingOptions options;
+    options.temperature = table.Real("temperature", options.temperature, 0.0, 100.0);
+    options.top_k = table.Integer("top_k", options.top_k, 0, kMany);
+    options.top_p = table.Real("top_p", options.top_p, 0.0, 1.0);
+    options.min_p = table.Real("min_p", options.min_p, 0.0, 1.0);
+    options.repetition_penalty = table.Real("repetition_penalty", options.repetition_penalty, 0.0, 100.0);
+    table.Finish();
+    if (const Status status = CheckSamplingOptions(options); !status.ok()) {
+      root.Fail("sampling", fmt::format("{}: {}", name, status.error().message));
+    }
+    spec.samplings.push_back({name, options});
+  }
+  if (spec.samplings.empty()) {
+    spec.samplings.push_back({"default", {.temperature = 1.2, .top_k = 5, .repetition_penalty = 1.2}});
+  }
+}
+
+void ReadTrain(SpecTable& root, ExperimentSpec& spec) {
+  SpecTable table = root.Table("train");
+  spec.train = DefaultTrainSettings();
+  spec.train.update(ReadSettings(table));
+  spec.checkpoints = table.Integers("checkpoints", {spec.train["epochs"].get<int64_t>()}, 1, kMany);
+  std::sort(spec.checkpoints.begin(), spec.checkpoints.end());
+  if (std::adjacent_find(spec.checkpoints.begin(), spec.checkpoints.end()) != spec.checkpoints.end()) {
+    table.Fail("checkpoints", "names an epoch twice");
+  }
+  table.Finish();
+}
+
+void ReadGrid(SpecTable& root, ExperimentSpec& spec) {
+  SpecTable table = root.Table("grid");
+  const auto add_names = [&](const char* key, const std::vector<std::string>& all, const char* kind) {
+    const std::vector<std::string> names = table.Texts(key, all);
+    CheckNames(table, key, names, all, kind);
+    spec.grid.push_back({key, {names.begin(), names.end()}});
+  };
+  add_names("model", NamesOf(spec.models), "models");
+  add_names("tokenizer", NamesOf(spec.tokenizers), "tokenizers");
+  add_names("corpus", NamesOf(spec.corpora), "corpora");
+  const std::vector<int64_t> seeds = table.Integers("seed", {1}, 0, INT64_MAX);
+  spec.grid.push_back({"seed", {seeds.begin(), seeds.end()}});
+  for (const TrainSetting& setting : TrainSettings()) {
+    std::vector<Json> values = table.Setting(setting, true);
+    if (!values.empty()) {
+      spec.grid.push_back({std::string(setting.name), std::move(values)});
+    }
+  }
+  for (const GridAxis& axis : spec.grid) {
+    for (size_t i = 0; i < axis.values.size(); ++i) {
+      if (std::find(axis.values.begin(), axis.values.begin() + static_cast<std::ptrdiff_t>(i), axis.values[i]) !=
+          axis.values.begin() + static_cast<std::ptrdiff_t>(i)) {
+        table.Fail(axis.name, fmt::format("{} is there twice", axis.values[i].dump()));
+      }
+    }
+  }
+  // Each run must come to each checkpoint.
+  const auto reaches = [&spec](const Json& epochs) { return epochs.get<int64_t>() >= spec.checkpoints.back(); };
+  const std::string late = fmt::format("ends before the checkpoint at epoch {}", spec.checkpoints.back());
+  bool by_grid = false;
+  for (const GridAxis& axis : spec.grid) {
+    by_grid |= axis.name == "epochs";
+    if (axis.name == "epochs" && !std::all_of(axis.values.begin(), axis.values.end(), reaches)) {
+      table.Fail("epochs", late);
+    }
+  }
+  for (const ModelSpec& model : spec.models) {
+    if (!by_grid && !reaches(model.settings.contains("epochs") ? model.settings["epochs"] : spec.train["epochs"])) {
+      root.Fail("train", fmt::format("epochs: {} {}", model.name, late));
+    }
+  }
+  table.Finish();
+}
+
+void ReadGenerate(SpecTable& root, ExperimentSpec& spec) {
+  SpecTable table = root.Table("generate");
+  ExperimentSpec::Generate& generate = spec.generate;
+  generate.pieces = table.Integer("pieces", generate.pieces, 1, 100000);
+  generate.bars = table.Integer("bars", generate.bars, 1, kMostBars);
+  generate.sampling = table.Texts("sampling", {spec.samplings.front().name});
+  CheckNames(table, "sampling", generate.sampling, NamesOf(spec.samplings), "sampling");
+  generate.windows = table.Texts("window", generate.windows);
+  for (const std::string& window : generate.windows) {
+    if (window != "slide" && window != "cut") {
+      table.Fail("window", fmt::format("'{}' is neither slide nor cut", window));
+    }
+  }
+  generate.seeds = table.Integers("seeds", generate.seeds, 0, INT64_MAX);
+  table.Finish();
+}
+
+void ReadMeasure(SpecTable& root, ExperimentSpec& spec) {
+  SpecTable table = root.Table("measure");
+  spec.measure.structure = table.Switch("structure", true);
+  spec.measure.copying = table.Switch("copying", true);
+  spec.measure.validation_songs = table.Integer("validation_songs", 0, 0, kMany);
+  spec.measure.validation_bars = table.Integer("validation_bars", 0, 0, kMostBars);
+  table.Finish();
+  SpecTable real = root.Table("real");
+  spec.real.songs = real.Integer("songs", 0, 0, kMany);
+  real.Finish();
+}
+
+void ReadBoard(SpecTable& root, ExperimentSpec& spec) {
+  SpecTable table = root.Table("continue");
+  ExperimentSpec::Board& board = spec.board;
+  for (SpecTable& item : table.List("prompts")) {
+    board.prompts.push_back({item.RequiredText("name"), item.RequiredText("file")});
+    item.Finish();
+  }
+  const std::vector<std::string> prompts = NamesOf(board.prompts);
+  CheckNames(table, "prompts", prompts, prompts, "prompts");
+  for (SpecTable& item : table.List("checkpoints")) {
+    const CheckpointSpec checkpoint = {item.RequiredText("model"), item.RequiredText("tokenizer"),
+                                       item.Integer("epoch", spec.checkpoints.back(), 1, kMany)};
+    if (FindNamed(spec.models, checkpoint.model) == nullptr) {
+      item.Fail("model", fmt::format("'{}' is not named in [models.{}]", checkpoint.model, checkpoint.model));
+    }
+    if (FindNamed(spec.tokenizers, checkpoint.tokenizer) == nullptr) {
+      item.Fail("tokenizer",
+                fmt::format("'{}' is not named in [tokenizers.{}]", checkpoint.tokenizer, checkpoint.tokenizer));
+    }
+    if (std::find(spec.checkpoints.begin(), spec.checkpoints.end(), checkpoint.epoch) == spec.checkpoints.end()) {
+      item.Fail("epoch", fmt::format("is {}, which is none of train.checkpoints", checkpoint.epoch));
+    }
+    item.Finish();
+    board.checkpoints.push_back(checkpoint);
+  }
+  board.best = table.OneOf("best", "valid_nll_token|valid_nll_note|valid_nll_bar", "");
+  board.sampling = table.Texts("sampling", NamesOf(spec.samplings));
+  CheckNames(table, "sampling", board.sampling, NamesOf(spec.samplings), "sampling");
+  board.prompt_bars = table.Integer("prompt_bars", board.prompt_bars, 1, kMostBars);
+  board.bars = table.Integer("bars", board.bars, 1, kMostBars);
+  board.pieces = table.Integer("pieces", board.pieces, 1, 100000);
+  board.seeds = table.Integers("seeds", board.seeds, 0, INT64_MAX);
+  if (!board.prompts.empty() && board.best.empty() == board.checkpoints.empty()) {
+    table.Fail("prompts", "expected, beside them, either `checkpoints` or `best`, which choose who goes on with them");
+  }
+  for (const CorpusSpec& corpus : spec.corpora) {
+    if (!board.best.empty() && corpus.valid == 0.0) {
+      table.Fail("best", fmt::format("needs songs for validation, but corpora.{}.valid is 0", corpus.name));
+    }
+  }
+  table.Finish();
+}
+
+}  // namespace
+
+const CorpusSpec& ExperimentSpec::corpus(std::string_view of) const {
+  const CorpusSpec* found = FindNamed(corpora, of);
+  CONTINUO_CHECK(found != nullptr);
+  return *found;
+}
+const TokenizerSpec& ExperimentSpec::tokenizer(std::string_view of) const {
+  const TokenizerSpec* found = FindNamed(tokenizers, of);
+  CONTINUO_CHECK(found != nullptr);
+  return *found;
+}
+const ModelSpec& ExperimentSpec::model(std::string_view of) const {
+  const ModelSpec* found = FindNamed(models, of);
+  CONTINUO_CHECK(found != nullptr);
+  return *found;
+}
+const SamplingSpec& ExperimentSpec::sampling(std::string_view of) const {
+  const SamplingSpec* found = FindNamed(samplings, of);
+  CONTINUO_CHECK(found != nullptr);
+  return *found;
+}
+
+Result<ExperimentSpec> ParseSpec(std::string_view text, std::string_view name) {
+  const toml::parse_result parsed = toml::parse(text, name);
+  if (!parsed) {
+    return MakeError("{}:{}: {}", name, parsed.error().source().begin.line, parsed.error().description());
+  }
+  ExperimentSpec spec;
+  spec.text = text;
+  SpecProblem problem{std::string(name), std::nullopt};
+  SpecTable root(parsed.table(), "", problem);
+  spec.name = root.RequiredText("name");
+  spec.title = root.Text("title", spec.name);
+  spec.scaled_down = root.Text("scaled_down");
+  if (const std::string published = root.Text("published"); !published.empty()) {
+    spec.published = std::filesystem::path(name).parent_path() / published;
+  }
+  ReadCorpora(root, spec);
+  ReadTokenizers(root, spec);
+  ReadModels(root, spec);
+  ReadSamplings(root, spec);
+  ReadTrain(root, spec);
+  ReadGrid(root, spec);
+  ReadGenerate(root, spec);
+  ReadMeasure(root, spec);
+  ReadBoard(root, spec);
+  root.Finish();
+  if (problem.error) {
+    return *problem.error;
+  }
+  return spec;
+}
+
+Result<ExperimentSpec> ReadSpec(const std::filesystem::path& path) {
+  CONTINUO_ASSIGN(const std::string text, ReadTextFile(path, uint64_t{1} << 24));
+  return ParseSpec(text, path.string());
+}
+
+}  // namespace continuo

@@ -1,0 +1,95 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "continuo/core/progress.h"
+#include "continuo/core/result.h"
+#include "continuo/corpus/corpus.h"
+#include "continuo/experiment/child_process.h"
+#include "continuo/experiment/plan.h"
+#include "continuo/experiment/results.h"
+#include "continuo/metrics/copying.h"
+#include "continuo/metrics/description.h"
+
+namespace continuo {
+
+/// Where an experiment keeps what its steps make, below its folder.
+class ExperimentFolder {
+ public:
+  explicit ExperimentFolder(std::filesystem::path root) : root_(std::move(root)) {}
+  const std::filesystem::path& root() const { return root_; }
+  std::filesystem::path results() const { return root_ / "results.db"; }
+  std::filesystem::path songs(const std::string& corpus_sha256) const {
+    return root_ / "corpora" / ("songs-" + corpus_sha256.substr(0, 16));
+  }
+  std::filesystem::path corpus(const CorpusCell& cell) const {
+    return root_ / "corpora" / (cell.tokenizer + "-" + cell.id);
+  }
+  std::filesystem::path run(const RunCell& cell) const { return root_ / "runs" / cell.id; }
+  std::filesystem::path checkpoint(const RunCell& cell, int64_t epoch) const {
+    return run(cell) / ("epoch-" + std::to_string(epoch));
+  }
+  std::filesystem::path lock(const std::string& id) const { return root_ / "locks" / id; }
+
+ private:
+  std::filesystem::path root_;
+};
+
+/// What the steps of an experiment work on.
+struct ExperimentContext {
+  const ExperimentSpec& spec;
+  const ExperimentInputs& inputs;
+  const ExperimentPlan& plan;
+  const ExperimentFolder& folder;
+  Results& results;
+  std::filesystem::path trainer;  // the program continuo-train
+  size_t threads = 1;             // of each step
+  Progress& stop;                 // asked whether to stop
+};
+
+/// Builds a corpus, unless it is there.
+Status BuildCorpusStep(const ExperimentContext& context, const CorpusCell& cell);
+
+/// Trains a run to its end, from its last checkpoint if it was begun, and writes its curve to the results as it grows.
+/// `lock` goes to the program, so that nobody else begins while it still runs. Fails with the last line that the
+/// program wrote. Returns nothing where it was asked to stop.
+Result<std::optional<RunResult>> TrainStep(const ExperimentContext& context, const RunCell& cell, const FileLock& lock);
+
+/// Puts the curve of a run, as far as it has come, into the results.
+Status PutCurveStep(const ExperimentContext& context, const RunCell& cell);
+
+/// Songs of real music that sets are compared with, read once when first asked for. Any thread may call.
+class RealMusic {
+ public:
+  explicit RealMusic(const ExperimentContext& context) : context_(context) {}
+  /// Of each real song, its first bars as a description.
+  Result<const std::vector<Description>*> Descriptions();
+  /// The songs that a run trained on, to find copies of, and their names.
+  struct TrainingSongs {
+    std::vector<std::string> names;
+    std::optional<CopyIndex> index;
+  };
+  Result<const TrainingSongs*> SongsOf(size_t corpus_cell);
+  /// Names of the songs that are measured as real music, of the first corpus.
+  std::vector<std::string> Names() const;
+
+ private:
+  const ExperimentContext& context_;
+  std::mutex mutex_;
+  std::optional<std::vector<Description>> descriptions_;
+  std::map<std::string, TrainingSongs> songs_;  // by corpus
+};
+
+/// Measures real music, the first bars of each song. Its MIDI is not kept.
+Result<std::optional<SetResult>> RealSetStep(const ExperimentContext& context, RealMusic& real);
+
+/// Writes a set's pieces by its checkpoint, or its continuations, and measures them.
+Result<std::optional<SetResult>> PiecesStep(const ExperimentContext& context, RealMusic& real, const SetCell& cell);
+
+}  // namespace continuo
