@@ -319,7 +319,7 @@ std::vector<std::string> RunVariants(const StudyData& data) {
   return variants;
 }
 
-std::vector<std::string> Findings(const StudyData& data, std::span<const Contrast> contrasts) {
+std::vector<Finding> Findings(const StudyData& data, std::span<const Contrast> contrasts) {
   const auto real = std::find_if(data.sets.begin(), data.sets.end(),
                                  [](const StudySet& set) { return set.kind == "real" && set.status == "done"; });
   const auto real_value = [&](const std::string& metric) -> const SetMetric* {
@@ -329,7 +329,7 @@ std::vector<std::string> Findings(const StudyData& data, std::span<const Contras
     const auto found = real->metrics.find(metric);
     return found == real->metrics.end() ? nullptr : &found->second;
   };
-  std::vector<std::string> findings;
+  std::vector<Finding> findings;
   for (const Contrast& contrast : contrasts) {
     if (!contrast.clear || !contrast.within.empty()) {
       continue;
@@ -347,7 +347,7 @@ std::vector<std::string> Findings(const StudyData& data, std::span<const Contras
     if (const SetMetric* music = real_value(contrast.metric); music != nullptr) {
       sentence += fmt::format("; real music has {:.4g}", music->mean);
     }
-    findings.push_back(sentence + ".");
+    findings.push_back({contrast.axis, sentence + "."});
   }
   for (const char* metric : {"GS", "H4"}) {
     const StudySet* best = nullptr;
@@ -366,10 +366,10 @@ std::vector<std::string> Findings(const StudyData& data, std::span<const Contras
     const bool above = top.low > music->high;
     if (above || top.high < music->low) {
       findings.push_back(
-          fmt::format("The highest {}, {:.4g} ({}), lies {} that of real music, {:.4g}: their intervals, {:.4g} to "
-                      "{:.4g} and {:.4g} to {:.4g}, are apart.",
-                      metric, top.mean, best->label, above ? "above" : "below", music->mean, top.low, top.high,
-                      music->low, music->high));
+          {"best", fmt::format("The highest {}, {:.4g} ({}), lies {} that of real music, {:.4g}: their intervals, "
+                               "{:.4g} to {:.4g} and {:.4g} to {:.4g}, are apart.",
+                               metric, top.mean, best->label, above ? "above" : "below", music->mean, top.low, top.high,
+                               music->low, music->high)});
     }
   }
   return findings;

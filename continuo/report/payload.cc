@@ -256,7 +256,10 @@ Json MakePayload(const StudyData& data) {
                                  {"high", Number(contrast.high)},
                                  {"clear", contrast.clear}});
   }
-  json["findings"] = Findings(data, contrasts);
+  json["findings"] = Json::array();
+  for (const Finding& finding : Findings(data, contrasts)) {
+    json["findings"].push_back({{"axis", finding.axis}, {"text", finding.text}});
+  }
   const auto place = [](const PiecePlace& piece) { return Json{piece.set, piece.piece}; };
   json["votes"] = Json::array();
   for (const StudyData::Vote& vote : data.votes) {

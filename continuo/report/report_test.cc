@@ -290,9 +290,10 @@ TEST(CompareAxes, SaysOnlyWhatTheIntervalsSupport) {
   EXPECT_EQ(find("model", "t2").pairs, 2u);
   EXPECT_EQ(find("tokenizer", "m1").pairs, 2u);
 
-  const std::vector<std::string> findings = Findings(data, contrasts);
+  const std::vector<Finding> findings = Findings(data, contrasts);
   ASSERT_EQ(findings.size(), 1u);
-  EXPECT_THAT(findings[0], HasSubstr("From epoch 9 to epoch 100, GS rises by 0.2"));
+  EXPECT_EQ(findings[0].axis, "epoch");
+  EXPECT_THAT(findings[0].text, HasSubstr("From epoch 9 to epoch 100, GS rises by 0.2"));
 }
 
 TEST(CompareAxes, FindsTheSettingThatRunsOfOneModelDifferIn) {

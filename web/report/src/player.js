@@ -57,6 +57,7 @@ export class Player {
     this.halt();
     this.piece = piece;
     this.name = title;
+    this.blind = blind;
     this.line = piece.line();
     this.position = 0;
     this.save.hidden = blind;
@@ -139,6 +140,7 @@ export class Player {
   close() {
     this.halt();
     this.piece = null;
+    this.blind = false;
     this.dock.hidden = true;
     document.body.classList.remove('has-dock');
     this.show();

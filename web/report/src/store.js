@@ -1,4 +1,4 @@
-// Choices and votes: kept in the browser, and as choices.json (docs/formats/choices.md).
+// Choices and votes: kept in the browser, and as choices.json (docs/formats/results.md).
 
 export class Store {
   /** `storage` is localStorage, or null where the browser keeps nothing for files: then all is kept until the page goes. */
@@ -9,19 +9,20 @@ export class Store {
     this.listeners = [];
     this.choices = new Map();  // prompt -> {set, number, note, at}
     this.votes = [];           // {winner: {set, number}, loser, at}
-    for (const choice of study.choices) this.choices.set(choice.prompt, {...choice.piece, note: choice.note, at: choice.at});
+    for (const choice of study.choices) this.choices.set(choice.prompt, choice);
     this.votes.push(...study.votes);
     try {
       this.take(JSON.parse(this.storage?.getItem(this.key) ?? 'null'));
     } catch { /* what another page wrote there is no choices.json */ }
   }
 
+  /** Adds what a choices.json holds; what names no piece of this study is passed over, and of a prompt the later choice counts. */
   take(json) {
     for (const choice of Array.isArray(json?.choices) ? json.choices : []) {
       const known = this.choices.get(choice.prompt);
-      if (this.study.find(choice.piece) && !(known && known.at > choice.at)) {
-        this.choices.set(choice.prompt, {set: choice.piece.set, number: choice.piece.number, note: String(choice.note ?? ''),
-          at: String(choice.at ?? '')});
+      if (this.study.find(choice)?.owner.prompt === choice.prompt && !(known && known.at > choice.at)) {
+        this.choices.set(choice.prompt, {prompt: choice.prompt, set: choice.set, number: choice.number,
+          note: String(choice.note ?? ''), at: String(choice.at ?? '')});
       }
     }
     const keys = new Set(this.votes.map(voteKey));
@@ -34,7 +35,7 @@ export class Store {
   }
 
   choose(prompt, piece, note) {
-    if (piece) this.choices.set(prompt, {set: piece.set, number: piece.number, note: note.slice(0, 2000), at: now()});
+    if (piece) this.choices.set(prompt, {prompt, set: piece.set, number: piece.number, note: note.slice(0, 2000), at: now()});
     else this.choices.delete(prompt);
     this.save();
   }
@@ -50,14 +51,7 @@ export class Store {
   }
 
   toJson() {
-    return {
-      format: 'continuo-choices',
-      version: 1,
-      experiment: this.study.meta.name ?? '',
-      spec_sha256: this.study.meta.spec_sha256 ?? '',
-      choices: [...this.choices].map(([prompt, {set, number, note, at}]) => ({prompt, piece: {set, number}, note, at})),
-      votes: this.votes,
-    };
+    return {choices: [...this.choices.values()], votes: this.votes};
   }
 
   save() {

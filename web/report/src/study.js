@@ -10,7 +10,8 @@ const kMetrics = {
   SI_short: ['SI short', 'repetition over 3 to 8 seconds', 3, 0],
   SI_mid: ['SI mid', 'repetition over 8 to 15 seconds', 3, 0],
   SI_long: ['SI long', 'repetition over more than 15 seconds', 3, 0],
-  overlap: ['Overlap', 'how much the set is like real music, in the mean over features, 0 to 1', 3, 1],
+  overlap: ['Overlap', 'shared area of the histograms of the set and of real music, in the mean over features, 0 to 1', 3, 1],
+  divergence: ['KL', 'divergence of the histograms of the set from those of real music, in the mean over features, in nats', 3, -1],
   valid_nll_bar: ['NLL a bar', 'negative log-likelihood of validation songs, in nats a bar', 2, -1],
   valid_nll_note: ['NLL a note', 'negative log-likelihood of validation songs, in nats a note', 3, -1],
   valid_nll_token: ['NLL a token', 'negative log-likelihood of validation songs, in nats a token; comparable within a tokenizer only', 3, -1],
@@ -65,10 +66,12 @@ export function readStudy(json) {
     for (const [name, [count, mean, std, low, high]] of Object.entries(set.metrics)) {
       made.metrics[name] = {count, mean, std, low, high};
     }
-    const overlaps = Object.values(set.distances).map(([overlap]) => overlap).filter(Number.isFinite);
-    if (overlaps.length) {
-      made.metrics.overlap = {count: overlaps.length, mean: overlaps.reduce((a, b) => a + b, 0) / overlaps.length, std: null,
-        low: null, high: null};
+    for (const [i, name] of ['overlap', 'divergence'].entries()) {
+      const values = Object.values(set.distances).map(pair => pair[i]).filter(Number.isFinite);
+      if (values.length) {
+        made.metrics[name] = {count: values.length, mean: values.reduce((a, b) => a + b, 0) / values.length, std: null, low: null,
+          high: null};
+      }
     }
     made.pieces = set.pieces.map((piece, i) => new Piece(made, i, piece));
     return made;
@@ -79,6 +82,11 @@ export function readStudy(json) {
   study.models = [...new Set(study.grid.map(set => set.run.model))];
   study.tokenizers = [...new Set(study.grid.map(set => set.run.tokenizer))];
   study.epochs = [...new Set(study.grid.map(set => set.epoch))].sort((a, b) => a - b);
+  study.firstEpoch = study.epochs[0];
+  study.lastEpoch = study.epochs[study.epochs.length - 1];
+  study.done = study.grid.filter(set => set.status === 'done');
+  study.tokenizerColor = tokenizer => `var(--t${Math.max(0, study.tokenizers.indexOf(tokenizer)) % 6})`;
+  study.modelColor = model => `var(--m${Math.max(0, study.models.indexOf(model)) % 4})`;
   study.prompts = [...new Set(study.board.map(set => set.prompt))];
 
   // Sets of one run and epoch differ by what varies in how pieces were drawn.
@@ -93,8 +101,12 @@ export function readStudy(json) {
     set.checkpoint = `${set.run.label} · epoch ${set.epoch}`;
     set.name = `${set.prompt} · ${set.checkpoint} · ${set.setting}`;
   }
+  study.checkpoints = [...new Set(study.board.map(set => set.checkpoint))];
+  study.settings = [...new Set(study.board.map(set => set.setting))];
   if (study.real) study.real.name = study.real.series = 'real music';
   study.series = [...new Set(study.grid.map(set => set.series))];
+  /** A series' sets, by epoch. */
+  study.setsOf = series => study.grid.filter(set => set.series === series).sort((a, b) => a.epoch - b.epoch);
 
   const metrics = new Set(study.grid.flatMap(set => Object.keys(set.metrics)));
   study.metrics = [...metricOrder.filter(metric => metrics.has(metric)),
@@ -102,14 +114,49 @@ export function readStudy(json) {
 
   const published = new Map(json.published.map(([model, tokenizer, epoch, metric, value]) =>
     [JSON.stringify([model, tokenizer, epoch, metric]), value]));
+  // A study of other epochs is set beside the published one at the same share of its training.
+  const lastPublished = Math.max(0, ...json.published.map(([, , epoch]) => epoch));
+  const stretch = study.epochs.some(epoch => json.published.some(value => value[2] === epoch)) && study.lastEpoch === lastPublished
+    ? 1 : lastPublished / (study.lastEpoch || 1);
   study.publishedOf = (set, metric) => set.run
-    ? published.get(JSON.stringify([set.run.model, set.run.tokenizer, set.epoch, metric])) : undefined;
-  study.hasPublished = published.size > 0;
+    ? published.get(JSON.stringify([set.run.model, set.run.tokenizer, Math.round(set.epoch * stretch), metric])) : undefined;
+  study.hasPublished = study.grid.some(set => ['H1', 'H4', 'GS'].some(metric => study.publishedOf(set, metric) !== undefined));
+  study.publishedEpochs = stretch === 1 ? null : lastPublished;
 
   const byId = new Map(study.sets.map(set => [set.id, set]));
   study.find = piece => byId.get(piece?.set)?.pieces.find(one => one.number === piece.number);
   const named = ([set, piece]) => ({set: study.sets[set].id, number: study.sets[set].pieces[piece].number});
   study.votes = json.votes.map(({winner, loser, at}) => ({winner: named(winner), loser: named(loser), at}));
-  study.choices = json.choices.map(({prompt, piece, note, at}) => ({prompt, piece: named(piece), note, at}));
+  study.choices = json.choices.map(({prompt, piece, note, at}) => ({prompt, ...named(piece), note, at}));
   return study;
+}
+
+export const mean = values => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** What all sets have in one metric, those that have it. */
+export const valuesOf = (sets, metric) => sets.map(set => set.metrics[metric]?.mean).filter(Number.isFinite);
+
+/** The sets with the best first: highest or lowest, or nearest to real music where neither end is better. */
+export function ranked(study, metric, sets = study.done) {
+  const known = sets.filter(set => Number.isFinite(set.metrics[metric]?.mean));
+  const better = metricBest(metric), real = study.real?.metrics[metric]?.mean;
+  if (better === 0 && !Number.isFinite(real)) return [];
+  const cost = set => better === 0 ? Math.abs(set.metrics[metric].mean - real) : -better * set.metrics[metric].mean;
+  return known.sort((a, b) => cost(a) - cost(b));
+}
+
+/** Half the width of the 95 % interval of the difference of two means by Welch; NaN where a side has fewer than two values. */
+export function differenceHalf(a, b) {
+  const parts = [a, b].map(({count, std}) => count > 1 && Number.isFinite(std) ? std * std / count : NaN);
+  const variance = parts[0] + parts[1];
+  if (!(variance > 0)) return variance === 0 ? 0 : NaN;
+  const freedom = variance ** 2 / (parts[0] ** 2 / (a.count - 1) + parts[1] ** 2 / (b.count - 1));
+  return studentQuantile(freedom) * Math.sqrt(variance);
+}
+
+/** The t that |T| exceeds in 5 of 100: the expansion in 1 / freedom of Fisher and Cornish, right to 0.1 % from 4 on. */
+export function studentQuantile(freedom) {
+  const z = 1.959964, v = Math.max(1, freedom);
+  return z + (z ** 3 + z) / (4 * v) + (5 * z ** 5 + 16 * z ** 3 + 3 * z) / (96 * v ** 2) +
+    (3 * z ** 7 + 19 * z ** 5 + 17 * z ** 3 - 15 * z) / (384 * v ** 3);
 }

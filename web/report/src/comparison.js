@@ -1,0 +1,213 @@
+// Pictures of the grid: heatmaps, bars, progress over epochs, change from the first checkpoint, and controlled comparisons.
+import {h, replace, select} from './dom.js';
+import {intervalChart, lineChart, padded, panel} from './charts.js';
+import {differenceHalf, format, mean, metricBest, metricName, metricText, ranked, valuesOf} from './study.js';
+
+const signed = (metric, value) => `${value > 0 ? '+' : value < 0 ? '−' : '±'}${format(metric, Math.abs(value))}`;
+
+export const realLevel = (study, metric) => {
+  const real = study.real?.metrics[metric];
+  return real && {value: real.mean, low: real.low, high: real.high, name: 'real music'};
+};
+
+const metricOptions = study => study.metrics.map(metric => [metric, metricName(metric)]);
+const epochOptions = study => [['all', 'mean of all checkpoints'], ...study.epochs.map(epoch => [String(epoch), `epoch ${epoch}`])];
+
+/** A model x tokenizer table in which color is the value. */
+function heatmap(study, metric, epoch) {
+  const cells = study.models.map(model => study.tokenizers.map(tokenizer => {
+    const sets = study.done.filter(set => set.run.model === model && set.run.tokenizer === tokenizer &&
+      (epoch === 'all' || String(set.epoch) === epoch));
+    const values = valuesOf(sets, metric);
+    return {model, tokenizer, value: values.length ? mean(values) : NaN, count: values.length};
+  }));
+  const known = cells.flat().map(cell => cell.value).filter(Number.isFinite);
+  const low = Math.min(...known), high = Math.max(...known);
+  const best = metricBest(metric) === 0 ? NaN : metricBest(metric) > 0 ? high : low;
+  const real = study.real?.metrics[metric]?.mean;
+  return panel(metricName(metric), metricText(metric), h('table', {class: 'heatmap', 'data-metric': metric},
+    h('thead', {}, h('tr', {}, h('td', {}), study.tokenizers.map(name => h('th', {}, name)))),
+    h('tbody', {}, cells.map((row, i) => h('tr', {}, h('th', {scope: 'row'}, study.models[i]), row.map(({value, count}) => {
+      const share = Number.isFinite(value) ? (high > low ? (value - low) / (high - low) : 0.5) : NaN;
+      return h('td', {class: `cell${share > 0.55 ? ' strong' : ''}${Number.isFinite(value) ? '' : ' none'}`,
+        style: Number.isFinite(share) ? {'--heat': `${(8 + 84 * share).toFixed(1)}%`} : undefined,
+        title: `${count} row${count === 1 ? '' : 's'}`}, value === best ? h('b', {}, format(metric, value)) : format(metric, value));
+    }))))), Number.isFinite(real) && h('p', {class: 'under'}, `real music: ${format(metric, real)}`));
+}
+
+export function heatmaps(study) {
+  const box = h('div', {class: 'panels three'});
+  let metric = study.metrics.includes('valid_nll_bar') ? 'valid_nll_bar' : study.metrics[0], epoch = 'all';
+  const draw = () => replace(box, [...new Set(['H4', 'GS', metric])].filter(name => study.metrics.includes(name))
+    .map(name => heatmap(study, name, epoch)));
+  draw();
+  return [h('div', {class: 'tools screen-only'},
+    select('Beside H4 and GS', metricOptions(study), metric, value => { metric = value; draw(); }),
+    select('Of', epochOptions(study), epoch, value => { epoch = value; draw(); })), box,
+  h('p', {class: 'note'}, 'Each map has its own scale, from its lowest value (pale) to its highest (deep).')];
+}
+
+export function bars(study) {
+  const box = h('div', {class: 'panels three'});
+  const chosen = ['H1', 'H4', 'GS', 'CPI', 'SI_short', 'SI_mid', 'SI_long', 'overlap', 'valid_nll_bar'];
+  let epoch = String(study.lastEpoch), zero = true, only = 'usual';
+  const draw = () => {
+    const sets = study.series.map(series => study.setsOf(series).find(set => String(set.epoch) === epoch && set.status === 'done'))
+      .filter(Boolean);
+    const metrics = (only === 'usual' ? chosen : [only]).filter(metric => study.metrics.includes(metric));
+    if (sets.length === 0) {
+      replace(box, h('p', {class: 'note'}, `No row of epoch ${epoch} is finished.`));
+      return;
+    }
+    replace(box, metrics.map(metric => intervalChart({
+      title: metricName(metric), unit: metricText(metric), bars: zero, level: realLevel(study, metric),
+      rows: sets.map(set => ({name: set.series, color: study.tokenizerColor(set.run.tokenizer),
+        hollow: study.models.indexOf(set.run.model) % 2 === 1, ...set.metrics[metric]})),
+    })));
+  };
+  draw();
+  return [h('div', {class: 'tools screen-only'},
+    select('Checkpoint', study.epochs.map(value => [String(value), `epoch ${value}`]), epoch, value => { epoch = value; draw(); }),
+    select('Metrics', [['usual', 'the usual nine'], ...metricOptions(study)], only, value => { only = value; draw(); }),
+    select('Scale', [['zero', 'bars from zero'], ['close', 'dots, close up']], 'zero', value => { zero = value === 'zero'; draw(); })), box];
+}
+
+export function progress(study) {
+  const box = h('div', {class: 'panels two'});
+  let third = study.metrics.includes('overlap') ? 'overlap' : study.metrics[0];
+  const draw = () => replace(box, [...new Set(['H4', 'GS', third])].filter(metric => study.metrics.includes(metric)).map(metric => {
+    const all = study.done.map(set => set.metrics[metric]).filter(Boolean);
+    const level = realLevel(study, metric);
+    const domain = padded([...all.flatMap(({mean: middle, low, high}) => [middle, low, high]), level?.value, level?.low, level?.high]);
+    return study.models.map(model => lineChart({
+      title: `${metricName(metric)}, ${model}`, unit: metricText(metric), ticks: study.epochs, domain, level,
+      lines: study.series.filter(series => study.setsOf(series)[0].run.model === model).map(series => {
+        const sets = study.setsOf(series).filter(set => set.status === 'done' && set.metrics[metric]);
+        const {run, way} = study.setsOf(series)[0];
+        return {name: [run.tokenizer, run.variant, way].filter(Boolean).join(' '), color: study.tokenizerColor(run.tokenizer),
+          points: sets.map(set => ({x: set.epoch, y: set.metrics[metric].mean, low: set.metrics[metric].low, high: set.metrics[metric].high}))};
+      }),
+    }));
+  }));
+  draw();
+  return [h('div', {class: 'tools screen-only'}, select('Below H4 and GS', metricOptions(study), third, value => { third = value; draw(); })),
+    box];
+}
+
+/** Learning curves: loss in training, and NLL of songs that were not trained on. */
+export function losses(study) {
+  const runs = study.runs.filter(run => run.train.length > 0);
+  if (runs.length === 0) return h('p', {class: 'note'}, 'No training has logged anything yet.');
+  const tokenizers = [...new Set(runs.map(run => run.tokenizer))];
+  const of = run => [
+    {name: `${run.model}, training`, faint: true, width: 1.2, color: study.modelColor(run.model), points: run.train.map(([x, y]) => ({x, y}))},
+    {name: `${run.model}, unseen`, width: 2, color: study.modelColor(run.model),
+      points: run.valid.filter(([, y]) => Number.isFinite(y)).map(([x, y]) => ({x, y}))},
+  ];
+  const every = tokenizers.map(tokenizer => runs.filter(run => run.tokenizer === tokenizer));
+  const top = Math.max(...runs.flatMap(run => run.train.slice(Math.floor(run.train.length / 40)).map(([, y]) => y)));
+  const low = Math.min(...runs.flatMap(run => [...run.train, ...run.valid].map(([, y]) => y)).filter(Number.isFinite));
+  return [h('div', {class: 'panels three'}, every.map((some, i) => lineChart({title: `Loss, ${tokenizers[i]}`, unit: 'nats a token', points: false,
+    lines: some.flatMap(of), height: 240, domain: padded([low, top], 0.04)}))),
+  h('p', {class: 'note'}, 'A token is worth more music with one tokenizer than with another: compare curves within a panel; across tokenizers, the NLL a note or a bar.')];
+}
+
+/** What became of each metric since the first checkpoint. */
+export function changes(study) {
+  const box = h('div', {});
+  let third = study.metrics.includes('overlap') ? 'overlap' : study.metrics[0];
+  const table = metric => {
+    const rows = study.series.map(series => {
+      const sets = study.setsOf(series).filter(set => set.status === 'done' && set.metrics[metric]);
+      const first = sets.find(set => set.epoch === study.firstEpoch);
+      return {series, first, cells: study.epochs.slice(1).map(epoch => {
+        const set = sets.find(one => one.epoch === epoch);
+        if (!first || !set) return null;
+        const change = set.metrics[metric].mean - first.metrics[metric].mean;
+        const half = differenceHalf(first.metrics[metric], set.metrics[metric]);
+        return {change, half, clear: Number.isFinite(half) && Math.abs(change) > half};
+      })};
+    });
+    const largest = Math.max(1e-12, ...rows.flatMap(row => row.cells).filter(Boolean).map(({change}) => Math.abs(change)));
+    return panel(`${metricName(metric)} since epoch ${study.firstEpoch}`, metricText(metric), h('div', {class: 'scroll'}, h('table', {class: 'changes'},
+      h('thead', {}, h('tr', {}, h('th', {}, ''), h('th', {class: 'num'}, `at ${study.firstEpoch}`), study.epochs.slice(1).map(epoch => h('th', {class: 'num'}, epoch)))),
+      h('tbody', {}, rows.map(({series, first, cells}) => h('tr', {}, h('th', {scope: 'row'}, series),
+        h('td', {class: 'num'}, first ? format(metric, first.metrics[metric].mean) : '–'),
+        cells.map(cell => !cell ? h('td', {class: 'num'}, '–') : h('td', {class: `num shift ${cell.change > 0 ? 'up' : 'down'}${cell.clear ? ' clear' : ''}`,
+          style: {'--heat': `${(70 * Math.abs(cell.change) / largest).toFixed(1)}%`},
+          title: Number.isFinite(cell.half) ? `95 % interval ${signed(metric, cell.change - cell.half)} to ${signed(metric, cell.change + cell.half)}` : 'no interval'},
+        signed(metric, cell.change)))))))));
+  };
+  const draw = () => replace(box, h('div', {class: 'panels two'}, [...new Set(['H4', 'GS', third])].filter(metric => study.metrics.includes(metric)).map(table)));
+  if (study.epochs.length < 2) return h('p', {class: 'note'}, 'There is one checkpoint only.');
+  draw();
+  return [h('div', {class: 'tools screen-only'}, select('Beside H4 and GS', metricOptions(study), third, value => { third = value; draw(); })), box,
+    h('p', {class: 'note'}, h('b', {}, 'Bold'), ': the 95 % interval of the change (Welch) leaves out 0; that of pale figures does not. Columns are epochs.')];
+}
+
+const kAxes = {epoch: 'Epochs', model: 'Architecture', tokenizer: 'Tokenizer'};
+
+/** One axis varied, all else the same on both sides. */
+export function controlled(study) {
+  const axes = [...new Set(study.contrasts.map(contrast => contrast.axis))];
+  if (axes.length === 0) return h('p', {class: 'note'}, 'No two finished rows differ in one thing only.');
+  const wanted = ['H1', 'H4', 'GS', 'CPI', 'SI_short', 'SI_mid', 'SI_long', 'valid_nll_bar'];
+  return axes.map(axis => {
+    const all = study.contrasts.filter(contrast => contrast.axis === axis);
+    const metrics = wanted.filter(metric => all.some(contrast => contrast.metric === metric));
+    const rows = [...new Set(all.map(({a, b, within}) => JSON.stringify([a, b, within])))].map(key => JSON.parse(key));
+    const found = study.findings.filter(finding => finding.axis === axis);
+    return h('div', {class: 'axis', 'data-axis': axis}, h('h3', {}, kAxes[axis] ?? axis),
+      found.length > 0 ? h('ul', {class: 'findings'}, found.map(({text}) => h('li', {}, text)))
+        : h('p', {class: 'none-found'}, 'Over all cells together no difference is clear at this number of pieces.'),
+      h('div', {class: 'scroll'}, h('table', {class: 'contrasts'},
+        h('thead', {}, h('tr', {}, h('th', {}, 'From → to'), h('th', {}, 'Within'), h('th', {class: 'num'}, 'Pairs of rows'),
+          metrics.map(metric => h('th', {class: 'num', title: metricText(metric)}, metricName(metric))))),
+        h('tbody', {}, rows.map(([a, b, within]) => h('tr', {class: within ? '' : 'whole'},
+          h('th', {scope: 'row'}, `${a} → ${b}`), h('td', {}, within || 'all'),
+          h('td', {class: 'num'}, Math.max(...all.filter(one => one.a === a && one.b === b && one.within === within).map(one => one.pairs))),
+          metrics.map(metric => {
+            const one = all.find(contrast => contrast.a === a && contrast.b === b && contrast.within === within && contrast.metric === metric);
+            if (!one) return h('td', {class: 'num'}, '–');
+            const sure = Number.isFinite(one.low);
+            return h('td', {class: `num shift${one.clear ? ' clear' : ''}`, title: `${format(metric, one.mean_a)} to ${format(metric, one.mean_b)}${sure
+              ? `; 95 % interval ${signed(metric, one.low)} to ${signed(metric, one.high)}` : ''}`},
+            h('span', {class: 'value'}, signed(metric, one.difference)), h('span', {class: 'half'}, sure ? `±${format(metric, (one.high - one.low) / 2)}` : ''));
+          })))))));
+  });
+}
+
+export const controlledNote = 'Differences ± half of their 95 % intervals. Bold: 0 lies outside also when all comparisons of the table are taken ' +
+  'together (Bonferroni), so that a wrong one is found in at most one study in 20. The pieces of a row are what was drawn by chance; ' +
+  'where each training ran once, what another seed would have changed is not in the intervals.';
+
+/** Four orders side by side: the study's two, and two that ask for likeness to music. */
+export function rankings(study, playOf) {
+  const lists = [['GS', 'as the study ranks'], ['H4', 'as the study ranks'], ['overlap', 'likeness to real music'], ['valid_nll_bar', 'how well music is foreseen']]
+    .filter(([metric]) => study.metrics.includes(metric)).map(([metric, why]) => ({metric, why, order: ranked(study, metric)}));
+  const cards = lists.map(({metric, why, order}) => {
+    const other = lists.filter(list => list.metric !== metric);
+    return h('div', {class: 'panel ranking', 'data-metric': metric}, h('div', {class: 'figcaption'}, h('b', {}, `${metricBest(metric) > 0 ? 'Highest' : 'Lowest'} ${metricName(metric)}`),
+      h('span', {class: 'unit'}, why)),
+    h('ol', {}, order.slice(0, 3).map(set => h('li', {},
+      h('div', {class: 'rank-line'}, h('b', {class: 'rank-name'}, set.name), h('span', {class: 'rank-value'}, format(metric, set.metrics[metric].mean),
+        Number.isFinite(set.metrics[metric].low) && h('small', {}, ` ±${format(metric, (set.metrics[metric].high - set.metrics[metric].low) / 2)}`)), playOf(set)),
+      h('div', {class: 'elsewhere'}, other.map(list => {
+        const place = list.order.indexOf(set);
+        return place < 0 ? null : h('span', {}, `${metricName(list.metric)} `, h('b', {}, `${place + 1}.`));
+      }))))),
+    study.real?.metrics[metric] && h('p', {class: 'under'}, `real music: ${format(metric, study.real.metrics[metric].mean)}`));
+  });
+  const agree = lists.find(list => list.metric === 'GS')?.order[0];
+  const nearest = lists.find(list => list.metric === 'overlap')?.order[0];
+  const real = study.real?.metrics.GS, top = agree?.metrics.GS;
+  const sentence = agree && nearest && (agree === nearest
+    ? `The row with the highest GS is here also the one most like real music.`
+    : `The row with the highest GS (${agree.name}) is number ${lists.find(list => list.metric === 'overlap').order.indexOf(agree) + 1} of ` +
+      `${study.done.length} in likeness to real music; the row most like real music (${nearest.name}) is number ` +
+      `${lists.find(list => list.metric === 'GS').order.indexOf(nearest) + 1} in GS.`);
+  return [h('div', {class: 'panels four'}, cards),
+    sentence && h('p', {class: 'note'}, sentence, real && top && top.low > real.high
+      ? ' Its rhythm repeats more than that of real music does: the highest GS is not the best music.' : '',
+    ' Small figures: the place of the row in the other orders.')];
+}
