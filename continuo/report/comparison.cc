@@ -14,6 +14,8 @@
 namespace continuo {
 namespace {
 
+// A smaller share of the values is what rounding leaves where all of them are the same.
+constexpr double kRoundingShare = 1e-9;
 constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 
 /// The continued fraction of the incomplete beta function, by Lentz' method. Source: Numerical Recipes, 6.4.
@@ -297,7 +299,8 @@ std::vector<Contrast> CompareAxes(const StudyData& data, std::span<const std::st
       Contrast& contrast = contrasts[i];
       const double half =
           contrast.difference.HalfWidth(1 - 0.05 / static_cast<double>(std::max<std::ptrdiff_t>(1, known)));
-      contrast.clear = !std::isnan(half) && std::abs(contrast.difference.value) > half;
+      const double size = std::max(std::abs(contrast.mean_a), std::abs(contrast.mean_b));
+      contrast.clear = !std::isnan(half) && std::abs(contrast.difference.value) > std::max(half, kRoundingShare * size);
     }
   }
   return contrasts;
@@ -319,6 +322,20 @@ std::vector<std::string> RunVariants(const StudyData& data) {
   return variants;
 }
 
+namespace {
+
+/// A metric as a sentence calls it.
+std::string InWords(const std::string& metric) {
+  if (metric == "valid_nll_note" || metric == "valid_nll_bar") {
+    return metric == "valid_nll_bar" ? "the NLL of unseen songs a bar" : "the NLL of unseen songs a note";
+  }
+  std::string words = metric;
+  std::replace(words.begin(), words.end(), '_', ' ');
+  return words;
+}
+
+}  // namespace
+
 std::vector<Finding> Findings(const StudyData& data, std::span<const Contrast> contrasts) {
   const auto real = std::find_if(data.sets.begin(), data.sets.end(),
                                  [](const StudySet& set) { return set.kind == "real" && set.status == "done"; });
@@ -335,11 +352,12 @@ std::vector<Finding> Findings(const StudyData& data, std::span<const Contrast> c
       continue;
     }
     const double value = contrast.difference.value;
+    const std::string name = InWords(contrast.metric);
     std::string sentence = contrast.axis == "epoch"
-                               ? fmt::format("From epoch {} to epoch {}, {} {} by", contrast.a, contrast.b,
-                                             contrast.metric, value > 0 ? "rises" : "falls")
-                               : fmt::format("{} is {} with {} {} than with {}, by", contrast.metric,
-                                             value > 0 ? "higher" : "lower", contrast.axis, contrast.b, contrast.a);
+                               ? fmt::format("From epoch {} to epoch {}, {} {} by", contrast.a, contrast.b, name,
+                                             value > 0 ? "rises" : "falls")
+                               : fmt::format("With {} {}, {} is {} than with {}, by", contrast.axis, contrast.b, name,
+                                             value > 0 ? "higher" : "lower", contrast.a);
     const bool rises = value > 0;
     sentence += fmt::format(" {:.3g} (95 % interval {:.3g} to {:.3g}), from {:.4g} to {:.4g}", std::abs(value),
                             rises ? contrast.low : -contrast.high, rises ? contrast.high : -contrast.low,

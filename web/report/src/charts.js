@@ -40,7 +40,7 @@ const present = marks => marks.flat(Infinity).filter(Boolean);
 const svgText = (length, size = 6.4) => length * size;
 
 /**
- * Lines over epochs with their names at their ends. `lines`: [{name, color, dash, width, points: [{x, y, low, high}]}]; `level`:
+ * Lines over epochs with their names at their ends. `lines`: [{name, color, width, faint, points: [{x, y, low, high}]}]; `level`:
  * {value, low, high, name}, a value that lines are held against.
  */
 export function lineChart({title, unit, lines, level, ticks, domain, height = 220, xLabel = 'epoch', points = true}) {
@@ -49,20 +49,18 @@ export function lineChart({title, unit, lines, level, ticks, domain, height = 22
   const y = domain ?? padded([...values, level?.value, level?.low, level?.high]);
   const xs = shown.flatMap(line => line.points.map(point => point.x));
   const draw = width => {
-    const names = [...shown.map(line => line.name), ...(level ? [level.name] : [])];
+    const names = [...shown.map(line => line.name), level?.name ?? ''];
     const margins = {marginLeft: 42, marginRight: Math.min(width * 0.36, svgText(Math.max(4, ...names.map(name => name.length))) + 12),
       marginTop: 10, marginBottom: 32};
     const place = value => margins.marginTop + (y[1] - value) / (y[1] - y[0]) * (height - margins.marginTop - margins.marginBottom);
-    const ends = shown.map(line => place(line.points[line.points.length - 1].y));
-    if (level) ends.push(place(level.value));
-    const labels = spread(ends, 13.5, margins.marginTop, height - margins.marginBottom - 4);
     const end = Math.max(...xs);
-      const name = (text, color, i) => Plot.text([text], {y: () => y[0], frameAnchor: 'right', text: d => d, fill: color,
-      textAnchor: 'start', dx: 9, dy: labels[i] - place(y[0]), fontWeight: 500, clip: false});
-    return Plot.plot({
+    const named = [...shown.filter(line => line.name).map(({name, color, points: at}) => ({name, color, y: at[at.length - 1].y})),
+      ...(level ? [{name: level.name, color: 'var(--real)', y: level.value}] : [])];
+    const labels = spread(named.map(one => place(one.y)), 13.5, margins.marginTop, height - margins.marginBottom - 4);
+      return Plot.plot({
       width, height, ...margins, style: kFont,
       x: {label: null, ticks, tickFormat: ticks ? 'd' : undefined, insetLeft: 6, domain: extent(xs)},
-      y: {label: null, domain: y, ticks: 5, nice: false, grid: true},
+      y: {label: null, domain: y, ticks: 5, grid: true},
       marks: present([
         Plot.axisX({label: xLabel, labelAnchor: 'center', labelArrow: 'none', ticks, tickFormat: ticks ? 'd' : undefined, tickSize: 3}),
         Plot.axisY({label: null, ticks: 5, tickSize: 0}),
@@ -72,13 +70,13 @@ export function lineChart({title, unit, lines, level, ticks, domain, height = 22
         shown.map((line, i) => [
           points && Plot.ruleX(line.points.filter(point => Number.isFinite(point.low)), {x: 'x', y1: 'low', y2: 'high', stroke: line.color,
             strokeOpacity: 0.45, strokeWidth: 1.6, dx: (i - (shown.length - 1) / 2) * 3}),
-          Plot.line(line.points, {x: 'x', y: 'y', stroke: line.color, strokeWidth: line.width ?? 1.8, strokeDasharray: line.dash,
-            strokeOpacity: line.faint ? 0.45 : 1, strokeLinejoin: 'round', dx: points ? (i - (shown.length - 1) / 2) * 3 : 0}),
+          Plot.line(line.points, {x: 'x', y: 'y', stroke: line.color, strokeWidth: line.width ?? 1.8,
+            strokeOpacity: line.faint ? 0.45 : 1, strokeLinejoin: 'round', clip: points ? null : 'frame', dx: points ? (i - (shown.length - 1) / 2) * 3 : 0}),
           points && Plot.dot(line.points, {x: 'x', y: 'y', r: 2.8, fill: line.color, stroke: 'var(--paper)', strokeWidth: 1,
             dx: (i - (shown.length - 1) / 2) * 3}),
         ]),
-        shown.map((line, i) => name(line.name, line.faint ? `color-mix(in oklab, ${line.color} 70%, var(--paper))` : line.color, i)),
-        level && name(level.name, 'var(--real)', shown.length),
+        named.map(({name, color}, i) => Plot.text([name], {y: () => y[0], frameAnchor: 'right', text: d => d, fill: color, textAnchor: 'start',
+          dx: 9, dy: labels[i] - place(y[0]), fontWeight: 500})),
       ]),
     });
   };
@@ -120,27 +118,23 @@ export function intervalChart({title, unit, rows, level, bars, rowHeight = 22, d
   return panel(title, unit, responsive(draw, {style: {'min-height': `${height}px`}}).box);
 }
 
-/** Dots of all pieces in a row each, the row's largest named. */
+/** For each row {name, color, values, mean} its values as dots, larger where there are more of one value, and their mean. */
 export function stripChart({title, unit, rows, xLabel}) {
-  const dots = rows.flatMap(row => row.values.map(value => ({name: row.name, color: row.color, value})));
+  const dots = rows.flatMap(({name, color, values}) => [...new Set(values)].map(value =>
+    ({name, color, value, share: values.filter(one => one === value).length / values.length})));
   const height = rows.length * 26 + 46;
-  const counts = new Map();  // of whole numbers: one above the other
-  for (const dot of dots) {
-    const key = `${dot.name} ${dot.value}`;
-    dot.above = counts.get(key) ?? 0;
-    counts.set(key, dot.above + 1);
-  }
   const draw = width => {
     const left = Math.min(width * 0.46, svgText(Math.max(6, ...rows.map(row => row.name.length))) + 10);
     return Plot.plot({
       width, height, marginLeft: left, marginRight: 14, marginTop: 6, marginBottom: 40, style: kFont,
       x: {label: null, domain: [0, Math.max(1, ...dots.map(dot => dot.value)) * 1.03]},
       y: {domain: rows.map(row => row.name), label: null},
+      r: {range: [0, 10]},
       marks: present([
         Plot.gridX(),
         Plot.axisX({tickSize: 0, label: xLabel, labelArrow: 'none', labelAnchor: 'center'}),
         Plot.axisY({tickSize: 0, label: null, lineWidth: left / 11.5, textOverflow: 'ellipsis'}),
-        Plot.dot(dots, {x: 'value', y: 'name', r: 3, fill: 'color', fillOpacity: 0.3}),
+        Plot.dot(dots, {x: 'value', y: 'name', r: 'share', fill: 'color', fillOpacity: 0.45}),
         Plot.tickX(rows, {x: row => row.mean, y: 'name', stroke: 'color', strokeWidth: 2.5, insetTop: 4, insetBottom: 4}),
       ]),
     });

@@ -99,17 +99,20 @@ export function losses(study) {
   const runs = study.runs.filter(run => run.train.length > 0);
   if (runs.length === 0) return h('p', {class: 'note'}, 'No training has logged anything yet.');
   const tokenizers = [...new Set(runs.map(run => run.tokenizer))];
-  const of = run => [
-    {name: `${run.model}, training`, faint: true, width: 1.2, color: study.modelColor(run.model), points: run.train.map(([x, y]) => ({x, y}))},
-    {name: `${run.model}, unseen`, width: 2, color: study.modelColor(run.model),
-      points: run.valid.filter(([, y]) => Number.isFinite(y)).map(([x, y]) => ({x, y}))},
-  ];
+  const of = run => {
+    const unseen = run.valid.filter(([, y]) => Number.isFinite(y)).map(([x, y]) => ({x, y}));
+    const name = [run.model, run.variant].filter(Boolean).join(' ');
+    return [
+      {name: unseen.length ? '' : name, faint: true, width: 1.2, color: study.modelColor(run.model), points: run.train.map(([x, y]) => ({x, y}))},
+      {name, width: 2.2, color: study.modelColor(run.model), points: unseen},
+    ];
+  };
   const every = tokenizers.map(tokenizer => runs.filter(run => run.tokenizer === tokenizer));
   const top = Math.max(...runs.flatMap(run => run.train.slice(Math.floor(run.train.length / 40)).map(([, y]) => y)));
   const low = Math.min(...runs.flatMap(run => [...run.train, ...run.valid].map(([, y]) => y)).filter(Number.isFinite));
   return [h('div', {class: 'panels three'}, every.map((some, i) => lineChart({title: `Loss, ${tokenizers[i]}`, unit: 'nats a token', points: false,
     lines: some.flatMap(of), height: 240, domain: padded([low, top], 0.04)}))),
-  h('p', {class: 'note'}, 'A token is worth more music with one tokenizer than with another: compare curves within a panel; across tokenizers, the NLL a note or a bar.')];
+  h('p', {class: 'note'}, 'Thick: songs that were not trained on; thin: the training itself. A token is worth more music with one tokenizer than with another: compare curves within a panel; across tokenizers, the NLL a note or a bar.')];
 }
 
 /** What became of each metric since the first checkpoint. */
@@ -125,7 +128,7 @@ export function changes(study) {
         if (!first || !set) return null;
         const change = set.metrics[metric].mean - first.metrics[metric].mean;
         const half = differenceHalf(first.metrics[metric], set.metrics[metric]);
-        return {change, half, clear: Number.isFinite(half) && Math.abs(change) > half};
+        return {change, half, state: Number.isNaN(half) ? '' : Math.abs(change) > half ? ' clear' : ' unclear'};
       })};
     });
     const largest = Math.max(1e-12, ...rows.flatMap(row => row.cells).filter(Boolean).map(({change}) => Math.abs(change)));
@@ -133,8 +136,8 @@ export function changes(study) {
       h('thead', {}, h('tr', {}, h('th', {}, ''), h('th', {class: 'num'}, `at ${study.firstEpoch}`), study.epochs.slice(1).map(epoch => h('th', {class: 'num'}, epoch)))),
       h('tbody', {}, rows.map(({series, first, cells}) => h('tr', {}, h('th', {scope: 'row'}, series),
         h('td', {class: 'num'}, first ? format(metric, first.metrics[metric].mean) : '–'),
-        cells.map(cell => !cell ? h('td', {class: 'num'}, '–') : h('td', {class: `num shift ${cell.change > 0 ? 'up' : 'down'}${cell.clear ? ' clear' : ''}`,
-          style: {'--heat': `${(70 * Math.abs(cell.change) / largest).toFixed(1)}%`},
+        cells.map(cell => !cell ? h('td', {class: 'num'}, '–') : h('td', {class: `num shift ${cell.change > 0 ? 'up' : 'down'}${cell.state}`,
+          style: {'--heat': `${(58 * Math.abs(cell.change) / largest).toFixed(1)}%`},
           title: Number.isFinite(cell.half) ? `95 % interval ${signed(metric, cell.change - cell.half)} to ${signed(metric, cell.change + cell.half)}` : 'no interval'},
         signed(metric, cell.change)))))))));
   };
@@ -142,7 +145,8 @@ export function changes(study) {
   if (study.epochs.length < 2) return h('p', {class: 'note'}, 'There is one checkpoint only.');
   draw();
   return [h('div', {class: 'tools screen-only'}, select('Beside H4 and GS', metricOptions(study), third, value => { third = value; draw(); })), box,
-    h('p', {class: 'note'}, h('b', {}, 'Bold'), ': the 95 % interval of the change (Welch) leaves out 0; that of pale figures does not. Columns are epochs.')];
+    h('p', {class: 'note'}, h('b', {}, 'Bold'), ': the 95 % interval of the change (Welch) leaves out 0; in grey: it does not. Columns are epochs. ',
+      'Overlap and KL are of a whole row and have no interval.')];
 }
 
 const kAxes = {epoch: 'Epochs', model: 'Architecture', tokenizer: 'Tokenizer'};
@@ -161,7 +165,7 @@ export function controlled(study) {
       found.length > 0 ? h('ul', {class: 'findings'}, found.map(({text}) => h('li', {}, text)))
         : h('p', {class: 'none-found'}, 'Over all cells together no difference is clear at this number of pieces.'),
       h('div', {class: 'scroll'}, h('table', {class: 'contrasts'},
-        h('thead', {}, h('tr', {}, h('th', {}, 'From → to'), h('th', {}, 'Within'), h('th', {class: 'num'}, 'Pairs of rows'),
+        h('thead', {}, h('tr', {}, h('th', {}, 'From → to'), h('th', {}, 'Within'), h('th', {class: 'num', title: 'pairs of rows that are compared'}, 'Pairs'),
           metrics.map(metric => h('th', {class: 'num', title: metricText(metric)}, metricName(metric))))),
         h('tbody', {}, rows.map(([a, b, within]) => h('tr', {class: within ? '' : 'whole'},
           h('th', {scope: 'row'}, `${a} → ${b}`), h('td', {}, within || 'all'),
@@ -170,7 +174,7 @@ export function controlled(study) {
             const one = all.find(contrast => contrast.a === a && contrast.b === b && contrast.within === within && contrast.metric === metric);
             if (!one) return h('td', {class: 'num'}, '–');
             const sure = Number.isFinite(one.low);
-            return h('td', {class: `num shift${one.clear ? ' clear' : ''}`, title: `${format(metric, one.mean_a)} to ${format(metric, one.mean_b)}${sure
+            return h('td', {class: `num shift${one.clear ? ' clear' : ' unclear'}`, title: `${format(metric, one.mean_a)} to ${format(metric, one.mean_b)}${sure
               ? `; 95 % interval ${signed(metric, one.low)} to ${signed(metric, one.high)}` : ''}`},
             h('span', {class: 'value'}, signed(metric, one.difference)), h('span', {class: 'half'}, sure ? `±${format(metric, (one.high - one.low) / 2)}` : ''));
           })))))));
@@ -180,6 +184,8 @@ export function controlled(study) {
 export const controlledNote = 'Differences ± half of their 95 % intervals. Bold: 0 lies outside also when all comparisons of the table are taken ' +
   'together (Bonferroni), so that a wrong one is found in at most one study in 20. The pieces of a row are what was drawn by chance; ' +
   'where each training ran once, what another seed would have changed is not in the intervals.';
+
+const ordinal = place => `${place}${place % 100 > 10 && place % 100 < 14 ? 'th' : ['th', 'st', 'nd', 'rd'][place % 10] ?? 'th'}`;
 
 /** Four orders side by side: the study's two, and two that ask for likeness to music. */
 export function rankings(study, playOf) {
@@ -194,7 +200,7 @@ export function rankings(study, playOf) {
         Number.isFinite(set.metrics[metric].low) && h('small', {}, ` ±${format(metric, (set.metrics[metric].high - set.metrics[metric].low) / 2)}`)), playOf(set)),
       h('div', {class: 'elsewhere'}, other.map(list => {
         const place = list.order.indexOf(set);
-        return place < 0 ? null : h('span', {}, `${metricName(list.metric)} `, h('b', {}, `${place + 1}.`));
+        return place < 0 ? null : h('span', {}, `${metricName(list.metric)} `, h('b', {}, ordinal(place + 1)));
       }))))),
     study.real?.metrics[metric] && h('p', {class: 'under'}, `real music: ${format(metric, study.real.metrics[metric].mean)}`));
   });

@@ -22,7 +22,7 @@ export function header(study) {
     study.board.length > 0 && `${ended} of ${study.board.length} continuations`,
     study.real && `${study.real.pieces.length} pieces of real music to compare with`,
   ].filter(Boolean);
-  const failed = study.sets.filter(set => set.status === 'failed');
+  const failed = [...study.runs, ...study.sets].filter(cell => cell.status === 'failed');
   const open = study.grid.length - study.done.length + study.board.length - ended;
   return h('header', {class: 'head'},
     h('h1', {}, meta.title || meta.name || 'Continuo'),
@@ -30,7 +30,7 @@ export function header(study) {
       lines.length === 1 ? lines[0] : h('ul', {}, lines.map(line => h('li', {}, line)))),
     h('p', {class: 'facts'}, facts.join(' · ')),
     open > 0 && h('p', {class: 'note'}, `${open} cells are not finished; they stand empty here, and nothing is concluded from them.`),
-    failed.length > 0 && h('p', {class: 'note'}, `Failed: ${failed.map(set => `${set.label || set.id} (${set.error})`).join('; ')}`));
+    failed.length > 0 && h('p', {class: 'note'}, `Failed: ${failed.map(cell => `${cell.label || cell.id} (${cell.error})`).join('; ')}`));
 }
 
 /** What is clear, the first lines at once. */
@@ -59,7 +59,9 @@ export function settings(study) {
     if (!ways.has(key)) ways.set(key, {name: set.setting, sampling: set.sampling, kinds: new Set()});
     ways.get(key).kinds.add(set.kind === 'grid' ? 'the grid' : 'continuations');
   }
-  const knobs = [...new Set([...ways.values()].flatMap(way => Object.keys(way.sampling)))];
+  const order = ['top_k', 'top_p', 'min_p', 'temperature', 'repetition_penalty', 'window'];
+  const knobs = [...new Set([...order, ...[...ways.values()].flatMap(way => Object.keys(way.sampling))])]
+    .filter(knob => [...ways.values()].some(way => knob in way.sampling));
   return [
     h('div', {class: 'scroll'}, h('table', {class: 'plain-table'},
       h('thead', {}, h('tr', {}, ['Model', 'Tokenizer', 'Corpus', 'Parameters', 'Tokens seen', 'Epochs', 'Time', ''].map((text, i) =>

@@ -8,8 +8,10 @@ import {format, mean, metricName} from './study.js';
 import {isDark, onTheme} from './theme.js';
 
 // From nothing to 1, through hues that differ in lightness, so that they also do in grey.
-const kLight = [[250, 249, 246], [247, 214, 140], [226, 134, 78], [160, 50, 88], [58, 18, 80]];
-const kDark = [[27, 29, 34], [88, 32, 96], [180, 62, 86], [236, 148, 78], [252, 236, 180]];
+// Fitness is seldom above; there the deepest color begins.
+const kFull = 0.74;
+const kLight = [[240, 238, 231], [247, 214, 140], [226, 134, 78], [160, 50, 88], [58, 18, 80]];
+const kDark = [[36, 39, 46], [88, 32, 96], [180, 62, 86], [236, 148, 78], [252, 236, 180]];
 
 function ramp(stops, value) {
   const at = value / 255 * (stops.length - 1), i = Math.min(stops.length - 2, Math.floor(at));
@@ -27,7 +29,7 @@ function drawScape(canvas, bytes) {
   let at = 4;
   for (let length = 1; length <= frames; ++length) {
     for (let start = 0; start + length <= frames; ++start) {
-      const color = palette[Math.min(255, Math.round(1.35 * bytes[at++]))];
+      const color = palette[Math.min(255, Math.round(bytes[at++] / kFull))];
       for (const x of [2 * start + length - 1, 2 * start + length]) {
         const pixel = 4 * ((frames - length) * canvas.width + x);
         image.data.set(color, pixel);
@@ -63,7 +65,8 @@ export function scapes(study, player) {
       .filter(typical).map(set => scape(player, typical(set), set.series)));
   draw();
   return [epochs.length > 0 && h('div', {class: 'tools screen-only'}, select('Checkpoint', epochs.map(value => [String(value), `epoch ${value}`]), epoch, value => { epoch = value; draw(); })),
-    box, h('p', {class: 'note'}, 'Of each row the piece whose middle-range repetition (SI mid) is the median. Each point is a segment: its middle from left to ' +
+    box, h('p', {class: 'fitness'}, 'fitness 0 ', h('i', {class: 'ramp'}), ` ${kFull} and more`),
+    h('p', {class: 'note'}, 'Of each row the piece whose middle-range repetition (SI mid) is the median. Each point is a segment: its middle from left to ' +
       'right, its length upwards; the deeper the color, the better the segment stands for the whole by repeating. Below each: SI short / mid / long.')];
 }
 
@@ -79,7 +82,7 @@ export function copying(study, player) {
   const longest = [...study.done, ...study.board].flatMap(set => set.pieces).filter(piece => Number.isFinite(piece.copied))
     .sort((a, b) => b.copied - a.copied).slice(0, 8);
   return h('div', {class: 'panels two'},
-    stripChart({title: 'Longest run shared with a training song', unit: 'each dot a piece, the mark their mean', rows, xLabel: 'notes in a row, intervals and onsets alike'}),
+    stripChart({title: 'Longest run shared with a training song', unit: 'the more pieces, the larger the dot; the mark is the mean', rows, xLabel: 'notes in a row, intervals and onsets alike'}),
     h('div', {class: 'panel'}, h('div', {class: 'figcaption'}, h('b', {}, 'The longest')), h('div', {class: 'scroll'}, h('table', {class: 'plain-table'},
       h('thead', {}, h('tr', {}, h('th', {class: 'num'}, 'Notes'), h('th', {}, 'Piece'), h('th', {}, 'Song'), h('th', {class: 'screen-only'}, ''))),
       h('tbody', {}, longest.map(piece => h('tr', {}, h('td', {class: 'num'}, `${piece.copied} of ${piece.notes ?? '–'}`), h('td', {}, pieceName(piece)),

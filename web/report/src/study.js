@@ -10,11 +10,11 @@ const kMetrics = {
   SI_short: ['SI short', 'repetition over 3 to 8 seconds', 3, 0],
   SI_mid: ['SI mid', 'repetition over 8 to 15 seconds', 3, 0],
   SI_long: ['SI long', 'repetition over more than 15 seconds', 3, 0],
-  overlap: ['Overlap', 'shared area of the histograms of the set and of real music, in the mean over features, 0 to 1', 3, 1],
-  divergence: ['KL', 'divergence of the histograms of the set from those of real music, in the mean over features, in nats', 3, -1],
-  valid_nll_bar: ['NLL a bar', 'negative log-likelihood of validation songs, in nats a bar', 2, -1],
-  valid_nll_note: ['NLL a note', 'negative log-likelihood of validation songs, in nats a note', 3, -1],
-  valid_nll_token: ['NLL a token', 'negative log-likelihood of validation songs, in nats a token; comparable within a tokenizer only', 3, -1],
+  overlap: ['Overlap', 'area shared with real music’s histograms, mean of features', 3, 1],
+  divergence: ['KL', 'divergence from real music’s histograms, mean of features, nats', 3, -1],
+  valid_nll_bar: ['NLL a bar', 'negative log-likelihood of unseen songs, nats a bar', 2, -1],
+  valid_nll_note: ['NLL a note', 'negative log-likelihood of unseen songs, nats a note', 3, -1],
+  valid_nll_token: ['NLL a token', 'negative log-likelihood of unseen songs, nats a token; compare within a tokenizer only', 3, -1],
   nll_token: ['Own NLL', 'negative log-likelihood of its own pieces, in nats a token', 3, 0],
   copied_notes: ['Copied', 'longest run of notes shared with a training song', 1, 0],
   distinct_runs: ['Distinct', 'share of runs of eight notes that occur once in the set', 3, 0],
@@ -95,10 +95,10 @@ export function readStudy(json) {
   for (const set of study.grid) {
     set.way = varying.map(([name, get]) => (name === 'setting' ? get(set) : `${name} ${get(set)}`)).join(' · ');
     set.series = [set.run.label, set.way].filter(Boolean).join(' · ');
-    set.name = `${set.series} · epoch ${set.epoch}`;
+    set.name = `${set.series} · epoch\u00a0${set.epoch}`;
   }
   for (const set of study.board) {
-    set.checkpoint = `${set.run.label} · epoch ${set.epoch}`;
+    set.checkpoint = `${set.run.label} · epoch\u00a0${set.epoch}`;
     set.name = `${set.prompt} · ${set.checkpoint} · ${set.setting}`;
   }
   study.checkpoints = [...new Set(study.board.map(set => set.checkpoint))];
