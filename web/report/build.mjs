@@ -5,6 +5,7 @@ import {mkdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {build} from 'esbuild';
+import {sourcesHash} from './sources.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const output = process.argv[2] ?? join(here, 'dist', 'report.html');
@@ -33,6 +34,7 @@ async function bundle(entry) {
 const script = await bundle('main.js');
 const style = await bundle('style.css');
 const page = readFileSync(join(here, 'src', 'index.html'), 'utf8')
+  .replace('@SOURCES_SHA256@', sourcesHash)
   .replace('@SCRIPT_SHA256@', () => createHash('sha256').update(script).digest('base64'))
   .replace('@STYLE@', () => style)
   .replace('@SCRIPT@', () => script);

@@ -3,7 +3,10 @@ import {h, replace, select} from './dom.js';
 import {intervalChart, lineChart, padded, panel} from './charts.js';
 import {differenceHalf, format, mean, metricBest, metricName, metricText, ranked, valuesOf} from './study.js';
 
-const signed = (metric, value) => `${value > 0 ? '+' : value < 0 ? '−' : '±'}${format(metric, Math.abs(value))}`;
+function signed(metric, value) {
+  const size = format(metric, Math.abs(value));
+  return Number(size) === 0 ? size : `${value > 0 ? '+' : '−'}${size}`;
+}
 
 export const realLevel = (study, metric) => {
   const real = study.real?.metrics[metric];
@@ -29,7 +32,7 @@ function heatmap(study, metric, epoch) {
     h('thead', {}, h('tr', {}, h('td', {}), study.tokenizers.map(name => h('th', {}, name)))),
     h('tbody', {}, cells.map((row, i) => h('tr', {}, h('th', {scope: 'row'}, study.models[i]), row.map(({value, count}) => {
       const share = Number.isFinite(value) ? (high > low ? (value - low) / (high - low) : 0.5) : NaN;
-      return h('td', {class: `cell${share > 0.55 ? ' strong' : ''}${Number.isFinite(value) ? '' : ' none'}`,
+      return h('td', {class: `cell${share > 0.66 ? ' strong' : ''}${Number.isFinite(value) ? '' : ' none'}`,
         style: Number.isFinite(share) ? {'--heat': `${(8 + 84 * share).toFixed(1)}%`} : undefined,
         title: `${count} row${count === 1 ? '' : 's'}`}, value === best ? h('b', {}, format(metric, value)) : format(metric, value));
     }))))), Number.isFinite(real) && h('p', {class: 'under'}, `real music: ${format(metric, real)}`));
@@ -44,7 +47,7 @@ export function heatmaps(study) {
   return [h('div', {class: 'tools screen-only'},
     select('Beside H4 and GS', metricOptions(study), metric, value => { metric = value; draw(); }),
     select('Of', epochOptions(study), epoch, value => { epoch = value; draw(); })), box,
-  h('p', {class: 'note'}, 'Each map has its own scale, from its lowest value (pale) to its highest (deep).')];
+  h('p', {class: 'note'}, 'Each map has a scale of its own: the stronger the color, the higher the value.')];
 }
 
 export function bars(study) {
@@ -165,11 +168,11 @@ export function controlled(study) {
       found.length > 0 ? h('ul', {class: 'findings'}, found.map(({text}) => h('li', {}, text)))
         : h('p', {class: 'none-found'}, 'Over all cells together no difference is clear at this number of pieces.'),
       h('div', {class: 'scroll'}, h('table', {class: 'contrasts'},
-        h('thead', {}, h('tr', {}, h('th', {}, 'From → to'), h('th', {}, 'Within'), h('th', {class: 'num', title: 'pairs of rows that are compared'}, 'Pairs'),
+        h('thead', {}, h('tr', {}, h('th', {}, 'From → to'), h('th', {}, 'Within'), h('th', {class: 'num wide', title: 'pairs of rows that are compared'}, 'Pairs'),
           metrics.map(metric => h('th', {class: 'num', title: metricText(metric)}, metricName(metric))))),
         h('tbody', {}, rows.map(([a, b, within]) => h('tr', {class: within ? '' : 'whole'},
           h('th', {scope: 'row'}, `${a} → ${b}`), h('td', {}, within || 'all'),
-          h('td', {class: 'num'}, Math.max(...all.filter(one => one.a === a && one.b === b && one.within === within).map(one => one.pairs))),
+          h('td', {class: 'num wide'}, Math.max(...all.filter(one => one.a === a && one.b === b && one.within === within).map(one => one.pairs))),
           metrics.map(metric => {
             const one = all.find(contrast => contrast.a === a && contrast.b === b && contrast.within === within && contrast.metric === metric);
             if (!one) return h('td', {class: 'num'}, '–');

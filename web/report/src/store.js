@@ -19,17 +19,20 @@ export class Store {
   /** Adds what a choices.json holds; what names no piece of this study is passed over, and of a prompt the later choice counts. */
   take(json) {
     for (const choice of Array.isArray(json?.choices) ? json.choices : []) {
-      const known = this.choices.get(choice.prompt);
-      if (this.study.find(choice)?.owner.prompt === choice.prompt && !(known && known.at > choice.at)) {
+      const known = this.choices.get(choice?.prompt);
+      if (choice && this.study.find(choice)?.owner.prompt === choice.prompt && !(known && known.at > choice.at)) {
         this.choices.set(choice.prompt, {prompt: choice.prompt, set: choice.set, number: choice.number,
           note: String(choice.note ?? ''), at: String(choice.at ?? '')});
       }
     }
     const keys = new Set(this.votes.map(voteKey));
     for (const vote of Array.isArray(json?.votes) ? json.votes : []) {
-      if (this.study.find(vote.winner) && this.study.find(vote.loser) && !keys.has(voteKey(vote))) {
-        keys.add(voteKey(vote));
-        this.votes.push(vote);
+      if (!this.study.find(vote?.winner) || !this.study.find(vote.loser)) continue;
+      const named = ({set, number}) => ({set, number});
+      const known = {winner: named(vote.winner), loser: named(vote.loser), at: String(vote.at ?? '')};
+      if (!keys.has(voteKey(known))) {
+        keys.add(voteKey(known));
+        this.votes.push(known);
       }
     }
   }
@@ -62,5 +65,5 @@ export class Store {
   }
 }
 
-const voteKey = vote => JSON.stringify([vote.winner?.set, vote.winner?.number, vote.loser?.set, vote.loser?.number, vote.at]);
+const voteKey = ({winner, loser, at}) => JSON.stringify([winner.set, winner.number, loser.set, loser.number, at]);
 const now = () => new Date().toISOString();
