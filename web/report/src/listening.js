@@ -106,7 +106,7 @@ export function blind(study, player, store, random = Math.random) {
         store.vote(pair[i], pair[1 - i]);
         draw();
       }}, `${'AB'[i]} is better`)));
-    replace(stage, h('p', {class: 'muted'}, prompt ? `Both go on from the same prompt, ${prompt}. ` : 'Any two may come up, real music too. ',
+    replace(stage, h('p', {class: 'muted'}, prompt ? `Both go on from the same prompt, ${prompt}. ` : `Any two may come up${pools.grid.some(piece => piece.owner === study.real) ? ', real music too' : ''}. `,
       heard.size < 2 ? 'Listen to both, then vote.' : ''), h('div', {class: 'sides'}, sides),
     h('div', {class: 'tools'}, h('button', {class: 'quiet', onclick: draw}, 'I can’t say: another pair'),
       store.votes.length > study.votes.length && h('button', {class: 'quiet', onclick: () => store.undoVote()}, 'Take the last vote back')));

@@ -2,6 +2,10 @@
 
 const kStep = 3;      // semitones between computed tones; those between are resampled
 const kRate = 44100;
+const kLoudness = 0.4;  // of the mean square of what sounds at once, before the room
+
+/** How hard a blow sounds, 0..1. */
+const strength = velocity => 0.05 + 0.75 * (Math.max(1, velocity) / 127) ** 1.7;
 
 /** The tone of a key struck once, undamped. */
 export function tone(pitch, rate = kRate) {
@@ -74,12 +78,13 @@ export class Piano {
     this.tones = new Map();
     this.sounding = new Set();
     this.level = context.createGain();
-    this.level.gain.value = 0.55;
+    this.gain = 0.55;
+    this.level.gain.value = this.gain;
     const limiter = context.createDynamicsCompressor();
     limiter.threshold.value = -10;
     limiter.knee.value = 12;
-    limiter.ratio.value = 6;
-    limiter.attack.value = 0.004;
+    limiter.ratio.value = 12;
+    limiter.attack.value = 0.002;
     limiter.release.value = 0.2;
     const reverb = context.createConvolver();
     reverb.buffer = room(context);
@@ -91,8 +96,9 @@ export class Piano {
     limiter.connect(context.destination);
   }
 
-  /** Computes what these pitches need. */
+  /** Computes what these pitches need; whether there was something to compute. */
   prepare(pitches) {
+    const before = this.tones.size;
     for (const pitch of pitches) {
       const key = Math.max(21, Math.min(108, Math.round(pitch / kStep) * kStep));
       if (!this.tones.has(key)) {
@@ -102,6 +108,14 @@ export class Piano {
         this.tones.set(key, buffer);
       }
     }
+    return this.tones.size > before;
+  }
+
+  /** Raises a piece of few and soft notes, lowers one of many and hard ones, so that all are about as loud. */
+  levelFor({notes, length}) {
+    const energy = notes.reduce((sum, note) => sum + strength(note.velocity) ** 2 * Math.min(1.5, note.off - note.start), 0) / Math.max(1, length);
+    this.gain = Math.max(0.25, Math.min(1.6, kLoudness / Math.sqrt(Math.max(energy, 1e-6))));
+    this.level.gain.setValueAtTime(this.gain, this.context.currentTime);
   }
 
   /** Strikes a key at a time of the context, damped at `stop`. */
@@ -117,7 +131,7 @@ export class Piano {
     felt.frequency.value = Math.min(16000, (440 * 2 ** ((pitch - 69) / 12)) * (1.2 + 5 * force) + 600 + 9000 * force ** 2.2);
     felt.Q.value = 0.3;
     const gain = this.context.createGain();
-    gain.gain.setValueAtTime(0.05 + 0.75 * force ** 1.7, start);
+    gain.gain.setValueAtTime(strength(velocity), start);
     // The top keys have no dampers.
     if (pitch < 90) gain.gain.setTargetAtTime(0, stop, pitch < 40 ? 0.11 : 0.07);
     const pan = this.context.createStereoPanner();
@@ -142,6 +156,6 @@ export class Piano {
     for (const source of sources) {
       try { source.stop(now + 0.12); } catch { /* has ended */ }
     }
-    this.level.gain.setValueAtTime(0.55, now + 0.14);
+    this.level.gain.setValueAtTime(this.gain, now + 0.14);
   }
 }

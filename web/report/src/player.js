@@ -78,12 +78,16 @@ export class Player {
     }
     this.context.resume();
     if (this.position >= this.line.length - 0.01) this.position = 0;
-    this.piano.prepare(new Set(this.line.notes.map(note => note.pitch)));
+    this.next = this.line.notes.findIndex(note => note.start >= this.position - 1e-6);
+    if (this.next < 0) this.next = this.line.notes.length;
+    // Tones take a while to compute: the first ones now, the others in the order of their notes while it plays.
+    const ahead = this.line.notes.slice(this.next);
+    this.piano.prepare(new Set(ahead.filter(note => note.start < this.position + 1).map(note => note.pitch)));
+    this.waiting = [...new Set(ahead.map(note => note.pitch))];
+    this.piano.levelFor(this.line);
     this.playing = true;
     // A context's clock stands still until it runs; the piece begins with it.
     this.origin = this.context.currentTime + kLeadIn - this.position;
-    this.next = this.line.notes.findIndex(note => note.start >= this.position - 1e-6);
-    if (this.next < 0) this.next = this.line.notes.length;
     this.timer = setInterval(() => this.schedule(), kEvery);
     this.schedule();
     this.show();
@@ -110,6 +114,7 @@ export class Player {
       if (at > now + kAhead + kEvery / 1000) break;
       this.piano.strike(note, Math.max(now, at), Math.max(now + 0.04, this.origin + Math.max(note.stop, note.start + 0.04)));
     }
+    while (this.waiting.length && !this.piano.prepare([this.waiting.shift()])) { /* was there */ }
   }
 
   halt() {
