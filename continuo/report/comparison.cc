@@ -365,7 +365,18 @@ std::vector<Finding> Findings(const StudyData& data, std::span<const Contrast> c
     if (const SetMetric* music = real_value(contrast.metric); music != nullptr) {
       sentence += fmt::format("; real music has {:.4g}", music->mean);
     }
-    findings.push_back({contrast.axis, sentence + "."});
+    std::string against;
+    for (const Contrast& group : contrasts) {
+      if (group.clear && !group.within.empty() && group.axis == contrast.axis && group.metric == contrast.metric &&
+          group.a == contrast.a && group.b == contrast.b && (group.difference.value > 0) != rises) {
+        against += fmt::format("{}{} (by {:.3g})", against.empty() ? "" : ", ", group.within,
+                               std::abs(group.difference.value));
+      }
+    }
+    if (!against.empty()) {
+      sentence += fmt::format(". Not everywhere: it {} for {}", rises ? "falls" : "rises", against);
+    }
+    findings.push_back({contrast.axis, contrast.metric, sentence + "."});
   }
   for (const char* metric : {"GS", "H4"}) {
     const StudySet* best = nullptr;
@@ -384,10 +395,11 @@ std::vector<Finding> Findings(const StudyData& data, std::span<const Contrast> c
     const bool above = top.low > music->high;
     if (above || top.high < music->low) {
       findings.push_back(
-          {"best", fmt::format("The highest {}, {:.4g} ({}), lies {} that of real music, {:.4g}: their intervals, "
-                               "{:.4g} to {:.4g} and {:.4g} to {:.4g}, are apart.",
-                               metric, top.mean, best->label, above ? "above" : "below", music->mean, top.low, top.high,
-                               music->low, music->high)});
+          {"best", metric,
+           fmt::format("The highest {}, {:.4g} ({}), lies {} that of real music, {:.4g}: their intervals, "
+                       "{:.4g} to {:.4g} and {:.4g} to {:.4g}, are apart.",
+                       metric, top.mean, best->label, above ? "above" : "below", music->mean, top.low, top.high,
+                       music->low, music->high)});
     }
   }
   return findings;

@@ -55,14 +55,15 @@ std::vector<Contrast> CompareAxes(const StudyData& data, std::span<const std::st
 /// What sets each run apart from others of its model and tokenizer: "seed 2, transpose true"; empty where nothing does.
 std::vector<std::string> RunVariants(const StudyData& data);
 
-/// A sentence on an axis of the grid; on "best" where it is on the best of all.
+/// A sentence on an axis of the grid and a metric; the axis is "best" where it is on the best of all.
 struct Finding {
   std::string axis;
+  std::string metric;
   std::string text;
 };
 
-/// What is clear, as sentences: the contrasts over all cells, and where the best of the grid in H4 and GS stands beside
-/// real music, if their intervals are apart.
+/// What is clear, as sentences: the contrasts over all cells, with the groups that clearly go the other way, and where
+/// the best of the grid in H4 and GS stands beside real music, if their intervals are apart.
 std::vector<Finding> Findings(const StudyData& data, std::span<const Contrast> contrasts);
 
 }  // namespace continuo

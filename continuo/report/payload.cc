@@ -258,7 +258,7 @@ Json MakePayload(const StudyData& data) {
   }
   json["findings"] = Json::array();
   for (const Finding& finding : Findings(data, contrasts)) {
-    json["findings"].push_back({{"axis", finding.axis}, {"text", finding.text}});
+    json["findings"].push_back({{"axis", finding.axis}, {"metric", finding.metric}, {"text", finding.text}});
   }
   const auto place = [](const PiecePlace& piece) { return Json{piece.set, piece.piece}; };
   json["votes"] = Json::array();

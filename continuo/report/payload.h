@@ -6,7 +6,7 @@
 
 namespace continuo {
 
-/// All that the page shows, as one JSON object: docs/formats/report.md. Numbers have six digits; what was not measured
+/// All that the page shows, as one JSON object: docs/report.md. Numbers have six digits; what was not measured
 /// is null or missing. A piece whose MIDI can't be read has a reason in place of notes.
 nlohmann::ordered_json MakePayload(const StudyData& data);
 

@@ -296,6 +296,35 @@ TEST(CompareAxes, SaysOnlyWhatTheIntervalsSupport) {
   EXPECT_THAT(findings[0].text, HasSubstr("From epoch 9 to epoch 100, GS rises by 0.2"));
 }
 
+TEST(CompareAxes, SaysWhichGroupsGoTheOtherWay) {
+  ResultsFile file;
+  file.Run("m1 t", "m1", "t");
+  file.Run("m2 t", "m2", "t");
+  file.Set("1", "m1 t", 10, 0.2, 0.1);
+  file.Set("2", "m1 t", 20, 0.9, 0.1);
+  file.Set("3", "m2 t", 10, 0.8, 0.1);
+  file.Set("4", "m2 t", 20, 0.5, 0.1);
+  const StudyData data = file.Read();
+  constexpr std::string_view kGs[] = {"GS"};
+  const std::vector<Finding> findings = Findings(data, CompareAxes(data, kGs));
+  const auto epochs =
+      std::find_if(findings.begin(), findings.end(), [](const Finding& finding) { return finding.axis == "epoch"; });
+  ASSERT_NE(epochs, findings.end());
+  EXPECT_EQ(epochs->metric, "GS");
+  EXPECT_THAT(epochs->text, HasSubstr("GS rises by 0.2"));
+  EXPECT_THAT(epochs->text, HasSubstr("Not everywhere: it falls for m2 t (by 0.3)."));
+}
+
+TEST(CompareAxes, SaysNothingOfWhatOnlyRoundingTellsApart) {
+  ResultsFile file;
+  file.Run("m t", "m", "t");
+  file.Set("1", "m t", 10, 1.0, 1e-17);
+  file.Set("2", "m t", 20, 1.0 - 1e-14, 1e-17);
+  const StudyData data = file.Read();
+  constexpr std::string_view kGs[] = {"GS"};
+  EXPECT_TRUE(Findings(data, CompareAxes(data, kGs)).empty());
+}
+
 TEST(CompareAxes, FindsTheSettingThatRunsOfOneModelDifferIn) {
   ResultsFile file;
   file.Run("r1", "m", "t", R"({"transpose": false, "width": 64})");

@@ -41,30 +41,29 @@ const svgText = (length, size = 6.4) => length * size;
 
 /**
  * Lines over epochs with their names at their ends. `lines`: [{name, color, width, faint, points: [{x, y, low, high}]}]; `level`:
- * {value, low, high, name}, a value that lines are held against.
+ * {value, low, high, name}, a value that lines are held against; `across`: the epochs from left to right.
  */
-export function lineChart({title, unit, lines, level, ticks, domain, height = 220, xLabel = 'epoch', points = true}) {
+export function lineChart({title, unit, lines, level, ticks, domain, across, height = 220, xLabel = 'epoch', points = true}) {
   const shown = lines.filter(line => line.points.length);
   const values = shown.flatMap(line => line.points.flatMap(point => [point.y, point.low, point.high]));
   const y = domain ?? padded([...values, level?.value, level?.low, level?.high]);
-  const xs = shown.flatMap(line => line.points.map(point => point.x));
+  const x = across ?? extent(shown.flatMap(line => line.points.map(point => point.x)));
   const draw = width => {
     const names = [...shown.map(line => line.name), level?.name ?? ''];
     const margins = {marginLeft: 42, marginRight: Math.min(width * 0.36, svgText(Math.max(4, ...names.map(name => name.length))) + 12),
       marginTop: 10, marginBottom: 32};
     const place = value => margins.marginTop + (y[1] - value) / (y[1] - y[0]) * (height - margins.marginTop - margins.marginBottom);
-    const end = Math.max(...xs);
     const named = [...shown.filter(line => line.name).map(({name, color, points: at}) => ({name, color, y: at[at.length - 1].y})),
       ...(level ? [{name: level.name, color: 'var(--real)', y: level.value}] : [])];
     const labels = spread(named.map(one => place(one.y)), 13.5, margins.marginTop, height - margins.marginBottom - 4);
       return Plot.plot({
       width, height, ...margins, style: kFont,
-      x: {label: null, ticks, tickFormat: ticks ? 'd' : undefined, insetLeft: 6, domain: extent(xs)},
+      x: {label: null, ticks, tickFormat: ticks ? 'd' : undefined, insetLeft: 6, domain: x},
       y: {label: null, domain: y, ticks: 5, grid: true},
       marks: present([
         Plot.axisX({label: xLabel, labelAnchor: 'center', labelArrow: 'none', ticks, tickFormat: ticks ? 'd' : undefined, tickSize: 3}),
         Plot.axisY({label: null, ticks: 5, tickSize: 0}),
-        level && Number.isFinite(level.low) && Plot.rectY([level], {x1: extent(xs)[0], x2: end, y1: 'low', y2: 'high', fill: 'var(--real)',
+        level && Number.isFinite(level.low) && Plot.rectY([level], {x1: x[0], x2: x[1], y1: 'low', y2: 'high', fill: 'var(--real)',
           fillOpacity: 0.13, insetLeft: -6}),
         level && Plot.ruleY([level.value], {stroke: 'var(--real)', strokeWidth: 1.4, strokeDasharray: '2 3'}),
         shown.map((line, i) => [
@@ -102,7 +101,7 @@ export function intervalChart({title, unit, rows, level, bars, rowHeight = 22, d
       marks: present([
         Plot.gridX({ticks: Math.max(3, Math.round((width - left) / 75))}),
         Plot.axisX({ticks: Math.max(3, Math.round((width - left) / 75)), tickSize: 0, label: xLabel ?? null, labelArrow: 'none', labelAnchor: 'center'}),
-        Plot.axisY({tickSize: 0, label: null, lineWidth: left / 11.5, textOverflow: 'ellipsis'}),
+        Plot.axisY({tickSize: 0, label: null, lineWidth: (left - 8) / 13, textOverflow: 'ellipsis'}),
         level && Number.isFinite(level.low) && Plot.rectX([level], {x1: 'low', x2: 'high', fill: 'var(--real)', fillOpacity: 0.13}),
         bars && Plot.barX(shown, {y: 'name', x: 'mean', fill: 'color', fillOpacity: row => (row.hollow ? 0.42 : 0.85)}),
         level && Plot.ruleX([level.value], {stroke: 'var(--real)', strokeWidth: 1.4, strokeDasharray: '2 3'}),
@@ -133,7 +132,7 @@ export function stripChart({title, unit, rows, xLabel}) {
       marks: present([
         Plot.gridX(),
         Plot.axisX({tickSize: 0, label: xLabel, labelArrow: 'none', labelAnchor: 'center'}),
-        Plot.axisY({tickSize: 0, label: null, lineWidth: left / 11.5, textOverflow: 'ellipsis'}),
+        Plot.axisY({tickSize: 0, label: null, lineWidth: (left - 8) / 13, textOverflow: 'ellipsis'}),
         Plot.dot(dots, {x: 'value', y: 'name', r: 'share', fill: 'color', fillOpacity: 0.45}),
         Plot.tickX(rows, {x: row => row.mean, y: 'name', stroke: 'color', strokeWidth: 2.5, insetTop: 4, insetBottom: 4}),
       ]),

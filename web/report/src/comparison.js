@@ -1,6 +1,7 @@
 // Pictures of the grid: heatmaps, bars, progress over epochs, change from the first checkpoint, and controlled comparisons.
 import {h, replace, select} from './dom.js';
 import {intervalChart, lineChart, padded, panel} from './charts.js';
+import {findingsList} from './overview.js';
 import {differenceHalf, format, mean, metricBest, metricName, metricText, ranked, valuesOf} from './study.js';
 
 function signed(metric, value) {
@@ -82,8 +83,9 @@ export function progress(study) {
     const all = study.done.map(set => set.metrics[metric]).filter(Boolean);
     const level = realLevel(study, metric);
     const domain = padded([...all.flatMap(({mean: middle, low, high}) => [middle, low, high]), level?.value, level?.low, level?.high]);
-    return study.models.map(model => lineChart({
-      title: `${metricName(metric)}, ${model}`, unit: metricText(metric), ticks: study.epochs, domain, level,
+    const begun = study.models.filter(model => study.done.some(set => set.run.model === model && set.metrics[metric]));
+    return begun.map(model => lineChart({
+      title: `${metricName(metric)}, ${model}`, unit: metricText(metric), ticks: study.epochs, across: [study.firstEpoch, study.lastEpoch], domain, level,
       lines: study.series.filter(series => study.setsOf(series)[0].run.model === model).map(series => {
         const sets = study.setsOf(series).filter(set => set.status === 'done' && set.metrics[metric]);
         const {run, way} = study.setsOf(series)[0];
@@ -114,6 +116,7 @@ export function losses(study) {
   const top = Math.max(...runs.flatMap(run => run.train.slice(Math.floor(run.train.length / 40)).map(([, y]) => y)));
   const low = Math.min(...runs.flatMap(run => [...run.train, ...run.valid].map(([, y]) => y)).filter(Number.isFinite));
   return [h('div', {class: 'panels three'}, every.map((some, i) => lineChart({title: `Loss, ${tokenizers[i]}`, unit: 'nats a token', points: false,
+    across: [0, Math.max(...some.map(run => run.epochs ?? 0), ...some.flatMap(run => run.train.map(([x]) => x)))],
     lines: some.flatMap(of), height: 240, domain: padded([low, top], 0.04)}))),
   h('p', {class: 'note'}, 'Thick: songs that were not trained on; thin: the training itself. A token is worth more music with one tokenizer than with another: compare curves within a panel; across tokenizers, the NLL a note or a bar.')];
 }
@@ -165,7 +168,7 @@ export function controlled(study) {
     const rows = [...new Set(all.map(({a, b, within}) => JSON.stringify([a, b, within])))].map(key => JSON.parse(key));
     const found = study.findings.filter(finding => finding.axis === axis);
     return h('div', {class: 'axis', 'data-axis': axis}, h('h3', {}, kAxes[axis] ?? axis),
-      found.length > 0 ? h('ul', {class: 'findings'}, found.map(({text}) => h('li', {}, text)))
+      found.length > 0 ? findingsList(found, 5)
         : h('p', {class: 'none-found'}, 'Over all cells together no difference is clear at this number of pieces.'),
       h('div', {class: 'scroll'}, h('table', {class: 'contrasts'},
         h('thead', {}, h('tr', {}, h('th', {}, 'From → to'), h('th', {}, 'Within'), h('th', {class: 'num wide', title: 'pairs of rows that are compared'}, 'Pairs'),
@@ -186,7 +189,8 @@ export function controlled(study) {
 
 export const controlledNote = 'Differences ± half of their 95 % intervals. Bold: 0 lies outside also when all comparisons of the table are taken ' +
   'together (Bonferroni), so that a wrong one is found in at most one study in 20. The pieces of a row are what was drawn by chance; ' +
-  'where each training ran once, what another seed would have changed is not in the intervals.';
+  'where each training ran once, what another seed would have changed is not in the intervals. NLLs are of the same songs on both ' +
+  'sides, whose spread the intervals include: they err on the side of caution.';
 
 const ordinal = place => `${place}${place % 100 > 10 && place % 100 < 14 ? 'th' : ['th', 'st', 'nd', 'rd'][place % 10] ?? 'th'}`;
 

@@ -33,16 +33,22 @@ export function header(study) {
     failed.length > 0 && h('p', {class: 'note'}, `Failed: ${failed.map(cell => `${cell.label || cell.id} (${cell.error})`).join('; ')}`));
 }
 
-/** What is clear, the first lines at once. */
+// What a study is asked first.
+const kFirst = ['H4', 'GS', 'valid_nll_bar', 'valid_nll_note'];
+
+/** Findings, the first `shown` at once: those on the metrics that are asked for first lead. */
+export function findingsList(all, shown) {
+  const weight = ({metric}) => (kFirst.includes(metric) ? kFirst.indexOf(metric) : kFirst.length);
+  const list = [...all].sort((a, b) => (b.axis === 'best') - (a.axis === 'best') || weight(a) - weight(b));
+  const items = some => h('ul', {class: 'findings'}, some.map(({text}) => h('li', {}, text)));
+  return [items(list.slice(0, shown)),
+    list.length > shown && h('details', {}, h('summary', {}, `${list.length - shown} more`), items(list.slice(shown)))];
+}
+
+/** What is clear. */
 export function findings(study) {
-  const {findings: all} = study;
-  if (all.length === 0) {
-    return h('p', {}, 'No difference between cells is larger than chance would make it at this number of pieces.');
-  }
-  const best = [...all.filter(({axis}) => axis === 'best'), ...all.filter(({axis}) => axis !== 'best')];
-  const items = list => h('ul', {class: 'findings'}, list.map(({text}) => h('li', {}, text)));
-  return h('div', {}, items(best.slice(0, 6)),
-    best.length > 6 && h('details', {}, h('summary', {}, `${best.length - 6} more`), items(best.slice(6))));
+  return study.findings.length > 0 ? findingsList(study.findings, 8)
+    : h('p', {}, 'No difference between cells is larger than chance would make it at this number of pieces.');
 }
 
 const show = value => typeof value === 'boolean' ? (value ? 'yes' : 'no') : String(value);

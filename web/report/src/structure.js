@@ -76,18 +76,19 @@ export function copying(study, player) {
     const values = set.pieces.map(piece => piece.copied).filter(Number.isFinite);
     return values.length ? {name, color, values, mean: mean(values)} : null;
   };
-  const rows = [study.real && row(study.real, 'real music, unseen songs', 'var(--real)'),
-    ...sets.map(set => row(set, `${set.series} · epoch ${set.epoch}`, study.tokenizerColor(set.run.tokenizer)))].filter(Boolean);
+  const rows = [study.real && row(study.real, 'real music', 'var(--real)'),
+    ...sets.map(set => row(set, set.epoch === study.lastEpoch ? set.series : set.name, study.tokenizerColor(set.run.tokenizer)))].filter(Boolean);
   if (rows.length === 0) return null;
   const longest = [...study.done, ...study.board].flatMap(set => set.pieces).filter(piece => Number.isFinite(piece.copied))
     .sort((a, b) => b.copied - a.copied).slice(0, 8);
   return h('div', {class: 'panels two'},
-    stripChart({title: 'Longest run shared with a training song', unit: 'the more pieces, the larger the dot; the mark is the mean', rows, xLabel: 'notes in a row, intervals and onsets alike'}),
+    stripChart({title: 'Longest run shared with a training song', unit: `at epoch ${study.lastEpoch}; the more pieces, the larger the dot; the mark is the mean`, rows, xLabel: 'notes in a row'}),
     h('div', {class: 'panel'}, h('div', {class: 'figcaption'}, h('b', {}, 'The longest')), h('div', {class: 'scroll'}, h('table', {class: 'plain-table'},
       h('thead', {}, h('tr', {}, h('th', {class: 'num'}, 'Notes'), h('th', {}, 'Piece'), h('th', {}, 'Song'), h('th', {class: 'screen-only'}, ''))),
       h('tbody', {}, longest.map(piece => h('tr', {}, h('td', {class: 'num'}, `${piece.copied} of ${piece.notes ?? '–'}`), h('td', {}, pieceName(piece)),
         h('td', {class: 'song'}, piece.from), h('td', {class: 'screen-only'}, playButton(player, piece, pieceName(piece)))))))),
     study.done.some(set => set.metrics.distinct_runs) && h('p', {class: 'under'},
       `${metricName('distinct_runs')}: of runs of eight notes within a row, ${format('distinct_runs', Math.min(...study.done.map(set => set.metrics.distinct_runs?.mean ?? Infinity)))} ` +
-      'or more occur once.')));
+      'or more occur once.')),
+  h('p', {class: 'note'}, 'A run is copied where its intervals and onsets are those of a training song, in whatever key. Of real music, songs that were not trained on are compared.'));
 }
