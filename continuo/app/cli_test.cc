@@ -337,6 +337,24 @@ TEST_F(CliTest, ADamagedModelIsRefusedByName) {
   EXPECT_FALSE(fs::exists(Path("out")));
 }
 
+TEST_F(CliTest, AModelSaysHowItIsToBeSampledAndComputed) {
+  const std::string model = CopyModel();
+  const auto nll = [&](const std::string& settings, const std::vector<std::string>& flags) -> double {
+    std::ofstream(fs::path(model) / "generation.json") << settings;
+    std::vector<std::string> arguments = {"generate", "--model", model, "--bars", "2", "-o", Path("out")};
+    arguments.insert(arguments.end(), flags.begin(), flags.end());
+    EXPECT_EQ(Continuo(arguments).exit_code, 0);
+    return Json::parse(*ReadTextFile(Path("out/manifest.json")))["pieces"][0]["nll_per_token"];
+  };
+  const double int8 = nll(R"({"temperature": 0, "precision": "int8"})", {});
+  const double f32 = nll(R"({"temperature": 0, "precision": "f32"})", {});
+  EXPECT_NE(int8, f32);
+  EXPECT_EQ(nll("{}", {"--temperature", "0", "--precision", "int8"}), int8);
+  EXPECT_EQ(nll(R"({"temperature": 1, "precision": "int8"})", {"--temperature", "0", "--precision", "f32"}), f32);
+  std::ofstream(fs::path(model) / "generation.json") << R"({"precision": "int4"})";
+  ExpectError({"generate", "--model", model, "-o", Path("out")}, R"(precision is "int4")");
+}
+
 TEST_F(CliTest, CtrlCKeepsTheWholePiecesAndTheirManifest) {
   const pid_t pid = Start({"generate", "--bars", "8", "--count", "2000", "-o", Path("out")});
   for (int i = 0; i < 600 && !fs::exists(Path("out/piece-001.mid")); ++i) {

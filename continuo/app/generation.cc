@@ -15,7 +15,8 @@ using Json = nlohmann::ordered_json;
 void AddPrecisionFlag(CLI::App& command, GenerationFlags& flags) {
   command
       .add_option("--precision", flags.precision,
-                  "compute in f32, bf16 or int8; if left out, as the weights are stored")
+                  "compute in f32, bf16 or int8; if left out, as the model's generation.json says, else as the weights "
+                  "are stored")
       ->check(CLI::IsMember({"f32", "bf16", "int8"}));
 }
 
@@ -26,8 +27,10 @@ void AddGenerationFlags(CLI::App& command, GenerationFlags& flags) {
   command.add_option("--seed", flags.options.seed, "the same seed gives the same pieces, byte for byte")
       ->capture_default_str();
   command.add_option("--threads", flags.threads, "threads; 0: one for each core")->capture_default_str();
-  command.add_option("--batch", flags.options.batch, "pieces written side by side; changes the speed alone")
-      ->check(CLI::Range(1, 1024))
+  command
+      .add_option("--batch", flags.options.batch,
+                  "pieces written side by side; changes the speed alone; 0: as many as suit the model")
+      ->check(CLI::Range(0, 1024))
       ->capture_default_str();
   command.add_option("--keep", flags.keep, "write the best so many of the pieces only; 0: all of them")
       ->capture_default_str();
@@ -51,7 +54,8 @@ void AddGenerationFlags(CLI::App& command, GenerationFlags& flags) {
 }
 
 size_t SideBySide(size_t batch, size_t count) {
-  return std::max<size_t>(1, std::min(batch, count));
+  constexpr size_t kUsual = 8;  // about as many as suit a model
+  return std::max<size_t>(1, std::min(batch > 0 ? batch : kUsual, count));
 }
 
 Result<LoadedModel> LoadModel(const GenerationFlags& flags, size_t sequences) {
@@ -63,7 +67,11 @@ Result<LoadedModel> LoadModel(const GenerationFlags& flags, size_t sequences) {
     CONTINUO_ASSIGN(path, DefaultModel());
   }
   CONTINUO_ASSIGN(const ModelDirectory directory, ModelDirectory::Open(path));
-  const MemoryNeed need = EstimateMemory(directory.config(), options.precision.value_or(StoredPrecision(directory)));
+  CONTINUO_ASSIGN(const GenerationSettings settings, ReadGenerationSettings(directory));
+  if (!options.precision) {
+    options.precision = settings.precision.value_or(StoredPrecision(directory));
+  }
+  const MemoryNeed need = EstimateMemory(directory.config(), *options.precision);
   const uint64_t available = AvailableMemory();
   if (need.weights > available || need.sequence > (available - need.weights) / sequences) {
     constexpr double kGigabyte = 1e9;

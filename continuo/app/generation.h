@@ -17,7 +17,7 @@ struct GenerationFlags {
   std::string model;
   std::string output;
   size_t threads = 0;
-  std::string precision;  // empty: as stored
+  std::string precision;  // empty: as the model says
   size_t keep = 0;        // of the pieces, those that the model finds likeliest; 0: all
   std::string rank = "nll";
   GenerationOptions options;

@@ -12,14 +12,21 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
-/// A model's generation.json: an object of numbers, each key one of SamplingOptions.
-Result<SamplingOptions> ParseGenerationSettings(const std::string& text, const std::string& name) {
+Result<GenerationSettings> ParseGenerationSettings(const std::string& text, const std::string& name) {
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (json.is_discarded() || !json.is_object()) {
     return MakeError("{}: is not a JSON object", name);
   }
-  SamplingOptions sampling = kStudySampling;
+  GenerationSettings settings;
+  SamplingOptions& sampling = settings.sampling;
   for (const auto& [key, value] : json.items()) {
+    if (key == "precision") {
+      settings.precision = ParsePrecision(value.is_string() ? value.get<std::string>() : "");
+      if (!settings.precision) {
+        return MakeError("{}: precision is {}, expected f32, bf16 or int8 in quotes", name, value.dump());
+      }
+      continue;
+    }
     if (!value.is_number()) {
       return MakeError("{}: {} is {}, expected a number", name, key, value.type_name());
     }
@@ -40,7 +47,7 @@ Result<SamplingOptions> ParseGenerationSettings(const std::string& text, const s
   if (const Status status = CheckSamplingOptions(sampling); !status.ok()) {
     return MakeError("{}: {}", name, status.error().message);
   }
-  return sampling;
+  return settings;
 }
 
 /// Collects pieces in the order of their indices.
@@ -60,6 +67,14 @@ class Collector {
 
 }  // namespace
 
+Result<GenerationSettings> ReadGenerationSettings(const ModelDirectory& directory) {
+  CONTINUO_ASSIGN(const std::optional<std::string> text, directory.ReadText("generation.json"));
+  if (!text) {
+    return GenerationSettings();
+  }
+  return ParseGenerationSettings(*text, (directory.path() / "generation.json").string());
+}
+
 Result<LoadedModel> LoadModel(const fs::path& path, const CpuModelOptions& options) {
   LoadedModel loaded;
   loaded.directory = path;
@@ -76,13 +91,13 @@ Result<LoadedModel> LoadModel(const fs::path& path, const CpuModelOptions& optio
     return MakeError("{}: has another vocabulary than the model beside it was trained with", tokenizer_file.string());
   }
 
-  loaded.sampling = kStudySampling;
-  CONTINUO_ASSIGN(const std::optional<std::string> settings, directory.ReadText("generation.json"));
-  if (settings) {
-    CONTINUO_ASSIGN(loaded.sampling,
-                    ParseGenerationSettings(*settings, (loaded.directory / "generation.json").string()));
+  CONTINUO_ASSIGN(const GenerationSettings settings, ReadGenerationSettings(directory));
+  loaded.sampling = settings.sampling;
+  CpuModelOptions chosen = options;
+  if (!chosen.precision) {
+    chosen.precision = settings.precision;
   }
-  CONTINUO_ASSIGN(loaded.model, LoadCpuModel(directory, options));
+  CONTINUO_ASSIGN(loaded.model, LoadCpuModel(directory, chosen));
   loaded.weights_sha256 = directory.WeightsSha256();
   return loaded;
 }

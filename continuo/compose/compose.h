@@ -10,6 +10,7 @@
 #include "continuo/core/progress.h"
 #include "continuo/core/result.h"
 #include "continuo/infer/cpu_model.h"
+#include "continuo/model/model_directory.h"
 #include "continuo/sample/continuation.h"
 #include "continuo/sample/generate.h"
 #include "continuo/score/score.h"
@@ -29,8 +30,17 @@ struct LoadedModel {
   SamplingOptions sampling;  // of its generation.json, or kStudySampling
 };
 
-/// Loads a model directory: config.json, model.safetensors, tokenizer.json and, if it is there, generation.json. Fails,
-/// naming file and place, on what is missing, damaged or does not fit together.
+/// What a model directory's generation.json says of how to write with it.
+struct GenerationSettings {
+  SamplingOptions sampling = kStudySampling;
+  std::optional<Precision> precision;  // to compute in; if not set, what the weights are stored in
+};
+/// The defaults where there is no such file. Fails, naming the key, on what it doesn't know.
+Result<GenerationSettings> ReadGenerationSettings(const ModelDirectory& directory);
+
+/// Loads a model directory: config.json, model.safetensors, tokenizer.json and, if it is there, generation.json;
+/// computes in the precision of the options, else in that of generation.json, else in what the weights are stored in.
+/// Fails, naming file and place, on what is missing, damaged or does not fit together.
 Result<LoadedModel> LoadModel(const std::filesystem::path& directory, const CpuModelOptions& options = {});
 
 /// Writes `options.count` new pieces, in order. Where `progress` asks to stop, those that are whole.

@@ -2,6 +2,11 @@
 
 #include <fmt/format.h>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <immintrin.h>
+#endif
+
 #include <algorithm>
 #include <bit>
 #include <cstring>
@@ -20,13 +25,8 @@ constexpr std::array<uint32_t, 64> kRound = {
     0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
 
-}  // namespace
-
-// The first 32 bits of the fractional parts of the square roots of the first 8 primes.
-Sha256::Sha256()
-    : state_{0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19} {}
-
-void Sha256::Block(const uint8_t* block) {
+/// One block of 64 bytes, FIPS 180-4, section 6.2.2.
+void Block(const uint8_t* block, std::array<uint32_t, 8>& state) {
   std::array<uint32_t, 64> w;
   for (size_t i = 0; i < 16; ++i) {
     w[i] = static_cast<uint32_t>(block[4 * i]) << 24 | static_cast<uint32_t>(block[4 * i + 1]) << 16 |
@@ -37,7 +37,7 @@ void Sha256::Block(const uint8_t* block) {
     const uint32_t s1 = std::rotr(w[i - 2], 17) ^ std::rotr(w[i - 2], 19) ^ w[i - 2] >> 10;
     w[i] = w[i - 16] + s0 + w[i - 7] + s1;
   }
-  auto [a, b, c, d, e, f, g, h] = state_;
+  auto [a, b, c, d, e, f, g, h] = state;
   for (size_t i = 0; i < 64; ++i) {
     const uint32_t s1 = std::rotr(e, 6) ^ std::rotr(e, 11) ^ std::rotr(e, 25);
     const uint32_t t1 = h + s1 + ((e & f) ^ (~e & g)) + kRound[i] + w[i];
@@ -54,7 +54,75 @@ void Sha256::Block(const uint8_t* block) {
   }
   const std::array<uint32_t, 8> add = {a, b, c, d, e, f, g, h};
   for (size_t i = 0; i < 8; ++i) {
-    state_[i] += add[i];
+    state[i] += add[i];
+  }
+}
+
+#if defined(__x86_64__)
+bool CpuHasSha() {
+  unsigned int eax = 0;
+  unsigned int ebx = 0;
+  unsigned int ecx = 0;
+  unsigned int edx = 0;
+  constexpr unsigned int kShaBit = 1U << 29;
+  return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0 && (ebx & kShaBit) != 0 &&
+         __builtin_cpu_supports("sse4.1") != 0;
+}
+
+/// Blocks by the SHA instructions, which keep the state as (a, b, e, f) and (c, d, g, h), the first in the highest
+/// lane, and do two rounds each.
+__attribute__((target("sha,sse4.1,ssse3"))) void BlocksBySha(const uint8_t* bytes, size_t count,
+                                                             std::array<uint32_t, 8>& state) {
+  auto [a, b, c, d, e, f, g, h] = state;
+  __m128i abef = _mm_set_epi32(static_cast<int>(a), static_cast<int>(b), static_cast<int>(e), static_cast<int>(f));
+  __m128i cdgh = _mm_set_epi32(static_cast<int>(c), static_cast<int>(d), static_cast<int>(g), static_cast<int>(h));
+  const __m128i big_endian = _mm_set_epi8(12, 13, 14, 15, 8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3);
+  for (const uint8_t* block = bytes; block < bytes + 64 * count; block += 64) {
+    const __m128i abef_before = abef;
+    const __m128i cdgh_before = cdgh;
+    __m128i w[4];  // the message schedule's last 16 words
+    for (size_t four = 0; four < 16; ++four) {
+      __m128i& now = w[four % 4];
+      if (four < 4) {
+        now = _mm_shuffle_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(block + 16 * four)), big_endian);
+      } else {
+        const __m128i last = w[(four + 3) % 4];
+        const __m128i seventh = _mm_alignr_epi8(last, w[(four + 2) % 4], 4);  // w[i - 7]
+        now = _mm_sha256msg2_epu32(_mm_add_epi32(_mm_sha256msg1_epu32(now, w[(four + 1) % 4]), seventh), last);
+      }
+      const __m128i sum =
+          _mm_add_epi32(now, _mm_loadu_si128(reinterpret_cast<const __m128i*>(kRound.data() + 4 * four)));
+      cdgh = _mm_sha256rnds2_epu32(cdgh, abef, sum);
+      abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(sum, 0x0e));
+    }
+    abef = _mm_add_epi32(abef, abef_before);
+    cdgh = _mm_add_epi32(cdgh, cdgh_before);
+  }
+  alignas(16) std::array<uint32_t, 4> high;
+  alignas(16) std::array<uint32_t, 4> low;
+  _mm_store_si128(reinterpret_cast<__m128i*>(high.data()), abef);
+  _mm_store_si128(reinterpret_cast<__m128i*>(low.data()), cdgh);
+  state = {high[3], high[2], low[3], low[2], high[1], high[0], low[1], low[0]};
+}
+#endif
+
+}  // namespace
+
+// The first 32 bits of the fractional parts of the square roots of the first 8 primes.
+Sha256::Sha256(bool use_instructions)
+    : use_instructions_(use_instructions),
+      state_{0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19} {}
+
+void Sha256::Blocks(const uint8_t* bytes, size_t count) {
+#if defined(__x86_64__)
+  static const bool has_sha = CpuHasSha();
+  if (use_instructions_ && has_sha) {
+    BlocksBySha(bytes, count, state_);
+    return;
+  }
+#endif
+  for (size_t i = 0; i < count; ++i) {
+    Block(bytes + 64 * i, state_);
   }
 }
 
@@ -62,9 +130,10 @@ void Sha256::Update(std::span<const uint8_t> bytes) {
   while (!bytes.empty()) {
     const size_t held = length_ % 64;
     if (held == 0 && bytes.size() >= 64) {
-      Block(bytes.data());
-      length_ += 64;
-      bytes = bytes.subspan(64);
+      const size_t whole = bytes.size() / 64 * 64;
+      Blocks(bytes.data(), whole / 64);
+      length_ += whole;
+      bytes = bytes.subspan(whole);
       continue;
     }
     const size_t take = std::min(bytes.size(), 64 - held);
@@ -72,7 +141,7 @@ void Sha256::Update(std::span<const uint8_t> bytes) {
     length_ += take;
     bytes = bytes.subspan(take);
     if (length_ % 64 == 0) {
-      Block(buffer_.data());
+      Blocks(buffer_.data(), 1);
     }
   }
 }

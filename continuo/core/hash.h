@@ -11,7 +11,8 @@ namespace continuo {
 /// SHA-256 (FIPS 180-4) of bytes given in any number of pieces.
 class Sha256 {
  public:
-  Sha256();
+  /// With the CPU's SHA instructions, where it has them and the caller doesn't forbid it.
+  explicit Sha256(bool use_instructions = true);
   void Update(std::span<const uint8_t> bytes);
   void Update(std::string_view text);
   /// The digest. The object must not be used afterwards.
@@ -20,7 +21,9 @@ class Sha256 {
   std::string FinishHex();
 
  private:
-  void Block(const uint8_t* block);
+  /// Takes whole blocks of 64 bytes.
+  void Blocks(const uint8_t* bytes, size_t count);
+  bool use_instructions_;
   std::array<uint32_t, 8> state_;
   std::array<uint8_t, 64> buffer_{};
   uint64_t length_ = 0;

@@ -30,5 +30,14 @@ TEST(Sha256, DoesNotDependOnHowTheBytesAreCut) {
   }
 }
 
+TEST(Sha256, IsTheSameWithoutTheCpusInstructions) {
+  for (const size_t length : {0U, 3U, 64U, 1000U}) {
+    const std::string text(length, 'x');
+    Sha256 plain(/*use_instructions=*/false);
+    plain.Update(text);
+    EXPECT_EQ(plain.FinishHex(), Sha256Hex(text)) << length;
+  }
+}
+
 }  // namespace
 }  // namespace continuo

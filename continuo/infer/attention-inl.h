@@ -132,7 +132,7 @@ class Int8Attention {
     using D16 = hn::Repartition<int16_t, DI>;
     int32_t two = 0;
     std::memcpy(&two, weights, sizeof(two));
-    const VI weight = hn::Set(DI(), two);
+    [[maybe_unused]] const VI weight = hn::Set(DI(), two);
     for (size_t v = 0; v < kVectors; ++v) {
       const auto value = hn::PromoteTo(D16(), hn::LoadU(hn::Rebind<int8_t, D16>(), row + 2 * v * kLanes));
 #if CONTINUO_DOT == CONTINUO_DOT_VNNI

@@ -1,5 +1,7 @@
 #include "continuo/infer/cpu_model.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <functional>
 #include <vector>
@@ -17,6 +19,9 @@ constexpr size_t kMaxRows = 256;
 // Handing work to a thread that watches for it costs about a microsecond, in which a core does some 50,000
 // multiply-adds.
 constexpr size_t kWorkWorthAThread = 100'000;
+// Weights up to this size stay in a core's reach while pieces are decoded: reading them once for all pieces saves less
+// than letting each thread go through the layers alone, with pieces of its own, saves in waiting for the others.
+constexpr size_t kSmallWeightBytes = size_t{16} << 20;
 // Parts for each thread: a thread that the system stops for a while holds the others up for less.
 constexpr size_t kPartsPerThread = 4;
 
@@ -98,47 +103,48 @@ Result<Weights> LoadWeights(const ModelDirectory& directory, std::optional<Preci
   return weights;
 }
 
-class CpuSession : public DecodingSession {
+/// Keys and values [layers, heads] of one sequence, each head's as a HeadCacheLayout says.
+struct Slot {
+  AlignedBytes keys;
+  AlignedBytes values;
+  size_t length = 0;
+};
+
+/// One id on its way through the layers.
+struct Row {
+  Slot* slot;
+  size_t position;
+  size_t id;
+  bool wants_logits;
+};
+
+/// Takes rows through the layers, on all threads of a pool together or on the calling thread alone.
+class ForwardPass {
  public:
-  CpuSession(const Weights& weights, ThreadPool& pool, size_t slots)
+  /// Without a pool: on the calling thread.
+  ForwardPass(const Weights& weights, const HeadCacheLayout& cache_layout, ThreadPool* pool)
       : weights_(weights),
         pool_(pool),
         width_(static_cast<size_t>(weights.config.width)),
         heads_(static_cast<size_t>(weights.config.heads)),
         head_dim_(static_cast<size_t>(weights.config.head_dim())),
         inner_(static_cast<size_t>(weights.config.mlp_width())),
-        context_(static_cast<size_t>(weights.config.context_length)),
-        cache_layout_(context_, head_dim_, weights.precision),
-        slots_(slots) {
-    for (Slot& slot : slots_) {
-      slot.keys = AlignedBytes(weights.layers.size() * heads_ * cache_layout_.key_bytes());
-      slot.values = AlignedBytes(weights.layers.size() * heads_ * cache_layout_.value_bytes());
-    }
-    for (size_t i = 0; i < pool.size(); ++i) {
+        cache_layout_(cache_layout) {
+    for (size_t i = 0; i < (pool == nullptr ? 1 : pool->size()); ++i) {
       scratch_.emplace_back(cache_layout_);
     }
   }
 
-  size_t slots() const override { return slots_.size(); }
-  size_t length(size_t slot) const override { return slots_[slot].length; }
-  void Reset(size_t slot) override { slots_[slot].length = 0; }
-
-  void Append(std::span<const Input> inputs, std::span<float> logits) override {
+  /// Takes `inputs` through the model and writes the logits of the ids that want them, one after the other.
+  void Run(std::span<const DecodingSession::Input> inputs, std::span<Slot> slots, std::span<float> logits) {
     const auto vocab_size = static_cast<size_t>(weights_.config.vocab_size);
-    size_t outputs = 0;
-    for (const Input& input : inputs) {
-      outputs += input.all_logits ? input.ids.size() : 1;
-    }
-    CONTINUO_CHECK(logits.size() == outputs * vocab_size);
     rows_.clear();
     size_t first_output = 0;
-    for (size_t i = 0; i < inputs.size(); ++i) {
-      Slot& slot = slots_[inputs[i].slot];
-      CONTINUO_CHECK(!inputs[i].ids.empty() && slot.length + inputs[i].ids.size() <= context_);
-      for (size_t k = 0; k < inputs[i].ids.size(); ++k) {
-        const auto id = static_cast<size_t>(inputs[i].ids[k]);
-        CONTINUO_CHECK(id < vocab_size);
-        rows_.push_back({inputs[i].slot, slot.length++, id, inputs[i].all_logits || k + 1 == inputs[i].ids.size()});
+    for (const DecodingSession::Input& input : inputs) {
+      Slot& slot = slots[input.slot];
+      for (size_t k = 0; k < input.ids.size(); ++k) {
+        const auto id = static_cast<size_t>(input.ids[k]);
+        rows_.push_back({&slot, slot.length++, id, input.all_logits || k + 1 == input.ids.size()});
         if (rows_.size() == kMaxRows) {
           first_output += RunRows(logits.subspan(first_output * vocab_size));
           rows_.clear();
@@ -149,30 +155,16 @@ class CpuSession : public DecodingSession {
   }
 
  private:
-  /// Keys and values [layers, heads], each head's as cache_layout_ says.
-  struct Slot {
-    AlignedBytes keys;
-    AlignedBytes values;
-    size_t length = 0;
-  };
-  /// One id on its way through the layers.
-  struct Row {
-    size_t slot;
-    size_t position;
-    size_t id;
-    bool wants_logits;
-  };
-
   /// Calls task(first, last, thread) on parts of [0, count) that together take `work` multiply-adds.
   void Share(size_t count, size_t work, const std::function<void(size_t, size_t, size_t)>& task) {
     const size_t parts =
-        pool_.size() == 1 ? 1 : std::min({pool_.size() * kPartsPerThread, count, work / kWorkWorthAThread + 1});
+        pool_ == nullptr ? 1 : std::min({pool_->size() * kPartsPerThread, count, work / kWorkWorthAThread + 1});
     if (parts <= 1) {
       task(0, count, 0);
       return;
     }
-    pool_.ForEach(parts,
-                  [&](size_t part, size_t thread) { task(count * part / parts, count * (part + 1) / parts, thread); });
+    pool_->ForEach(parts,
+                   [&](size_t part, size_t thread) { task(count * part / parts, count * (part + 1) / parts, thread); });
   }
 
   void Multiply(const std::vector<float>& x, size_t rows, const PackedMatrix& w, MatMulMode mode, float* y) {
@@ -243,7 +235,7 @@ class CpuSession : public DecodingSession {
     Share(heads_, 32 * rows_.size() * width_, [&](size_t first, size_t last, size_t) {
       for (size_t head = first; head < last; ++head) {
         for (size_t row = 0; row < rows_.size(); ++row) {
-          Slot& slot = slots_[rows_[row].slot];
+          Slot& slot = *rows_[row].slot;
           const float* query = qkv_.data() + row * 3 * width_ + head * head_dim_;
           StoreInCache(cache_layout_, query + width_, query + 2 * width_, rows_[row].position,
                        slot.keys.data() + (layer * heads_ + head) * key_bytes,
@@ -259,7 +251,7 @@ class CpuSession : public DecodingSession {
       for (size_t i = first; i < last; ++i) {
         const size_t row = i / heads_;
         const size_t head = i % heads_;
-        const Slot& slot = slots_[rows_[row].slot];
+        const Slot& slot = *rows_[row].slot;
         Attend(cache_layout_, qkv_.data() + row * 3 * width_ + head * head_dim_,
                slot.keys.data() + (layer * heads_ + head) * key_bytes,
                slot.values.data() + (layer * heads_ + head) * value_bytes, rows_[row].position + 1,
@@ -269,14 +261,12 @@ class CpuSession : public DecodingSession {
   }
 
   const Weights& weights_;
-  ThreadPool& pool_;
+  ThreadPool* const pool_;
   const size_t width_;
   const size_t heads_;
   const size_t head_dim_;
   const size_t inner_;
-  const size_t context_;
   const HeadCacheLayout cache_layout_;
-  std::vector<Slot> slots_;
   std::vector<AttentionScratch> scratch_;  // of each thread
   std::vector<Row> rows_;
   Activations activations_;
@@ -288,10 +278,91 @@ class CpuSession : public DecodingSession {
   std::vector<float> expanded_;
 };
 
+class CpuSession : public DecodingSession {
+ public:
+  CpuSession(const Weights& weights, ThreadPool& pool, size_t slots)
+      : weights_(weights),
+        pool_(pool),
+        cache_layout_(static_cast<size_t>(weights.config.context_length),
+                      static_cast<size_t>(weights.config.head_dim()), weights.precision),
+        slots_(slots),
+        together_(weights, cache_layout_, pool.size() > 1 ? &pool : nullptr) {
+    const size_t caches = weights.layers.size() * static_cast<size_t>(weights.config.heads);
+    for (Slot& slot : slots_) {
+      slot.keys = AlignedBytes(caches * cache_layout_.key_bytes());
+      slot.values = AlignedBytes(caches * cache_layout_.value_bytes());
+    }
+    if (pool.size() > 1 && slots >= pool.size() &&
+        EstimateMemory(weights.config, weights.precision).weights <= kSmallWeightBytes) {
+      alone_.reserve(pool.size());
+      for (size_t i = 0; i < pool.size(); ++i) {
+        alone_.emplace_back(weights, cache_layout_, nullptr);
+      }
+    }
+  }
+
+  size_t slots() const override { return slots_.size(); }
+  size_t length(size_t slot) const override { return slots_[slot].length; }
+  void Reset(size_t slot) override { slots_[slot].length = 0; }
+
+  void Append(std::span<const Input> inputs, std::span<float> logits) override {
+    const auto vocab_size = static_cast<size_t>(weights_.config.vocab_size);
+    size_t outputs = 0;
+    for (const Input& input : inputs) {
+      CONTINUO_CHECK(!input.ids.empty() && slots_[input.slot].length + input.ids.size() <=
+                                               static_cast<size_t>(weights_.config.context_length));
+      for (const int32_t id : input.ids) {
+        CONTINUO_CHECK(static_cast<size_t>(id) < vocab_size);
+      }
+      outputs += input.all_logits ? input.ids.size() : 1;
+    }
+    CONTINUO_CHECK(logits.size() == outputs * vocab_size);
+    const bool is_decoding =
+        std::all_of(inputs.begin(), inputs.end(), [](const Input& input) { return input.ids.size() == 1; });
+    if (!is_decoding || alone_.empty() || inputs.size() < alone_.size()) {
+      together_.Run(inputs, slots_, logits);
+      return;
+    }
+    pool_.ForEach(alone_.size(), [&](size_t part, size_t) {
+      const size_t first = inputs.size() * part / alone_.size();
+      const size_t count = inputs.size() * (part + 1) / alone_.size() - first;
+      alone_[part].Run(inputs.subspan(first, count), slots_, logits.subspan(first * vocab_size, count * vocab_size));
+    });
+  }
+
+ private:
+  const Weights& weights_;
+  ThreadPool& pool_;
+  const HeadCacheLayout cache_layout_;
+  std::vector<Slot> slots_;
+  ForwardPass together_;
+  std::vector<ForwardPass> alone_;  // one for each thread, where the model is small and the slots are enough
+};
+
+/// 0 where the system doesn't say.
+uint64_t LastLevelCacheBytes() {
+#ifdef _SC_LEVEL3_CACHE_SIZE
+  return static_cast<uint64_t>(std::max(0L, sysconf(_SC_LEVEL3_CACHE_SIZE)));
+#else
+  return 0;
+#endif
+}
+
 class CpuModel : public LanguageModel {
  public:
   CpuModel(Weights weights, size_t threads) : weights_(std::move(weights)), pool_(threads) {}
   const Gpt2Config& config() const override { return weights_.config; }
+  size_t preferred_slots() const override {
+    const MemoryNeed need = EstimateMemory(weights_.config, weights_.precision);
+    const uint64_t cache = LastLevelCacheBytes();
+    if (need.weights > kSmallWeightBytes || cache == 0) {
+      return LanguageModel::preferred_slots();
+    }
+    // Keys and values that stay in the cache are read several times as fast as those that don't. Half of it: others use
+    // it too.
+    return std::clamp<size_t>(cache / 2 / need.sequence, pool_.size(),
+                              std::max(LanguageModel::preferred_slots(), pool_.size()));
+  }
   std::unique_ptr<DecodingSession> NewSession(size_t slots) const override {
     return std::make_unique<CpuSession>(weights_, pool_, slots);
   }

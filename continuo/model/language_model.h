@@ -40,6 +40,8 @@ class LanguageModel {
  public:
   virtual ~LanguageModel() = default;
   virtual const Gpt2Config& config() const = 0;
+  /// How many sequences are decoded side by side at the best speed, where there are as many.
+  virtual size_t preferred_slots() const { return 8; }
   virtual std::unique_ptr<DecodingSession> NewSession(size_t slots) const = 0;
 };
 

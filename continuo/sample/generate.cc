@@ -61,7 +61,8 @@ class Generation {
         guard_table_(tokenizer.vocabulary()),
         vocabulary_size_(tokenizer.vocabulary().size()),
         context_(static_cast<size_t>(model.config().context_length)),
-        session_(model.NewSession(std::min(options.batch, options.count))),
+        session_(
+            model.NewSession(std::min(options.batch > 0 ? options.batch : model.preferred_slots(), options.count))),
         eos_(tokenizer.vocabulary().eos().value_or(-1)),
         bar_(tokenizer.vocabulary().Find("Bar_None").value_or(-1)),
         sampler_(options.sampling),
@@ -305,9 +306,6 @@ Status CheckGenerationOptions(const GenerationOptions& options) {
   }
   if (options.count < 1) {
     return MakeError("count is {}, expected 1 or more", options.count);
-  }
-  if (options.batch < 1) {
-    return MakeError("batch is {}, expected 1 or more", options.batch);
   }
   return CheckSamplingOptions(options.sampling);
 }

@@ -23,7 +23,7 @@ struct GenerationOptions {
   size_t bars = 32;   // of each piece, the prompt's bars among them; 1 to kMaxBars
   size_t count = 1;   // pieces
   uint64_t seed = 1;  // piece i draws from the random stream (seed, i)
-  size_t batch = 8;   // pieces decoded side by side; changes the speed alone
+  size_t batch = 0;   // pieces decoded side by side; changes the speed alone; 0: as many as suit the model
   SamplingOptions sampling{};
   Plan plan{};  // of what the tokenizer's tokens hold: chords, tempo
   GuardLimits guards{};
