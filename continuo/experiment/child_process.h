@@ -30,9 +30,9 @@ class ChildProcess {
  public:
   struct Options {
     std::filesystem::path program;
-    std::vector<std::string> arguments;
+    std::vector<std::string> arguments = {};
     std::filesystem::path log;     // standard output and error are appended to it
-    std::optional<int> inherited;  // a descriptor that it keeps open
+    std::optional<int> inherited = {};  // a descriptor that it keeps open
     int niceness = 0;              // added to this process's
   };
   static Result<ChildProcess> Start(const Options& options);

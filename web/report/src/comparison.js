@@ -14,6 +14,8 @@ export const realLevel = (study, metric) => {
   return real && {value: real.mean, low: real.low, high: real.high, name: 'real music'};
 };
 
+const kGrouped = 'Means over all that the grid varies beside model and tokenizer, with the 95 % intervals that these rows give.';
+
 const metricOptions = study => study.metrics.map(metric => [metric, metricName(metric)]);
 const epochOptions = study => [['all', 'mean of all checkpoints'], ...study.epochs.map(epoch => [String(epoch), `epoch ${epoch}`])];
 
@@ -56,47 +58,40 @@ export function bars(study) {
   const chosen = ['H1', 'H4', 'GS', 'CPI', 'SI_short', 'SI_mid', 'SI_long', 'overlap', 'valid_nll_bar'];
   let epoch = String(study.lastEpoch), zero = true, only = 'usual';
   const draw = () => {
-    const sets = study.series.map(series => study.setsOf(series).find(set => String(set.epoch) === epoch && set.status === 'done'))
-      .filter(Boolean);
     const metrics = (only === 'usual' ? chosen : [only]).filter(metric => study.metrics.includes(metric));
-    if (sets.length === 0) {
-      replace(box, h('p', {class: 'note'}, `No row of epoch ${epoch} is finished.`));
-      return;
-    }
-    replace(box, metrics.map(metric => intervalChart({
-      title: metricName(metric), unit: metricText(metric), bars: zero, level: realLevel(study, metric),
-      rows: sets.map(set => ({name: set.series, color: study.tokenizerColor(set.run.tokenizer),
-        hollow: study.models.indexOf(set.run.model) % 2 === 1, ...set.metrics[metric]})),
-    })));
+    const charts = metrics.map(metric => ({metric, rows: study.groups.map(({name, model, tokenizer, at}) => ({name,
+      color: study.tokenizerColor(tokenizer), hollow: study.models.indexOf(model) % 2 === 1, ...at(Number(epoch), metric)}))}))
+      .filter(({rows}) => rows.some(row => Number.isFinite(row.mean)));
+    replace(box, charts.length === 0 ? h('p', {class: 'note'}, `No row of epoch ${epoch} is finished.`)
+      : charts.map(({metric, rows}) => intervalChart({title: metricName(metric), unit: metricText(metric), bars: zero,
+        level: realLevel(study, metric), rows})));
   };
   draw();
   return [h('div', {class: 'tools screen-only'},
     select('Checkpoint', study.epochs.map(value => [String(value), `epoch ${value}`]), epoch, value => { epoch = value; draw(); }),
     select('Metrics', [['usual', 'the usual nine'], ...metricOptions(study)], only, value => { only = value; draw(); }),
-    select('Scale', [['zero', 'bars from zero'], ['close', 'dots, close up']], 'zero', value => { zero = value === 'zero'; draw(); })), box];
+    select('Scale', [['zero', 'bars from zero'], ['close', 'dots, close up']], 'zero', value => { zero = value === 'zero'; draw(); })), box,
+  study.isGrouped && h('p', {class: 'note'}, kGrouped)];
 }
 
 export function progress(study) {
   const box = h('div', {class: 'panels two'});
   let third = study.metrics.includes('overlap') ? 'overlap' : study.metrics[0];
   const draw = () => replace(box, [...new Set(['H4', 'GS', third])].filter(metric => study.metrics.includes(metric)).map(metric => {
-    const all = study.done.map(set => set.metrics[metric]).filter(Boolean);
+    const all = study.groups.flatMap(({at}) => study.epochs.map(epoch => at(epoch, metric))).filter(Boolean);
     const level = realLevel(study, metric);
     const domain = padded([...all.flatMap(({mean: middle, low, high}) => [middle, low, high]), level?.value, level?.low, level?.high]);
     const begun = study.models.filter(model => study.done.some(set => set.run.model === model && set.metrics[metric]));
     return begun.map(model => lineChart({
       title: `${metricName(metric)}, ${model}`, unit: metricText(metric), ticks: study.epochs, across: [study.firstEpoch, study.lastEpoch], domain, level,
-      lines: study.series.filter(series => study.setsOf(series)[0].run.model === model).map(series => {
-        const sets = study.setsOf(series).filter(set => set.status === 'done' && set.metrics[metric]);
-        const {run, way} = study.setsOf(series)[0];
-        return {name: [run.tokenizer, run.variant, way].filter(Boolean).join(' '), color: study.tokenizerColor(run.tokenizer),
-          points: sets.map(set => ({x: set.epoch, y: set.metrics[metric].mean, low: set.metrics[metric].low, high: set.metrics[metric].high}))};
-      }),
+      lines: study.groups.filter(group => group.model === model).map(({short, tokenizer, at}) => ({name: short,
+        color: study.tokenizerColor(tokenizer), points: study.epochs.map(x => ({x, ...at(x, metric)})).filter(({mean: y}) => Number.isFinite(y))
+          .map(({x, mean: y, low, high}) => ({x, y, low, high}))})),
     }));
   }));
   draw();
   return [h('div', {class: 'tools screen-only'}, select('Below H4 and GS', metricOptions(study), third, value => { third = value; draw(); })),
-    box];
+    box, study.isGrouped && h('p', {class: 'note'}, kGrouped)];
 }
 
 /** Learning curves: loss in training, and NLL of songs that were not trained on. */
@@ -104,9 +99,9 @@ export function losses(study) {
   const runs = study.runs.filter(run => run.train.length > 0);
   if (runs.length === 0) return h('p', {class: 'note'}, 'No training has logged anything yet.');
   const tokenizers = [...new Set(runs.map(run => run.tokenizer))];
-  const of = run => {
+  const of = (run, _, all) => {
     const unseen = run.valid.filter(([, y]) => Number.isFinite(y)).map(([x, y]) => ({x, y}));
-    const name = [run.model, run.variant].filter(Boolean).join(' ');
+    const name = all.length > 8 ? '' : [run.model, run.variant].filter(Boolean).join(' ');
     return [
       {name: unseen.length ? '' : name, faint: true, width: 1.2, color: study.modelColor(run.model), points: run.train.map(([x, y]) => ({x, y}))},
       {name, width: 2.2, color: study.modelColor(run.model), points: unseen},
@@ -126,22 +121,21 @@ export function changes(study) {
   const box = h('div', {});
   let third = study.metrics.includes('overlap') ? 'overlap' : study.metrics[0];
   const table = metric => {
-    const rows = study.series.map(series => {
-      const sets = study.setsOf(series).filter(set => set.status === 'done' && set.metrics[metric]);
-      const first = sets.find(set => set.epoch === study.firstEpoch);
-      return {series, first, cells: study.epochs.slice(1).map(epoch => {
-        const set = sets.find(one => one.epoch === epoch);
-        if (!first || !set) return null;
-        const change = set.metrics[metric].mean - first.metrics[metric].mean;
-        const half = differenceHalf(first.metrics[metric], set.metrics[metric]);
+    const rows = study.groups.map(({name, at}) => {
+      const first = at(study.firstEpoch, metric);
+      return {name, first, cells: study.epochs.slice(1).map(epoch => {
+        const now = at(epoch, metric);
+        if (!first || !now) return null;
+        const change = now.mean - first.mean;
+        const half = differenceHalf(first, now);
         return {change, half, state: Number.isNaN(half) ? '' : Math.abs(change) > half ? ' clear' : ' unclear'};
       })};
     });
     const largest = Math.max(1e-12, ...rows.flatMap(row => row.cells).filter(Boolean).map(({change}) => Math.abs(change)));
     return panel(`${metricName(metric)} since epoch ${study.firstEpoch}`, metricText(metric), h('div', {class: 'scroll'}, h('table', {class: 'changes'},
       h('thead', {}, h('tr', {}, h('th', {}, ''), h('th', {class: 'num'}, `at ${study.firstEpoch}`), study.epochs.slice(1).map(epoch => h('th', {class: 'num'}, epoch)))),
-      h('tbody', {}, rows.map(({series, first, cells}) => h('tr', {}, h('th', {scope: 'row'}, series),
-        h('td', {class: 'num'}, first ? format(metric, first.metrics[metric].mean) : '–'),
+      h('tbody', {}, rows.map(({name, first, cells}) => h('tr', {}, h('th', {scope: 'row'}, name),
+        h('td', {class: 'num'}, first ? format(metric, first.mean) : '–'),
         cells.map(cell => !cell ? h('td', {class: 'num'}, '–') : h('td', {class: `num shift ${cell.change > 0 ? 'up' : 'down'}${cell.state}`,
           style: {'--heat': `${(58 * Math.abs(cell.change) / largest).toFixed(1)}%`},
           title: Number.isFinite(cell.half) ? `95 % interval ${signed(metric, cell.change - cell.half)} to ${signed(metric, cell.change + cell.half)}` : 'no interval'},

@@ -61,8 +61,8 @@ export function scapes(study, player) {
   const box = h('div', {class: 'scapes'});
   let epoch = String(epochs[epochs.length - 1] ?? '');
   const draw = () => replace(box, typical(study.real) && scape(player, typical(study.real), 'real music'),
-    study.series.map(series => study.setsOf(series).find(set => String(set.epoch) === epoch && set.status === 'done'))
-      .filter(typical).map(set => scape(player, typical(set), set.series)));
+    study.groups.map(({name, sets}) => [name, sets.find(set => String(set.epoch) === epoch && set.status === 'done' && typical(set))])
+      .filter(([, set]) => set).map(([name, set]) => scape(player, typical(set), name)));
   draw();
   return [epochs.length > 0 && h('div', {class: 'tools screen-only'}, select('Checkpoint', epochs.map(value => [String(value), `epoch ${value}`]), epoch, value => { epoch = value; draw(); })),
     box, h('p', {class: 'fitness'}, 'fitness 0 ', h('i', {class: 'ramp'}), ` ${kFull} and more`),
@@ -71,13 +71,15 @@ export function scapes(study, player) {
 }
 
 export function copying(study, player) {
-  const sets = study.series.map(series => study.setsOf(series).filter(set => set.status === 'done').pop()).filter(Boolean);
-  const row = (set, name, color) => {
-    const values = set.pieces.map(piece => piece.copied).filter(Number.isFinite);
+  const row = (sets, name, color) => {
+    const values = sets.flatMap(set => set.pieces.map(piece => piece.copied)).filter(Number.isFinite);
     return values.length ? {name, color, values, mean: mean(values)} : null;
   };
-  const rows = [study.real && row(study.real, 'real music', 'var(--real)'),
-    ...sets.map(set => row(set, set.epoch === study.lastEpoch ? set.series : set.name, study.tokenizerColor(set.run.tokenizer)))].filter(Boolean);
+  const rows = [study.real && row([study.real], 'real music', 'var(--real)'), ...study.groups.map(({name, tokenizer, sets}) => {
+    const done = sets.filter(set => set.status === 'done');
+    const last = Math.max(...done.map(set => set.epoch));
+    return row(done.filter(set => set.epoch === last), last === study.lastEpoch ? name : `${name} · epoch\u00a0${last}`, study.tokenizerColor(tokenizer));
+  })].filter(Boolean);
   if (rows.length === 0) return null;
   const longest = [...study.done, ...study.board].flatMap(set => set.pieces).filter(piece => Number.isFinite(piece.copied))
     .sort((a, b) => b.copied - a.copied).slice(0, 8);

@@ -44,6 +44,18 @@ export function format(metric, value) {
   return value === null || value === undefined || !Number.isFinite(value) ? '–' : value.toFixed(metricDigits(metric));
 }
 
+const kMostSeries = 18;
+
+/** Several sets' metric as one: the mean of their means, with the interval that these means give; undefined for none. */
+function together(metrics) {
+  const known = metrics.filter(metric => Number.isFinite(metric?.mean));
+  if (known.length < 2) return known[0];
+  const middle = mean(known.map(metric => metric.mean));
+  const std = Math.sqrt(known.reduce((sum, metric) => sum + (metric.mean - middle) ** 2, 0) / (known.length - 1));
+  const half = studentQuantile(known.length - 1) * std / Math.sqrt(known.length);
+  return {count: known.length, mean: middle, std, low: middle - half, high: middle + half};
+}
+
 class Piece {
   constructor(set, place, {data, ...json}) {
     Object.assign(this, json);
@@ -107,6 +119,18 @@ export function readStudy(json) {
   study.series = [...new Set(study.grid.map(set => set.series))];
   /** A series' sets, by epoch. */
   study.setsOf = series => study.grid.filter(set => set.series === series).sort((a, b) => a.epoch - b.epoch);
+
+  // What pictures draw: the series, or where they are too many to be told apart, what a model makes of a tokenizer.
+  const drawn = study.series.length <= kMostSeries ? study.series.map(series => [series, study.setsOf(series)])
+    : study.models.flatMap(model => study.tokenizers.map(tokenizer =>
+      [`${model} · ${tokenizer}`, study.grid.filter(set => set.run.model === model && set.run.tokenizer === tokenizer)]));
+  study.groups = drawn.filter(([, sets]) => sets.length > 0).map(([name, sets]) => {
+    const [{run, way}] = sets;
+    return {name, sets, model: run.model, tokenizer: run.tokenizer,
+      short: study.series.length <= kMostSeries ? [run.tokenizer, run.variant, way].filter(Boolean).join(' ') : run.tokenizer,
+      at: (epoch, metric) => together(sets.filter(set => set.epoch === epoch && set.status === 'done').map(set => set.metrics[metric]))};
+  });
+  study.isGrouped = study.series.length > kMostSeries;
 
   const metrics = new Set(study.grid.flatMap(set => Object.keys(set.metrics)));
   study.metrics = [...metricOrder.filter(metric => metrics.has(metric)),
