@@ -137,15 +137,14 @@ export function changes(study) {
       h('tbody', {}, rows.map(({name, first, cells}) => h('tr', {}, h('th', {scope: 'row'}, name),
         h('td', {class: 'num'}, first ? format(metric, first.mean) : '–'),
         cells.map(cell => !cell ? h('td', {class: 'num'}, '–') : h('td', {class: `num shift ${cell.change > 0 ? 'up' : 'down'}${cell.state}`,
-          style: {'--heat': `${(58 * Math.abs(cell.change) / largest).toFixed(1)}%`},
+          style: {'--heat': `${((cell.state === ' unclear' ? 18 : 58) * Math.abs(cell.change) / largest).toFixed(1)}%`},
           title: Number.isFinite(cell.half) ? `95 % interval ${signed(metric, cell.change - cell.half)} to ${signed(metric, cell.change + cell.half)}` : 'no interval'},
         signed(metric, cell.change)))))))));
   };
   const draw = () => replace(box, h('div', {class: 'panels two'}, [...new Set(['H4', 'GS', third])].filter(metric => study.metrics.includes(metric)).map(table)));
-  if (study.epochs.length < 2) return h('p', {class: 'note'}, 'There is one checkpoint only.');
   draw();
   return [h('div', {class: 'tools screen-only'}, select('Beside H4 and GS', metricOptions(study), third, value => { third = value; draw(); })), box,
-    h('p', {class: 'note'}, h('b', {}, 'Bold'), ': the 95 % interval of the change (Welch) leaves out 0; in grey: it does not. Columns are epochs. ',
+    h('p', {class: 'note'}, h('b', {}, 'Bold'), ': the 95 % interval of the change (Welch) leaves out 0; in grey and pale: it does not. Columns are epochs. ',
       'Overlap and KL are of a whole row and have no interval.')];
 }
 

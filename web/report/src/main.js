@@ -35,7 +35,7 @@ function start(study) {
     ['heatmap', 'Heatmap', 'Model by tokenizer', () => heatmaps(study)],
     ['metrics', 'Metrics', 'Metric comparison', () => bars(study)],
     ['progress', 'Progress', 'Training progress', () => [progress(study), h('h3', {}, 'Loss'), losses(study)]],
-    ['change', 'Change', `Change from epoch ${study.firstEpoch}`, () => changes(study)],
+    study.epochs.length > 1 && ['change', 'Change', `Change from epoch ${study.firstEpoch}`, () => changes(study)],
     ['controlled', 'Controlled', 'One thing varied, all else the same', () => [controlled(study), h('p', {class: 'note'}, controlledNote)]],
     ['rankings', 'Rankings', 'Top three, four ways', () => rankings(study, firstPlay)],
     ['structure', 'Structure', 'Repetition: scape plots', () => scapes(study, player)],
