@@ -312,7 +312,8 @@ Result<std::optional<SetResult>> PiecesStep(const ExperimentContext& context, Re
   const auto start = Clock::now();
   const RunCell& run = context.plan.runs[*cell.run];
   CONTINUO_ASSIGN(const LoadedModel model,
-                  LoadModel(context.folder.checkpoint(run, cell.epoch), {.threads = context.threads}));
+                  LoadModel(context.folder.checkpoint(run, cell.epoch),
+                            {.threads = context.threads, .precision = context.spec.generate.precision}));
   const bool continues = cell.kind == "continuation";
   GenerationOptions options;
   options.bars = static_cast<size_t>(continues ? context.spec.board.prompt_bars + context.spec.board.bars

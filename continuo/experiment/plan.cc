@@ -99,6 +99,14 @@ Json RunIdentity(const ExperimentSpec& spec, const ExperimentInputs& inputs, con
           {"checkpoints", spec.checkpoints}};
 }
 
+/// A set's identity with what its model computes in, where the spec says it.
+Json WithPrecision(Json identity, const ExperimentSpec& spec) {
+  if (spec.generate.precision) {
+    identity["precision"] = ToString(*spec.generate.precision);
+  }
+  return identity;
+}
+
 Json MeasureIdentity(const ExperimentSpec& spec) {
   return {{"structure", spec.measure.structure},
           {"copying", spec.measure.copying},
@@ -246,17 +254,18 @@ ExperimentPlan MakePlan(const ExperimentSpec& spec, const ExperimentInputs& inpu
             set.label += spec.generate.sampling.size() > 1 ? fmt::format(" {}", sampling) : "";
             set.label += spec.generate.windows.size() > 1 ? fmt::format(" window={}", window) : "";
             set.label += spec.generate.seeds.size() > 1 ? fmt::format(" pieces-seed={}", seed) : "";
-            set.id = IdOf({{"version", kCellVersion},
-                           {"run", plan.runs[run].id},
-                           {"epoch", epoch},
-                           {"setting", sampling},
-                           {"sampling", SamplingToJson(spec.sampling(sampling).options)},
-                           {"window", window},
-                           {"seed", seed},
-                           {"pieces", set.count},
-                           {"bars", spec.generate.bars},
-                           {"measure", measure},
-                           {"real", real.id}});
+            set.id = IdOf(WithPrecision({{"version", kCellVersion},
+                                         {"run", plan.runs[run].id},
+                                         {"epoch", epoch},
+                                         {"setting", sampling},
+                                         {"sampling", SamplingToJson(spec.sampling(sampling).options)},
+                                         {"window", window},
+                                         {"seed", seed},
+                                         {"pieces", set.count},
+                                         {"bars", spec.generate.bars},
+                                         {"measure", measure},
+                                         {"real", real.id}},
+                                        spec));
             plan.sets.push_back(std::move(set));
           }
         }
@@ -293,19 +302,20 @@ std::vector<SetCell> ContinuationCells(const ExperimentSpec& spec, const Experim
           set.seed = seed;
           set.count = board.pieces;
           set.label = fmt::format("{} epoch {} {} {}", plan.runs[run].label, epoch, sampling, prompt.name);
-          set.id = IdOf({{"version", kCellVersion},
-                         {"run", plan.runs[run].id},
-                         {"epoch", epoch},
-                         {"setting", sampling},
-                         {"sampling", SamplingToJson(spec.sampling(sampling).options)},
-                         {"prompt", inputs.prompts.at(prompt.name)},
-                         {"name", prompt.name},
-                         {"prompt_bars", board.prompt_bars},
-                         {"bars", board.bars},
-                         {"pieces", board.pieces},
-                         {"seed", seed},
-                         {"measure", MeasureIdentity(spec)},
-                         {"real", plan.sets.front().id}});
+          set.id = IdOf(WithPrecision({{"version", kCellVersion},
+                                       {"run", plan.runs[run].id},
+                                       {"epoch", epoch},
+                                       {"setting", sampling},
+                                       {"sampling", SamplingToJson(spec.sampling(sampling).options)},
+                                       {"prompt", inputs.prompts.at(prompt.name)},
+                                       {"name", prompt.name},
+                                       {"prompt_bars", board.prompt_bars},
+                                       {"bars", board.bars},
+                                       {"pieces", board.pieces},
+                                       {"seed", seed},
+                                       {"measure", MeasureIdentity(spec)},
+                                       {"real", plan.sets.front().id}},
+                                      spec));
           cells.push_back(std::move(set));
         }
       }

@@ -390,6 +390,13 @@ void Runner::Work() {
 
 Result<RunnerReport> Runner::Go() {
   CONTINUO_ASSIGN(const auto before, results_.Statuses());
+  for (const auto& [id, status] : before) {  // what another process has under way
+    CONTINUO_ASSIGN(const std::optional<FileLock> lock, FileLock::Try(folder_.lock(id)));
+    if (status != CellStatus::kDone && !lock) {
+      CONTINUO_TRY(results_.SetRunStatus(id, CellStatus::kRunning));
+      CONTINUO_TRY(results_.SetSetStatus(id, CellStatus::kRunning));
+    }
+  }
   report_.skipped = static_cast<size_t>(std::count_if(
       before.begin(), before.end(), [](const auto& status) { return status.second == CellStatus::kDone; }));
   std::vector<std::thread> threads;

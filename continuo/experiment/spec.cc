@@ -194,6 +194,12 @@ void ReadGenerate(SpecTable& root, ExperimentSpec& spec) {
     }
   }
   generate.seeds = table.Integers("seeds", generate.seeds, 0, INT64_MAX);
+  if (const std::string precision = table.Text("precision"); !precision.empty()) {
+    generate.precision = ParsePrecision(precision);
+    if (!generate.precision) {
+      table.Fail("precision", fmt::format("'{}' is neither f32, bf16 nor int8", precision));
+    }
+  }
   table.Finish();
 }
 

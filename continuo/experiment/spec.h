@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "continuo/core/result.h"
+#include "continuo/infer/packed_matrix.h"
 #include "continuo/sample/sampler.h"
 #include "continuo/token/tokenizer_config.h"
 
@@ -79,6 +80,8 @@ struct ExperimentSpec {
     std::vector<std::string> sampling;
     std::vector<std::string> windows = {"slide"};  // slide, or cut: what fits into the model's context
     std::vector<int64_t> seeds = {1};
+    /// What models compute in, here and in continuations; if not set, what their weights are stored in.
+    std::optional<Precision> precision;
   } generate;
 
   struct Measure {

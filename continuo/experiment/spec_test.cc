@@ -155,6 +155,15 @@ TEST(PlanTest, TheStudyHasThirtySixRowsAndThirtySixContinuations) {
   }
 }
 
+TEST(PlanTest, APieceKnowsWhatItsModelComputedIn) {
+  const std::string ids[] = {PlanOf(Spec()).sets.back().id,
+                             PlanOf(Spec("[generate]\nprecision = \"int8\"\n")).sets.back().id,
+                             PlanOf(Spec("[generate]\nprecision = \"f32\"\n")).sets.back().id};
+  EXPECT_EQ(std::set<std::string>(std::begin(ids), std::end(ids)).size(), 3U);
+  EXPECT_THAT(ErrorOf(Spec("[generate]\nprecision = \"int4\"\n")),
+              StartsWith("small.toml:15: generate.precision: 'int4'"));
+}
+
 TEST(PlanTest, EverySpecOfTheProjectIsGood) {
   size_t count = 0;
   for (const auto& entry : fs::directory_iterator(kSource / "experiments")) {
