@@ -13,6 +13,7 @@ namespace fs = std::filesystem;
 struct ReportFlags {
   std::vector<std::string> results;
   std::string output;
+  PayloadOptions options;
 };
 
 Status RunReport(const ReportFlags& flags, const AppContext& context) {
@@ -26,7 +27,7 @@ Status RunReport(const ReportFlags& flags, const AppContext& context) {
     names.push_back(database.string());
   }
   CONTINUO_ASSIGN(const StudyData data, MergeStudyData(std::move(shards), names));
-  const std::string page = MakePage(MakePayload(data));
+  const std::string page = MakePage(MakePayload(data, flags.options));
   CONTINUO_TRY(WriteFileAtomically(flags.output, page));
 
   size_t done = 0;
@@ -58,6 +59,8 @@ void AddReportCommand(CLI::App& app, AppContext& context) {
   command->add_option("results", flags->results, "the experiment's folder or its results.db; of shards all of them")
       ->required();
   command->add_option("-o,--output", flags->output, "the page to write")->required();
+  command->add_option("--playable", flags->options.playable,
+                      "pieces of a row that can be played; all if left out, which can make a page of many megabytes");
   command->callback([flags, &context] { context.run = [flags, &context] { return RunReport(*flags, context); }; });
 }
 

@@ -118,12 +118,14 @@ Json RunToJson(const StudyRun& run, const std::string& variant) {
           {"valid", ValidCurve(run.curve)}};
 }
 
-Json PieceToJson(const StudyPiece& piece, bool with_scape) {
+Json PieceToJson(const StudyPiece& piece, bool with_notes, bool with_scape) {
   Json json = {{"number", piece.number},           {"name", piece.name},
                {"bars", Maybe(piece.bars)},        {"notes", Maybe(piece.notes)},
                {"prompt_bars", piece.prompt_bars}, {"copied", Maybe(piece.copied_notes)},
                {"from", piece.copied_from}};
-  if (!piece.midi.empty()) {
+  if (!piece.midi.empty() && !with_notes) {
+    json["silent"] = "left out to keep the page small";
+  } else if (!piece.midi.empty()) {
     const Result<ScoreAndWarnings> read = ParseScore(piece.midi, piece.name);
     const Result<std::vector<uint8_t>> packed =
         read.ok() ? PackNotes(read->score, std::clamp<int64_t>(piece.prompt_bars, 0, 100000)) : read.error();
@@ -156,7 +158,7 @@ std::optional<size_t> TypicalScape(const std::vector<StudyPiece>& pieces) {
   return ranked[ranked.size() / 2].second;
 }
 
-Json SetToJson(const StudySet& set) {
+Json SetToJson(const StudySet& set, size_t playable) {
   Json json = {{"id", set.id},
                {"kind", set.kind},
                {"run", Maybe(set.run)},
@@ -181,7 +183,7 @@ Json SetToJson(const StudySet& set) {
   }
   const std::optional<size_t> typical = TypicalScape(set.pieces);
   for (size_t i = 0; i < set.pieces.size(); ++i) {
-    json["pieces"].push_back(PieceToJson(set.pieces[i], i == typical));
+    json["pieces"].push_back(PieceToJson(set.pieces[i], i < playable || i == typical, i == typical));
     for (const auto& [name, value] : set.pieces[i].metrics) {
       Json& column = json["values"][name];
       while (column.size() < i) {
@@ -222,7 +224,7 @@ std::vector<uint8_t> ReduceScape(std::span<const uint8_t> scape, size_t size) {
   return reduced;
 }
 
-Json MakePayload(const StudyData& data) {
+Json MakePayload(const StudyData& data, const PayloadOptions& options) {
   Json json = {{"format", 1}, {"meta", Json::object()}};
   for (const auto& [key, value] : data.meta) {
     json["meta"][key] = value;
@@ -234,7 +236,7 @@ Json MakePayload(const StudyData& data) {
   }
   json["sets"] = Json::array();
   for (const StudySet& set : data.sets) {
-    json["sets"].push_back(SetToJson(set));
+    json["sets"].push_back(SetToJson(set, set.kind == "continuation" ? set.pieces.size() : options.playable));
   }
   json["published"] = Json::array();
   for (const StudyData::Published& value : data.published) {

@@ -215,6 +215,19 @@ TEST(MakePayload, SurvivesNestedSettingsAndBrokenMidi) {
   EXPECT_FALSE(payload["sets"][0]["pieces"][0].contains("data"));
 }
 
+TEST(MakePayload, LeavesOutNotesWhereToldToButNotTheirNumbers) {
+  ResultsFile file;
+  file.Run("r", "m", "t");
+  file.Set("s", "r", 10, 0.8, 0.1);
+  file.Sql(
+      "INSERT INTO pieces(id, set_id, number, name, midi, notes) VALUES (1, 's', 0, 'p', x'00', 3), (2, 's', 1, 'q', "
+      "x'00', 4)");
+  const Json pieces = MakePayload(file.Read(), {.playable = 1})["sets"][0]["pieces"];
+  EXPECT_THAT(pieces[0]["silent"].get<std::string>(), Not(HasSubstr("left out")));  // it was looked at
+  EXPECT_THAT(pieces[1]["silent"].get<std::string>(), HasSubstr("left out"));
+  EXPECT_EQ(pieces[1]["notes"], 4);
+}
+
 TEST(MakePayload, GivesTheSameBytesAgain) {
   ResultsFile file;
   file.Run("r", "m", "t");

@@ -4,6 +4,8 @@ import {playButton} from './player.js';
 import {drawThumbnail} from './roll.js';
 import {onTheme} from './theme.js';
 
+const kMost = 60;  // of a set, drawn at once
+
 export const pieceName = piece => `${piece.owner.name} · ${piece.owner.pieces.length > 1 || piece.owner.kind === 'real' ? `piece ${piece.number + 1}` : 'continuation'}`;
 
 /** A piano roll of the whole piece; drawn when it comes into view. */
@@ -26,11 +28,11 @@ export function card(player, piece, {title, lines = [], blind = false, name = pi
     h('div', {class: 'says'}, title && h('b', {}, title), lines.map(line => h('span', {}, line))), extra));
 }
 
-/** All pieces of a set. */
-export function gallery(player, set, limit = 60) {
-  const pieces = set.pieces.slice(0, limit);
-  return h('div', {class: 'gallery'}, pieces.map(piece => card(player, piece, {
+/** The pieces of a set that can be played. */
+export function gallery(player, set) {
+  const pieces = set.pieces.filter(piece => piece.playable).slice(0, kMost);
+  return h('div', {}, h('div', {class: 'gallery'}, pieces.map(piece => card(player, piece, {
     title: set.kind === 'real' ? piece.name : `${piece.number + 1}`,
     lines: [[piece.bars !== null && `${piece.bars} bars`, piece.notes !== null && `${piece.notes} notes`].filter(Boolean).join(', ')],
-  })), set.pieces.length > limit && h('p', {class: 'note'}, `The first ${limit} of ${set.pieces.length}.`));
+  }))), set.pieces.length > pieces.length && h('p', {class: 'note'}, `${pieces.length} of ${set.pieces.length} pieces can be played in this page.`));
 }

@@ -8,7 +8,7 @@ import {format, mean, metricName} from './study.js';
 import {isDark, onTheme} from './theme.js';
 
 // From nothing to 1, through hues that differ in lightness, so that they also do in grey.
-// Fitness is seldom above; there the deepest color begins.
+// Fitness is seldom above; there the scale of colors ends.
 const kFull = 0.74;
 const kLight = [[240, 238, 231], [247, 214, 140], [226, 134, 78], [160, 50, 88], [58, 18, 80]];
 const kDark = [[36, 39, 46], [88, 32, 96], [180, 62, 86], [236, 148, 78], [252, 236, 180]];
@@ -67,7 +67,7 @@ export function scapes(study, player) {
   return [epochs.length > 0 && h('div', {class: 'tools screen-only'}, select('Checkpoint', epochs.map(value => [String(value), `epoch ${value}`]), epoch, value => { epoch = value; draw(); })),
     box, h('p', {class: 'fitness'}, 'fitness 0 ', h('i', {class: 'ramp'}), ` ${kFull} and more`),
     h('p', {class: 'note'}, 'Of each row the piece whose middle-range repetition (SI mid) is the median. Each point is a segment: its middle from left to ' +
-      'right, its length upwards; the deeper the color, the better the segment stands for the whole by repeating. Below each: SI short / mid / long.')];
+      'right, its length upwards; the further along the scale of colors, the better the segment stands for the whole by repeating. Below each: SI short / mid / long.')];
 }
 
 export function copying(study, player) {
