@@ -57,7 +57,7 @@ int Run(const std::string& model_path, const std::string& corpus_path, size_t li
     fmt::print(stderr, "precision_nll: {}\n", directory.ok() ? corpus.error().message : directory.error().message);
     return 1;
   }
-  const auto vocabulary = BlockVocabulary::Of(corpus->tokenizer(), false);
+  const auto vocabulary = BlockVocabulary::Of(corpus->tokenizer());
   CONTINUO_CHECK(vocabulary.ok());
   std::vector<std::vector<int32_t>> songs;
   for (const BlockSong& song : SongsOf(*corpus, /*valid=*/true)) {

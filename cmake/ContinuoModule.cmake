@@ -1,9 +1,10 @@
-# continuo_module(NAME [DEPS modules...] [LIBS targets...] [TEST_DEPS modules...])
+# continuo_module(NAME [DEPS modules...] [LIBS targets...] [TEST_DEPS modules...] [TEST_ENVIRONMENT NAME=value...])
 #
 # Makes the library continuo_NAME from the .cc files of the current folder, and the test program
-# NAME_test from its *_test.cc. DEPS are modules, written by their folder's name; LIBS are other targets.
+# NAME_test from its *_test.cc, which ctest runs in the environment named (one variable). DEPS are modules, written by
+# their folder's name; LIBS are other targets.
 function(continuo_module name)
-  cmake_parse_arguments(ARG "" "" "DEPS;LIBS;TEST_DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "DEPS;LIBS;TEST_DEPS;TEST_ENVIRONMENT" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
@@ -30,7 +31,12 @@ function(continuo_module name)
     target_compile_definitions(${name}_test PRIVATE CONTINUO_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
                                                     CONTINUO_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
     include(GoogleTest)
-    gtest_discover_tests(${name}_test TEST_PREFIX ${name}. DISCOVERY_MODE PRE_TEST NO_PRETTY_VALUES PROPERTIES TIMEOUT 900)
+    set(properties TIMEOUT 900)
+    if(ARG_TEST_ENVIRONMENT)
+      list(APPEND properties ENVIRONMENT ${ARG_TEST_ENVIRONMENT})
+    endif()
+    gtest_discover_tests(${name}_test TEST_PREFIX ${name}. DISCOVERY_MODE PRE_TEST NO_PRETTY_VALUES
+                         PROPERTIES ${properties})
   endif()
 endfunction()
 

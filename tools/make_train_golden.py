@@ -10,6 +10,8 @@ steps/             a small GPT2LMHeadModel trained for 20 steps in f32 without d
   initial/         the model directory before the first step
   final.safetensors  its weights after the last
   steps.json       ids [20][batch][time], the loss before each update, the logits of the first batch
+  options.json, options.safetensors  the same model and ids with label smoothing 0.1, and a weight decay of 0.1 for
+                   matrices and embeddings alone: the losses without smoothing, and the weights after the last step
 """
 import json
 from pathlib import Path
@@ -74,12 +76,35 @@ def steps():
         dict(ids=batches.tolist(), losses=losses, first_logits=logits.flatten().tolist())) + "\n")
 
 
+def options():
+    folder = OUT / "steps"
+    model = GPT2LMHeadModel.from_pretrained(folder / "initial")
+    model.train()
+    batches = torch.tensor(json.loads((folder / "steps.json").read_text())["ids"])
+    matrices = [p for p in model.parameters() if p.dim() >= 2]
+    vectors = [p for p in model.parameters() if p.dim() < 2]
+    optimizer = torch.optim.AdamW([dict(params=matrices, weight_decay=0.1), dict(params=vectors, weight_decay=0.0)],
+                                  lr=1e-2)
+    losses = []
+    for ids in batches:
+        logits = model(ids).logits[:, :-1].flatten(0, 1)
+        targets = ids[:, 1:].flatten()
+        losses.append(torch.nn.functional.cross_entropy(logits, targets).item())
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(logits, targets, label_smoothing=0.1).backward()
+        optimizer.step()
+    weights = {name: value.contiguous() for name, value in model.state_dict().items() if name != "lm_head.weight"}
+    save_file(weights, folder / "options.safetensors")
+    (folder / "options.json").write_text(json.dumps(dict(losses=losses)) + "\n")
+
+
 def main():
     OUT.mkdir(parents=True, exist_ok=True)
     cases = [onecycle(4e-4, 200, 0.3, 25.0, 1e4), onecycle(3e-3, 77, 0.05, 10.0, 100.0),
              onecycle(1.0, 13, 0.5, 2.0, 1e3), onecycle(1e-2, 31, 0.9, 25.0, 1e4)]
     (OUT / "onecycle.json").write_text(json.dumps(cases) + "\n")
     steps()
+    options()
 
 
 if __name__ == "__main__":

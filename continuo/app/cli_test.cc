@@ -200,6 +200,29 @@ TEST_F(CliTest, InspectSaysWhatOneWantsToKnow) {
   EXPECT_TRUE(json["warnings"].empty());
 }
 
+TEST_F(CliTest, ARunIsSummedUp) {
+  fs::create_directories(Path("run") + "/latest");
+  WriteBytes("run/latest/training.json", R"({"settings": {"layers": 6, "heads": 4, "width": 256, "context": 512,
+      "vocab_size": 316, "precision": "bf16"}})");
+  WriteBytes("run/train.jsonl",
+             R"({"step":1,"epoch":0,"tokens":100,"seconds":1.0,"progress":0.25,"loss":6.0,"tokens_per_second":90.0}
+{"step":1,"epoch":0,"valid_nll":5.5,"valid_nll_note":11.0,"valid_nll_bar":55.0}
+{"step":2,"epoch":0,"tokens":200,"seconds":2.0,"progress":0.5,"loss":4.0,"tokens_per_second":110.0}
+{"step":2,"epoch":0,"valid_nll":5.75,"valid_nll_note":12.0,"valid_nll_bar":57.0}
+{"step":3,"ep)");
+  const Outcome page = Continuo({"inspect", Path("run")});
+  EXPECT_EQ(page.exit_code, 0) << page.err;
+  for (const char* text : {"50 % done", "6 layers, 4 heads, 256 wide", "2 updates, epoch 1, 200 tokens", "5.0000 over the last 2",
+                           "100 tokens/s", "5.7500 nats a token, 12.000 a note, 57.00 a bar at step 2",
+                           "5.5000 nats a token, 11.000 a note, 55.00 a bar at step 1"}) {
+    EXPECT_THAT(page.out, HasSubstr(text));
+  }
+  const Json json = Json::parse(Continuo({"inspect", Path("run"), "--json"}).out);
+  EXPECT_EQ(json["step"], 2);
+  EXPECT_EQ(json["done"], false);
+  EXPECT_EQ(json["best"]["valid_nll"], 5.5);
+}
+
 TEST_F(CliTest, OfMusicWithoutNotesWhatCannotBeMeasuredIsADash) {
   WriteBytes("rest.mid", std::string("MThd\0\0\0\6\0\0\0\1\1\340MTrk\0\0\0\4\0\377\57\0", 26));
   for (const std::string command : {"inspect", "eval", "score"}) {

@@ -29,6 +29,7 @@ void AddDetokenizeCommand(CLI::App& app, AppContext& context);
 void AddInspectCommand(CLI::App& app, AppContext& context);
 void AddCorpusCommand(CLI::App& app, AppContext& context);
 void AddTrainCommand(CLI::App& app, AppContext& context);
+void AddPretrainCommand(CLI::App& app, AppContext& context);
 void AddGenerateCommand(CLI::App& app, AppContext& context);
 void AddContinueCommand(CLI::App& app, AppContext& context);
 void AddFillCommand(CLI::App& app, AppContext& context);
@@ -47,10 +48,11 @@ struct TokenizerFlags {
 void AddTokenizerFlags(CLI::App& command, TokenizerFlags& flags);
 Result<std::unique_ptr<Tokenizer>> LoadTokenizer(const TokenizerFlags& flags);
 
-/// A subcommand that another program beside this one answers, as git does: all that stands behind its name goes there,
-/// in its order. `missing` says what to do where the program was not built.
-void AddProgramCommand(CLI::App& app, AppContext& context, const std::string& name, const std::string& description,
-                       const std::string& missing);
+/// A subcommand that `program` beside this one answers, as git does: all that stands behind its name goes there,
+/// in its order, behind the name itself unless the program is named after it. `missing` says what to do where the
+/// program was not built.
+void AddProgramCommand(CLI::App& app, AppContext& context, const std::string& name, const std::string& program,
+                       const std::string& description, const std::string& missing);
 
 /// The folder of this program's file.
 std::filesystem::path ProgramFolder();

@@ -35,6 +35,7 @@ int Run(int argc, char** argv) {
   continuo::AddInspectCommand(app, context);
   continuo::AddCorpusCommand(app, context);
   continuo::AddTrainCommand(app, context);
+  continuo::AddPretrainCommand(app, context);
   continuo::AddGenerateCommand(app, context);
   continuo::AddContinueCommand(app, context);
   continuo::AddFillCommand(app, context);

@@ -2,6 +2,7 @@
 
 #include "continuo/app/command.h"
 #include "continuo/app/inspect_midi.h"
+#include "continuo/app/inspect_run.h"
 #include "continuo/corpus/corpus.h"
 #include "continuo/model/model_directory.h"
 
@@ -84,10 +85,8 @@ Status RunInspect(const std::string& path, const InspectMidiFlags& flags, const 
   if (fs::exists(fs::path(path) / "manifest.json", code) && fs::exists(fs::path(path) / "tokenizer.json", code)) {
     return InspectCorpus(path, context);
   }
-  for (const char* checkpoint : {"final", "best", "latest"}) {
-    if (fs::exists(fs::path(path) / checkpoint / "config.json", code)) {
-      return InspectModel(fs::path(path) / checkpoint, context);
-    }
+  if (IsRun(path)) {
+    return InspectRun(path, context);
   }
   return MakeError("{}: is neither a model, a corpus nor a run", path);
 }

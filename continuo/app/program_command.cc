@@ -22,8 +22,9 @@ Status Become(const std::string& name, const std::vector<std::string>& arguments
     argv.push_back(const_cast<char*>(argument.c_str()));
   }
   argv.push_back(nullptr);
-  // LibTorch's threads spin while they wait for each other, for as long as another program holds a core: measured on two
-  // busy cores, 2 steps of training where 27 fit without. Only the environment, read before main, can tell them to sleep.
+  // LibTorch's threads spin while they wait for each other, for as long as another program holds a core: measured on
+  // two busy cores, 2 steps of training where 27 fit without. Only the environment, read before main, can tell them to
+  // sleep.
   ::setenv("OMP_WAIT_POLICY", "PASSIVE", /*overwrite=*/0);
   ::execv(program.c_str(), argv.data());
   return MakeError("{}: cannot start: {}", program, std::generic_category().message(errno));
@@ -31,13 +32,13 @@ Status Become(const std::string& name, const std::vector<std::string>& arguments
 
 }  // namespace
 
-void AddProgramCommand(CLI::App& app, AppContext& context, const std::string& name, const std::string& description,
-                       const std::string& missing) {
+void AddProgramCommand(CLI::App& app, AppContext& context, const std::string& name, const std::string& program,
+                       const std::string& description, const std::string& missing) {
   CLI::App* command = app.add_subcommand(name, description);
   command->prefix_command();
   command->fallthrough(false);  // else the program itself would take, and refuse, what it does not know
   command->set_help_flag();     // --help is the other program's to answer
-  command->callback([&context, name, missing] {
+  command->callback([&context, name, program, missing] {
     const auto found = std::find(context.arguments.begin(), context.arguments.end(), name);
     std::vector<std::string> arguments(std::next(found), context.arguments.end());
     // Flags that stand before the subcommand are for both programs.
@@ -47,17 +48,25 @@ void AddProgramCommand(CLI::App& app, AppContext& context, const std::string& na
     if (context.quiet) {
       arguments.emplace_back("--quiet");
     }
-    context.run = [name, missing, arguments] { return Become("continuo-" + name, arguments, missing); };
+    if (program != "continuo-" + name) {
+      arguments.insert(arguments.begin(), name);  // the program answers several
+    }
+    context.run = [program, missing, arguments] { return Become(program, arguments, missing); };
   });
 }
 
 void AddTrainCommand(CLI::App& app, AppContext& context) {
-  AddProgramCommand(app, context, "train", "Train a model on a corpus (starts continuo-train)",
+  AddProgramCommand(app, context, "train", "continuo-train", "Train a model on a corpus (starts continuo-train)",
+                    "install LibTorch with tools/bootstrap.sh and build again");
+}
+
+void AddPretrainCommand(CLI::App& app, AppContext& context) {
+  AddProgramCommand(app, context, "pretrain", "continuo-train", "Train a model on text (starts continuo-train)",
                     "install LibTorch with tools/bootstrap.sh and build again");
 }
 
 void AddRenderCommand(CLI::App& app, AppContext& context) {
-  AddProgramCommand(app, context, "render", "Turn MIDI files into audio (starts continuo-render)",
+  AddProgramCommand(app, context, "render", "continuo-render", "Turn MIDI files into audio (starts continuo-render)",
                     "install libfluidsynth-dev and libsndfile1-dev with tools/bootstrap.sh and build again");
 }
 

@@ -45,7 +45,7 @@ Result<uint64_t> OpenedSize(const FileDescriptor& file, const fs::path& path) {
   if (file.get() < 0) {
     return SystemError(path, "cannot open", errno);
   }
-  struct stat info {};
+  struct stat info{};
   if (::fstat(file.get(), &info) != 0) {
     return SystemError(path, "cannot read its size", errno);
   }
@@ -203,8 +203,16 @@ Status AtomicDirectory::Commit() {
     }
   }
   CONTINUO_TRY(SyncPath(temporary_, O_RDONLY | O_DIRECTORY));
-  // A directory can't be renamed over a full one: move the old one aside first, and back on failure.
   std::error_code code;
+#ifdef RENAME_EXCHANGE
+  // In one move where the system can, so that at no moment there is neither.
+  if (::renameat2(AT_FDCWD, temporary_.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) == 0) {
+    fs::remove_all(temporary_, code);
+    temporary_.clear();
+    return SyncPath(ParentOf(target_), O_RDONLY | O_DIRECTORY);
+  }
+#endif
+  // A directory can't be renamed over a full one: move the old one aside first, and back on failure.
   fs::path old;
   if (fs::exists(target_, code)) {
     old = TemporaryBeside(target_);

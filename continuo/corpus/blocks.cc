@@ -1,6 +1,7 @@
 #include "continuo/corpus/blocks.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 
 #include "continuo/core/check.h"
@@ -10,7 +11,7 @@ namespace continuo {
 namespace {
 
 // Streams of random numbers, so that no draw depends on another.
-enum class Draw : uint64_t { kOrder = 1, kTransposition = 2, kJitter = 3 };
+enum class Draw : uint64_t { kOrder = 1, kTransposition = 2, kJitter = 3, kVelocity = 6, kTempo = 7 };
 
 /// A stream for (epoch, song). Epochs below 2^24, songs below 2^32.
 Rng DrawStream(uint64_t seed, Draw draw, uint64_t epoch, uint64_t song) {
@@ -75,12 +76,22 @@ void BlockSource::CutSong(size_t song, uint64_t epoch, std::vector<Block>& block
   const size_t length = songs_[song].ids.size() + 2;  // with BOS and EOS
   const size_t context = options_.context;
   const int32_t semitones = Semitones(song, epoch);
+  const auto steps = [&](bool wanted, Draw draw) -> int32_t {
+    return wanted
+               ? static_cast<int32_t>(DrawStream(options_.seed, draw, epoch, song).NextBelow(BlockVocabulary::kSteps)) -
+                     BlockVocabulary::kMostSteps
+               : 0;
+  };
+  const int32_t velocity_steps = steps(options_.velocity, Draw::kVelocity);
+  const int32_t tempo_steps = steps(options_.tempo, Draw::kTempo);
   const auto add = [&](size_t begin, size_t covered) {
     blocks.push_back(
         {.song = static_cast<uint32_t>(song),
          .begin = static_cast<uint32_t>(begin),
          .first_target = static_cast<uint32_t>(options_.each_target_once ? std::max(begin, covered) + 1 : begin + 1),
-         .semitones = semitones});
+         .semitones = semitones,
+         .velocity_steps = velocity_steps,
+         .tempo_steps = tempo_steps});
   };
   // The first bar that begins at or after `place` of BOS + song, where a bar's place is its offset plus one.
   const auto bar_from = [&](size_t place) {
@@ -150,9 +161,19 @@ Batch BlockSource::Lay(std::span<const Block> blocks) const {
     const Block& block = blocks[row];
     const auto ids = songs_[block.song].ids;
     const size_t length = ids.size() + 2;
-    const std::vector<TokenId>* map = nullptr;
+    // What is moved, each by its map; a map leaves other kinds of ids as they are.
+    std::array<const std::vector<TokenId>*, 3> maps{};
+    size_t map_count = 0;
     if (block.semitones != 0) {
-      map = &vocabulary_.transpose[static_cast<size_t>(block.semitones - BlockVocabulary::kLowestTransposition)];
+      maps[map_count++] =
+          &vocabulary_.transpose[static_cast<size_t>(block.semitones - BlockVocabulary::kLowestTransposition)];
+    }
+    if (block.velocity_steps != 0) {
+      maps[map_count++] =
+          &vocabulary_.velocity[static_cast<size_t>(block.velocity_steps + BlockVocabulary::kMostSteps)];
+    }
+    if (block.tempo_steps != 0) {
+      maps[map_count++] = &vocabulary_.tempo[static_cast<size_t>(block.tempo_steps + BlockVocabulary::kMostSteps)];
     }
     const auto token = [&](size_t place) -> int64_t {
       if (place == 0) {
@@ -161,8 +182,11 @@ Batch BlockSource::Lay(std::span<const Block> blocks) const {
       if (place == length - 1) {
         return vocabulary_.eos;
       }
-      const uint16_t id = ids[place - 1];
-      return map != nullptr ? (*map)[id] : id;
+      TokenId id = ids[place - 1];
+      for (size_t i = 0; i < map_count; ++i) {
+        id = (*maps[i])[static_cast<size_t>(id)];
+      }
+      return id;
     };
     const size_t count = std::min(batch.context, length - 1 - block.begin);
     for (size_t t = 0; t < count; ++t) {

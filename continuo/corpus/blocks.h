@@ -24,15 +24,24 @@ struct BlockSong {
 struct BlockVocabulary {
   static constexpr int kLowestTransposition = -5;
   static constexpr int kTranspositions = 12;  // -5 ... +6
+  /// Velocities move by up to 3 steps of 4, tempos by up to 3 steps of 4 %, either way.
+  static constexpr int kMostSteps = 3;
+  static constexpr int kSteps = 2 * kMostSteps + 1;
+  static constexpr int kVelocityStep = 4;
+  static constexpr double kTempoStep = 0.04;
 
   TokenId bos = 0;
   TokenId eos = 0;
   TokenId pad = 0;
-  /// transpose[s - kLowestTransposition][id], or empty where there is no augmentation.
+  /// transpose[s - kLowestTransposition][id]; -1 where the pitch has no id.
   std::array<std::vector<TokenId>, kTranspositions> transpose;
+  /// velocity[step + kMostSteps][id], tempo[step + kMostSteps][id]: the id of the nearest value that the vocabulary
+  /// has, or `id` where it is another kind's.
+  std::array<std::vector<TokenId>, kSteps> velocity;
+  std::array<std::vector<TokenId>, kSteps> tempo;
 
   /// Fails when the vocabulary has no PAD, BOS or EOS.
-  static Result<BlockVocabulary> Of(const Tokenizer& tokenizer, bool transposition);
+  static Result<BlockVocabulary> Of(const Tokenizer& tokenizer);
 };
 
 enum class BlockMode { kFirst, kAll };
@@ -44,7 +53,10 @@ struct BlockOptions {
   size_t context = 1024;  // ids that the model sees at once
   BlockMode mode = BlockMode::kAll;
   uint64_t seed = 0;
+  // Each song is changed as a whole, anew in each epoch.
   bool transpose = false;
+  bool velocity = false;
+  bool tempo = false;
   /// Windows begin on other bars in each epoch.
   bool jitter = true;
   bool shuffle = true;
@@ -58,6 +70,8 @@ struct Block {
   uint32_t begin = 0;         // in BOS + song + EOS; 0 or, as a rule, a bar's first token
   uint32_t first_target = 0;  // the first place whose token counts as a target; begin + 1 or later
   int32_t semitones = 0;
+  int32_t velocity_steps = 0;
+  int32_t tempo_steps = 0;
 };
 
 /// `rows` blocks side by side. ids[r][t] is to be followed by targets[r][t]; -1 where nothing is asked.

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "continuo/core/rng.h"
+#include "continuo/token/tokenizer.h"
 
 namespace continuo {
 namespace {
@@ -201,6 +202,48 @@ TEST(BlocksTest, ASongIsMovedAsAWholeAndStaysInRange) {
   EXPECT_EQ(*semitones.begin(), -5);
   EXPECT_EQ(*semitones.rbegin(), 6);
   EXPECT_EQ(semitones.size(), 12u);
+}
+
+TEST(BlocksTest, VelocitiesAndTemposMoveAsFarAsTheVocabularyGoes) {
+  const auto tokenizer = Tokenizer::Load("remi").value();
+  const Vocabulary& vocabulary = tokenizer->vocabulary();
+  const BlockVocabulary maps = BlockVocabulary::Of(*tokenizer).value();
+  const auto id = [&](std::string_view token) { return vocabulary.Find(token).value(); };
+  const auto at = [](const auto& steps, int step, TokenId of) {
+    return steps[static_cast<size_t>(step + BlockVocabulary::kMostSteps)][static_cast<size_t>(of)];
+  };
+  EXPECT_EQ(at(maps.velocity, 2, id("Velocity_63")), id("Velocity_71"));
+  EXPECT_EQ(at(maps.velocity, -3, id("Velocity_63")), id("Velocity_51"));
+  EXPECT_EQ(at(maps.velocity, 3, id("Velocity_127")), id("Velocity_127"));
+  EXPECT_EQ(at(maps.velocity, 0, id("Velocity_63")), id("Velocity_63"));
+  EXPECT_EQ(at(maps.velocity, 2, id("Pitch_60")), id("Pitch_60"));
+  EXPECT_EQ(at(maps.tempo, 2, id("Pitch_60")), id("Pitch_60"));
+}
+
+TEST(BlocksTest, ASongIsLouderAndFasterAsAWholeAnewEachEpoch) {
+  BlockVocabulary vocabulary = SmallVocabulary();
+  for (int step = -BlockVocabulary::kMostSteps; step <= BlockVocabulary::kMostSteps; ++step) {
+    // Velocities are the ids from 30 on, tempos the others; both in the middle of their range here.
+    for (TokenId id = 0; id <= kHighestPitch; ++id) {
+      const auto i = static_cast<size_t>(step + BlockVocabulary::kMostSteps);
+      vocabulary.velocity[i].push_back(id >= 30 ? id + step : id);
+      vocabulary.tempo[i].push_back(id >= kLowestPitch && id < 30 ? id + step : id);
+    }
+  }
+  const std::vector<uint16_t> ids = {kBar, 20, 40};
+  const std::vector<uint32_t> bars = {0};
+  const BlockSource source({BlockSong{ids, bars}}, vocabulary, {.context = 4, .velocity = true, .tempo = true});
+  std::set<int64_t> tempos, velocities;
+  for (uint64_t epoch = 0; epoch < 60; ++epoch) {
+    const Batch batch = source.Lay(source.Epoch(epoch));
+    tempos.insert(batch.ids[2]);
+    velocities.insert(batch.ids[3]);
+    EXPECT_EQ(batch.targets[2], batch.ids[3]);
+    EXPECT_EQ(batch.ids[1], kBar);
+    EXPECT_EQ(source.Lay(source.Epoch(epoch)).ids, batch.ids);
+  }
+  EXPECT_THAT(tempos, ElementsAre(17, 18, 19, 20, 21, 22, 23));
+  EXPECT_THAT(velocities, ElementsAre(37, 38, 39, 40, 41, 42, 43));
 }
 
 }  // namespace

@@ -106,7 +106,7 @@ Result<Gpt2Config> ParseGpt2Config(std::string_view text, std::string_view name)
   return config;
 }
 
-std::string Gpt2ConfigToJson(const Gpt2Config& config) {
+std::string Gpt2ConfigToJson(const Gpt2Config& config, const std::optional<SequenceIds>& ids) {
   Json json = {{"architectures", {"GPT2LMHeadModel"}},
                {"model_type", "gpt2"},
                {"activation_function", "gelu_new"},
@@ -126,6 +126,11 @@ std::string Gpt2ConfigToJson(const Gpt2Config& config) {
                {"use_cache", true}};
   if (config.inner_width > 0) {
     json["n_inner"] = config.inner_width;
+  }
+  if (ids) {
+    json["bos_token_id"] = ids->bos;
+    json["eos_token_id"] = ids->eos;
+    json["pad_token_id"] = ids->pad;
   }
   return json.dump(2) + "\n";
 }

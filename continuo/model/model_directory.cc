@@ -270,7 +270,7 @@ std::string ModelDirectory::WeightsSha256() const {
 }
 
 Status WriteModelFiles(const ModelFiles& model, const fs::path& directory) {
-  CONTINUO_TRY(WriteFileAtomically(directory / "config.json", Gpt2ConfigToJson(model.config)));
+  CONTINUO_TRY(WriteFileAtomically(directory / "config.json", Gpt2ConfigToJson(model.config, model.ids)));
   // transformers asks for "format".
   std::map<std::string, std::string> metadata = {{"format", "pt"}};
   if (!model.vocab_sha256.empty()) {

@@ -96,6 +96,7 @@ class ModelDirectory {
 struct ModelFiles {
   Gpt2Config config;
   std::vector<Tensor> weights;
+  std::optional<SequenceIds> ids;            // go into the configuration
   std::string vocab_sha256;                  // goes into the weights' file; may be empty
   std::map<std::string, std::string> texts;  // by file name: tokenizer.json, generation.json, README.md
 };

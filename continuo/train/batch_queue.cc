@@ -12,11 +12,12 @@ constexpr size_t kAhead = 2;
 
 }  // namespace
 
-BatchQueue::BatchQueue(const BlockSource& source, uint64_t epoch, uint64_t first, uint64_t rows)
+BatchQueue::BatchQueue(const BlockSource& source, uint64_t epoch, uint64_t first, uint64_t rows, Share share)
     : source_(source),
       blocks_(source.Epoch(epoch)),
       first_(std::min<uint64_t>(first, blocks_.size())),
       rows_(rows),
+      share_(share),
       batches_((blocks_.size() - first_ + rows - 1) / rows),
       thread_([this] { Fill(); }) {}
 
@@ -31,7 +32,10 @@ BatchQueue::~BatchQueue() {
 
 void BatchQueue::Fill() {
   for (uint64_t begin = first_; begin < blocks_.size(); begin += rows_) {
-    Batch batch = source_.Lay(std::span(blocks_).subspan(begin, std::min<uint64_t>(rows_, blocks_.size() - begin)));
+    const uint64_t count = std::min<uint64_t>(rows_, blocks_.size() - begin);
+    const uint64_t low = count * share_.part / share_.of;
+    const uint64_t high = count * (share_.part + 1) / share_.of;
+    Batch batch = source_.Lay(std::span(blocks_).subspan(begin + low, high - low));
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return stop_ || ready_.size() < kAhead; });
     if (stop_) {

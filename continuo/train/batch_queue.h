@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -14,15 +15,23 @@ namespace continuo {
 /// update waits for data. One thread takes.
 class BatchQueue {
  public:
-  /// From block `first` of the epoch's order on, `rows` blocks a batch. The source must outlive the queue.
-  BatchQueue(const BlockSource& source, uint64_t epoch, uint64_t first, uint64_t rows);
+  /// One of `of` equal parts of each batch, as far as rows can be cut.
+  struct Share {
+    uint64_t part = 0;
+    uint64_t of = 1;
+  };
+  /// From block `first` of the epoch's order on, `rows` blocks a batch, of which this queue lays a share. The source
+  /// must outlive the queue.
+  BatchQueue(const BlockSource& source, uint64_t epoch, uint64_t first, uint64_t rows, Share share);
   ~BatchQueue();
   BatchQueue(const BatchQueue&) = delete;
   BatchQueue& operator=(const BatchQueue&) = delete;
 
   /// True when all batches were taken.
   bool done() const { return taken_ == batches_; }
-  /// The next batch; only while not done.
+  /// Blocks in the next batch, in all shares together; only while not done.
+  uint64_t next_blocks() const { return std::min(rows_, blocks_.size() - first_ - taken_ * rows_); }
+  /// The share of the next batch, which may have no rows; only while not done.
   Batch Take();
 
  private:
@@ -32,6 +41,7 @@ class BatchQueue {
   const std::vector<Block> blocks_;
   const uint64_t first_;
   const uint64_t rows_;
+  const Share share_;
   const uint64_t batches_;
   uint64_t taken_ = 0;
   std::mutex mutex_;

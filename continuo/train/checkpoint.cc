@@ -1,6 +1,7 @@
 #include "continuo/train/checkpoint.h"
 
 #include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/core/grad_mode.h>
 
 #include <cstring>
@@ -24,10 +25,8 @@ constexpr std::string_view kOptimizerFile = "optimizer.safetensors";
 constexpr std::string_view kTrainingFile = "training.json";
 constexpr std::string_view kTrainingFormat = "continuo-training";
 constexpr int kTrainingVersion = 1;
-
-/// The study's sampling, which `generate` takes unless told otherwise.
-constexpr std::string_view kGenerationJson =
-    "{\n  \"top_k\": 5,\n  \"temperature\": 1.2,\n  \"repetition_penalty\": 1.2\n}\n";
+constexpr std::string_view kTokenEmbeddingName = "transformer.wte.weight";
+constexpr std::string_view kPositionEmbeddingName = "transformer.wpe.weight";
 
 /// A tensor's bytes as the model module sees them. `tensor` is contiguous and outlives the result.
 Tensor View(std::string name, const at::Tensor& tensor) {
@@ -60,22 +59,26 @@ std::vector<NamedTensor> Moments(const Gpt2& model, Optimizer& optimizer) {
     if (optimizer.state().second[i].defined()) {
       tensors.push_back({model.parameters()[i].name + ".second", optimizer.state().second[i]});
     }
+    if (!optimizer.state().average.empty()) {
+      tensors.push_back({model.parameters()[i].name + ".average", optimizer.state().average[i]});
+    }
   }
   return tensors;
 }
 
-Status WriteModel(const Gpt2& model, const Tokenizer& tokenizer, bool as_bf16, const fs::path& directory) {
+Status WriteModel(const Gpt2& model, const TrainData& data, bool as_bf16, const fs::path& directory) {
   std::vector<NamedTensor> weights = Weights(model);
   ModelFiles files;
   files.config = model.config();
-  files.vocab_sha256 = tokenizer.vocabulary_sha256();
+  files.ids = {.bos = data.vocabulary.bos, .eos = data.vocabulary.eos, .pad = data.vocabulary.pad};
+  files.vocab_sha256 = data.vocab_sha256;
   for (NamedTensor& weight : weights) {
     if (as_bf16) {
       weight.tensor = weight.tensor.to(at::kBFloat16);
     }
     files.weights.push_back(View(weight.name, weight.tensor));
   }
-  files.texts = {{"tokenizer.json", tokenizer.ToJson()}, {"generation.json", std::string(kGenerationJson)}};
+  files.texts = data.texts;
   return WriteModelFiles(files, directory);
 }
 
@@ -105,29 +108,44 @@ Result<std::vector<at::Tensor>> ReadTensors(const fs::path& path, const std::vec
   return copies;
 }
 
+/// What a setting is where it was left out.
+bool IsLeftOut(const ordered_json& value) {
+  return value == 0 || value == false || value.is_string();
+}
+
 /// The first key under which two settings differ, for a message.
-std::string FirstDifference(const json& saved, const json& wanted) {
+std::string FirstDifference(const json& saved, const ordered_json& wanted) {
   for (const auto& [key, value] : wanted.items()) {
-    const json before = saved.is_object() ? saved.value(key, json()) : json();
-    if (before != value) {
+    const ordered_json before = saved.is_object() ? saved.value(key, json()) : json();
+    if (before != value && !(before.is_null() && IsLeftOut(value))) {
       return fmt::format("{} was {}, is now {}", key, before.dump(), value.dump());
     }
   }
   return {};
 }
 
+Result<json> ReadTraining(const fs::path& path) {
+  CONTINUO_ASSIGN(const std::string text, ReadTextFile(path));
+  json training = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!training.is_object() || training.value("format", json()) != kTrainingFormat ||
+      training.value("version", json()) != kTrainingVersion) {
+    return MakeError("{}: is not a training state of version {}", path.string(), kTrainingVersion);
+  }
+  return training;
+}
+
 }  // namespace
 
-Status SaveModel(const Gpt2& model, const Tokenizer& tokenizer, bool as_bf16, const fs::path& directory) {
+Status SaveModel(const Gpt2& model, const TrainData& data, bool as_bf16, const fs::path& directory) {
   CONTINUO_ASSIGN(AtomicDirectory target, AtomicDirectory::Create(directory));
-  CONTINUO_TRY(WriteModel(model, tokenizer, as_bf16, target.path()));
+  CONTINUO_TRY(WriteModel(model, data, as_bf16, target.path()));
   return target.Commit();
 }
 
-Status SaveCheckpoint(const Gpt2& model, Optimizer& optimizer, const TrainState& state, const Tokenizer& tokenizer,
+Status SaveCheckpoint(const Gpt2& model, Optimizer& optimizer, const TrainState& state, const TrainData& data,
                       const std::string& settings, const fs::path& directory) {
   CONTINUO_ASSIGN(AtomicDirectory target, AtomicDirectory::Create(directory));
-  CONTINUO_TRY(WriteModel(model, tokenizer, /*as_bf16=*/false, target.path()));
+  CONTINUO_TRY(WriteModel(model, data, /*as_bf16=*/false, target.path()));
   const std::vector<NamedTensor> moments = Moments(model, optimizer);
   std::vector<Tensor> views;
   for (const NamedTensor& moment : moments) {
@@ -146,27 +164,29 @@ Status SaveCheckpoint(const Gpt2& model, Optimizer& optimizer, const TrainState&
         {"tokens", state.tokens},
         {"seconds", state.seconds},
         {"best_nll", state.best_nll},
-        {"best_step", state.best_step}}},
+        {"best_step", state.best_step},
+        {"stale", state.stale},
+        {"first_loss", state.first_loss}}},
   };
   CONTINUO_TRY(WriteFileAtomically(target.path() / kTrainingFile, training.dump(2) + "\n"));
   return target.Commit();
 }
 
+Result<std::string> SettingsDifference(const fs::path& directory, const std::string& settings) {
+  CONTINUO_ASSIGN(const json training, ReadTraining(directory / kTrainingFile));
+  return FirstDifference(training.value("settings", json()),
+                         ordered_json::parse(settings, nullptr, /*allow_exceptions=*/false));
+}
+
 Result<TrainState> LoadCheckpoint(const fs::path& directory, const std::string& settings, Gpt2& model,
                                   Optimizer& optimizer) {
   const fs::path path = directory / kTrainingFile;
-  CONTINUO_ASSIGN(const std::string text, ReadTextFile(path));
-  const json training = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!training.is_object() || training.value("format", json()) != kTrainingFormat ||
-      training.value("version", json()) != kTrainingVersion) {
-    return MakeError("{}: is not a training state of version {}", path.string(), kTrainingVersion);
-  }
-  const std::string difference =
-      FirstDifference(training.value("settings", json()), json::parse(settings, nullptr, /*allow_exceptions=*/false));
+  CONTINUO_ASSIGN(const std::string difference, SettingsDifference(directory, settings));
   if (!difference.empty()) {
     return Error{fmt::format("{}: cannot go on with other settings: {}", directory.string(), difference),
                  "use the same flags, or another output directory"};
   }
+  CONTINUO_ASSIGN(const json training, ReadTraining(path));
   const json saved = training.value("state", json());
   TrainState state;
   const auto number = [&](const char* key, auto& to) {
@@ -184,6 +204,9 @@ Result<TrainState> LoadCheckpoint(const fs::path& directory, const std::string& 
     return MakeError("{}: \"state\" lacks a number", path.string());
   }
   state.short_windows = saved.value("short_windows", false);
+  // 0 where the checkpoint is older.
+  number("stale", state.stale);
+  number("first_loss", state.first_loss);
   // Both files are read whole before anything changes.
   const std::vector<NamedTensor> weights = Weights(model);
   const std::vector<NamedTensor> moments = Moments(model, optimizer);
@@ -201,30 +224,60 @@ Result<TrainState> LoadCheckpoint(const fs::path& directory, const std::string& 
   return state;
 }
 
-Status LoadWeights(const fs::path& directory, const std::string& vocab_sha256, Gpt2& model) {
+Result<std::string> LoadWeights(const fs::path& directory, const std::string& vocab_sha256, uint64_t seed,
+                                Gpt2& model) {
   CONTINUO_ASSIGN(const ModelDirectory source, ModelDirectory::Open(directory));
-  if (!source.vocab_sha256().empty() && source.vocab_sha256() != vocab_sha256) {
+  const bool new_embedding = source.vocab_sha256() != vocab_sha256;
+  if (new_embedding && !source.vocab_sha256().empty()) {
     return MakeError("{}: was trained with the vocabulary {}, the corpus has {}", directory.string(),
                      source.vocab_sha256(), vocab_sha256);
   }
+  const Gpt2Config& config = model.config();
   Gpt2Config found = source.config();
-  found.dropout = model.config().dropout;  // no part of the weights
-  if (found != model.config()) {
+  found.dropout = config.dropout;  // no part of the weights
+  if (new_embedding && found.context_length > config.context_length) {
+    found.context_length = config.context_length;
+  }
+  if (new_embedding) {
+    found.vocab_size = config.vocab_size;
+    found.tied_head = true;
+  }
+  found.inner_width = found.mlp_width() == config.mlp_width() ? config.inner_width : found.inner_width;
+  if (found != config) {
     return Error{fmt::format("{}: has another shape than the model to train", directory.string()),
                  fmt::format("its flags are --layers {} --heads {} --width {} --context {}", found.layers, found.heads,
                              found.width, found.context_length)};
   }
-  std::vector<std::vector<float>> values;
+  std::vector<at::Tensor> values;
   for (const Parameter& parameter : model.parameters()) {
-    CONTINUO_ASSIGN(std::vector<float> weight, source.ReadWeight(parameter.name));
-    CONTINUO_CHECK(weight.size() == static_cast<size_t>(parameter.master.numel()));
-    values.push_back(std::move(weight));
+    CONTINUO_ASSIGN(const std::vector<float> weight, source.ReadWeight(parameter.name));
+    at::Tensor value = at::empty(
+        {static_cast<int64_t>(weight.size()) / parameter.master.size(-1), parameter.master.size(-1)}, at::kFloat);
+    std::memcpy(value.data_ptr(), weight.data(), weight.size() * sizeof(float));
+    if (new_embedding && parameter.name == kTokenEmbeddingName) {
+      at::Generator generator = at::detail::createCPUGenerator(seed);
+      value =
+          at::randn(parameter.master.sizes(), generator, at::kFloat) * value.std(0, /*unbiased=*/false) + value.mean(0);
+    } else if (new_embedding && parameter.name == kPositionEmbeddingName) {
+      value = value.narrow(0, 0, config.context_length);
+    }
+    CONTINUO_CHECK(value.numel() == parameter.master.numel());
+    values.push_back(value.view_as(parameter.master));
   }
+  at::NoGradGuard no_grad;
   for (size_t i = 0; i < values.size(); ++i) {
-    std::memcpy(model.parameters()[i].master.data_ptr(), values[i].data(), values[i].size() * sizeof(float));
+    model.parameters()[i].master.copy_(values[i]);
   }
   model.RefreshCompute();
-  return {};
+  if (!new_embedding) {
+    return fmt::format("{}: took all weights", directory.string());
+  }
+  return fmt::format(
+      "{}: took {} blocks, the final norm and {} of {} positions; left the {} embeddings of its text{}, and drew {} "
+      "new ones "
+      "with their mean and spread",
+      directory.string(), config.layers, config.context_length, source.config().context_length,
+      source.config().vocab_size, source.config().tied_head ? "" : " and its head", config.vocab_size);
 }
 
 }  // namespace continuo

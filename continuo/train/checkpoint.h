@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "continuo/core/result.h"
-#include "continuo/token/tokenizer.h"
 #include "continuo/train/gpt2.h"
 #include "continuo/train/optimizer.h"
+#include "continuo/train/train_data.h"
 
 namespace continuo {
 
@@ -23,24 +23,35 @@ struct TrainState {
   double seconds = 0;          // spent, without the time between an interruption and its resumption
   double best_nll = 0;         // the lowest validation NLL per token; 0: none yet
   uint64_t best_step = 0;
+  uint64_t stale = 0;     // validations since then
+  double first_loss = 0;  // of the first update's batch; 0: there was none
 };
 
-/// Writes a model directory (config.json, model.safetensors, tokenizer.json, generation.json with the study's
-/// sampling), whole or not at all. Weights are f32, or rounded to bf16.
-Status SaveModel(const Gpt2& model, const Tokenizer& tokenizer, bool as_bf16, const std::filesystem::path& directory);
+/// Writes a model directory (config.json, model.safetensors, the data's texts), whole or not at all. Weights are f32,
+/// or rounded to bf16.
+Status SaveModel(const Gpt2& model, const TrainData& data, bool as_bf16, const std::filesystem::path& directory);
 
 /// A checkpoint: a model directory in f32 with training.json and optimizer.safetensors beside; whole or not
 /// at all. `settings` is a JSON object that names the run (see trainer.h).
-Status SaveCheckpoint(const Gpt2& model, Optimizer& optimizer, const TrainState& state, const Tokenizer& tokenizer,
+Status SaveCheckpoint(const Gpt2& model, Optimizer& optimizer, const TrainState& state, const TrainData& data,
                       const std::string& settings, const std::filesystem::path& directory);
+
+/// How the settings that a checkpoint was written with differ from `settings`, as "width was 256, is now 512"; empty
+/// where they don't. What the checkpoint does not know of counts as left out. Fails where the checkpoint can't be read.
+Result<std::string> SettingsDifference(const std::filesystem::path& directory, const std::string& settings);
 
 /// Reads a checkpoint into a model and an optimizer of the same shapes. Fails, naming the first difference,
 /// when `settings` is not what the checkpoint was written with; then nothing was changed.
 Result<TrainState> LoadCheckpoint(const std::filesystem::path& directory, const std::string& settings, Gpt2& model,
                                   Optimizer& optimizer);
 
-/// Takes the weights of a Hugging Face GPT-2 directory of the model's own shape, trained with the same
-/// vocabulary if it says with which. On failure nothing was changed.
-Status LoadWeights(const std::filesystem::path& directory, const std::string& vocab_sha256, Gpt2& model);
+/// Takes the weights of a Hugging Face GPT-2 directory of the model's own shape, and says in words what it took.
+///
+/// If its file names the vocabulary `vocab_sha256`, or neither names one, all are taken. If it names none, it is a
+/// model of text: blocks, the final norm and the first positions are taken; each column of the token embedding is drawn
+/// anew, from `seed`, with the mean and the deviation that it has over the text's ids; a head of its own is left out. A
+/// model of another vocabulary of music is refused. On failure nothing was changed.
+Result<std::string> LoadWeights(const std::filesystem::path& directory, const std::string& vocab_sha256, uint64_t seed,
+                                Gpt2& model);
 
 }  // namespace continuo

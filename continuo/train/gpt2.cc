@@ -5,6 +5,8 @@
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
+#include <torch/csrc/autograd/function_hook.h>
+#include <torch/csrc/autograd/variable.h>
 
 #include <cmath>
 #include <limits>
@@ -201,7 +203,7 @@ class Gelu : public torch::autograd::Function<Gelu> {
 };
 
 /// Sum of NLL over the rows; overwrites the logits by their gradient times `scale` when `scale` is not 0.
-double CrossEntropy(const Tensor& logits, const Tensor& targets, double scale) {
+double CrossEntropy(const Tensor& logits, const Tensor& targets, double scale, double smoothing) {
   const int64_t width = logits.size(-1);
   const int64_t rows = logits.numel() / width;
   const int64_t tasks = std::min<int64_t>(at::get_num_threads(), rows);
@@ -213,8 +215,9 @@ double CrossEntropy(const Tensor& logits, const Tensor& targets, double scale) {
         const int64_t begin = rows * task / tasks;
         const int64_t count = rows * (task + 1) / tasks - begin;
         T* data = Data<T>(logits) + begin * width;
-        sums[static_cast<size_t>(task)] = CrossEntropyRows<T>(count, width, data, Data<int64_t>(targets) + begin,
-                                                              static_cast<float>(scale), scale != 0 ? data : nullptr);
+        sums[static_cast<size_t>(task)] =
+            CrossEntropyRows<T>(count, width, data, Data<int64_t>(targets) + begin, static_cast<float>(scale),
+                                static_cast<float>(smoothing), scale != 0 ? data : nullptr);
       }
     });
   });
@@ -271,6 +274,7 @@ Gpt2::Gpt2(const Gpt2Config& config, TrainPrecision precision, uint64_t seed) : 
   }
   Add("transformer.ln_f.weight", ParameterKind::kNormScale, {width});
   Add("transformer.ln_f.bias", ParameterKind::kBias, {width});
+  PlaceGradients();
 
   at::NoGradGuard no_grad;
   at::Generator generator = at::detail::createCPUGenerator(seed);
@@ -300,7 +304,6 @@ size_t Gpt2::Add(std::string name, ParameterKind kind, std::vector<int64_t> shap
   parameter.name = std::move(name);
   parameter.kind = kind;
   parameter.master = at::zeros(shape, at::kFloat);
-  parameter.gradient = at::zeros(shape, at::kFloat);
   const bool norm = parameter.name.find("ln_") != std::string::npos;
   const bool position = parameters_.size() == kPositionEmbedding;
   // Norms and positions enter in f32; matrices, their biases and the head in the compute precision.
@@ -314,6 +317,17 @@ size_t Gpt2::Add(std::string name, ParameterKind kind, std::vector<int64_t> shap
   }
   parameters_.push_back(std::move(parameter));
   return parameters_.size() - 1;
+}
+
+void Gpt2::PlaceGradients() {
+  // The last parameter's first, for that is the order in which they get ready.
+  const Tensor all = at::zeros({parameter_count()}, at::kFloat);
+  int64_t begin = 0;
+  for (size_t i = parameters_.size(); i-- > 0;) {
+    Parameter& parameter = parameters_[i];
+    parameter.gradient = all.narrow(0, begin, parameter.master.numel()).view(parameter.master.sizes());
+    begin += parameter.master.numel();
+  }
 }
 
 int64_t Gpt2::parameter_count() const {
@@ -386,6 +400,55 @@ Tensor Gpt2::Hidden(const Tensor& ids, double dropout, uint64_t seed) {
   CONTINUO_CHECK(false);
 }
 
+/// Runs behind the node that adds a leaf's gradient up.
+struct Gpt2::LeafHook : public torch::autograd::FunctionPostHook {
+  LeafHook(Gpt2* owner, size_t parameter, bool of_master) : model(owner), index(parameter), master(of_master) {}
+  variable_list operator()(const variable_list& outputs, const variable_list& /*inputs*/) override {
+    if (model->observer_) {
+      at::NoGradGuard no_grad;
+      const Parameter& parameter = model->parameters_[index];
+      model->TakeGradient(master ? parameter.master : parameter.compute, index);
+      if (--model->leaves_left_[index] == 0) {
+        model->observer_(index);
+      }
+    }
+    return outputs;
+  }
+  Gpt2* model;
+  size_t index;
+  bool master;
+};
+
+void Gpt2::set_gradient_observer(std::function<void(size_t)> observer) {
+  observer_ = std::move(observer);
+  if (!hooked_.empty() || !observer_) {
+    return;
+  }
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    const Parameter& parameter = parameters_[i];
+    const auto hook = [&](const Tensor& leaf, bool master) {
+      auto node = torch::autograd::impl::grad_accumulator(leaf);
+      node->add_post_hook(std::make_unique<LeafHook>(this, i, master));
+      // A leaf alone would let go of it. Its pointer's type is another in each release of LibTorch.
+      hooked_.push_back(std::make_shared<decltype(node)>(std::move(node)));
+    };
+    if (!parameter.compute.is_same(parameter.master)) {
+      hook(parameter.compute, false);
+    }
+    if (parameter.master.requires_grad()) {
+      hook(parameter.master, true);
+    }
+  }
+}
+
+void Gpt2::TakeGradient(const Tensor& leaf, size_t index) {
+  Tensor& gradient = leaf.mutable_grad();
+  if (gradient.defined()) {
+    parameters_[index].gradient.add_(gradient);
+    gradient.reset();
+  }
+}
+
 double Gpt2::AccumulateGradients(const Tensor& ids, const Tensor& targets, double scale, uint64_t seed) {
   at::AutoGradMode grad(true);
   if (config_.dropout > 0) {
@@ -399,18 +462,17 @@ double Gpt2::AccumulateGradients(const Tensor& ids, const Tensor& targets, doubl
   {
     at::NoGradGuard no_grad;
     const Tensor gradient = logits.detach();
-    nll = CrossEntropy(gradient, targets.contiguous(), scale);
+    nll = CrossEntropy(gradient, targets.contiguous(), scale, label_smoothing_);
     // The head's two products need the hidden state and the weight, not the logits, so that these could be
     // overwritten by their gradient.
+    leaves_left_.clear();
+    for (const Parameter& parameter : parameters_) {
+      leaves_left_.push_back(!parameter.compute.is_same(parameter.master) && parameter.master.requires_grad() ? 2 : 1);
+    }
     torch::autograd::backward({logits}, {gradient});
-    for (Parameter& parameter : parameters_) {
-      for (const Tensor* leaf : {&parameter.compute, &parameter.master}) {
-        Tensor& leaf_gradient = leaf->mutable_grad();
-        if (leaf_gradient.defined()) {
-          parameter.gradient.add_(leaf_gradient);
-          leaf_gradient.reset();
-        }
-      }
+    for (size_t i = 0; i < parameters_.size(); ++i) {
+      TakeGradient(parameters_[i].compute, i);
+      TakeGradient(parameters_[i].master, i);
     }
   }
   return nll;
@@ -419,7 +481,7 @@ double Gpt2::AccumulateGradients(const Tensor& ids, const Tensor& targets, doubl
 double Gpt2::EvaluateNll(const Tensor& ids, const Tensor& targets) {
   at::NoGradGuard no_grad;
   const Tensor logits = at::linear(Hidden(ids, 0.0, 0), Compute(kTokenEmbedding));
-  return CrossEntropy(logits, targets.contiguous(), 0.0);
+  return CrossEntropy(logits, targets.contiguous(), 0.0, 0.0);
 }
 
 Tensor Gpt2::Logits(const Tensor& ids) {

@@ -3,6 +3,8 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -20,7 +22,7 @@ struct Parameter {
   std::string name;  // "transformer.h.0.attn.c_attn.weight"
   ParameterKind kind;
   at::Tensor master;    // f32; linear weights are [in, out]
-  at::Tensor gradient;  // f32, same shape; the sum over the micro-batches of a step
+  at::Tensor gradient;  // f32, same shape; the sum over the micro-batches of a step; all lie in one piece of memory
   at::Tensor compute;   // what the forward pass reads: a leaf in the compute precision
 };
 
@@ -34,6 +36,8 @@ class Gpt2 {
   /// Weights as Hugging Face initializes them: normal(0, 0.02), projections into the residual stream
   /// divided by sqrt(2 x layers), biases 0, norms 1. The same seed gives the same weights.
   Gpt2(const Gpt2Config& config, TrainPrecision precision, uint64_t seed);
+  Gpt2(const Gpt2&) = delete;
+  Gpt2& operator=(const Gpt2&) = delete;
 
   const Gpt2Config& config() const { return config_; }
   TrainPrecision precision() const { return precision_; }
@@ -51,6 +55,14 @@ class Gpt2 {
   /// nothing is to be predicted.
   double AccumulateGradients(const at::Tensor& ids, const at::Tensor& targets, double scale, uint64_t seed);
 
+  /// Targets are mixed with the uniform distribution over the vocabulary, of which they get this share, as PyTorch's
+  /// CrossEntropyLoss(label_smoothing=share) does; 0 unless set. NLL stays that of the targets.
+  void set_label_smoothing(double share) { label_smoothing_ = share; }
+
+  /// `observer` (or none) is called from within AccumulateGradients with the index of each parameter whose gradient is
+  /// whole, as far as this micro-batch goes, while the way back goes on.
+  void set_gradient_observer(std::function<void(size_t)> observer);
+
   /// The position of the first id of each sequence, 0 unless set; time + it <= context_length.
   void set_first_position(int64_t position) { first_position_ = position; }
 
@@ -64,10 +76,17 @@ class Gpt2 {
   at::Tensor Hidden(const at::Tensor& ids, double dropout, uint64_t seed);
   at::Tensor& Compute(size_t index) { return parameters_[index].compute; }
   size_t Add(std::string name, ParameterKind kind, std::vector<int64_t> shape);
+  void PlaceGradients();
+  void TakeGradient(const at::Tensor& leaf, size_t index);
+  struct LeafHook;
 
   Gpt2Config config_;
   TrainPrecision precision_;
   int64_t first_position_ = 0;
+  double label_smoothing_ = 0;
+  std::function<void(size_t)> observer_;
+  std::vector<size_t> leaves_left_;            // of each parameter, on this way back
+  std::vector<std::shared_ptr<void>> hooked_;  // the nodes that carry hooks
   std::vector<Parameter> parameters_;
 };
 

@@ -4,7 +4,9 @@
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <map>
@@ -13,6 +15,7 @@
 #include "continuo/core/file.h"
 #include "continuo/model/model_directory.h"
 #include "continuo/train/checkpoint.h"
+#include "continuo/train/gradient_buckets.h"
 #include "continuo/train/optimizer.h"
 #include "continuo/train/schedule.h"
 
@@ -66,10 +69,29 @@ Example RandomExample(int64_t vocabulary, int64_t batch, int64_t time) {
   return Example(at::tensor(values, at::kLong).view({batch, time}));
 }
 
+/// Each weight is within 1e-3 of the file's.
+void ExpectWeights(const Gpt2& model, const fs::path& path) {
+  const auto file = MappedFile::Open(path).value();
+  const auto wanted = ParseSafetensors(file.bytes(), path.string()).value();
+  std::map<std::string, const Tensor*> weights;
+  for (const Tensor& tensor : wanted.tensors) {
+    weights[tensor.name] = &tensor;
+  }
+  for (const Parameter& parameter : model.parameters()) {
+    const Tensor* weight = weights.at(parameter.name);
+    std::vector<float> values(static_cast<size_t>(parameter.master.numel()));
+    ASSERT_EQ(weight->bytes.size(), values.size() * sizeof(float)) << parameter.name;
+    std::memcpy(values.data(), weight->bytes.data(), weight->bytes.size());
+    for (size_t i = 0; i < values.size(); ++i) {
+      ASSERT_NEAR(parameter.master.data_ptr<float>()[i], values[i], 1e-3) << parameter.name << " " << i;
+    }
+  }
+}
+
 TEST(Gpt2Test, TwentyStepsFollowTransformersAndPyTorch) {
   const auto golden = nlohmann::json::parse(ReadTextFile(kSteps / "steps.json").value());
   Gpt2 model(SmallConfig(), TrainPrecision::kF32, 1);
-  const Status loaded = LoadWeights(kSteps / "initial", "", model);
+  const auto loaded = LoadWeights(kSteps / "initial", "", 1, model);
   ASSERT_TRUE(loaded.ok()) << loaded.error().ToString();
 
   const at::Tensor logits = model.Logits(AsTensor(golden["ids"][0])).flatten();
@@ -93,21 +115,26 @@ TEST(Gpt2Test, TwentyStepsFollowTransformersAndPyTorch) {
     model.RefreshCompute();
   }
 
-  const auto file = MappedFile::Open(kSteps / "final.safetensors").value();
-  const auto final = ParseSafetensors(file.bytes(), "final.safetensors").value();
-  std::map<std::string, const Tensor*> weights;
-  for (const Tensor& tensor : final.tensors) {
-    weights[tensor.name] = &tensor;
+  ExpectWeights(model, kSteps / "final.safetensors");
+}
+
+TEST(Gpt2Test, SmoothedLabelsAndDecayOfMatricesAloneFollowPyTorch) {
+  const auto golden = nlohmann::json::parse(ReadTextFile(kSteps / "options.json").value());
+  const auto batches = nlohmann::json::parse(ReadTextFile(kSteps / "steps.json").value())["ids"];
+  Gpt2 model(SmallConfig(), TrainPrecision::kF32, 1);
+  ASSERT_TRUE(LoadWeights(kSteps / "initial", "", 1, model).ok());
+  model.set_label_smoothing(0.1);
+  Optimizer optimizer(model, {.weight_decay = 0.1, .decay_matrices_only = true});
+  for (size_t step = 0; step < 20; ++step) {
+    const Example example(AsTensor(batches[step]));
+    model.ZeroGradients();
+    const double nll = model.AccumulateGradients(example.ids, example.targets, 1.0 / example.count(), step);
+    const double loss = golden["losses"][step];
+    EXPECT_NEAR(nll / example.count(), loss, 1e-4 * loss) << step;
+    optimizer.Step(1e-2, 0);
+    model.RefreshCompute();
   }
-  for (const Parameter& parameter : model.parameters()) {
-    const Tensor* weight = weights.at(parameter.name);
-    std::vector<float> values(static_cast<size_t>(parameter.master.numel()));
-    ASSERT_EQ(weight->bytes.size(), values.size() * sizeof(float)) << parameter.name;
-    std::memcpy(values.data(), weight->bytes.data(), weight->bytes.size());
-    for (size_t i = 0; i < values.size(); ++i) {
-      ASSERT_NEAR(parameter.master.data_ptr<float>()[i], values[i], 1e-3) << parameter.name << " " << i;
-    }
-  }
+  ExpectWeights(model, kSteps / "options.safetensors");
 }
 
 class SlopeTest : public testing::TestWithParam<double> {};
@@ -228,6 +255,70 @@ TEST(OptimizerTest, MuonMovesAMatrixAlongAnOrthogonalOne) {
   EXPECT_GT(values.min().item<double>(), 0.5);
   EXPECT_LT(values.max().item<double>(), 1.4);
 }
+
+TEST(OptimizerTest, TheAverageFollowsTheWeightsAndIsExchangedForThem) {
+  Gpt2 model(SmallConfig(), TrainPrecision::kF32, 3);
+  Optimizer optimizer(model, {.average_decay = 0.5});
+  Parameter& parameter = model.parameters()[2];
+  at::Tensor average;
+  for (int update = 1; update <= 12; ++update) {
+    parameter.gradient.fill_(update % 3 - 1.0);
+    optimizer.Step(1e-2, 0);
+    const double decay = update == 1 ? 0.0 : std::min(0.5, (1.0 + update) / (10.0 + update));
+    const at::Tensor weights = parameter.master.detach();
+    average = average.defined() ? average * decay + weights * (1 - decay) : weights.clone();
+  }
+  const at::Tensor weights = parameter.master.detach().clone();
+  optimizer.SwapAverage();
+  EXPECT_TRUE(at::allclose(parameter.master, average, 1e-5, 1e-7));
+  EXPECT_FALSE(at::allclose(parameter.master, weights, 1e-5, 1e-7));
+  optimizer.SwapAverage();
+  EXPECT_TRUE(at::equal(parameter.master, weights));
+}
+
+/// Two ranks that happen to have the same gradients.
+class Twins : public Communicator {
+ public:
+  int rank() const override { return 0; }
+  int size() const override { return 2; }
+  void StartSum(std::span<float> values) override {
+    ++sums;
+    for (float& value : values) {
+      value *= 2;
+    }
+  }
+  void Wait() override {}
+  void Sum(std::span<double> /*values*/) override {}
+  [[noreturn]] void Abort(int exit_code) override { std::_Exit(exit_code); }
+  size_t sums = 0;
+};
+
+class GradientBucketsTest : public testing::TestWithParam<TrainPrecision> {};
+
+TEST_P(GradientBucketsTest, EveryGradientIsAddedUpOnceWhileTheWayBackRuns) {
+  const Example example = RandomExample(37, 2, 13);
+  Gpt2 alone(SmallConfig(), GetParam(), 3);
+  alone.AccumulateGradients(example.ids, example.targets, 1.0, 0);
+  Gpt2 model(SmallConfig(), GetParam(), 3);
+  Twins twins;
+  GradientBuckets buckets(model, twins, 2048);
+  for (int update = 0; update < 2; ++update) {  // hooks serve more than once
+    model.ZeroGradients();
+    twins.sums = 0;
+    buckets.Begin();
+    model.set_gradient_observer([&](size_t parameter) { buckets.OnGradient(parameter); });
+    model.AccumulateGradients(example.ids, example.targets, 1.0, 0);
+    model.set_gradient_observer(nullptr);
+    EXPECT_GT(twins.sums, 5u);  // before Finish
+    buckets.Finish();
+    for (size_t i = 0; i < model.parameters().size(); ++i) {
+      EXPECT_TRUE(at::equal(model.parameters()[i].gradient, 2 * alone.parameters()[i].gradient))
+          << model.parameters()[i].name;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Precisions, GradientBucketsTest, testing::Values(TrainPrecision::kF32, TrainPrecision::kBf16));
 
 }  // namespace
 }  // namespace continuo

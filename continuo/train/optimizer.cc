@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace continuo {
@@ -59,6 +60,9 @@ Optimizer::Optimizer(Gpt2& model, const OptimizerOptions& options) : model_(mode
   for (const Parameter& parameter : model.parameters()) {
     state_.first.push_back(at::zeros(parameter.master.sizes(), at::kFloat));
     state_.second.push_back(UsesMuon(parameter, options) ? Tensor() : at::zeros(parameter.master.sizes(), at::kFloat));
+    if (options.average_decay > 0) {
+      state_.average.push_back(at::zeros(parameter.master.sizes(), at::kFloat));
+    }
   }
 }
 
@@ -94,6 +98,28 @@ void Optimizer::Step(double lr, double beta1) {
       StepMuon(model_.parameters()[i], state_.first[i], lr);
     }
   }
+  MoveAverage();
+}
+
+void Optimizer::MoveAverage() {
+  const auto updates = static_cast<double>(updates_);
+  const double decay = updates_ == 1 ? 0.0 : std::min(options_.average_decay, (1.0 + updates) / (10.0 + updates));
+  for (size_t i = 0; i < state_.average.size(); ++i) {
+    state_.average[i].lerp_(model_.parameters()[i].master, 1.0 - decay);
+  }
+}
+
+void Optimizer::SwapAverage() {
+  if (state_.average.empty() || updates_ == 0) {
+    return;
+  }
+  at::NoGradGuard no_grad;
+  for (size_t i = 0; i < state_.average.size(); ++i) {
+    const Tensor weights = model_.parameters()[i].master.detach().clone();
+    model_.parameters()[i].master.copy_(state_.average[i]);
+    state_.average[i].copy_(weights);
+  }
+  model_.RefreshCompute();
 }
 
 void Optimizer::StepMuon(Parameter& parameter, Tensor& momentum, double lr) const {

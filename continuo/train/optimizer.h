@@ -24,6 +24,9 @@ struct OptimizerOptions {
   /// Decay matrices and embeddings only, not biases and norms (PyTorch's default decays all).
   bool decay_matrices_only = false;
   double muon_momentum = 0.95;
+  /// Keeps a running average of the weights: average = decay x average + (1 - decay) x weights behind each update,
+  /// where decay is this or, early, (1 + updates) / (10 + updates). 0: none.
+  double average_decay = 0;
 };
 
 /// Updates a model's masters from its gradients. AdamW: Loshchilov and Hutter, arXiv:1711.05101, PyTorch's
@@ -40,14 +43,19 @@ class Optimizer {
 
   /// What a checkpoint keeps beside the weights: for each parameter its moments, f32 and of its shape.
   struct State {
-    std::vector<at::Tensor> first;   // AdamW's first moment, or Muon's momentum
-    std::vector<at::Tensor> second;  // AdamW's second moment; undefined for Muon
+    std::vector<at::Tensor> first;    // AdamW's first moment, or Muon's momentum
+    std::vector<at::Tensor> second;   // AdamW's second moment; undefined for Muon
+    std::vector<at::Tensor> average;  // of the weights; empty without average_decay
   };
   State& state() { return state_; }
+  /// Exchanges the model's weights for their average, or back, and refreshes what the forward pass reads. Without an
+  /// average, and before the first update, does nothing.
+  void SwapAverage();
   int64_t updates() const { return updates_; }
   void set_updates(int64_t updates);
 
  private:
+  void MoveAverage();
   void StepMuon(Parameter& parameter, at::Tensor& momentum, double lr) const;
 
   Gpt2& model_;

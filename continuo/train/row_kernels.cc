@@ -142,7 +142,7 @@ CONTINUO_INLINE void AddNormBackwardImpl(int64_t rows, int64_t width, const floa
 
 template <typename T>
 CONTINUO_INLINE double CrossEntropyRowsImpl(int64_t rows, int64_t width, const T* logits, const int64_t* targets,
-                                            float scale, T* d_logits, float* __restrict e) {
+                                            float scale, float smoothing, T* d_logits, float* __restrict e) {
   double nll = 0;
   for (int64_t row = 0; row < rows; ++row) {
     const T* in = logits + row * width;
@@ -166,9 +166,10 @@ CONTINUO_INLINE double CrossEntropyRowsImpl(int64_t rows, int64_t width, const T
     if (d_logits != nullptr) {
       const float factor = scale / total;
       T* out = d_logits + row * width;
-      e[target] -= total;
+      e[target] -= total * (1.0f - smoothing);
+      const float floor = scale * smoothing / static_cast<float>(width);
       for (int64_t i = 0; i < width; ++i) {
-        Store(e[i] * factor, out[i]);
+        Store(e[i] * factor - floor, out[i]);
       }
     }
   }
@@ -210,9 +211,9 @@ CONTINUO_INLINE void GeluBackwardImpl(int64_t count, const T* x, const T* dy, T*
     AddNormBackwardImpl<T>(rows, width, sum, mean, rstd, scale, d_sum, d_normed, d_input, d_branch, d_scale, d_bias); \
   }                                                                                                                   \
   CONTINUO_CLONES static double CrossEntropyRows##name(int64_t rows, int64_t width, const T* logits,                  \
-                                                       const int64_t* targets, float scale, T* d_logits,              \
-                                                       float* scratch) {                                              \
-    return CrossEntropyRowsImpl<T>(rows, width, logits, targets, scale, d_logits, scratch);                           \
+                                                       const int64_t* targets, float scale, float smoothing,          \
+                                                       T* d_logits, float* scratch) {                                 \
+    return CrossEntropyRowsImpl<T>(rows, width, logits, targets, scale, smoothing, d_logits, scratch);                \
   }                                                                                                                   \
   CONTINUO_CLONES static void GeluForward##name(int64_t count, const T* x, T* y) {                                    \
     GeluForwardImpl<T>(count, x, y);                                                                                  \
@@ -233,9 +234,9 @@ CONTINUO_INLINE void GeluBackwardImpl(int64_t count, const T* x, const T* dy, T*
   }                                                                                                                   \
   template <>                                                                                                         \
   double CrossEntropyRows<T>(int64_t rows, int64_t width, const T* logits, const int64_t* targets, float scale,       \
-                             T* d_logits) {                                                                           \
+                             float smoothing, T* d_logits) {                                                          \
     std::vector<float> scratch(static_cast<size_t>(width));                                                           \
-    return CrossEntropyRows##name(rows, width, logits, targets, scale, d_logits, scratch.data());                     \
+    return CrossEntropyRows##name(rows, width, logits, targets, scale, smoothing, d_logits, scratch.data());          \
   }                                                                                                                   \
   template <>                                                                                                         \
   void GeluForward<T>(int64_t count, const T* x, T* y) {                                                              \

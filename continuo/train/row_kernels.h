@@ -25,9 +25,11 @@ void AddNormBackward(int64_t rows, int64_t width, const float* sum, const float*
                      float* d_scale, float* d_bias);
 
 /// Negative log likelihood in nats of each row's target, summed over rows whose target is not negative.
-/// logits: [rows, width] of T. With d_logits (may be logits), writes scale x d(sum)/d(logits) there.
+/// logits: [rows, width] of T. With d_logits (may be logits), writes scale x d(sum)/d(logits) there, where the sum is
+/// that of the cross entropy with (1 - smoothing) x the target + smoothing x the uniform distribution.
 template <typename T>
-double CrossEntropyRows(int64_t rows, int64_t width, const T* logits, const int64_t* targets, float scale, T* d_logits);
+double CrossEntropyRows(int64_t rows, int64_t width, const T* logits, const int64_t* targets, float scale,
+                        float smoothing, T* d_logits);
 
 /// y = gelu(x), the tanh form, over `count` values.
 template <typename T>

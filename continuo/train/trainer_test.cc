@@ -1,7 +1,9 @@
 #include "continuo/train/trainer.h"
 
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <filesystem>
@@ -13,11 +15,14 @@
 #include "continuo/core/test_files.h"
 #include "continuo/model/model_directory.h"
 #include "continuo/score/score_file.h"
+#include "continuo/train/checkpoint.h"
+#include "continuo/train/run_directory.h"
 
 namespace continuo {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::ElementsAre;
 using testing::HasSubstr;
 
 /// A scale up and down, in one of several keys: soon learnt.
@@ -42,8 +47,12 @@ class Watcher : public TrainObserver {
     step_ = info.step;
     losses.push_back(info.loss);
   }
+  void OnValidation(const ValidationInfo& info) override { validations.push_back(info); }
+  void OnNote(std::string_view note) override { notes += std::string(note) + "\n"; }
   bool ShouldStop() const override { return step_ == stop_after_; }
   std::vector<double> losses;
+  std::vector<ValidationInfo> validations;
+  std::string notes;
 
  private:
   const uint64_t stop_after_;
@@ -192,6 +201,127 @@ TEST_F(TrainerTest, NamedEpochsAreKeptAndTheLastIsTheFinalModel) {
   EXPECT_FALSE(fs::exists(folder_.path() / "kept" / "epoch-2"));
 }
 
+TEST_F(TrainerTest, ValidationCountsEachNoteAndEachBarOnce) {
+  options_.steps = 1;
+  Watcher watcher;
+  ASSERT_TRUE(Train(corpus_, options_, folder_.path() / "run", false, watcher).ok());
+  ASSERT_EQ(watcher.validations.size(), 1u);
+  const TrainObserver::ValidationInfo& info = watcher.validations[0];
+  size_t tokens = 0, notes = 0, bars = 0;
+  for (size_t i = 0; i < corpus_.song_count(); ++i) {
+    const Corpus::Song song = corpus_.song(i);
+    if (song.split == Split::kValid) {
+      tokens += song.ids.size() + 1;  // EOS
+      for (const uint16_t id : song.ids) {
+        notes += corpus_.tokenizer().vocabulary().token(id).starts_with("Pitch_");
+        bars += corpus_.tokenizer().vocabulary().token(id).starts_with("Bar_");
+      }
+    }
+  }
+  ASSERT_GT(notes, 0u);
+  EXPECT_NEAR(info.nll_per_note * static_cast<double>(notes), info.nll_per_token * static_cast<double>(tokens), 1e-6);
+  EXPECT_NEAR(info.nll_per_bar * static_cast<double>(bars), info.nll_per_token * static_cast<double>(tokens), 1e-6);
+}
+
+TEST_F(TrainerTest, MicroBatchesGiveTheUpdatesOfOneBatch) {
+  options_.model.dropout = 0;
+  options_.precision = TrainPrecision::kF32;
+  options_.steps = 6;
+  Watcher whole, parts;
+  ASSERT_TRUE(Train(corpus_, options_, folder_.path() / "whole", false, whole).ok());
+  options_.batch = 2;
+  options_.grad_accum = 2;
+  ASSERT_TRUE(Train(corpus_, options_, folder_.path() / "parts", false, parts).ok());
+  ASSERT_EQ(whole.losses.size(), parts.losses.size());
+  for (size_t i = 0; i < whole.losses.size(); ++i) {
+    EXPECT_NEAR(whole.losses[i], parts.losses[i], 1e-4 * whole.losses[i]) << i;
+  }
+}
+
+TEST_F(TrainerTest, ARunThatLearnsNoMoreEndsEarly) {
+  options_.steps = 100;
+  options_.valid_every = 2;
+  options_.patience = 2;
+  options_.schedule = {.kind = ScheduleKind::kConstant, .max_lr = 0.3, .warmup = 0};
+  const auto report = Run("run");
+  ASSERT_TRUE(report.ok()) << report.error().ToString();
+  EXPECT_TRUE(report->stopped_early);
+  EXPECT_LT(report->steps, 100u);
+  EXPECT_TRUE(fs::exists(folder_.path() / "run" / "final"));
+}
+
+TEST_F(TrainerTest, WithAnAverageTheModelsAreTheAverages) {
+  options_.optimizer.average_decay = 0.9;
+  ASSERT_TRUE(Run("average").ok());
+  options_.optimizer.average_decay = 0;
+  ASSERT_TRUE(Run("plain").ok());
+  EXPECT_NE(Weights("average"), Weights("plain"));
+  // What is trained on is the weights themselves.
+  const auto latest = [this](const char* name) {
+    return ReadTextFile(folder_.path() / name / "latest" / "model.safetensors").value();
+  };
+  EXPECT_EQ(latest("average"), latest("plain"));
+}
+
+TEST_F(TrainerTest, TheNewestCheckpointsAreKept) {
+  options_.valid_every = 3;
+  options_.keep = 2;
+  ASSERT_TRUE(Run("run").ok());
+  std::vector<std::string> names;
+  for (const fs::path& checkpoint : Checkpoints(folder_.path() / "run")) {
+    names.push_back(checkpoint.filename().string());
+  }
+  EXPECT_THAT(names, ElementsAre("step-000000012", "step-000000009"));
+  EXPECT_EQ(fs::read_symlink(folder_.path() / "run" / "latest"), "checkpoints/step-000000012");
+}
+
+TEST_F(TrainerTest, ADamagedCheckpointGivesWayToTheOneBefore) {
+  options_.valid_every = 3;
+  ASSERT_TRUE(Run("whole").ok());
+  ASSERT_TRUE(Run("run", Watcher(8)).ok());
+  const fs::path latest = folder_.path() / "run" / "checkpoints" / "step-000000008";
+  fs::resize_file(latest / "optimizer.safetensors", 1000);
+  Watcher watcher;
+  const auto report = Train(corpus_, options_, folder_.path() / "run", true, watcher);
+  ASSERT_TRUE(report.ok()) << report.error().ToString();
+  EXPECT_THAT(watcher.notes, HasSubstr("optimizer.safetensors"));
+  EXPECT_THAT(watcher.notes, HasSubstr("the checkpoint before, of step 6"));
+  EXPECT_EQ(watcher.losses.size(), 6u);
+  EXPECT_TRUE(fs::exists(latest.string() + ".damaged"));
+  EXPECT_TRUE(Weights("run") == Weights("whole"));
+}
+
+TEST_F(TrainerTest, TwoTrainingsCannotShareADirectory) {
+  options_.steps = 2;
+  {
+    const auto holder = RunDirectory::Open(folder_.path() / "run");
+    ASSERT_TRUE(holder.ok()) << holder.error().ToString();
+    const auto report = Run("run");
+    ASSERT_FALSE(report.ok());
+    EXPECT_THAT(report.error().ToString(), HasSubstr("another training (process " + std::to_string(::getpid()) + ")"));
+  }
+  EXPECT_TRUE(Run("run").ok());
+}
+
+TEST_F(TrainerTest, WhatAKilledProcessLeftIsRemoved) {
+  const fs::path folder = folder_.path() / "run" / "checkpoints";
+  fs::create_directories(folder / ".step-000000003.77.0.tmp");
+  std::ofstream(folder_.path() / "run" / ".train.jsonl.77.0.tmp") << "x";
+  ASSERT_TRUE(RunDirectory::Open(folder_.path() / "run").ok());
+  EXPECT_TRUE(fs::is_empty(folder));
+  EXPECT_FALSE(fs::exists(folder_.path() / "run" / ".train.jsonl.77.0.tmp"));
+}
+
+TEST_F(TrainerTest, ARunThatWasKilledBeforeItsFirstCheckpointBeginsAnew) {
+  ASSERT_TRUE(Run("whole").ok());
+  (void)RunDirectory::Open(folder_.path() / "run");
+  Watcher watcher;
+  const auto report = Train(corpus_, options_, folder_.path() / "run", true, watcher);
+  ASSERT_TRUE(report.ok()) << report.error().ToString();
+  EXPECT_THAT(watcher.notes, HasSubstr("beginning anew"));
+  EXPECT_TRUE(Weights("run") == Weights("whole"));
+}
+
 TEST_F(TrainerTest, ARunByTheClockEndsOnTime) {
   options_.steps = 0;
   options_.minutes = 0.03;
@@ -221,6 +351,18 @@ TEST_F(TrainerTest, OtherSettingsAreRefusedByName) {
   refused([](TrainOptions& o) { o.batch = 5; }, "batch was 4, is now 5");
   refused([](TrainOptions& o) { o.seed = 9; }, "seed");
   refused([](TrainOptions& o) { o.schedule.max_lr = 1; }, "lr");
+  options_ = before;
+  TrainData data = MusicData(corpus_).value();
+  const auto refused_data = [&](const char* name) {
+    Watcher watcher;
+    const auto resumed = Train(data, options_, folder_.path() / "run", true, watcher);
+    ASSERT_FALSE(resumed.ok()) << name;
+    EXPECT_THAT(resumed.error().message, HasSubstr(name));
+  };
+  data.sha256 = "other";
+  refused_data("data_sha256");
+  data.vocab_sha256 = "other";
+  refused_data("vocab_sha256");
 }
 
 TEST_F(TrainerTest, ThereMustBeSomethingToGoOnFrom) {
@@ -256,6 +398,7 @@ TEST_F(TrainerTest, ARunThatDivergesStopsAndKeepsItsCheckpoint) {
   const auto report = Run("other");
   ASSERT_FALSE(report.ok());
   EXPECT_THAT(report.error().message, HasSubstr("diverged"));
+  EXPECT_THAT(report.error().message, testing::ContainsRegex("step [0-9]+: loss"));
   EXPECT_FALSE(fs::exists(folder_.path() / "other" / "final"));
   EXPECT_EQ(ReadTextFile(folder_.path() / "run" / "latest" / "training.json").value(), kept);
 }
@@ -273,6 +416,53 @@ TEST_F(TrainerTest, ARunBeginsWithTheWeightsNamed) {
   const auto other = Run("third");
   ASSERT_FALSE(other.ok());
   EXPECT_THAT(other.error().ToString(), HasSubstr("--layers 2"));
+}
+
+TEST_F(TrainerTest, ALossFarAboveGuessingEndsTheRunBeforeItIsInfinite) {
+  options_.steps = 200;
+  options_.clip = 0;
+  options_.schedule = {.kind = ScheduleKind::kConstant, .max_lr = 3, .warmup = 0};
+  const auto report = Run("run");
+  ASSERT_FALSE(report.ok());
+  EXPECT_THAT(report.error().message, testing::ContainsRegex("step [0-9]+: loss [0-9]+"));
+}
+
+TEST_F(TrainerTest, ATextModelLendsItsBlocksAndTheSpreadOfItsEmbeddings) {
+  // A model whose file names no vocabulary is one of text.
+  TrainData text = MusicData(corpus_).value();
+  text.vocab_sha256 = "";
+  options_.steps = 20;
+  Watcher first;
+  ASSERT_TRUE(Train(text, options_, folder_.path() / "text", false, first).ok());
+  const fs::path source = folder_.path() / "text" / "final";
+  Gpt2Config config = options_.model;
+  config.vocab_size = 20000;
+  config.context_length = 48;
+  Gpt2 model(config, TrainPrecision::kF32, 5);
+  const auto taken = LoadWeights(source, "music", 1, model);
+  ASSERT_TRUE(taken.ok()) << taken.error().ToString();
+  EXPECT_THAT(*taken, HasSubstr("took 2 blocks, the final norm and 48 of 64 positions"));
+  const auto opened = ModelDirectory::Open(source).value();
+  for (const Parameter& parameter : model.parameters()) {
+    const std::vector<float> old = opened.ReadWeight(parameter.name).value();
+    const float* now = parameter.master.data_ptr<float>();
+    if (parameter.name != "transformer.wte.weight") {
+      for (int64_t i = 0; i < parameter.master.numel(); ++i) {
+        ASSERT_EQ(now[i], old[static_cast<size_t>(i)]) << parameter.name;
+      }
+      continue;
+    }
+    const at::Tensor before = at::from_blob(
+        const_cast<float*>(old.data()), {static_cast<int64_t>(old.size()) / config.width, config.width}, at::kFloat);
+    // Of 20,000 draws the mean is off by deviation / 141, the deviation by its 200th; five times that.
+    const at::Tensor deviation = before.std(0, false);
+    EXPECT_TRUE(((parameter.master.mean(0) - before.mean(0)).abs() < 0.035 * deviation).all().item<bool>());
+    EXPECT_TRUE(((parameter.master.std(0, false) - deviation).abs() < 0.025 * deviation).all().item<bool>());
+  }
+  // A model of other music is refused.
+  ASSERT_TRUE(Run("music").ok());
+  Gpt2 other(options_.model, TrainPrecision::kF32, 5);
+  EXPECT_FALSE(LoadWeights(folder_.path() / "music" / "final", "other", 1, other).ok());
 }
 
 TEST_F(TrainerTest, AFolderThatCannotBeWrittenIsAnError) {

@@ -1,18 +1,17 @@
+#include "continuo/train/program/train_flags.h"
+
 #include <malloc.h>
 #include <signal.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
-#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <string>
+#include <string_view>
 
-#include "continuo/train/trainer.h"
+#include "continuo/train/run_directory.h"
 
 namespace continuo {
 namespace {
@@ -21,14 +20,14 @@ volatile sig_atomic_t g_signal = 0;
 
 void OnSignal(int signal) {
   // A second one ends the program at once.
-  struct sigaction usual {};
+  struct sigaction usual{};
   usual.sa_handler = SIG_DFL;
   ::sigaction(signal, &usual, nullptr);
   g_signal = signal;
 }
 
 void CatchSignals() {
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = OnSignal;
   ::sigaction(SIGINT, &action, nullptr);
   ::sigaction(SIGTERM, &action, nullptr);
@@ -41,6 +40,17 @@ void KeepFreedMemory() {
   ::mallopt(M_MMAP_THRESHOLD, 1 << 30);
   ::mallopt(M_TRIM_THRESHOLD, -1);
 #endif
+}
+
+/// Whether mpirun (of Open MPI, or one that speaks PMI) or srun started several processes of this program.
+bool StartedTogether() {
+  for (const char* size : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"}) {
+    const char* value = std::getenv(size);
+    if (value != nullptr && std::atoi(value) > 1) {
+      return true;
+    }
+  }
+  return false;
 }
 
 std::string Duration(double seconds) {
@@ -68,12 +78,22 @@ class TerminalObserver : public TrainObserver {
     std::fflush(stderr);
   }
 
-  void OnValidation(uint64_t step, double nll, bool best) override {
+  void OnValidation(const ValidationInfo& info) override {
     if (quiet_) {
       return;
     }
     Clear();
-    fmt::print(stderr, "step {}: validation NLL {:.4f} a token{}\n", step, nll, best ? ", the best so far" : "");
+    fmt::print(
+        stderr, "step {}: validation NLL {:.4f} a token{}{}\n", info.step, info.nll_per_token,
+        info.nll_per_note > 0 ? fmt::format(", {:.3f} a note, {:.2f} a bar", info.nll_per_note, info.nll_per_bar) : "",
+        info.best ? ", the best so far" : "");
+  }
+
+  void OnNote(std::string_view note) override {
+    if (!quiet_) {
+      Clear();
+      fmt::print(stderr, "{}\n", note);
+    }
   }
 
   bool ShouldStop() const override { return g_signal != 0; }
@@ -92,25 +112,13 @@ class TerminalObserver : public TrainObserver {
   Clock::time_point drawn_{};
 };
 
-struct Flags {
-  TrainOptions options;
-  std::string corpus;
-  std::string output;
-  std::string precision = "bf16";
-  std::string blocks = "all";
-  std::string optimizer = "adamw";
-  std::string schedule = "onecycle";
-  bool no_cycle_momentum = false;
-  bool resume = false;
-  bool quiet = false;
-  bool json = false;
-};
+}  // namespace
 
-void AddFlags(CLI::App& app, Flags& flags) {
+void AddTrainFlags(CLI::App& app, TrainFlags& flags) {
   TrainOptions& o = flags.options;
   app.set_config("--config", "", "read flags from a TOML file, as in: layers = 6");
-  app.add_option("--corpus", flags.corpus, "a corpus directory (continuo corpus build)")->required();
-  app.add_option("-o,--output", flags.output, "the run's directory: latest/, best/, epoch-N/, final/, train.jsonl")->required();
+  app.add_option("-o,--output", flags.output, "the run's directory: latest/, best/, epoch-N/, final/, train.jsonl")
+      ->required();
   app.add_flag("--resume", flags.resume, "go on from the run's latest checkpoint");
   app.add_flag("-q,--quiet", flags.quiet, "no progress");
   app.add_flag("--json", flags.json, "a JSON line at the end");
@@ -124,8 +132,6 @@ void AddFlags(CLI::App& app, Flags& flags) {
   number("--context", o.model.context_length, "ids that the model sees at once")
       ->check(CLI::Range(1, 65536))
       ->group("Model");
-  app.add_option("--init-from", o.init_from, "a model directory to begin with, of the same shape and vocabulary")
-      ->group("Model");
   number("--dropout", o.model.dropout, "dropout")->check(CLI::Range(0.0, 0.99))->group("Model");
 
   number("--epochs", o.epochs, "passes over the corpus")->check(CLI::Range(1, 1000000))->group("Length");
@@ -138,12 +144,12 @@ void AddFlags(CLI::App& app, Flags& flags) {
       ->check(CLI::NonNegativeNumber)
       ->group("Length");
 
-  number("--batch", o.batch, "windows a micro-batch")->check(CLI::Range(1, 1000000))->group("Batches");
+  number("--patience", o.patience, "end after so many validations without a lower NLL; 0: never")->group("Length");
+
+  number("--batch", o.batch, "windows a micro-batch, over all ranks")->check(CLI::Range(1, 1000000))->group("Batches");
   number("--grad-accum", o.grad_accum, "micro-batches an update")->check(CLI::Range(1, 1000000))->group("Batches");
   number("--blocks", flags.blocks, "first: each song's first ids; all: windows that cover the song")
       ->check(CLI::IsMember({"first", "all"}))
-      ->group("Batches");
-  app.add_flag("--augment-transpose", o.augment_transpose, "move each song by -5 to +6 semitones, anew each epoch")
       ->group("Batches");
   number("--short-share", o.short_share, "share of the run, at its beginning, on short windows")
       ->check(CLI::Range(0.0, 1.0))
@@ -171,6 +177,13 @@ void AddFlags(CLI::App& app, Flags& flags) {
   number("--weight-decay", o.optimizer.weight_decay, "weight decay")->check(CLI::NonNegativeNumber)->group("Optimizer");
   app.add_flag("--decay-matrices-only", o.optimizer.decay_matrices_only, "no decay of biases and norms")
       ->group("Optimizer");
+  number("--label-smoothing", o.label_smoothing, "share of each target that is spread over the vocabulary")
+      ->check(CLI::Range(0.0, 0.99))
+      ->group("Optimizer");
+  number("--ema", o.optimizer.average_decay,
+         "decay of a running average of the weights, which best/ and final/ hold; 0: none")
+      ->check(CLI::Range(0.0, 0.999999))
+      ->group("Optimizer");
   number("--clip", o.clip, "bound of the gradients' norm; 0: none")->check(CLI::NonNegativeNumber)->group("Optimizer");
 
   number("--precision", flags.precision, "of matrix products: bf16 or f32")
@@ -182,64 +195,83 @@ void AddFlags(CLI::App& app, Flags& flags) {
   number("--checkpoint-minutes", o.checkpoint_minutes, "minutes between checkpoints")
       ->check(CLI::PositiveNumber)
       ->group("Run");
+  number("--keep", o.keep, "checkpoints to keep, the newest")->check(CLI::Range(1, 1000000))->group("Run");
   app.add_flag("--export-bf16", o.export_bf16, "write best/ and final/ in bf16")->group("Run");
 }
 
-Result<TrainReport> RunTraining(Flags& flags) {
-  TrainOptions& options = flags.options;
-  CONTINUO_ASSIGN(options.blocks, ParseBlockMode(flags.blocks));
-  CONTINUO_ASSIGN(options.optimizer.kind, ParseOptimizerKind(flags.optimizer));
-  CONTINUO_ASSIGN(options.schedule.kind, ParseScheduleKind(flags.schedule));
-  options.schedule.cycle_momentum = !flags.no_cycle_momentum;
-  options.precision = flags.precision == "bf16" ? TrainPrecision::kBf16 : TrainPrecision::kF32;
-  const std::filesystem::path run(flags.output);
-  if (!flags.resume && std::filesystem::exists(run / "latest")) {
-    return Error{fmt::format("{}: holds a run already", flags.output),
-                 "go on with it by --resume, or name another directory"};
+int RunTraining(TrainFlags& flags, const Training& train) {
+  CatchSignals();
+  KeepFreedMemory();
+  std::unique_ptr<Communicator> ranks = std::make_unique<OneProcess>();
+  if (StartedTogether()) {
+    auto connected = ConnectRanks();
+    if (!connected.ok()) {
+      fmt::print(stderr, "continuo: {}\n", connected.error().ToString());
+      return 1;
+    }
+    ranks = std::move(connected).value();
   }
-  CONTINUO_ASSIGN(const Corpus corpus, Corpus::Open(flags.corpus));
-  TerminalObserver observer(flags.quiet);
-  return Train(corpus, options, run, flags.resume, observer);
+  TrainNotes notes;
+  const auto run = [&]() -> Result<TrainReport> {
+    TrainOptions& options = flags.options;
+    CONTINUO_ASSIGN(options.blocks, ParseBlockMode(flags.blocks));
+    CONTINUO_ASSIGN(options.optimizer.kind, ParseOptimizerKind(flags.optimizer));
+    CONTINUO_ASSIGN(options.schedule.kind, ParseScheduleKind(flags.schedule));
+    options.schedule.cycle_momentum = !flags.no_cycle_momentum;
+    options.precision = flags.precision == "bf16" ? TrainPrecision::kBf16 : TrainPrecision::kF32;
+    const std::filesystem::path folder(flags.output);
+    if (!flags.resume && !Checkpoints(folder).empty()) {
+      return Error{fmt::format("{}: holds a run already", flags.output),
+                   "go on with it by --resume, or name another directory"};
+    }
+    TerminalObserver observer(flags.quiet || ranks->rank() != 0);
+    return train(options, folder, observer, *ranks, notes);
+  };
+  const Result<TrainReport> report = run();
+  if (!report.ok()) {
+    fmt::print(stderr, "continuo: {}{}\n", ranks->size() > 1 ? fmt::format("rank {}: ", ranks->rank()) : "",
+               report.error().ToString());
+    if (ranks->size() > 1) {
+      ranks->Abort(1);  // the others wait for this one
+    }
+    return 1;
+  }
+  const int code = report->interrupted ? 128 + (g_signal != 0 ? g_signal : SIGTERM) : 0;
+  if (ranks->rank() != 0) {
+    return code;
+  }
+  if (flags.json) {
+    nlohmann::ordered_json line = {{"run", flags.output},
+                                   {"steps", report->steps},
+                                   {"tokens", report->tokens},
+                                   {"seconds", report->seconds},
+                                   {"valid_nll", report->valid_nll},
+                                   {"best_nll", report->best_nll},
+                                   {"interrupted", report->interrupted},
+                                   {"stopped_early", report->stopped_early}};
+    line.update(notes.values);
+    fmt::print("{}\n", line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  } else if (!flags.quiet) {
+    const char* end = report->interrupted     ? "; interrupted, go on with --resume"
+                      : report->stopped_early ? "; ended early, the validation NLL fell no more"
+                                              : "";
+    fmt::print("{}: {} steps, {} tokens in {}{}{}\n", flags.output, report->steps, report->tokens,
+               Duration(report->seconds),
+               report->best_nll > 0 ? fmt::format(", best validation NLL {:.4f} a token", report->best_nll) : "", end);
+    for (const std::string& line : notes.lines) {
+      fmt::print("{}\n", line);
+    }
+  }
+  return code;
 }
 
-int Main(int argc, char** argv) {
-  CLI::App app("Trains a GPT-2 on a corpus.", "continuo train");
-  app.footer("Example:\n  continuo train --corpus out/corpus -o out/run --layers 6 --heads 4 --width 256 --minutes 60");
-  Flags flags;
-  AddFlags(app, flags);
+std::optional<int> ParseArguments(CLI::App& app, int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-  CatchSignals();
-  KeepFreedMemory();
-  const Result<TrainReport> report = RunTraining(flags);
-  if (!report.ok()) {
-    fmt::print(stderr, "continuo: {}\n", report.error().ToString());
-    return 1;
-  }
-  if (flags.json) {
-    fmt::print("{}\n", nlohmann::ordered_json{{"run", flags.output},
-                                              {"steps", report->steps},
-                                              {"tokens", report->tokens},
-                                              {"seconds", report->seconds},
-                                              {"valid_nll", report->valid_nll},
-                                              {"best_nll", report->best_nll},
-                                              {"interrupted", report->interrupted}}
-                           .dump());
-  } else if (!flags.quiet) {
-    fmt::print("{}: {} steps, {} tokens in {}{}{}\n", flags.output, report->steps, report->tokens,
-               Duration(report->seconds),
-               report->best_nll > 0 ? fmt::format(", best validation NLL {:.4f} a token", report->best_nll) : "",
-               report->interrupted ? "; interrupted, go on with --resume" : "");
-  }
-  return report->interrupted ? 128 + g_signal : 0;
+  return std::nullopt;
 }
 
-}  // namespace
 }  // namespace continuo
-
-int main(int argc, char** argv) {
-  return continuo::Main(argc, argv);
-}
