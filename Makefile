@@ -8,7 +8,8 @@
 demo: build
 	tools/demo.sh
 
-test: bootstrap
+test:
+	tools/bootstrap.sh --page-tests
 	cmake --preset release --log-level=NOTICE
 	cmake --build --preset release
 	tools/check_layers.py

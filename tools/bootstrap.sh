@@ -2,8 +2,9 @@
 # Installs what Continuo builds with: Debian packages through apt, LibTorch through pip (for training).
 # Says what it does, skips what is there, and needs root only for apt, and only when something is missing.
 #
-#   tools/bootstrap.sh             everything
-#   tools/bootstrap.sh --no-torch  everything but LibTorch; then continuo-train is not built
+#   tools/bootstrap.sh                everything
+#   tools/bootstrap.sh --no-torch     everything but LibTorch; then continuo-train is not built
+#   tools/bootstrap.sh --page-tests  also what the tests of the report's page need: Chromium, node, npm packages
 set -euo pipefail
 
 torch_version=2.13.0
@@ -16,10 +17,12 @@ packages=(
 )
 
 want_torch=yes
+want_page_tests=no
 for argument in "$@"; do
   case "$argument" in
     --no-torch) want_torch=no ;;
-    *) echo "bootstrap: unknown argument '$argument' (known: --no-torch)" >&2; exit 2 ;;
+    --page-tests) want_page_tests=yes; packages+=(chromium nodejs npm) ;;
+    *) echo "bootstrap: unknown argument '$argument' (known: --no-torch, --page-tests)" >&2; exit 2 ;;
   esac
 done
 
@@ -27,11 +30,13 @@ missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
 done
-# A cmake, ninja or python3 from elsewhere serves as well as Debian's.
+# A cmake, ninja, python3 or node from elsewhere serves as well as Debian's.
 keep=()
 for package in "${missing[@]}"; do
   case "$package" in
     cmake|ccache|python3) command -v "$package" >/dev/null && continue ;;
+    chromium|npm) command -v "$package" >/dev/null && continue ;;
+    nodejs) command -v node >/dev/null && continue ;;
     ninja-build) command -v ninja >/dev/null && continue ;;
     python3-pip) python3 -m pip --version >/dev/null 2>&1 && continue ;;
     python3-venv) python3 -c 'import venv, ensurepip' >/dev/null 2>&1 && continue ;;
@@ -53,6 +58,16 @@ if [ ${#keep[@]} -gt 0 ]; then
   DEBIAN_FRONTEND=noninteractive "${run[@]}" apt-get install -y -qq --no-install-recommends "${keep[@]}" >/dev/null
 else
   echo "bootstrap: Debian packages are there"
+fi
+
+if [ "$want_page_tests" = yes ]; then
+  page="$(dirname "$0")/../web/report"
+  if [ -e "$page/node_modules/.package-lock.json" ] && [ ! "$page/package-lock.json" -nt "$page/node_modules/.package-lock.json" ]; then
+    echo "bootstrap: npm packages of the report's page are there"
+  else
+    echo "bootstrap: installing npm packages of the report's page"
+    npm ci --prefix "$page" --silent --no-audit --no-fund || echo "bootstrap: they could not be had; the tests of the page will be skipped" >&2
+  fi
 fi
 
 find_torch() {

@@ -36,6 +36,7 @@ void AddFillCommand(CLI::App& app, AppContext& context);
 void AddScoreCommand(CLI::App& app, AppContext& context);
 void AddEvalCommand(CLI::App& app, AppContext& context);
 void AddRenderCommand(CLI::App& app, AppContext& context);
+void AddReportCommand(CLI::App& app, AppContext& context);
 void AddQuantizeCommand(CLI::App& app, AppContext& context);
 void AddExperimentCommand(CLI::App& app, AppContext& context);
 

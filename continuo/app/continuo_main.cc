@@ -42,6 +42,7 @@ int Run(int argc, char** argv) {
   continuo::AddScoreCommand(app, context);
   continuo::AddEvalCommand(app, context);
   continuo::AddRenderCommand(app, context);
+  continuo::AddReportCommand(app, context);
   continuo::AddQuantizeCommand(app, context);
   continuo::AddExperimentCommand(app, context);
 

@@ -31,9 +31,9 @@ class ChildProcess {
   struct Options {
     std::filesystem::path program;
     std::vector<std::string> arguments = {};
-    std::filesystem::path log;     // standard output and error are appended to it
-    std::optional<int> inherited = std::nullopt;  // a descriptor that it keeps open
-    int niceness = 0;              // added to this process's
+    std::filesystem::path log;          // standard output and error are appended to it
+    std::optional<int> inherited = {};  // a descriptor that it keeps open
+    int niceness = 0;                   // added to this process's
   };
   static Result<ChildProcess> Start(const Options& options);
   ChildProcess(ChildProcess&& other) noexcept : pid_(other.pid_) { other.pid_ = -1; }

@@ -1,0 +1,408 @@
+#include "continuo/report/comparison.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <set>
+#include <tuple>
+
+#include "continuo/core/check.h"
+
+namespace continuo {
+namespace {
+
+// A smaller share of the values is what rounding leaves where all of them are the same.
+constexpr double kRoundingShare = 1e-9;
+constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
+
+/// The continued fraction of the incomplete beta function, by Lentz' method. Source: Numerical Recipes, 6.4.
+double BetaFraction(double a, double b, double x) {
+  constexpr double kTiny = 1e-300;
+  constexpr int kMaxTerms = 10000;
+  double c = 1;
+  double d = 1 - (a + b) * x / (a + 1);
+  d = 1 / (std::abs(d) < kTiny ? kTiny : d);
+  double fraction = d;
+  for (int m = 1; m <= kMaxTerms; ++m) {
+    for (const double term : {m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
+                              -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))}) {
+      d = 1 + term * d;
+      d = 1 / (std::abs(d) < kTiny ? kTiny : d);
+      c = 1 + term / c;
+      c = std::abs(c) < kTiny ? kTiny : c;
+      fraction *= d * c;
+    }
+    if (std::abs(d * c - 1) < 1e-15) {
+      break;
+    }
+  }
+  return fraction;
+}
+
+/// Regularised incomplete beta function.
+double Beta(double a, double b, double x) {
+  if (x <= 0 || x >= 1) {
+    return x <= 0 ? 0 : 1;
+  }
+  const double front =
+      std::exp(std::lgamma(a + b) - std::lgamma(a) - std::lgamma(b) + a * std::log(x) + b * std::log1p(-x));
+  return x < (a + 1) / (a + b + 2) ? front * BetaFraction(a, b, x) / a : 1 - front * BetaFraction(b, a, 1 - x) / b;
+}
+
+/// A cell by all that tells it from others but one axis, and that axis' value.
+using Coordinates = std::map<std::string, std::string>;
+
+struct Cell {
+  const StudySet* set;
+  Coordinates at;
+};
+
+std::string Plain(const std::string& json) {
+  return json.size() >= 2 && json.front() == '"' ? json.substr(1, json.size() - 2) : json;
+}
+
+/// Settings in which runs of one model and tokenizer differ.
+std::set<std::string> FreeSettings(const StudyData& data) {
+  std::set<std::string> free;
+  std::map<std::tuple<std::string, std::string, std::string>, std::string> first;
+  for (const StudyRun& run : data.runs) {
+    for (const auto& [key, value] : run.settings) {
+      const auto [known, is_new] = first.try_emplace({run.model, run.tokenizer, key}, value);
+      if (!is_new && known->second != value) {
+        free.insert(key);
+      }
+    }
+  }
+  return free;
+}
+
+std::vector<Cell> GridCells(const StudyData& data) {
+  const std::set<std::string> free = FreeSettings(data);
+  std::vector<Cell> cells;
+  for (const StudySet& set : data.sets) {
+    if (set.kind != "grid" || set.status != "done" || !set.run) {
+      continue;
+    }
+    const StudyRun& run = data.runs[*set.run];
+    Cell cell{&set, {}};
+    for (const std::string& key : free) {
+      const auto value = run.settings.find(key);
+      cell.at[key] = value == run.settings.end() ? "" : Plain(value->second);
+    }
+    cell.at["model"] = run.model;
+    cell.at["tokenizer"] = run.tokenizer;
+    cell.at["corpus"] = run.corpus;
+    cell.at["seed"] = std::to_string(run.seed);
+    cell.at["epoch"] = set.epoch ? std::to_string(*set.epoch) : "";
+    cell.at["sampling"] = set.setting;
+    const auto window = set.sampling.find("window");
+    cell.at["window"] = window == set.sampling.end() ? "" : Plain(window->second);
+    cell.at["pieces' seed"] = std::to_string(set.seed);
+    cells.push_back(std::move(cell));
+  }
+  return cells;
+}
+
+/// The values of an axis in the order in which they come first, epochs by number.
+std::vector<std::string> ValuesOf(const std::vector<Cell>& cells, const std::string& axis) {
+  std::vector<std::string> values;
+  for (const Cell& cell : cells) {
+    const std::string& value = cell.at.at(axis);
+    if (std::find(values.begin(), values.end(), value) == values.end()) {
+      values.push_back(value);
+    }
+  }
+  if (axis == "epoch") {
+    std::sort(values.begin(), values.end(),
+              [](const std::string& a, const std::string& b) { return std::atoll(a.c_str()) < std::atoll(b.c_str()); });
+  }
+  return values;
+}
+
+Coordinates Without(Coordinates at, const std::string& axis) {
+  at.erase(axis);
+  return at;
+}
+
+double MeanOf(const std::vector<SetMetric>& metrics) {
+  double sum = 0;
+  for (const SetMetric& metric : metrics) {
+    sum += metric.mean;
+  }
+  return sum / static_cast<double>(metrics.size());
+}
+
+/// Cells that measured the same things.
+SetMetric AsOneCell(const std::vector<SetMetric>& cells) {
+  SetMetric one{cells.front().count, 0, 0, kUndefined, kUndefined};
+  for (const SetMetric& cell : cells) {
+    one.count = std::min(one.count, cell.count);
+    one.mean += cell.mean / static_cast<double>(cells.size());
+    one.deviation += cell.deviation / static_cast<double>(cells.size());
+  }
+  return one;
+}
+
+/// Compares two values of an axis in all metrics, over the cells for which `within` is as given.
+void AddContrasts(const std::vector<Cell>& cells, const std::string& axis, const std::string& a, const std::string& b,
+                  const Coordinates& within, std::span<const std::string_view> metrics,
+                  std::vector<Contrast>& contrasts) {
+  std::map<Coordinates, const StudySet*> others;
+  std::vector<std::pair<const StudySet*, const StudySet*>> pairs;
+  const auto is_within = [&](const Cell& cell) {
+    return std::all_of(within.begin(), within.end(),
+                       [&](const auto& item) { return cell.at.at(item.first) == item.second; });
+  };
+  for (const Cell& cell : cells) {
+    if (cell.at.at(axis) == a && is_within(cell)) {
+      others.emplace(Without(cell.at, axis), cell.set);
+    }
+  }
+  for (const Cell& cell : cells) {
+    if (cell.at.at(axis) == b && is_within(cell)) {
+      if (const auto other = others.find(Without(cell.at, axis)); other != others.end()) {
+        pairs.emplace_back(other->second, cell.set);
+      }
+    }
+  }
+  std::string name;
+  for (const auto& [key, value] : within) {
+    name += (name.empty() ? "" : " ") + value;
+  }
+  for (const std::string_view metric : metrics) {
+    std::vector<SetMetric> as;
+    std::vector<SetMetric> bs;
+    for (const auto& [set_a, set_b] : pairs) {
+      const auto in_a = set_a->metrics.find(std::string(metric));
+      const auto in_b = set_b->metrics.find(std::string(metric));
+      if (in_a != set_a->metrics.end() && in_b != set_b->metrics.end()) {
+        as.push_back(in_a->second);
+        bs.push_back(in_b->second);
+      }
+    }
+    if (as.empty()) {
+      continue;
+    }
+    const size_t count = as.size();
+    if (metric.starts_with("valid_")) {
+      as = {AsOneCell(as)};
+      bs = {AsOneCell(bs)};
+    }
+    const Difference difference = Compare(as, bs);
+    const double half = difference.HalfWidth(0.95);
+    contrasts.push_back({axis, a, b, name, std::string(metric), count, MeanOf(as), MeanOf(bs), difference,
+                         difference.value - half, difference.value + half, false});
+  }
+}
+
+}  // namespace
+
+double StudentQuantile(double level, double freedom) {
+  CONTINUO_CHECK(level > 0 && level < 1 && freedom > 0);
+  // P(|T| > t) = I_x(freedom / 2, 1/2) with x = freedom / (freedom + t^2), which falls in t.
+  const auto outside = [freedom](double t) { return Beta(freedom / 2, 0.5, freedom / (freedom + t * t)); };
+  double low = 0;
+  double high = 1;
+  while (outside(high) > 1 - level && high < 1e15) {
+    high *= 2;
+  }
+  for (int step = 0; step < 200 && high - low > 1e-12 * high; ++step) {
+    const double middle = (low + high) / 2;
+    (outside(middle) > 1 - level ? low : high) = middle;
+  }
+  return high;
+}
+
+double Difference::HalfWidth(double level) const {
+  if (std::isnan(error) || std::isnan(freedom)) {
+    return kUndefined;
+  }
+  return error == 0 ? 0 : StudentQuantile(level, freedom) * error;
+}
+
+Difference Compare(std::span<const SetMetric> a, std::span<const SetMetric> b) {
+  Difference difference;
+  double variance = 0;
+  double squares = 0;
+  const auto add = [&](std::span<const SetMetric> side, double sign) {
+    const auto cells = static_cast<double>(side.size());
+    for (const SetMetric& cell : side) {
+      difference.value += sign * cell.mean / cells;
+      const auto count = static_cast<double>(cell.count);
+      const double part = cell.count < 2 ? kUndefined : cell.deviation * cell.deviation / (count * cells * cells);
+      variance += part;
+      squares += part * part / (count - 1);
+    }
+  };
+  add(a, -1);
+  add(b, 1);
+  if (a.empty() || b.empty()) {
+    return {kUndefined, kUndefined, kUndefined};
+  }
+  difference.error = std::sqrt(variance);
+  difference.freedom = variance == 0 ? 1 : variance * variance / squares;
+  return difference;
+}
+
+std::vector<Contrast> CompareAxes(const StudyData& data, std::span<const std::string_view> metrics) {
+  const std::vector<Cell> cells = GridCells(data);
+  std::vector<Contrast> contrasts;
+  if (cells.empty()) {
+    return contrasts;
+  }
+  const std::vector<std::string> models = ValuesOf(cells, "model");
+  const std::vector<std::string> tokenizers = ValuesOf(cells, "tokenizer");
+  std::vector<std::string> axes = {"epoch", "model", "tokenizer"};
+  for (const auto& [key, value] : cells.front().at) {
+    if (std::find(axes.begin(), axes.end(), key) == axes.end()) {
+      axes.push_back(key);
+    }
+  }
+  for (const std::string& axis : axes) {
+    const std::vector<std::string> values = ValuesOf(cells, axis);
+    std::vector<Coordinates> groups = {{}};
+    if (axis == "epoch") {
+      for (const std::string& model : models) {
+        for (const std::string& tokenizer : tokenizers) {
+          groups.push_back({{"model", model}, {"tokenizer", tokenizer}});
+        }
+      }
+    } else if (axis == "model") {
+      for (const std::string& tokenizer : tokenizers) {
+        groups.push_back({{"tokenizer", tokenizer}});
+      }
+    } else {
+      for (const std::string& model : models) {
+        groups.push_back({{"model", model}});
+      }
+    }
+    if (groups.size() == 2) {
+      groups.pop_back();  // which is all there is
+    }
+    const size_t first = contrasts.size();
+    for (size_t a = 0; a < values.size(); ++a) {
+      for (size_t b = a + 1; b < values.size(); ++b) {
+        if (axis == "epoch" && (a != 0 || b + 1 != values.size())) {
+          continue;
+        }
+        for (const Coordinates& group : groups) {
+          AddContrasts(cells, axis, values[a], values[b], group, metrics, contrasts);
+        }
+      }
+    }
+    const auto known = std::count_if(contrasts.begin() + static_cast<std::ptrdiff_t>(first), contrasts.end(),
+                                     [](const Contrast& contrast) { return !std::isnan(contrast.low); });
+    for (size_t i = first; i < contrasts.size(); ++i) {
+      Contrast& contrast = contrasts[i];
+      const double half =
+          contrast.difference.HalfWidth(1 - 0.05 / static_cast<double>(std::max<std::ptrdiff_t>(1, known)));
+      const double size = std::max(std::abs(contrast.mean_a), std::abs(contrast.mean_b));
+      contrast.clear = !std::isnan(half) && std::abs(contrast.difference.value) > std::max(half, kRoundingShare * size);
+    }
+  }
+  return contrasts;
+}
+
+std::vector<std::string> RunVariants(const StudyData& data) {
+  std::set<std::string> free = FreeSettings(data);
+  free.erase("model");
+  free.erase("tokenizer");
+  std::vector<std::string> variants;
+  for (const StudyRun& run : data.runs) {
+    std::string& variant = variants.emplace_back();
+    for (const std::string& key : free) {
+      if (const auto value = run.settings.find(key); value != run.settings.end()) {
+        variant += fmt::format("{}{} {}", variant.empty() ? "" : ", ", key, Plain(value->second));
+      }
+    }
+  }
+  return variants;
+}
+
+namespace {
+
+/// A metric as a sentence calls it.
+std::string InWords(const std::string& metric) {
+  if (metric == "valid_nll_note" || metric == "valid_nll_bar") {
+    return metric == "valid_nll_bar" ? "the NLL of unseen songs a bar" : "the NLL of unseen songs a note";
+  }
+  std::string words = metric;
+  std::replace(words.begin(), words.end(), '_', ' ');
+  return words;
+}
+
+}  // namespace
+
+std::vector<Finding> Findings(const StudyData& data, std::span<const Contrast> contrasts) {
+  const auto real = std::find_if(data.sets.begin(), data.sets.end(),
+                                 [](const StudySet& set) { return set.kind == "real" && set.status == "done"; });
+  const auto real_value = [&](const std::string& metric) -> const SetMetric* {
+    if (real == data.sets.end()) {
+      return nullptr;
+    }
+    const auto found = real->metrics.find(metric);
+    return found == real->metrics.end() ? nullptr : &found->second;
+  };
+  std::vector<Finding> findings;
+  for (const Contrast& contrast : contrasts) {
+    if (!contrast.clear || !contrast.within.empty()) {
+      continue;
+    }
+    const double value = contrast.difference.value;
+    const std::string name = InWords(contrast.metric);
+    std::string sentence = contrast.axis == "epoch"
+                               ? fmt::format("From epoch {} to epoch {}, {} {} by", contrast.a, contrast.b, name,
+                                             value > 0 ? "rises" : "falls")
+                               : fmt::format("With {} {}, {} is {} than with {}, by", contrast.axis, contrast.b, name,
+                                             value > 0 ? "higher" : "lower", contrast.a);
+    const bool rises = value > 0;
+    sentence += fmt::format(" {:.3g} (95 % interval {:.3g} to {:.3g}), from {:.4g} to {:.4g}", std::abs(value),
+                            rises ? contrast.low : -contrast.high, rises ? contrast.high : -contrast.low,
+                            contrast.mean_a, contrast.mean_b);
+    if (const SetMetric* music = real_value(contrast.metric); music != nullptr) {
+      sentence += fmt::format("; real music has {:.4g}", music->mean);
+    }
+    std::string against;
+    for (const Contrast& group : contrasts) {
+      if (group.clear && !group.within.empty() && group.axis == contrast.axis && group.metric == contrast.metric &&
+          group.a == contrast.a && group.b == contrast.b && (group.difference.value > 0) != rises) {
+        against += fmt::format("{}{} (by {:.3g})", against.empty() ? "" : ", ", group.within,
+                               std::abs(group.difference.value));
+      }
+    }
+    if (!against.empty()) {
+      sentence += fmt::format(". Not everywhere: it {} for {}", rises ? "falls" : "rises", against);
+    }
+    findings.push_back({contrast.axis, contrast.metric, sentence + "."});
+  }
+  for (const char* metric : {"GS", "H4"}) {
+    const StudySet* best = nullptr;
+    for (const StudySet& set : data.sets) {
+      const auto found = set.metrics.find(metric);
+      if (set.kind == "grid" && set.status == "done" && found != set.metrics.end() &&
+          (best == nullptr || found->second.mean > best->metrics.at(metric).mean)) {
+        best = &set;
+      }
+    }
+    const SetMetric* music = real_value(metric);
+    if (best == nullptr || music == nullptr) {
+      continue;
+    }
+    const SetMetric& top = best->metrics.at(metric);
+    const bool above = top.low > music->high;
+    if (above || top.high < music->low) {
+      findings.push_back(
+          {"best", metric,
+           fmt::format("The highest {}, {:.4g} ({}), lies {} that of real music, {:.4g}: their intervals, "
+                       "{:.4g} to {:.4g} and {:.4g} to {:.4g}, are apart.",
+                       metric, top.mean, best->label, above ? "above" : "below", music->mean, top.low, top.high,
+                       music->low, music->high)});
+    }
+  }
+  return findings;
+}
+
+}  // namespace continuo

@@ -1,0 +1,278 @@
+#include "continuo/report/payload.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdlib>
+
+#include "continuo/report/comparison.h"
+#include "continuo/report/piece_notes.h"
+#include "continuo/score/score_file.h"
+
+namespace continuo {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::array<std::string_view, 10> kCompared = {
+    "H1", "H4", "GS", "CPI", "SI_short", "SI_mid", "SI_long", "notes_per_bar", "valid_nll_note", "valid_nll_bar"};
+// Points of a learning curve; more than a screen has columns for is of no use.
+constexpr size_t kCurvePoints = 300;
+constexpr size_t kScapeSize = 96;
+
+Json Number(double value) {
+  if (!std::isfinite(value)) {
+    return nullptr;
+  }
+  // The nearest number of six digits is written with six digits.
+  return std::strtod(fmt::format("{:.6g}", value).c_str(), nullptr);
+}
+
+template <typename T>
+Json Maybe(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+std::string Base64(std::span<const uint8_t> bytes) {
+  static constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string text;
+  text.reserve((bytes.size() + 2) / 3 * 4);
+  for (size_t i = 0; i < bytes.size(); i += 3) {
+    const size_t left = std::min<size_t>(3, bytes.size() - i);
+    const uint32_t group = (uint32_t{bytes[i]} << 16) | (left > 1 ? uint32_t{bytes[i + 1]} << 8 : 0) |
+                           (left > 2 ? uint32_t{bytes[i + 2]} : 0);
+    text += kDigits[group >> 18];
+    text += kDigits[(group >> 12) & 63];
+    text += left > 1 ? kDigits[(group >> 6) & 63] : '=';
+    text += left > 2 ? kDigits[group & 63] : '=';
+  }
+  return text;
+}
+
+Json Fields(const std::map<std::string, std::string>& fields) {
+  Json json = Json::object();
+  for (const auto& [key, value] : fields) {
+    json[key] = Json::parse(value, nullptr, /*allow_exceptions=*/false);
+  }
+  return json;
+}
+
+/// [epoch, loss] with the loss the mean over the steps between.
+Json TrainCurve(const std::vector<StudyRun::Point>& curve) {
+  std::vector<const StudyRun::Point*> points;
+  for (const StudyRun::Point& point : curve) {
+    if (std::isfinite(point.train_loss)) {
+      points.push_back(&point);
+    }
+  }
+  Json json = Json::array();
+  const size_t bins = std::min(points.size(), kCurvePoints);
+  for (size_t bin = 0; bin < bins; ++bin) {
+    const size_t begin = points.size() * bin / bins;
+    const size_t end = points.size() * (bin + 1) / bins;
+    double loss = 0;
+    for (size_t i = begin; i < end; ++i) {
+      loss += points[i]->train_loss / static_cast<double>(end - begin);
+    }
+    json.push_back({Number(points[end - 1]->epoch), Number(loss)});
+  }
+  return json;
+}
+
+/// [epoch, NLL a token, a note, a bar] where any was measured.
+Json ValidCurve(const std::vector<StudyRun::Point>& curve) {
+  Json json = Json::array();
+  std::vector<const StudyRun::Point*> points;
+  for (const StudyRun::Point& point : curve) {
+    if (std::any_of(point.valid_nll.begin(), point.valid_nll.end(),
+                    [](double value) { return std::isfinite(value); })) {
+      points.push_back(&point);
+    }
+  }
+  const size_t every = points.size() / kCurvePoints + 1;
+  for (size_t i = 0; i < points.size(); ++i) {
+    const std::array<double, 3>& nll = points[i]->valid_nll;
+    // Those at checkpoints have all three and stay.
+    if (i % every == 0 || i + 1 == points.size() || std::isfinite(nll[2])) {
+      json.push_back({Number(points[i]->epoch), Number(nll[0]), Number(nll[1]), Number(nll[2])});
+    }
+  }
+  return json;
+}
+
+Json RunToJson(const StudyRun& run, const std::string& variant) {
+  return {{"id", run.id},
+          {"model", run.model},
+          {"tokenizer", run.tokenizer},
+          {"corpus", run.corpus},
+          {"seed", run.seed},
+          {"variant", variant},
+          {"settings", Fields(run.settings)},
+          {"status", run.status},
+          {"error", run.error},
+          {"epochs", Maybe(run.epochs)},
+          {"parameters", Maybe(run.parameters)},
+          {"tokens", Maybe(run.tokens)},
+          {"seconds", Number(run.seconds)},
+          {"train", TrainCurve(run.curve)},
+          {"valid", ValidCurve(run.curve)}};
+}
+
+Json PieceToJson(const StudyPiece& piece, bool with_notes, bool with_scape) {
+  Json json = {{"number", piece.number},           {"name", piece.name},
+               {"bars", Maybe(piece.bars)},        {"notes", Maybe(piece.notes)},
+               {"prompt_bars", piece.prompt_bars}, {"copied", Maybe(piece.copied_notes)},
+               {"from", piece.copied_from}};
+  if (!piece.midi.empty() && !with_notes) {
+    json["silent"] = "left out to keep the page small";
+  } else if (!piece.midi.empty()) {
+    const Result<ScoreAndWarnings> read = ParseScore(piece.midi, piece.name);
+    const Result<std::vector<uint8_t>> packed =
+        read.ok() ? PackNotes(read->score, std::clamp<int64_t>(piece.prompt_bars, 0, 100000)) : read.error();
+    if (packed.ok()) {
+      json["data"] = Base64(*packed);
+    } else {
+      json["silent"] = packed.error().message;
+    }
+  }
+  const std::vector<uint8_t> scape = with_scape ? ReduceScape(piece.scape, kScapeSize) : std::vector<uint8_t>();
+  if (!scape.empty()) {
+    json["scape"] = Base64(scape);
+  }
+  return json;
+}
+
+/// The piece whose SI_mid is the median among those with a scape plot.
+std::optional<size_t> TypicalScape(const std::vector<StudyPiece>& pieces) {
+  std::vector<std::pair<double, size_t>> ranked;
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    if (!pieces[i].scape.empty()) {
+      const auto found = pieces[i].metrics.find("SI_mid");
+      ranked.emplace_back(found == pieces[i].metrics.end() ? 0 : found->second, i);
+    }
+  }
+  if (ranked.empty()) {
+    return std::nullopt;
+  }
+  std::sort(ranked.begin(), ranked.end());
+  return ranked[ranked.size() / 2].second;
+}
+
+Json SetToJson(const StudySet& set, size_t playable) {
+  Json json = {{"id", set.id},
+               {"kind", set.kind},
+               {"run", Maybe(set.run)},
+               {"epoch", Maybe(set.epoch)},
+               {"setting", set.setting},
+               {"sampling", Fields(set.sampling)},
+               {"prompt", set.prompt},
+               {"label", set.label},
+               {"seed", set.seed},
+               {"status", set.status},
+               {"error", set.error},
+               {"metrics", Json::object()},
+               {"distances", Json::object()},
+               {"pieces", Json::array()},
+               {"values", Json::object()}};
+  for (const auto& [name, metric] : set.metrics) {
+    json["metrics"][name] = {metric.count, Number(metric.mean), Number(metric.deviation), Number(metric.low),
+                             Number(metric.high)};
+  }
+  for (const auto& [feature, distance] : set.distances) {
+    json["distances"][feature] = {Number(distance.overlap), Number(distance.divergence)};
+  }
+  const std::optional<size_t> typical = TypicalScape(set.pieces);
+  for (size_t i = 0; i < set.pieces.size(); ++i) {
+    json["pieces"].push_back(PieceToJson(set.pieces[i], i < playable || i == typical, i == typical));
+    for (const auto& [name, value] : set.pieces[i].metrics) {
+      Json& column = json["values"][name];
+      while (column.size() < i) {
+        column.push_back(nullptr);
+      }
+      column.push_back(Number(value));
+    }
+  }
+  return json;
+}
+
+}  // namespace
+
+std::vector<uint8_t> ReduceScape(std::span<const uint8_t> scape, size_t size) {
+  if (scape.size() < 4) {
+    return {};
+  }
+  const uint64_t frames =
+      scape[0] | (uint64_t{scape[1]} << 8) | (uint64_t{scape[2]} << 16) | (uint64_t{scape[3]} << 24);
+  if (frames == 0 || scape.size() - 4 != frames * (frames + 1) / 2) {
+    return {};
+  }
+  const uint64_t kept = std::min<uint64_t>(frames, size);
+  std::vector<uint8_t> reduced(4 + kept * (kept + 1) / 2);
+  for (int byte = 0; byte < 4; ++byte) {
+    reduced[static_cast<size_t>(byte)] = static_cast<uint8_t>(kept >> (8 * byte));
+  }
+  // Where the row of a length begins in a plot of n frames.
+  const auto row = [](uint64_t n, uint64_t length) { return 4 + (length - 1) * n - (length - 1) * (length - 2) / 2; };
+  for (uint64_t length = 1; length <= frames; ++length) {
+    const uint64_t to_length = (length - 1) * kept / frames + 1;
+    for (uint64_t start = 0; start + length <= frames; ++start) {
+      const uint64_t to_start = std::min(start * kept / frames, kept - to_length);
+      uint8_t& cell = reduced[row(kept, to_length) + to_start];
+      cell = std::max(cell, scape[row(frames, length) + start]);
+    }
+  }
+  return reduced;
+}
+
+Json MakePayload(const StudyData& data, const PayloadOptions& options) {
+  Json json = {{"format", 1}, {"meta", Json::object()}};
+  for (const auto& [key, value] : data.meta) {
+    json["meta"][key] = value;
+  }
+  const std::vector<std::string> variants = RunVariants(data);
+  json["runs"] = Json::array();
+  for (size_t i = 0; i < data.runs.size(); ++i) {
+    json["runs"].push_back(RunToJson(data.runs[i], variants[i]));
+  }
+  json["sets"] = Json::array();
+  for (const StudySet& set : data.sets) {
+    json["sets"].push_back(SetToJson(set, set.kind == "continuation" ? set.pieces.size() : options.playable));
+  }
+  json["published"] = Json::array();
+  for (const StudyData::Published& value : data.published) {
+    json["published"].push_back({value.model, value.tokenizer, value.epoch, value.metric, Number(value.value)});
+  }
+  const std::vector<Contrast> contrasts = CompareAxes(data, kCompared);
+  json["contrasts"] = Json::array();
+  for (const Contrast& contrast : contrasts) {
+    json["contrasts"].push_back({{"axis", contrast.axis},
+                                 {"a", contrast.a},
+                                 {"b", contrast.b},
+                                 {"within", contrast.within},
+                                 {"metric", contrast.metric},
+                                 {"pairs", contrast.pairs},
+                                 {"mean_a", Number(contrast.mean_a)},
+                                 {"mean_b", Number(contrast.mean_b)},
+                                 {"difference", Number(contrast.difference.value)},
+                                 {"low", Number(contrast.low)},
+                                 {"high", Number(contrast.high)},
+                                 {"clear", contrast.clear}});
+  }
+  json["findings"] = Json::array();
+  for (const Finding& finding : Findings(data, contrasts)) {
+    json["findings"].push_back({{"axis", finding.axis}, {"metric", finding.metric}, {"text", finding.text}});
+  }
+  const auto place = [](const PiecePlace& piece) { return Json{piece.set, piece.piece}; };
+  json["votes"] = Json::array();
+  for (const StudyData::Vote& vote : data.votes) {
+    json["votes"].push_back({{"winner", place(vote.winner)}, {"loser", place(vote.loser)}, {"at", vote.at}});
+  }
+  json["choices"] = Json::array();
+  for (const StudyData::Choice& choice : data.choices) {
+    json["choices"].push_back(
+        {{"prompt", choice.prompt}, {"piece", place(choice.piece)}, {"note", choice.note}, {"at", choice.at}});
+  }
+  return json;
+}
+
+}  // namespace continuo

@@ -1,0 +1,357 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "continuo/core/file.h"
+#include "continuo/core/test_files.h"
+#include "continuo/experiment/database.h"
+#include "continuo/experiment/schema.h"
+#include "continuo/report/comparison.h"
+#include "continuo/report/page.h"
+#include "continuo/report/payload.h"
+#include "continuo/report/piece_notes.h"
+#include "continuo/report/study_data.h"
+#include "continuo/score/score_file.h"
+
+namespace continuo {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using Json = nlohmann::ordered_json;
+
+/// A results.db that a test fills by SQL.
+class ResultsFile {
+ public:
+  ResultsFile() : path_(folder_.path() / "results.db") {
+    Result<Database> database = Database::Open(path_, Database::Mode::kCreate);
+    CONTINUO_CHECK(database.ok());
+    database_ = std::make_unique<Database>(std::move(*database));
+    Sql(std::string(ResultsSchema()));
+    Sql("INSERT INTO meta VALUES ('schema_version', '1'), ('name', 'a test'), ('spec_sha256', 'abc')");
+  }
+  void Sql(const std::string& sql) {
+    const Status status = database_->Execute(sql);
+    ASSERT_TRUE(status.ok()) << status.error().message << " in " << sql;
+  }
+  void Run(const std::string& id, const std::string& model, const std::string& tokenizer,
+           const std::string& settings = "{}") {
+    Sql(fmt::format(
+        "INSERT INTO runs(id, model, tokenizer, corpus, seed, settings, status) VALUES ('{}', '{}', '{}', 'c', 1, "
+        "'{}', 'done')",
+        id, model, tokenizer, settings));
+  }
+  void Set(const std::string& id, const std::string& run, int epoch, double gs, double deviation, int count = 20,
+           const std::string& status = "done") {
+    Sql(fmt::format(
+        "INSERT INTO sets(id, kind, run, epoch, setting, sampling, label, seed, status) VALUES ('{0}', 'grid', "
+        "'{1}', {2}, 'default', '{{\"top_k\": 5}}', '{1} epoch {2}', 1, '{3}')",
+        id, run, epoch, status));
+    Sql(fmt::format("INSERT INTO set_metrics VALUES ('{}', 'GS', {}, {}, {}, {}, {})", id, count, gs, deviation,
+                    gs - 0.01, gs + 0.01));
+  }
+  void Piece(int id, const std::string& set, int number) {
+    Sql(fmt::format("INSERT INTO pieces(id, set_id, number, name) VALUES ({}, '{}', {}, 'piece')", id, set, number));
+  }
+  const fs::path& path() const { return path_; }
+  StudyData Read() const {
+    Result<StudyData> data = ReadStudyData(path_);
+    EXPECT_TRUE(data.ok()) << (data.ok() ? "" : data.error().message);
+    return data.ok() ? *std::move(data) : StudyData();
+  }
+
+ private:
+  TemporaryFolder folder_;
+  fs::path path_;
+  std::unique_ptr<Database> database_;
+};
+
+uint64_t Take(const std::vector<uint8_t>& bytes, size_t& at) {
+  uint64_t number = 0;
+  for (int shift = 0;; shift += 7) {
+    const uint8_t byte = bytes.at(at++);
+    number |= uint64_t{byte & 127u} << shift;
+    if (byte < 128) {
+      return number;
+    }
+  }
+}
+
+TEST(JsonForScript, CannotEndTheElementThatItStandsIn) {
+  const std::string hostile = "</script><!--<script>]]>&amp;\xe2\x80\xa8 \xff\"\\";
+  const std::string text = JsonForScript({{hostile, {hostile, 1.5}}});
+  EXPECT_THAT(text, Not(HasSubstr("<")));
+  EXPECT_THAT(text, Not(HasSubstr(">")));
+  EXPECT_THAT(text, Not(HasSubstr("&")));
+  for (const char c : text) {
+    EXPECT_TRUE(c >= ' ' && c < 127) << static_cast<int>(c);
+  }
+  const Json back = Json::parse(text, nullptr, false);
+  EXPECT_EQ(back.begin().key(), "</script><!--<script>]]>&amp;\xe2\x80\xa8 \xef\xbf\xbd\"\\");
+}
+
+TEST(MakePage, HoldsTheDataOnceAndNothingOfThePlaceholder) {
+  const std::string page = MakePage({{"x", "@CONTINUO_STUDY@</script>"}});
+  EXPECT_THAT(page, HasSubstr(R"({"x":"@CONTINUO_STUDY@\u003c/script\u003e"})"));
+  EXPECT_EQ(page.find("@CONTINUO_STUDY@"), page.rfind("@CONTINUO_STUDY@"));
+}
+
+TEST(MakePage, NeedsNothingFromElsewhere) {
+  const std::string page = MakePage(Json::object());
+  EXPECT_THAT(page, Not(HasSubstr("src=\"http")));
+  EXPECT_THAT(page, Not(HasSubstr("href=\"http")));
+  EXPECT_THAT(page, Not(HasSubstr("@import")));
+}
+
+TEST(PackNotes, SaysEachNoteTempoPedalAndBar) {
+  Score score;
+  score.ticks_per_quarter = 480;
+  score.tempos = {{0, 500000}, {960, 400000}};
+  Track piano;
+  piano.notes = {{0, 480, 60, 100}, {2000, 300, 72, 50}, {1920, 200, 64, 90}};
+  piano.pedals = {{100, 700}};
+  Track drums;
+  drums.is_drum = true;
+  drums.notes = {{0, 100, 36, 100}};
+  score.tracks = {piano, drums};
+  const Result<std::vector<uint8_t>> packed = PackNotes(score, 1);
+  ASSERT_TRUE(packed.ok());
+  std::vector<uint64_t> numbers;
+  for (size_t at = 0; at < packed->size();) {
+    numbers.push_back(Take(*packed, at));
+  }
+  EXPECT_THAT(numbers, ElementsAre(480, 1920,                  // the prompt ends with bar 1
+                                   2, 0, 500000, 960, 400000,  // tempos
+                                   2, 0, 1920,                 // bars
+                                   1, 100, 700,                // pedals
+                                   3, 0, 480, 60, 100, 1920, 200, 64, 90, 80, 300, 72, 50));
+}
+
+TEST(PackNotes, RefusesMoreBarsThanAPageCanDraw) {
+  Score score;
+  score.ticks_per_quarter = 1;
+  score.tracks.emplace_back().notes = {{2000000000, 1, 60, 60}};
+  EXPECT_FALSE(PackNotes(score, 0).ok());
+}
+
+TEST(ReduceScape, KeepsTheLargestOfEachPatch) {
+  // Four frames to two: lengths 1 and 2 become 1, starts 0, 1 become 0.
+  const std::vector<uint8_t> scape = {4, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
+  EXPECT_THAT(ReduceScape(scape, 2), ElementsAre(2, 0, 0, 0, 6, 7, 10));
+  EXPECT_EQ(ReduceScape(scape, 4), scape);
+  EXPECT_EQ(ReduceScape(scape, 96), scape);
+}
+
+TEST(ReduceScape, TakesNothingFromBytesThatAreNoPlot) {
+  EXPECT_TRUE(ReduceScape(std::vector<uint8_t>{1, 0, 0}, 8).empty());
+  EXPECT_TRUE(ReduceScape(std::vector<uint8_t>{2, 0, 0, 0, 9}, 8).empty());
+  EXPECT_TRUE(ReduceScape(std::vector<uint8_t>{255, 255, 255, 255, 9}, 8).empty());
+}
+
+TEST(StudentQuantile, IsThatOfTheTables) {
+  EXPECT_NEAR(StudentQuantile(0.95, 1), 12.706, 0.001);
+  EXPECT_NEAR(StudentQuantile(0.95, 10), 2.2281, 0.0001);
+  EXPECT_NEAR(StudentQuantile(0.99, 30), 2.7500, 0.0001);
+  EXPECT_NEAR(StudentQuantile(0.95, 1e9), 1.95996, 0.0001);
+}
+
+TEST(Compare, IsWelchsTestForOneCellASide) {
+  // Welch by hand: 3^2/9 + 4^2/16 = 2; freedom 2^2 / (1/8 + 1/15).
+  const SetMetric a{9, 10, 3, 0, 0};
+  const SetMetric b{16, 15, 4, 0, 0};
+  const Difference difference = Compare(std::vector{a}, std::vector{b});
+  EXPECT_DOUBLE_EQ(difference.value, 5);
+  EXPECT_DOUBLE_EQ(difference.error, std::sqrt(2.0));
+  EXPECT_DOUBLE_EQ(difference.freedom, 4 / (1.0 / 8 + 1.0 / 15));
+}
+
+TEST(Compare, HasNoIntervalWhereASideIsASinglePiece) {
+  EXPECT_TRUE(std::isnan(
+      Compare(std::vector{SetMetric{1, 10, NAN, 0, 0}}, std::vector{SetMetric{9, 10, 3, 0, 0}}).HalfWidth(0.95)));
+}
+
+TEST(ReadStudyData, RefusesWhatIsNoResultsOfThisVersion) {
+  ResultsFile file;
+  file.Sql("UPDATE meta SET value = '99' WHERE key = 'schema_version'");
+  const Result<StudyData> data = ReadStudyData(file.path());
+  ASSERT_FALSE(data.ok());
+  EXPECT_THAT(data.error().message, HasSubstr("version 99"));
+
+  const TemporaryFolder folder;
+  const fs::path text = folder.path() / "text.db";
+  ASSERT_TRUE(WriteFileAtomically(text, "this is no database, whatever its name says").ok());
+  EXPECT_FALSE(ReadStudyData(text).ok());
+  EXPECT_FALSE(ReadStudyData(folder.path() / "not-there.db").ok());
+}
+
+TEST(ReadStudyData, LeavesOutWhatWasDroppedAndWhatRefersToNothing) {
+  ResultsFile file;
+  file.Run("r", "m", "t");
+  file.Set("kept", "r", 10, 0.8, 0.1);
+  file.Set("old", "r", 20, 0.8, 0.1, 20, "dropped");
+  file.Set("lost", "no such run", 30, 0.8, 0.1);
+  file.Piece(1, "kept", 0);
+  file.Piece(2, "old", 0);
+  file.Sql("INSERT INTO votes(winner, loser, at) VALUES (1, 2, 'x'), (1, 77, 'y')");
+  const StudyData data = file.Read();
+  ASSERT_EQ(data.sets.size(), 1u);
+  EXPECT_EQ(data.sets[0].id, "kept");
+  EXPECT_TRUE(data.votes.empty());
+}
+
+TEST(MakePayload, SurvivesNestedSettingsAndBrokenMidi) {
+  ResultsFile file;
+  file.Run("r", "m", "t", "{\"deep\": " + std::string(20000, '[') + std::string(20000, ']') + ", \"width\": 256}");
+  file.Set("s", "r", 10, 0.8, 0.1);
+  file.Sql(
+      "INSERT INTO pieces(id, set_id, number, name, midi, scape) VALUES (1, 's', 0, 'p', x'4d54686400', "
+      "x'ffffffff00')");
+  const Json payload = MakePayload(file.Read());
+  EXPECT_EQ(payload["runs"][0]["settings"], Json({{"width", 256}}));
+  EXPECT_TRUE(payload["sets"][0]["pieces"][0].contains("silent"));
+  EXPECT_FALSE(payload["sets"][0]["pieces"][0].contains("data"));
+}
+
+TEST(MakePayload, LeavesOutNotesWhereToldToButNotTheirNumbers) {
+  ResultsFile file;
+  file.Run("r", "m", "t");
+  file.Set("s", "r", 10, 0.8, 0.1);
+  file.Sql(
+      "INSERT INTO pieces(id, set_id, number, name, midi, notes) VALUES (1, 's', 0, 'p', x'00', 3), (2, 's', 1, 'q', "
+      "x'00', 4)");
+  const Json pieces = MakePayload(file.Read(), {.playable = 1})["sets"][0]["pieces"];
+  EXPECT_THAT(pieces[0]["silent"].get<std::string>(), Not(HasSubstr("left out")));  // it was looked at
+  EXPECT_THAT(pieces[1]["silent"].get<std::string>(), HasSubstr("left out"));
+  EXPECT_EQ(pieces[1]["notes"], 4);
+}
+
+TEST(MakePayload, GivesTheSameBytesAgain) {
+  ResultsFile file;
+  file.Run("r", "m", "t");
+  file.Set("s", "r", 10, 0.8, 0.1);
+  EXPECT_EQ(MakePayload(file.Read()).dump(), MakePayload(file.Read()).dump());
+}
+
+TEST(MergeStudyData, JoinsShardsByTheIdsOfCellsAndPrefersWhatIsDone) {
+  ResultsFile one;
+  one.Run("r1", "m", "t");
+  one.Set("a", "r1", 10, 0.8, 0.1);
+  one.Set("b", "r1", 20, 0.5, 0.1, 20, "pending");
+  one.Piece(1, "a", 0);
+  ResultsFile two;
+  two.Run("r2", "m", "u");
+  two.Run("r1", "m", "t");
+  two.Set("c", "r2", 10, 0.7, 0.1);
+  two.Set("b", "r1", 20, 0.9, 0.1);
+  two.Piece(1, "c", 0);
+  two.Piece(2, "b", 0);
+  two.Sql("INSERT INTO votes(winner, loser, at) VALUES (2, 1, 'x')");
+  const std::vector<std::string> names = {"1", "2"};
+  const Result<StudyData> merged = MergeStudyData({one.Read(), two.Read()}, names);
+  ASSERT_TRUE(merged.ok());
+  ASSERT_EQ(merged->sets.size(), 3u);
+  EXPECT_EQ(merged->sets[1].id, "b");
+  EXPECT_EQ(merged->sets[1].status, "done");
+  EXPECT_EQ(merged->runs[*merged->sets[1].run].id, "r1");
+  EXPECT_EQ(merged->sets[2].id, "c");
+  EXPECT_EQ(merged->runs[*merged->sets[2].run].id, "r2");
+  ASSERT_EQ(merged->votes.size(), 1u);
+  EXPECT_EQ(merged->votes[0].winner, (PiecePlace{1, 0}));
+  EXPECT_EQ(merged->votes[0].loser, (PiecePlace{2, 0}));
+
+  two.Sql("UPDATE meta SET value = 'another' WHERE key = 'spec_sha256'");
+  EXPECT_FALSE(MergeStudyData({one.Read(), two.Read()}, names).ok());
+}
+
+TEST(CompareAxes, SaysOnlyWhatTheIntervalsSupport) {
+  ResultsFile file;
+  file.Run("m1 t1", "m1", "t1");
+  file.Run("m1 t2", "m1", "t2");
+  file.Run("m2 t1", "m2", "t1");
+  file.Run("m2 t2", "m2", "t2");
+  int number = 0;
+  for (const char* run : {"m1 t1", "m1 t2", "m2 t1", "m2 t2"}) {
+    // Epochs differ by twelve standard errors, models by a twentieth of one.
+    const double model = run[1] == '2' ? 0.001 : 0;
+    file.Set(std::to_string(number++), run, 9, 0.60 + model, 0.1);
+    file.Set(std::to_string(number++), run, 100, 0.80 + model, 0.1);
+  }
+  file.Set("alone", "m1 t1", 50, 0.1, 0.001);  // has no counterpart
+  const StudyData data = file.Read();
+  constexpr std::string_view kGs[] = {"GS"};
+  const std::vector<Contrast> contrasts = CompareAxes(data, kGs);
+  const auto find = [&](const std::string& axis, const std::string& within) {
+    const auto found = std::find_if(contrasts.begin(), contrasts.end(), [&](const Contrast& contrast) {
+      return contrast.axis == axis && contrast.within == within;
+    });
+    CONTINUO_CHECK(found != contrasts.end());
+    return *found;
+  };
+  const Contrast epochs = find("epoch", "");
+  EXPECT_EQ(epochs.a, "9");  // by number, not as text
+  EXPECT_EQ(epochs.b, "100");
+  EXPECT_EQ(epochs.pairs, 4u);
+  EXPECT_NEAR(epochs.difference.value, 0.2, 1e-12);
+  EXPECT_TRUE(epochs.clear);
+  const Contrast models = find("model", "");
+  EXPECT_EQ(models.pairs, 4u);
+  EXPECT_NEAR(models.difference.value, 0.001, 1e-12);
+  EXPECT_FALSE(models.clear);
+  EXPECT_EQ(find("model", "t2").pairs, 2u);
+  EXPECT_EQ(find("tokenizer", "m1").pairs, 2u);
+
+  const std::vector<Finding> findings = Findings(data, contrasts);
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].axis, "epoch");
+  EXPECT_THAT(findings[0].text, HasSubstr("From epoch 9 to epoch 100, GS rises by 0.2"));
+}
+
+TEST(CompareAxes, SaysWhichGroupsGoTheOtherWay) {
+  ResultsFile file;
+  file.Run("m1 t", "m1", "t");
+  file.Run("m2 t", "m2", "t");
+  file.Set("1", "m1 t", 10, 0.2, 0.1);
+  file.Set("2", "m1 t", 20, 0.9, 0.1);
+  file.Set("3", "m2 t", 10, 0.8, 0.1);
+  file.Set("4", "m2 t", 20, 0.5, 0.1);
+  const StudyData data = file.Read();
+  constexpr std::string_view kGs[] = {"GS"};
+  const std::vector<Finding> findings = Findings(data, CompareAxes(data, kGs));
+  const auto epochs =
+      std::find_if(findings.begin(), findings.end(), [](const Finding& finding) { return finding.axis == "epoch"; });
+  ASSERT_NE(epochs, findings.end());
+  EXPECT_EQ(epochs->metric, "GS");
+  EXPECT_THAT(epochs->text, HasSubstr("GS rises by 0.2"));
+  EXPECT_THAT(epochs->text, HasSubstr("Not everywhere: it falls for m2 t (by 0.3)."));
+}
+
+TEST(CompareAxes, SaysNothingOfWhatOnlyRoundingTellsApart) {
+  ResultsFile file;
+  file.Run("m t", "m", "t");
+  file.Set("1", "m t", 10, 1.0, 1e-17);
+  file.Set("2", "m t", 20, 1.0 - 1e-14, 1e-17);
+  const StudyData data = file.Read();
+  constexpr std::string_view kGs[] = {"GS"};
+  EXPECT_TRUE(Findings(data, CompareAxes(data, kGs)).empty());
+}
+
+TEST(CompareAxes, FindsTheSettingThatRunsOfOneModelDifferIn) {
+  ResultsFile file;
+  file.Run("r1", "m", "t", R"({"transpose": false, "width": 64})");
+  file.Run("r2", "m", "t", R"({"transpose": true, "width": 64})");
+  file.Set("a", "r1", 10, 0.6, 0.1);
+  file.Set("b", "r2", 10, 0.9, 0.1);
+  const StudyData data = file.Read();
+  EXPECT_THAT(RunVariants(data), ElementsAre("transpose false", "transpose true"));
+  constexpr std::string_view kGs[] = {"GS"};
+  const std::vector<Contrast> contrasts = CompareAxes(data, kGs);
+  ASSERT_EQ(contrasts.size(), 1u);
+  EXPECT_EQ(contrasts[0].axis, "transpose");
+  EXPECT_TRUE(contrasts[0].clear);
+}
+
+}  // namespace
+}  // namespace continuo

@@ -1,0 +1,186 @@
+// The data of the page, with what follows from it.
+import {bytesOf, timeline, unpackNotes} from './notes.js';
+
+/** What is known of metrics: a name, what it is, digits worth showing, and which end is better where one is. */
+const kMetrics = {
+  H1: ['H1', 'entropy of pitch classes within a bar, in bits', 3, 1],
+  H4: ['H4', 'entropy of pitch classes within four bars, in bits', 3, 1],
+  GS: ['GS', 'grooving similarity of all pairs of bars, 0 to 1', 3, 1],
+  CPI: ['CPI', 'chord progression irregularity, 0 to 1', 3, 0],
+  SI_short: ['SI short', 'repetition over 3 to 8 seconds', 3, 0],
+  SI_mid: ['SI mid', 'repetition over 8 to 15 seconds', 3, 0],
+  SI_long: ['SI long', 'repetition over more than 15 seconds', 3, 0],
+  overlap: ['Overlap', 'area shared with real music’s histograms, mean of features', 3, 1],
+  divergence: ['KL', 'divergence from real music’s histograms, mean of features, nats', 3, -1],
+  valid_nll_bar: ['NLL a bar', 'negative log-likelihood of unseen songs, nats a bar', 2, -1],
+  valid_nll_note: ['NLL a note', 'negative log-likelihood of unseen songs, nats a note', 3, -1],
+  valid_nll_token: ['NLL a token', 'negative log-likelihood of unseen songs, nats a token; compare within a tokenizer only', 3, -1],
+  nll_token: ['Own NLL', 'negative log-likelihood of its own pieces, in nats a token', 3, 0],
+  copied_notes: ['Copied', 'longest run of notes shared with a training song', 1, 0],
+  distinct_runs: ['Distinct', 'share of runs of eight notes that occur once in the set', 3, 0],
+  bars: ['Bars', 'bars a piece', 1, 0],
+  notes: ['Notes', 'notes a piece', 0, 0],
+  notes_per_bar: ['Notes a bar', 'notes that begin in a bar', 1, 0],
+  polyphony: ['Polyphony', 'notes that sound at once', 2, 0],
+  empty_bars: ['Empty bars', 'share of bars in which no note begins', 3, 0],
+  lowest_pitch: ['Lowest', 'lowest MIDI key', 1, 0],
+  highest_pitch: ['Highest', 'highest MIDI key', 1, 0],
+  pitches_used: ['Pitches', 'different keys used', 1, 0],
+  scale_consistency: ['In scale', 'largest share of notes within one major scale', 3, 0],
+  tempo_mean: ['Tempo', 'quarters a minute', 1, 0],
+  tempo_deviation: ['Tempo spread', 'standard deviation of the tempo within a piece', 1, 0],
+  mean_interval: ['Interval', 'semitones from a note to the next', 2, 0],
+  mean_onset_gap: ['Onset gap', 'quarters from an onset to the next', 3, 0],
+};
+
+export const metricName = metric => kMetrics[metric]?.[0] ?? metric;
+export const metricText = metric => kMetrics[metric]?.[1] ?? '';
+export const metricDigits = metric => kMetrics[metric]?.[2] ?? 3;
+/** 1: the study calls the highest best; -1: the lowest is; 0: neither. */
+export const metricBest = metric => kMetrics[metric]?.[3] ?? 0;
+export const metricOrder = Object.keys(kMetrics);
+
+export function format(metric, value) {
+  return value === null || value === undefined || !Number.isFinite(value) ? '–' : value.toFixed(metricDigits(metric));
+}
+
+const kMostSeries = 18;
+
+/** Several sets' metric as one: the mean of their means, with the interval that these means give; undefined for none. */
+function together(metrics) {
+  const known = metrics.filter(metric => Number.isFinite(metric?.mean));
+  if (known.length < 2) return known[0];
+  const middle = mean(known.map(metric => metric.mean));
+  const std = Math.sqrt(known.reduce((sum, metric) => sum + (metric.mean - middle) ** 2, 0) / (known.length - 1));
+  const half = studentQuantile(known.length - 1) * std / Math.sqrt(known.length);
+  return {count: known.length, mean: middle, std, low: middle - half, high: middle + half};
+}
+
+class Piece {
+  constructor(set, place, {data, ...json}) {
+    Object.assign(this, json);
+    this.owner = set;
+    this.place = place;
+    this.playable = typeof data === 'string';
+    this.packed = data;
+  }
+  get set() { return this.owner.id; }
+  data() { return unpackNotes(bytesOf(this.packed)); }
+  line() { return (this.timed ??= timeline(this.data())); }
+  value(metric) { return this.owner.values[metric]?.[this.place] ?? null; }
+}
+
+export function readStudy(json) {
+  const study = {...json};
+  study.runs = json.runs.map(run => ({...run, label: [run.model, run.tokenizer, run.variant].filter(Boolean).join(' · ')}));
+  study.sets = json.sets.map(set => {
+    const made = {...set, run: set.run === null ? null : study.runs[set.run], metrics: {}};
+    for (const [name, [count, mean, std, low, high]] of Object.entries(set.metrics)) {
+      made.metrics[name] = {count, mean, std, low, high};
+    }
+    for (const [i, name] of ['overlap', 'divergence'].entries()) {
+      const values = Object.values(set.distances).map(pair => pair[i]).filter(Number.isFinite);
+      if (values.length) {
+        made.metrics[name] = {count: values.length, mean: values.reduce((a, b) => a + b, 0) / values.length, std: null, low: null,
+          high: null};
+      }
+    }
+    made.pieces = set.pieces.map((piece, i) => new Piece(made, i, piece));
+    return made;
+  });
+  study.real = study.sets.find(set => set.kind === 'real') ?? null;
+  study.grid = study.sets.filter(set => set.kind === 'grid' && set.run);
+  study.board = study.sets.filter(set => set.kind === 'continuation' && set.run);
+  study.models = [...new Set(study.grid.map(set => set.run.model))];
+  study.tokenizers = [...new Set(study.grid.map(set => set.run.tokenizer))];
+  study.epochs = [...new Set(study.grid.map(set => set.epoch))].sort((a, b) => a - b);
+  study.firstEpoch = study.epochs[0];
+  study.lastEpoch = study.epochs[study.epochs.length - 1];
+  study.done = study.grid.filter(set => set.status === 'done');
+  study.tokenizerColor = tokenizer => `var(--t${Math.max(0, study.tokenizers.indexOf(tokenizer)) % 6})`;
+  study.modelColor = model => `var(--m${Math.max(0, study.models.indexOf(model)) % 4})`;
+  study.prompts = [...new Set(study.board.map(set => set.prompt))];
+
+  // Sets of one run and epoch differ by what varies in how pieces were drawn.
+  const ways = new Map([['setting', set => set.setting], ['window', set => set.sampling.window ?? ''], ['seed', set => set.seed]]);
+  const varying = [...ways].filter(([, get]) => new Set(study.grid.map(get)).size > 1);
+  for (const set of study.grid) {
+    set.way = varying.map(([name, get]) => (name === 'setting' ? get(set) : `${name} ${get(set)}`)).join(' · ');
+    set.series = [set.run.label, set.way].filter(Boolean).join(' · ');
+    set.name = `${set.series} · epoch\u00a0${set.epoch}`;
+  }
+  for (const set of study.board) {
+    set.checkpoint = `${set.run.label} · epoch\u00a0${set.epoch}`;
+    set.name = `${set.prompt} · ${set.checkpoint} · ${set.setting}`;
+  }
+  study.checkpoints = [...new Set(study.board.map(set => set.checkpoint))];
+  study.settings = [...new Set(study.board.map(set => set.setting))];
+  if (study.real) study.real.name = study.real.series = 'real music';
+  study.series = [...new Set(study.grid.map(set => set.series))];
+  /** A series' sets, by epoch. */
+  study.setsOf = series => study.grid.filter(set => set.series === series).sort((a, b) => a.epoch - b.epoch);
+
+  // What pictures draw: the series, or where they are too many to be told apart, what a model makes of a tokenizer.
+  const drawn = study.series.length <= kMostSeries ? study.series.map(series => [series, study.setsOf(series)])
+    : study.models.flatMap(model => study.tokenizers.map(tokenizer =>
+      [`${model} · ${tokenizer}`, study.grid.filter(set => set.run.model === model && set.run.tokenizer === tokenizer)]));
+  study.groups = drawn.filter(([, sets]) => sets.length > 0).map(([name, sets]) => {
+    const [{run, way}] = sets;
+    return {name, sets, model: run.model, tokenizer: run.tokenizer,
+      short: study.series.length <= kMostSeries ? [run.tokenizer, run.variant, way].filter(Boolean).join(' ') : run.tokenizer,
+      at: (epoch, metric) => together(sets.filter(set => set.epoch === epoch && set.status === 'done').map(set => set.metrics[metric]))};
+  });
+  study.isGrouped = study.series.length > kMostSeries;
+
+  const metrics = new Set(study.grid.flatMap(set => Object.keys(set.metrics)));
+  study.metrics = [...metricOrder.filter(metric => metrics.has(metric)),
+    ...[...metrics].filter(metric => !metricOrder.includes(metric)).sort()];
+
+  const published = new Map(json.published.map(([model, tokenizer, epoch, metric, value]) =>
+    [JSON.stringify([model, tokenizer, epoch, metric]), value]));
+  // A study of other epochs is set beside the published one at the same share of its training.
+  const lastPublished = Math.max(0, ...json.published.map(([, , epoch]) => epoch));
+  const stretch = study.epochs.some(epoch => json.published.some(value => value[2] === epoch)) && study.lastEpoch === lastPublished
+    ? 1 : lastPublished / (study.lastEpoch || 1);
+  study.publishedOf = (set, metric) => set.run
+    ? published.get(JSON.stringify([set.run.model, set.run.tokenizer, Math.round(set.epoch * stretch), metric])) : undefined;
+  study.hasPublished = study.grid.some(set => ['H1', 'H4', 'GS'].some(metric => study.publishedOf(set, metric) !== undefined));
+  study.publishedEpochs = stretch === 1 ? null : lastPublished;
+
+  const byId = new Map(study.sets.map(set => [set.id, set]));
+  study.find = piece => byId.get(piece?.set)?.pieces.find(one => one.number === piece.number);
+  const named = ([set, piece]) => ({set: study.sets[set].id, number: study.sets[set].pieces[piece].number});
+  study.votes = json.votes.map(({winner, loser, at}) => ({winner: named(winner), loser: named(loser), at}));
+  study.choices = json.choices.map(({prompt, piece, note, at}) => ({prompt, ...named(piece), note, at}));
+  return study;
+}
+
+export const mean = values => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** What all sets have in one metric, those that have it. */
+export const valuesOf = (sets, metric) => sets.map(set => set.metrics[metric]?.mean).filter(Number.isFinite);
+
+/** The sets with the best first: highest or lowest, or nearest to real music where neither end is better. */
+export function ranked(study, metric, sets = study.done) {
+  const known = sets.filter(set => Number.isFinite(set.metrics[metric]?.mean));
+  const better = metricBest(metric), real = study.real?.metrics[metric]?.mean;
+  if (better === 0 && !Number.isFinite(real)) return [];
+  const cost = set => better === 0 ? Math.abs(set.metrics[metric].mean - real) : -better * set.metrics[metric].mean;
+  return known.sort((a, b) => cost(a) - cost(b));
+}
+
+/** Half the width of the 95 % interval of the difference of two means by Welch; NaN where a side has fewer than two values. */
+export function differenceHalf(a, b) {
+  const parts = [a, b].map(({count, std}) => count > 1 && Number.isFinite(std) ? std * std / count : NaN);
+  const variance = parts[0] + parts[1];
+  if (!(variance > 0)) return variance === 0 ? 0 : NaN;
+  const freedom = variance ** 2 / (parts[0] ** 2 / (a.count - 1) + parts[1] ** 2 / (b.count - 1));
+  return studentQuantile(freedom) * Math.sqrt(variance);
+}
+
+/** The t that |T| exceeds in 5 of 100: the expansion in 1 / freedom of Fisher and Cornish, right to 0.1 % from 4 on. */
+export function studentQuantile(freedom) {
+  const z = 1.959964, v = Math.max(1, freedom);
+  return z + (z ** 3 + z) / (4 * v) + (5 * z ** 5 + 16 * z ** 3 + 3 * z) / (96 * v ** 2) +
+    (3 * z ** 7 + 19 * z ** 5 + 17 * z ** 3 - 15 * z) / (384 * v ** 3);
+}
