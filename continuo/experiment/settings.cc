@@ -13,7 +13,7 @@ namespace {
 using Kind = TrainSetting::Kind;
 using Json = nlohmann::ordered_json;
 
-constexpr std::array<TrainSetting, 27> kSettings = {{
+constexpr std::array<TrainSetting, 30> kSettings = {{
     {"layers", Kind::kInteger, "--layers", 1, 1000},
     {"heads", Kind::kInteger, "--heads", 1, 1000},
     {"width", Kind::kInteger, "--width", 1, 65536},
@@ -24,6 +24,8 @@ constexpr std::array<TrainSetting, 27> kSettings = {{
     {"grad_accum", Kind::kInteger, "--grad-accum", 1, 1e6},
     {"blocks", Kind::kText, "--blocks", 0, 0, "first|all"},
     {"transpose", Kind::kSwitch, "--augment-transpose"},
+    {"vary_velocity", Kind::kSwitch, "--augment-velocity"},
+    {"vary_tempo", Kind::kSwitch, "--augment-tempo"},
     {"short_share", Kind::kReal, "--short-share", 0, 1},
     {"short_context", Kind::kInteger, "--short-context", 1, 65536},
     {"optimizer", Kind::kText, "--optimizer", 0, 0, "adamw|muon"},
@@ -38,6 +40,7 @@ constexpr std::array<TrainSetting, 27> kSettings = {{
     {"epsilon", Kind::kReal, "--epsilon", 0, 1},
     {"weight_decay", Kind::kReal, "--weight-decay", 0, 1e3},
     {"decay_matrices_only", Kind::kSwitch, "--decay-matrices-only"},
+    {"label_smoothing", Kind::kReal, "--label-smoothing", 0, 0.99},
     {"clip", Kind::kReal, "--clip", 0, 1e9},
     {"precision", Kind::kText, "--precision", 0, 0, "bf16|f32"},
     {"export_bf16", Kind::kSwitch, "--export-bf16"},
@@ -66,6 +69,8 @@ Json DefaultTrainSettings() {
           {"grad_accum", 1},
           {"blocks", "all"},
           {"transpose", false},
+          {"vary_velocity", false},
+          {"vary_tempo", false},
           {"short_share", 0.0},
           {"short_context", 512},
           {"optimizer", "adamw"},
@@ -80,6 +85,7 @@ Json DefaultTrainSettings() {
           {"epsilon", 1e-8},
           {"weight_decay", 1e-5},
           {"decay_matrices_only", false},
+          {"label_smoothing", 0.0},
           {"clip", 1.0},
           {"precision", "bf16"},
           {"export_bf16", false}};
