@@ -66,7 +66,7 @@ if [ "$want_page_tests" = yes ]; then
     echo "bootstrap: npm packages of the report's page are there"
   else
     echo "bootstrap: installing npm packages of the report's page"
-    npm ci --prefix "$page" --silent --no-audit --no-fund || echo "bootstrap: they could not be had; the tests of the page will be skipped" >&2
+    npm ci --prefix "$page" --silent --no-audit --no-fund --ignore-scripts || echo "bootstrap: they could not be had; the tests of the page will be skipped" >&2
   fi
 fi
 
