@@ -166,9 +166,12 @@ class DropoutAttention : public torch::autograd::Function<DropoutAttention> {
       const Tensor ahead = at::ones({time, time}, at::kBool).triu(1);
       weights = at::bmm(query, key.transpose(1, 2)).to(at::kFloat).mul_(scale);
       weights = weights.masked_fill_(ahead, -std::numeric_limits<float>::infinity()).softmax(-1);
-      at::Generator generator =
-          at::detail::createCPUGenerator(Rng(static_cast<uint64_t>(seed), static_cast<uint64_t>(row)).NextU64());
-      kept = at::empty_like(weights).bernoulli_(1.0 - dropout, generator).div_(1.0 - dropout);
+      const uint64_t stream = Rng(static_cast<uint64_t>(seed), static_cast<uint64_t>(row)).NextU64();
+      kept = at::empty_like(weights);
+      at::parallel_for(0, kept.numel(), 1 << 14, [&](int64_t begin, int64_t end) {
+        DropoutMask(end - begin, static_cast<uint32_t>(begin), stream, static_cast<float>(dropout),
+                    kept.data_ptr<float>() + begin);
+      });
     }
     Tensor Dropped() const { return (weights * kept).to(query.scalar_type()); }
   };

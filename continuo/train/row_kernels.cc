@@ -250,4 +250,25 @@ CONTINUO_INLINE void GeluBackwardImpl(int64_t count, const T* x, const T* dy, T*
 CONTINUO_INSTANCES(float, F32)
 CONTINUO_INSTANCES(uint16_t, Bf16)
 
+// Murmur3's finalizer: every bit of the result depends on every bit of x.
+CONTINUO_INLINE uint32_t Mix(uint32_t x) {
+  x = (x ^ x >> 16) * 0x85ebca6bU;
+  x = (x ^ x >> 13) * 0xc2b2ae35U;
+  return x ^ x >> 16;
+}
+
+CONTINUO_CLONES static void Mask(int64_t count, uint32_t first, uint32_t low, uint32_t high, uint32_t dropped,
+                                 float scale, float* __restrict kept) {
+  for (int64_t i = 0; i < count; ++i) {
+    const uint32_t draw = Mix(Mix((first + static_cast<uint32_t>(i)) ^ low) + high);
+    kept[i] = draw < dropped ? 0.0f : scale;
+  }
+}
+
+void DropoutMask(int64_t count, uint32_t first, uint64_t key, float dropout, float* kept) {
+  const auto dropped = static_cast<uint32_t>(static_cast<double>(dropout) * 4294967296.0);
+  Mask(count, first, static_cast<uint32_t>(key), static_cast<uint32_t>(key >> 32), dropped, 1.0f / (1.0f - dropout),
+       kept);
+}
+
 }  // namespace continuo

@@ -31,6 +31,10 @@ template <typename T>
 double CrossEntropyRows(int64_t rows, int64_t width, const T* logits, const int64_t* targets, float scale,
                         float smoothing, T* d_logits);
 
+/// What dropout multiplies with: kept[i] is 0 with probability `dropout`, else 1 / (1 - dropout), as the number
+/// first + i and the key alone decide: parts may be made in any order, on any thread, and made again.
+void DropoutMask(int64_t count, uint32_t first, uint64_t key, float dropout, float* kept);
+
 /// y = gelu(x), the tanh form, over `count` values.
 template <typename T>
 void GeluForward(int64_t count, const T* x, T* y);
