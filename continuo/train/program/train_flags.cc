@@ -221,6 +221,9 @@ int RunTraining(TrainFlags& flags, const Training& train) {
     options.precision = flags.precision == "bf16" ? TrainPrecision::kBf16 : TrainPrecision::kF32;
     const std::filesystem::path folder(flags.output);
     if (!flags.resume && !Checkpoints(folder).empty()) {
+      if (const auto directory = RunDirectory::Open(folder); !directory.ok()) {
+        return directory.error();  // another training is at work there
+      }
       return Error{fmt::format("{}: holds a run already", flags.output),
                    "go on with it by --resume, or name another directory"};
     }
