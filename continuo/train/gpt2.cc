@@ -9,11 +9,12 @@
 #include <torch/csrc/autograd/variable.h>
 
 #include <cmath>
-#include <limits>
 #include <utility>
 
 #include "continuo/core/check.h"
 #include "continuo/core/rng.h"
+#include "continuo/train/attention.h"
+#include "continuo/train/element_type.h"
 #include "continuo/train/row_kernels.h"
 
 namespace continuo {
@@ -23,30 +24,24 @@ using at::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-template <typename T>
-T* Data(const Tensor& tensor) {
-  return tensor.defined() ? reinterpret_cast<T*>(tensor.data_ptr()) : nullptr;
-}
-
-/// Calls `body` with a value of the type by which the row kernels know a tensor's elements.
-template <typename Body>
-void ForElementType(const Tensor& tensor, const Body& body) {
-  if (tensor.scalar_type() == at::kBFloat16) {
-    body(uint16_t{});
-  } else {
-    CONTINUO_CHECK(tensor.scalar_type() == at::kFloat);
-    body(float{});
-  }
-}
-
 constexpr int64_t kRowsPerTask = 64;
 
-/// sum = residual + branch; normed = LayerNorm(sum), in the precision of `compute`.
+void SaveDropout(AutogradContext* context, Dropout dropout) {
+  context->saved_data["share"] = static_cast<double>(dropout.share);
+  context->saved_data["key"] = static_cast<int64_t>(dropout.key);
+}
+
+Dropout SavedDropout(AutogradContext* context) {
+  return {static_cast<uint64_t>(context->saved_data["key"].toInt()),
+          static_cast<float>(context->saved_data["share"].toDouble())};
+}
+
+/// sum = residual + branch, the branch with dropout; normed = LayerNorm(sum), in the precision of `compute`.
 class AddNorm : public torch::autograd::Function<AddNorm> {
  public:
   static variable_list forward(AutogradContext* context, const Tensor& residual,
-                               const std::optional<Tensor>& maybe_branch, const Tensor& scale, const Tensor& bias,
-                               double epsilon, at::ScalarType compute) {
+                               const std::optional<Tensor>& maybe_branch, Dropout dropout, const Tensor& scale,
+                               const Tensor& bias, double epsilon, at::ScalarType compute) {
     const Tensor branch = maybe_branch.value_or(Tensor());
     const int64_t width = residual.size(-1);
     const int64_t rows = residual.numel() / width;
@@ -60,13 +55,14 @@ class AddNorm : public torch::autograd::Function<AddNorm> {
       at::parallel_for(0, rows, kRowsPerTask, [&](int64_t begin, int64_t end) {
         const int64_t at = begin * width;
         AddNormForward<T>(end - begin, width, Data<float>(residual) + at,
-                          branch_data == nullptr ? nullptr : branch_data + at, Data<float>(scale), Data<float>(bias),
-                          static_cast<float>(epsilon), Data<float>(sum) + at, Data<T>(normed) + at,
-                          Data<float>(mean) + begin, Data<float>(rstd) + begin);
+                          branch_data == nullptr ? nullptr : branch_data + at, dropout, static_cast<uint32_t>(at),
+                          Data<float>(scale), Data<float>(bias), static_cast<float>(epsilon), Data<float>(sum) + at,
+                          Data<T>(normed) + at, Data<float>(mean) + begin, Data<float>(rstd) + begin);
       });
     });
     context->save_for_backward({sum, mean, rstd, scale});
     context->saved_data["has_branch"] = branch.defined();
+    SaveDropout(context, dropout);
     context->set_materialize_grads(false);
     if (!branch.defined()) {
       return {normed};
@@ -78,6 +74,7 @@ class AddNorm : public torch::autograd::Function<AddNorm> {
     const auto saved = context->get_saved_variables();
     const Tensor &sum = saved[0], &mean = saved[1], &rstd = saved[2], &scale = saved[3];
     const bool has_branch = context->saved_data["has_branch"].toBool();
+    const Dropout dropout = SavedDropout(context);
     const Tensor d_sum = has_branch ? gradients[0] : Tensor();
     const Tensor d_normed = gradients.back().contiguous();
     const int64_t width = sum.size(-1);
@@ -98,83 +95,36 @@ class AddNorm : public torch::autograd::Function<AddNorm> {
           float* sums = Data<float>(partial) + task * 2 * width;
           AddNormBackward<T>(count, width, Data<float>(sum) + at, Data<float>(mean) + begin, Data<float>(rstd) + begin,
                              Data<float>(scale), d_sum.defined() ? Data<float>(d_sum) + at : nullptr,
-                             Data<T>(d_normed) + at, Data<float>(d_input) + at,
+                             Data<T>(d_normed) + at, dropout, static_cast<uint32_t>(at), Data<float>(d_input) + at,
                              has_branch ? Data<T>(d_branch) + at : nullptr, sums, sums + width);
         }
       });
     });
     const Tensor sums = partial.sum(0);
-    return {d_input, d_branch, sums[0], sums[1], Tensor(), Tensor()};
+    return {d_input, d_branch, Tensor(), sums[0], sums[1], Tensor(), Tensor()};
   }
 };
 
-/// Causal attention with dropout of its weights. LibTorch's fused kernel for CPUs knows no dropout, and its plain
-/// form keeps [batch, heads, time, time] for each layer until the way back: 12 x 768 with 8 x 1,024 ids would
-/// not fit in 12 GiB. Here a sequence is done at a time, and its weights are computed again on the way back.
-class DropoutAttention : public torch::autograd::Function<DropoutAttention> {
+/// Dropout of values that stand alone.
+class Drop : public torch::autograd::Function<Drop> {
  public:
-  /// qkv: [batch, time, 3, heads, head_dim]. Returns [batch, time, heads, head_dim].
-  static Tensor forward(AutogradContext* context, const Tensor& qkv, double dropout, int64_t seed) {
-    context->save_for_backward({qkv});
-    context->saved_data["dropout"] = dropout;
-    context->saved_data["seed"] = seed;
-    Tensor out = at::empty({qkv.size(0), qkv.size(1), qkv.size(3), qkv.size(4)}, qkv.options());
-    for (int64_t row = 0; row < qkv.size(0); ++row) {
-      const Sequence s(qkv[row], dropout, seed, row);
-      out[row].copy_(at::bmm(s.Dropped(), s.value).transpose(0, 1));
-    }
-    return out;
+  static Tensor forward(AutogradContext* context, const Tensor& x, Dropout dropout) {
+    SaveDropout(context, dropout);
+    return Dropped(x, dropout);
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
-    const Tensor qkv = context->get_saved_variables()[0];
-    const double dropout = context->saved_data["dropout"].toDouble();
-    const int64_t seed = context->saved_data["seed"].toInt();
-    Tensor d_qkv = at::empty_like(qkv);
-    for (int64_t row = 0; row < qkv.size(0); ++row) {
-      const Sequence s(qkv[row], dropout, seed, row);
-      const Tensor d_out = gradients[0][row].transpose(0, 1);  // [H, T, D]
-      const auto give = [&](int64_t which, const Tensor& gradient) {
-        d_qkv[row].select(1, which).copy_(gradient.transpose(0, 1));
-      };
-      give(2, at::bmm(s.Dropped().transpose(1, 2), d_out));
-      // d(softmax): P * (dP - sum(dP * P)).
-      Tensor d_scores = at::bmm(d_out, s.value.transpose(1, 2)).to(at::kFloat).mul_(s.kept).mul_(s.weights);
-      d_scores.sub_(s.weights * d_scores.sum(-1, /*keepdim=*/true));
-      const Tensor scaled = d_scores.mul_(s.scale).to(qkv.scalar_type());
-      give(0, at::bmm(scaled, s.key));
-      give(1, at::bmm(scaled.transpose(1, 2), s.query));
-    }
-    return {d_qkv, Tensor(), Tensor()};
+    return {Dropped(gradients[0].contiguous(), SavedDropout(context)), Tensor()};
   }
 
  private:
-  /// One sequence's attention, up to the product with the values.
-  struct Sequence {
-    Tensor query, key, value;  // [H, T, D]
-    Tensor weights;            // f32 [H, T, T]: rows sum to 1, nothing ahead
-    Tensor kept;               // f32 [H, T, T]: 0 where dropped, else 1 / (1 - dropout)
-    double scale;
-
-    /// qkv: [time, 3, heads, head_dim].
-    Sequence(const Tensor& qkv, double dropout, int64_t seed, int64_t row)
-        : query(qkv.select(1, 0).transpose(0, 1)),
-          key(qkv.select(1, 1).transpose(0, 1)),
-          value(qkv.select(1, 2).transpose(0, 1)),
-          scale(1.0 / std::sqrt(static_cast<double>(qkv.size(3)))) {
-      const int64_t time = qkv.size(0);
-      const Tensor ahead = at::ones({time, time}, at::kBool).triu(1);
-      weights = at::bmm(query, key.transpose(1, 2)).to(at::kFloat).mul_(scale);
-      weights = weights.masked_fill_(ahead, -std::numeric_limits<float>::infinity()).softmax(-1);
-      const uint64_t stream = Rng(static_cast<uint64_t>(seed), static_cast<uint64_t>(row)).NextU64();
-      kept = at::empty_like(weights);
-      at::parallel_for(0, kept.numel(), 1 << 14, [&](int64_t begin, int64_t end) {
-        DropoutMask(end - begin, static_cast<uint32_t>(begin), stream, static_cast<float>(dropout),
-                    kept.data_ptr<float>() + begin);
-      });
-    }
-    Tensor Dropped() const { return (weights * kept).to(query.scalar_type()); }
-  };
+  static Tensor Dropped(const Tensor& x, Dropout dropout) {
+    Tensor y = at::empty_like(x);
+    at::parallel_for(0, x.numel(), 1 << 14, [&](int64_t begin, int64_t end) {
+      DropValues(end - begin, Data<float>(x) + begin, dropout, static_cast<uint32_t>(begin), Data<float>(y) + begin);
+    });
+    return y;
+  }
 };
 
 class Gelu : public torch::autograd::Function<Gelu> {
@@ -362,19 +312,24 @@ Tensor Gpt2::Hidden(const Tensor& ids, double dropout, uint64_t seed) {
   const int64_t width = config_.width;
   CONTINUO_CHECK(first_position_ + time <= config_.context_length);
   const at::ScalarType compute = precision_ == TrainPrecision::kBf16 ? at::kBFloat16 : at::kFloat;
-  const auto drop = [&](const Tensor& x) { return dropout > 0 ? at::dropout(x, dropout, true) : x; };
+  uint64_t place = 0;
+  const auto next_seed = [&] { return Rng(seed, place++).NextU64(); };
+  const auto next_dropout = [&] { return Dropout{next_seed(), static_cast<float>(dropout)}; };
   const auto master = [&](size_t index) -> const Tensor& { return parameters_[index].master; };
 
   const Tensor positions = master(kPositionEmbedding).narrow(0, first_position_, time);
-  Tensor residual = drop(at::embedding(master(kTokenEmbedding), ids) + positions).view({batch * time, width});
+  Tensor residual = (at::embedding(master(kTokenEmbedding), ids) + positions).view({batch * time, width});
+  if (dropout > 0) {
+    residual = Drop::apply(residual, next_dropout());
+  }
   std::optional<Tensor> branch;
   for (int64_t layer = 0; layer <= config_.layers; ++layer) {
     const size_t base = kFirstBlock + static_cast<size_t>(layer) * kBlockWeights;
     const auto weight = [&](size_t which) -> const Tensor& { return parameters_[base + which].compute; };
     // The norm of the block, or after the last block the final one, which stands where the next would.
     const auto norm = [&](size_t scale, size_t bias) {
-      variable_list out =
-          AddNorm::apply(residual, branch, weight(scale), weight(bias), config_.layer_norm_epsilon, compute);
+      variable_list out = AddNorm::apply(residual, branch, next_dropout(), weight(scale), weight(bias),
+                                         config_.layer_norm_epsilon, compute);
       if (out.size() == 2) {
         residual = out[0];
       }
@@ -386,19 +341,12 @@ Tensor Gpt2::Hidden(const Tensor& ids, double dropout, uint64_t seed) {
     }
     const Tensor qkv = at::addmm(weight(kAttentionBias), normed, weight(kAttentionWeight))
                            .view({batch, time, 3, config_.heads, config_.head_dim()});
-    const auto heads = [&](int64_t which) { return qkv.select(2, which).transpose(1, 2); };  // [B, H, T, D]
-    const auto attend = [&] {                                                                // [B, T, H, D]
-      if (dropout > 0) {
-        const uint64_t draw = Rng(seed, static_cast<uint64_t>(layer)).NextU64();
-        return DropoutAttention::apply(qkv, dropout, static_cast<int64_t>(draw));
-      }
-      return at::scaled_dot_product_attention(heads(0), heads(1), heads(2), {}, 0.0, true).transpose(1, 2);
-    };
-    branch = drop(
-        at::addmm(weight(kAttentionOutBias), attend().reshape({batch * time, width}), weight(kAttentionOutWeight)));
+    branch =
+        at::addmm(weight(kAttentionOutBias), CausalAttention(qkv, dropout, next_seed()).view({batch * time, width}),
+                  weight(kAttentionOutWeight));
     normed = norm(kNorm2Scale, kNorm2Bias);
     const Tensor fed = Gelu::apply(at::addmm(weight(kFeedBias), normed, weight(kFeedWeight)));
-    branch = drop(at::addmm(weight(kFeedOutBias), fed, weight(kFeedOutWeight)));
+    branch = at::addmm(weight(kFeedOutBias), fed, weight(kFeedOutWeight));
   }
   CONTINUO_CHECK(false);
 }
@@ -454,11 +402,6 @@ void Gpt2::TakeGradient(const Tensor& leaf, size_t index) {
 
 double Gpt2::AccumulateGradients(const Tensor& ids, const Tensor& targets, double scale, uint64_t seed) {
   at::AutoGradMode grad(true);
-  if (config_.dropout > 0) {
-    at::Generator generator = at::globalContext().defaultGenerator(at::kCPU);
-    const std::lock_guard<std::mutex> lock(generator.mutex());
-    generator.set_current_seed(seed);
-  }
   const Tensor hidden = Hidden(ids, config_.dropout, seed);
   const Tensor logits = at::linear(hidden, Compute(kTokenEmbedding));
   double nll = 0;

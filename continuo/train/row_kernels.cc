@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 // The compiler vectorizes these loops; this file is built with -O3 and without the rules that forbid it to
@@ -54,23 +55,53 @@ CONTINUO_INLINE float Exp(float x) {
   return p * std::bit_cast<float>((n + 127) << 23);
 }
 
+// Murmur3's finalizer: every bit of the result depends on every bit of x.
+CONTINUO_INLINE uint32_t Mix(uint32_t x) {
+  x = (x ^ x >> 16) * 0x85ebca6bU;
+  x = (x ^ x >> 13) * 0xc2b2ae35U;
+  return x ^ x >> 16;
+}
+
+/// What the value of a number is multiplied with.
+struct Keep {
+  explicit Keep(Dropout dropout)
+      : low(static_cast<uint32_t>(dropout.key)),
+        high(static_cast<uint32_t>(dropout.key >> 32)),
+        dropped(static_cast<uint32_t>(static_cast<double>(dropout.share) * 4294967296.0)),
+        scale(1.0f / (1.0f - dropout.share)) {}
+  CONTINUO_INLINE float operator()(uint32_t number) const {
+    return Mix(Mix(number ^ low) + high) < dropped ? 0.0f : scale;
+  }
+  uint32_t low, high, dropped;
+  float scale;
+};
+
 // gelu(x) = x * sigmoid(2u), u = sqrt(2/pi) (x + 0.044715 x^3), which is x/2 (1 + tanh u).
 constexpr float kGeluScale = 1.5957691216057308f;  // 2 sqrt(2/pi)
 constexpr float kGeluCubic = 0.044715f;
 
 template <typename T>
 CONTINUO_INLINE void AddNormForwardImpl(int64_t rows, int64_t width, const float* __restrict residual,
-                                        const T* __restrict branch, const float* __restrict scale,
-                                        const float* __restrict bias, float epsilon, float* __restrict sum,
-                                        T* __restrict normed, float* __restrict mean, float* __restrict rstd) {
+                                        const T* __restrict branch, Dropout dropout, uint32_t first,
+                                        const float* __restrict scale, const float* __restrict bias, float epsilon,
+                                        float* __restrict sum, T* __restrict normed, float* __restrict mean,
+                                        float* __restrict rstd) {
+  const Keep keep(dropout);
   const float share = 1.0f / static_cast<float>(width);
   for (int64_t row = 0; row < rows; ++row) {
     const float* in = residual + row * width;
     if (branch != nullptr) {
       const T* add = branch + row * width;
       float* out = sum + row * width;
-      for (int64_t i = 0; i < width; ++i) {
-        out[i] = in[i] + Load(add[i]);
+      const uint32_t number = first + static_cast<uint32_t>(row * width);
+      if (dropout.share > 0) {
+        for (int64_t i = 0; i < width; ++i) {
+          out[i] = in[i] + Load(add[i]) * keep(number + static_cast<uint32_t>(i));
+        }
+      } else {
+        for (int64_t i = 0; i < width; ++i) {
+          out[i] = in[i] + Load(add[i]);
+        }
       }
       in = out;
     }
@@ -97,8 +128,9 @@ CONTINUO_INLINE void AddNormForwardImpl(int64_t rows, int64_t width, const float
 template <typename T>
 CONTINUO_INLINE void AddNormBackwardImpl(int64_t rows, int64_t width, const float* sum, const float* mean,
                                          const float* rstd, const float* __restrict scale, const float* d_sum,
-                                         const T* __restrict d_normed, float* d_input, T* __restrict d_branch,
-                                         float* __restrict d_scale, float* __restrict d_bias) {
+                                         const T* __restrict d_normed, Dropout dropout, uint32_t first, float* d_input,
+                                         T* __restrict d_branch, float* __restrict d_scale, float* __restrict d_bias) {
+  const Keep keep(dropout);
   const float share = 1.0f / static_cast<float>(width);
   for (int64_t row = 0; row < rows; ++row) {
     const float* in = sum + row * width;
@@ -133,11 +165,34 @@ CONTINUO_INLINE void AddNormBackwardImpl(int64_t rows, int64_t width, const floa
     }
     if (d_branch != nullptr) {
       T* branch = d_branch + row * width;
-      for (int64_t i = 0; i < width; ++i) {
-        Store(out[i], branch[i]);
+      const uint32_t number = first + static_cast<uint32_t>(row * width);
+      if (dropout.share > 0) {
+        for (int64_t i = 0; i < width; ++i) {
+          Store(out[i] * keep(number + static_cast<uint32_t>(i)), branch[i]);
+        }
+      } else {
+        for (int64_t i = 0; i < width; ++i) {
+          Store(out[i], branch[i]);
+        }
       }
     }
   }
+}
+
+/// Integers in the order of the floats whose bits they hold, and back; NaNs with a clear sign come last.
+CONTINUO_INLINE int32_t Ordered(int32_t bits) {
+  return bits ^ ((bits >> 31) & 0x7fffffff);
+}
+
+/// The largest of count >= 1 values. By way of integers, for compilers make no vectors of a maximum of floats, for
+/// the sake of NaNs.
+template <typename T>
+CONTINUO_INLINE float Largest(int64_t count, const T* values) {
+  int32_t top = std::numeric_limits<int32_t>::min();
+  for (int64_t i = 0; i < count; ++i) {
+    top = std::max(top, Ordered(std::bit_cast<int32_t>(Load(values[i]))));
+  }
+  return std::bit_cast<float>(Ordered(top));
 }
 
 template <typename T>
@@ -153,10 +208,7 @@ CONTINUO_INLINE double CrossEntropyRowsImpl(int64_t rows, int64_t width, const T
       }
       continue;
     }
-    float top = Load(in[0]);
-    for (int64_t i = 1; i < width; ++i) {
-      top = std::max(top, Load(in[i]));
-    }
+    const float top = Largest(width, in);
     float total = 0;
     for (int64_t i = 0; i < width; ++i) {
       e[i] = Exp(Load(in[i]) - top);
@@ -174,6 +226,64 @@ CONTINUO_INLINE double CrossEntropyRowsImpl(int64_t rows, int64_t width, const T
     }
   }
   return nll;
+}
+
+template <typename T>
+CONTINUO_INLINE void AttentionWeightsImpl(int64_t rows, int64_t keys, int64_t begin, float scale, Dropout dropout,
+                                          T* __restrict scores, float* __restrict weights) {
+  const Keep keep(dropout);
+  for (int64_t row = 0; row < rows; ++row) {
+    const int64_t seen = begin + row + 1;
+    T* out = scores + row * keys;
+    float* weight = weights + row * keys;
+    const float top = Largest(seen, out);
+    float total = 0;
+    for (int64_t i = 0; i < seen; ++i) {
+      weight[i] = Exp((Load(out[i]) - top) * scale);
+      total += weight[i];
+    }
+    const float share = 1.0f / total;
+    // The weights of all queries are numbered query by query.
+    const auto number = static_cast<uint32_t>(seen * (seen - 1) / 2);
+    if (dropout.share > 0) {
+      for (int64_t i = 0; i < seen; ++i) {
+        const float w = weight[i] * share;
+        const float kept = keep(number + static_cast<uint32_t>(i));
+        Store(w * kept, out[i]);
+        weight[i] = kept > 0 ? w : -w;
+      }
+    } else {
+      for (int64_t i = 0; i < seen; ++i) {
+        weight[i] *= share;
+        Store(weight[i], out[i]);
+      }
+    }
+    std::fill(out + seen, out + keys, T{0});
+    std::fill(weight + seen, weight + keys, 0.0f);
+  }
+}
+
+template <typename T>
+CONTINUO_INLINE void AttentionWeightsBackwardImpl(int64_t rows, int64_t keys, int64_t begin, float scale,
+                                                  Dropout dropout, const float* __restrict weights,
+                                                  T* __restrict gradient) {
+  const float kept = 1.0f / (1.0f - dropout.share);
+  for (int64_t row = 0; row < rows; ++row) {
+    const int64_t seen = begin + row + 1;
+    const float* weight = weights + row * keys;
+    T* out = gradient + row * keys;
+    // With w the softmax, m what dropout multiplies with and g the gradient: w (g m - sum(w g m)).
+    float sum = 0;
+    for (int64_t i = 0; i < seen; ++i) {
+      sum += std::max(weight[i], 0.0f) * Load(out[i]);
+    }
+    sum *= kept;
+    for (int64_t i = 0; i < seen; ++i) {
+      const float through = std::max(weight[i], 0.0f) * kept * Load(out[i]);
+      Store((through - std::abs(weight[i]) * sum) * scale, out[i]);
+    }
+    std::fill(out + seen, out + keys, T{0});
+  }
 }
 
 template <typename T>
@@ -200,20 +310,31 @@ CONTINUO_INLINE void GeluBackwardImpl(int64_t count, const T* x, const T* dy, T*
 
 // target_clones can't stand on a template, so each instance is written out.
 #define CONTINUO_INSTANCES(T, name)                                                                                   \
-  CONTINUO_CLONES static void AddNormForward##name(int64_t rows, int64_t width, const float* residual,                \
-                                                   const T* branch, const float* scale, const float* bias,            \
-                                                   float epsilon, float* sum, T* normed, float* mean, float* rstd) {  \
-    AddNormForwardImpl<T>(rows, width, residual, branch, scale, bias, epsilon, sum, normed, mean, rstd);              \
+  CONTINUO_CLONES static void AddNormForward##name(                                                                   \
+      int64_t rows, int64_t width, const float* residual, const T* branch, Dropout dropout, uint32_t first,           \
+      const float* scale, const float* bias, float epsilon, float* sum, T* normed, float* mean, float* rstd) {        \
+    AddNormForwardImpl<T>(rows, width, residual, branch, dropout, first, scale, bias, epsilon, sum, normed, mean,     \
+                          rstd);                                                                                      \
   }                                                                                                                   \
-  CONTINUO_CLONES static void AddNormBackward##name(                                                                  \
-      int64_t rows, int64_t width, const float* sum, const float* mean, const float* rstd, const float* scale,        \
-      const float* d_sum, const T* d_normed, float* d_input, T* d_branch, float* d_scale, float* d_bias) {            \
-    AddNormBackwardImpl<T>(rows, width, sum, mean, rstd, scale, d_sum, d_normed, d_input, d_branch, d_scale, d_bias); \
+  CONTINUO_CLONES static void AddNormBackward##name(int64_t rows, int64_t width, const float* sum, const float* mean, \
+                                                    const float* rstd, const float* scale, const float* d_sum,        \
+                                                    const T* d_normed, Dropout dropout, uint32_t first,               \
+                                                    float* d_input, T* d_branch, float* d_scale, float* d_bias) {     \
+    AddNormBackwardImpl<T>(rows, width, sum, mean, rstd, scale, d_sum, d_normed, dropout, first, d_input, d_branch,   \
+                           d_scale, d_bias);                                                                          \
   }                                                                                                                   \
   CONTINUO_CLONES static double CrossEntropyRows##name(int64_t rows, int64_t width, const T* logits,                  \
                                                        const int64_t* targets, float scale, float smoothing,          \
                                                        T* d_logits, float* scratch) {                                 \
     return CrossEntropyRowsImpl<T>(rows, width, logits, targets, scale, smoothing, d_logits, scratch);                \
+  }                                                                                                                   \
+  CONTINUO_CLONES static void AttentionWeights##name(int64_t rows, int64_t keys, int64_t begin, float scale,          \
+                                                     Dropout dropout, T* scores, float* weights) {                    \
+    AttentionWeightsImpl<T>(rows, keys, begin, scale, dropout, scores, weights);                                      \
+  }                                                                                                                   \
+  CONTINUO_CLONES static void AttentionWeightsBackward##name(int64_t rows, int64_t keys, int64_t begin, float scale,  \
+                                                             Dropout dropout, const float* weights, T* gradient) {    \
+    AttentionWeightsBackwardImpl<T>(rows, keys, begin, scale, dropout, weights, gradient);                            \
   }                                                                                                                   \
   CONTINUO_CLONES static void GeluForward##name(int64_t count, const T* x, T* y) {                                    \
     GeluForwardImpl<T>(count, x, y);                                                                                  \
@@ -222,21 +343,34 @@ CONTINUO_INLINE void GeluBackwardImpl(int64_t count, const T* x, const T* dy, T*
     GeluBackwardImpl<T>(count, x, dy, dx);                                                                            \
   }                                                                                                                   \
   template <>                                                                                                         \
-  void AddNormForward<T>(int64_t rows, int64_t width, const float* residual, const T* branch, const float* scale,     \
-                         const float* bias, float epsilon, float* sum, T* normed, float* mean, float* rstd) {         \
-    AddNormForward##name(rows, width, residual, branch, scale, bias, epsilon, sum, normed, mean, rstd);               \
+  void AddNormForward<T>(int64_t rows, int64_t width, const float* residual, const T* branch, Dropout dropout,        \
+                         uint32_t first, const float* scale, const float* bias, float epsilon, float* sum, T* normed, \
+                         float* mean, float* rstd) {                                                                  \
+    AddNormForward##name(rows, width, residual, branch, dropout, first, scale, bias, epsilon, sum, normed, mean,      \
+                         rstd);                                                                                       \
   }                                                                                                                   \
   template <>                                                                                                         \
   void AddNormBackward<T>(int64_t rows, int64_t width, const float* sum, const float* mean, const float* rstd,        \
-                          const float* scale, const float* d_sum, const T* d_normed, float* d_input, T* d_branch,     \
-                          float* d_scale, float* d_bias) {                                                            \
-    AddNormBackward##name(rows, width, sum, mean, rstd, scale, d_sum, d_normed, d_input, d_branch, d_scale, d_bias);  \
+                          const float* scale, const float* d_sum, const T* d_normed, Dropout dropout, uint32_t first, \
+                          float* d_input, T* d_branch, float* d_scale, float* d_bias) {                               \
+    AddNormBackward##name(rows, width, sum, mean, rstd, scale, d_sum, d_normed, dropout, first, d_input, d_branch,    \
+                          d_scale, d_bias);                                                                           \
   }                                                                                                                   \
   template <>                                                                                                         \
   double CrossEntropyRows<T>(int64_t rows, int64_t width, const T* logits, const int64_t* targets, float scale,       \
                              float smoothing, T* d_logits) {                                                          \
     std::vector<float> scratch(static_cast<size_t>(width));                                                           \
     return CrossEntropyRows##name(rows, width, logits, targets, scale, smoothing, d_logits, scratch.data());          \
+  }                                                                                                                   \
+  template <>                                                                                                         \
+  void AttentionWeights<T>(int64_t rows, int64_t keys, int64_t begin, float scale, Dropout dropout, T* scores,        \
+                           float* weights) {                                                                          \
+    AttentionWeights##name(rows, keys, begin, scale, dropout, scores, weights);                                       \
+  }                                                                                                                   \
+  template <>                                                                                                         \
+  void AttentionWeightsBackward<T>(int64_t rows, int64_t keys, int64_t begin, float scale, Dropout dropout,           \
+                                   const float* weights, T* gradient) {                                               \
+    AttentionWeightsBackward##name(rows, keys, begin, scale, dropout, weights, gradient);                             \
   }                                                                                                                   \
   template <>                                                                                                         \
   void GeluForward<T>(int64_t count, const T* x, T* y) {                                                              \
@@ -250,25 +384,15 @@ CONTINUO_INLINE void GeluBackwardImpl(int64_t count, const T* x, const T* dy, T*
 CONTINUO_INSTANCES(float, F32)
 CONTINUO_INSTANCES(uint16_t, Bf16)
 
-// Murmur3's finalizer: every bit of the result depends on every bit of x.
-CONTINUO_INLINE uint32_t Mix(uint32_t x) {
-  x = (x ^ x >> 16) * 0x85ebca6bU;
-  x = (x ^ x >> 13) * 0xc2b2ae35U;
-  return x ^ x >> 16;
-}
-
-CONTINUO_CLONES static void Mask(int64_t count, uint32_t first, uint32_t low, uint32_t high, uint32_t dropped,
-                                 float scale, float* __restrict kept) {
+CONTINUO_CLONES static void Drop(int64_t count, const float* x, Dropout dropout, uint32_t first, float* y) {
+  const Keep keep(dropout);
   for (int64_t i = 0; i < count; ++i) {
-    const uint32_t draw = Mix(Mix((first + static_cast<uint32_t>(i)) ^ low) + high);
-    kept[i] = draw < dropped ? 0.0f : scale;
+    y[i] = x[i] * keep(first + static_cast<uint32_t>(i));
   }
 }
 
-void DropoutMask(int64_t count, uint32_t first, uint64_t key, float dropout, float* kept) {
-  const auto dropped = static_cast<uint32_t>(static_cast<double>(dropout) * 4294967296.0);
-  Mask(count, first, static_cast<uint32_t>(key), static_cast<uint32_t>(key >> 32), dropped, 1.0f / (1.0f - dropout),
-       kept);
+void DropValues(int64_t count, const float* x, Dropout dropout, uint32_t first, float* y) {
+  Drop(count, x, dropout, first, y);
 }
 
 }  // namespace continuo

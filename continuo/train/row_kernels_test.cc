@@ -8,13 +8,13 @@
 namespace continuo {
 namespace {
 
-std::vector<float> MaskOf(int64_t count, uint64_t key, float dropout) {
-  std::vector<float> kept(static_cast<size_t>(count));
-  DropoutMask(count, 0, key, dropout, kept.data());
+std::vector<float> MaskOf(int64_t count, uint64_t key, float share) {
+  std::vector<float> kept(static_cast<size_t>(count), 1.0F);
+  DropValues(count, kept.data(), {key, share}, 0, kept.data());
   return kept;
 }
 
-TEST(DropoutMask, DropsTheShareAskedForAndKeepsTheMean) {
+TEST(Dropout, DropsTheShareAskedForAndKeepsTheMean) {
   constexpr int64_t kCount = 1 << 20;
   for (const float dropout : {0.0F, 0.1F, 0.5F, 0.9F}) {
     size_t zeros = 0;
@@ -28,7 +28,7 @@ TEST(DropoutMask, DropsTheShareAskedForAndKeepsTheMean) {
   }
 }
 
-TEST(DropoutMask, NeighboursAndKeysAreIndependent) {
+TEST(Dropout, NeighboursAndKeysAreIndependent) {
   constexpr int64_t kCount = 1 << 20;
   const std::vector<float> one = MaskOf(kCount, 1, 0.5F);
   const std::vector<float> next_key = MaskOf(kCount, 2, 0.5F);
@@ -48,12 +48,12 @@ TEST(DropoutMask, NeighboursAndKeysAreIndependent) {
   EXPECT_NEAR(agreeing(high_key, 0), kCount * 0.5, deviation);
 }
 
-TEST(DropoutMask, PartsAreThoseOfTheWhole) {
+TEST(Dropout, PartsAreThoseOfTheWhole) {
   const std::vector<float> whole = MaskOf(1000, 7, 0.3F);
-  std::vector<float> parts(1000);
+  std::vector<float> parts(1000, 1.0F);
   for (const int64_t begin : {777, 13, 0}) {
     const int64_t end = begin == 777 ? 1000 : begin == 13 ? 777 : 13;
-    DropoutMask(end - begin, static_cast<uint32_t>(begin), 7, 0.3F, parts.data() + begin);
+    DropValues(end - begin, parts.data() + begin, {7, 0.3F}, static_cast<uint32_t>(begin), parts.data() + begin);
   }
   EXPECT_EQ(parts, whole);
 }
