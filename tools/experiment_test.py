@@ -4,7 +4,8 @@
     tools/experiment_test.py build/bin/continuo
 
 The experiment is that of experiments/smoke.toml. One run is left alone. Another is killed (SIGKILL, the trainer's process
-and all) again and again, each time a little later. Two shards, each in a folder of its own, do what is theirs.
+and all) again and again, each time a little later. Two shards, each in a folder of its own, do what is theirs. One is run on a disk that is
+full before it begins, and gets a little more room again and again (a tmpfs, where it can be mounted).
 """
 
 import os
@@ -54,7 +55,25 @@ def contents(folder):
         "distances": "SELECT set_id, feature, overlap, kl FROM distances",
         "curves": "SELECT run, step, train_loss, valid_nll_token FROM curve",
     }
-    return {name: sorted(database.execute(query), key=repr) for name, query in queries.items()}
+    found = {name: sorted(database.execute(query), key=repr) for name, query in queries.items()}
+    database.close()
+    return found
+
+
+def run_on_full_disk(program, folder):
+    """Runs with as much room as lets it go a little further, until it is done. How often it was full, None if there can be no tmpfs."""
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", folder], capture_output=True).returncode != 0:
+        return None
+    refusals, room = 0, 128
+    while (done := subprocess.run(command(program, folder), capture_output=True, text=True)).returncode != 0:
+        assert done.returncode == 1, f"exit status {done.returncode} with {room} KiB:\n{done.stdout}{done.stderr}"
+        assert "disk is full" in done.stderr, f"{room} KiB: {done.stderr}"
+        refusals += 1
+        room *= 2
+        assert room < 1 << 20, "never enough room"
+        subprocess.run(["mount", "-o", f"remount,size={room}k", folder], check=True)
+    return refusals
 
 
 def check_equal(expected, found, what):
@@ -79,6 +98,17 @@ def main():
             assert kills < 40, "killed runs get nowhere"
         check_equal(expected, contents(killed), f"killed {kills} times")
 
+        small = pathlib.Path(temporary, "small")
+        try:
+            refusals = run_on_full_disk(program, small)
+            if refusals is None:
+                print("skipped: a full disk: no tmpfs can be mounted here")
+            else:
+                assert refusals > 3, "the disk was never full"
+                check_equal(expected, contents(small), f"{refusals} full disks")
+        finally:
+            subprocess.run(["umount", small], check=False, capture_output=True)
+
         # Each shard has the trainings that are its own; `best` needs the whole grid, so neither has continuations.
         parts = []
         for shard in range(2):
@@ -86,7 +116,7 @@ def main():
             run(program, folder, "--shard", f"{shard}/2")
             parts.append({row for row in contents(folder)["curves"]})
         assert not parts[0] & parts[1] and sorted(parts[0] | parts[1], key=repr) == expected["curves"]
-        print(f"equal after {kills} kills, and in two shards")
+        print(f"equal after {kills} kills, on {refusals} full disks, and in two shards")
 
 
 if __name__ == "__main__":
