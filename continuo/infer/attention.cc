@@ -1,8 +1,10 @@
 #include "continuo/infer/attention.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
+#include <type_traits>
 
 #include "continuo/infer/dot_instructions.h"
 
@@ -137,16 +139,21 @@ HWY_INLINE void StoreInt8(const float* from, float scale, int8_t* to) {
   }
 }
 
-/// Puts 16 dimensions of a position beside those of the other of its pair. What stands beside a first is made zero, so
-/// that it counts for nothing until it is there.
-template <typename T>
-HWY_INLINE void StorePairs(const T* from, size_t position, T* to) {
-  for (size_t i = 0; i < kBlock; ++i) {
-    to[2 * i] = from[i];
-    if (position % 2 == 0) {
-      to[2 * i + 1] = 0;
-    }
+/// Puts 16 dimensions of a position beside those of the other of its pair, which `Pair` holds, the first in its lower
+/// half. What stands beside a first is made zero, so that it counts for nothing until it is there.
+template <typename Pair, typename T>
+HWY_INLINE void StorePairs(const T* from, size_t position, uint8_t* to) {
+  constexpr unsigned kHalf = 8 * sizeof(T);
+  std::array<Pair, kBlock> pairs{};
+  if (position % 2 == 1) {
+    std::memcpy(pairs.data(), to, sizeof(pairs));
   }
+  const unsigned shift = position % 2 * kHalf;
+  for (size_t i = 0; i < kBlock; ++i) {
+    const auto value = static_cast<Pair>(static_cast<std::make_unsigned_t<T>>(from[i]));
+    pairs[i] = static_cast<Pair>((pairs[i] & ((Pair{1} << kHalf) - 1)) | static_cast<Pair>(value << shift));
+  }
+  std::memcpy(to, pairs.data(), sizeof(pairs));
 }
 
 void StoreInCache(const HeadCacheLayout& layout, const float* key, const float* value, size_t position, uint8_t* keys,
@@ -166,27 +173,25 @@ void StoreInCache(const HeadCacheLayout& layout, const float* key, const float* 
     }
     case Precision::kBf16: {
       auto* key_to = reinterpret_cast<uint16_t*>(block) + 2 * lane;
-      auto* value_to = reinterpret_cast<uint16_t*>(pair) + position % 2;
       HWY_ALIGN uint16_t rounded[kBlock];
       ForSixteens(key, layout.head_dim, [&](size_t dim, const float* from, size_t count) HWY_ATTR {
         for (size_t i = 0; i < kBlock; i += kLanes) {
           StoreBf16(hn::LoadU(DF(), from + i), rounded + i);
         }
-        for (size_t i = 0; i < (count + 1) / 2 * 2; ++i) {
-          key_to[(dim + i) / 2 * 2 * kBlock + (dim + i) % 2] = rounded[i];
+        for (size_t i = 0; i < count; i += 2) {
+          std::memcpy(key_to + (dim + i) * kBlock, rounded + i, 2 * sizeof(uint16_t));
         }
       });
       ForSixteens(value, layout.head_dim, [&](size_t dim, const float* from, size_t) HWY_ATTR {
         for (size_t i = 0; i < kBlock; i += kLanes) {
           StoreBf16(hn::LoadU(DF(), from + i), rounded + i);
         }
-        StorePairs(rounded, position, value_to + 2 * dim);
+        StorePairs<uint32_t>(rounded, position, pair + 2 * dim * sizeof(uint16_t));
       });
       return;
     }
     case Precision::kInt8: {
       uint8_t* key_to = block + 4 * lane;
-      auto* value_to = reinterpret_cast<int8_t*>(pair) + position % 2;
       auto* scales = reinterpret_cast<float*>(block + layout.scales_offset());
       const float key_scale = ScaleOf(key, layout.head_dim);
       const float value_scale = ScaleOf(value, layout.head_dim);
@@ -195,13 +200,16 @@ void StoreInCache(const HeadCacheLayout& layout, const float* key, const float* 
       HWY_ALIGN int8_t rounded[kBlock];
       ForSixteens(key, layout.head_dim, [&](size_t dim, const float* from, size_t count) HWY_ATTR {
         StoreInt8(from, key_scale, rounded);
-        for (size_t i = 0; i < (count + 3) / 4 * 4; ++i) {
-          key_to[(dim + i) / 4 * 4 * kBlock + (dim + i) % 4] = static_cast<uint8_t>(rounded[i] + 128);
+        for (size_t i = 0; i < count; i += 4) {
+          uint32_t four = 0;
+          std::memcpy(&four, rounded + i, sizeof(four));
+          four ^= 0x80808080U;  // plus 128 each
+          std::memcpy(key_to + (dim + i) * kBlock, &four, sizeof(four));
         }
       });
       ForSixteens(value, layout.head_dim, [&](size_t dim, const float* from, size_t) HWY_ATTR {
         StoreInt8(from, value_scale, rounded);
-        StorePairs(rounded, position, value_to + 2 * dim);
+        StorePairs<uint16_t>(rounded, position, pair + 2 * dim);
       });
       return;
     }

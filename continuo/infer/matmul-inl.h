@@ -187,7 +187,9 @@ void MultiplyPanels(const Activations& x, const PackedMatrix& w, size_t first_pa
     for (size_t row = 0; row < x.rows(); row += kChunkRows) {
       const size_t rows = std::min(kChunkRows, x.rows() - row);
       for (size_t r = 0; r < rows; ++r) {
-        std::copy_n(w.bias(panel), kPanel, sums + r * kPanel);
+        for (size_t v = 0; v < kPanel; v += kLanes) {
+          hn::Store(hn::LoadU(DF(), w.bias(panel) + v), DF(), sums + r * kPanel + v);
+        }
       }
       for (size_t group = 0; group < w.groups(); ++group) {
         AddGroupToRows<Kernel, kMaxTileRows>(x, row, rows, w, panel, group, sums);

@@ -31,15 +31,17 @@ void WritePanel(float* sums, size_t row, size_t rows, const PackedMatrix& w, siz
   if (mode == MatMulMode::kGelu) {
     Gelu(sums, rows * kWidth);
   }
+  const DF df;
   for (size_t r = 0; r < rows; ++r) {
     const float* from = sums + r * kWidth;
     float* to = y + (row + r) * w.outputs() + column;
-    if (mode == MatMulMode::kAdd) {
-      for (size_t c = 0; c < columns; ++c) {
-        to[c] += from[c];
-      }
-    } else {
-      std::copy_n(from, columns, to);
+    size_t c = 0;
+    for (; c + hn::Lanes(df) <= columns; c += hn::Lanes(df)) {
+      const VF sum = hn::LoadU(df, from + c);
+      hn::StoreU(mode == MatMulMode::kAdd ? hn::Add(hn::LoadU(df, to + c), sum) : sum, df, to + c);
+    }
+    for (; c < columns; ++c) {
+      to[c] = mode == MatMulMode::kAdd ? to[c] + from[c] : from[c];
     }
   }
 }
