@@ -17,7 +17,11 @@ if(NOT Torch_DIR)
 endif()
 
 find_package(Torch QUIET)
-if(Torch_FOUND AND Torch_VERSION VERSION_LESS 2.6)
+# at::parallel_for is a loop of one thread, without a word, in files that are compiled without OpenMP.
+find_package(OpenMP QUIET COMPONENTS CXX)
+if(Torch_FOUND AND NOT OpenMP_CXX_FOUND)
+  message(STATUS "continuo-train: the compiler has no OpenMP (clang's is in libomp-dev)")
+elseif(Torch_FOUND AND Torch_VERSION VERSION_LESS 2.6)
   message(STATUS "continuo-train: LibTorch ${Torch_VERSION} is older than 2.6")
 elseif(Torch_FOUND)
   set(CONTINUO_HAVE_TORCH ON)
@@ -25,8 +29,8 @@ elseif(Torch_FOUND)
 endif()
 if(NOT CONTINUO_HAVE_TORCH)
   if(CONTINUO_TRAIN STREQUAL "ON")
-    message(FATAL_ERROR "CONTINUO_TRAIN=ON, but no LibTorch >= 2.6 was found. Run tools/bootstrap.sh or set Torch_DIR.")
+    message(FATAL_ERROR "CONTINUO_TRAIN=ON, but no LibTorch >= 2.6, or no OpenMP, was found. Run tools/bootstrap.sh or set Torch_DIR.")
   endif()
-  message(STATUS "continuo-train: not built, no LibTorch >= 2.6 found; everything but training is. "
+  message(STATUS "continuo-train: not built, no LibTorch >= 2.6 and OpenMP found; everything but training is. "
                  "To train, run tools/bootstrap.sh or set Torch_DIR.")
 endif()
