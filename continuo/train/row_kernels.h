@@ -9,9 +9,9 @@ namespace continuo {
 /// rounded to nearest even); arithmetic is in f32. Rows are contiguous. They run on the calling thread; the
 /// caller shares the rows out. Compiled for several instruction sets, chosen when the program starts.
 
-/// Dropout of a share of the values in [0, 1): what is dropped of the values that are counted on from `first` is
-/// decided by the number and the key alone, so that parts may be made in any order, on any thread, and made again. What
-/// is kept is multiplied by 1 / (1 - share).
+/// Dropout of a share, 0 to below 1, of the values. Values are numbered on from a `first`, modulo 2^32, and what is
+/// dropped is decided by the number and the key alone, so that parts may be made in any order, on any thread, and made
+/// again. What is kept is multiplied by 1 / (1 - share).
 struct Dropout {
   uint64_t key = 0;
   float share = 0;
