@@ -4,8 +4,8 @@
     tools/experiment_test.py build/bin/continuo
 
 The experiment is that of experiments/smoke.toml. One run is left alone. Another is killed (SIGKILL, the trainer's process
-and all) again and again, each time a little later. Two shards, each in a folder of its own, do what is theirs. One is run on a disk that is
-full before it begins, and gets a little more room again and again (a tmpfs, where it can be mounted).
+and all) again and again, each time a little later. One is run on a disk that has too little room, and gets more again and
+again (a tmpfs, where it can be mounted). Two shards, each in a folder of its own, do what is theirs.
 """
 
 import os
@@ -116,7 +116,7 @@ def main():
             run(program, folder, "--shard", f"{shard}/2")
             parts.append({row for row in contents(folder)["curves"]})
         assert not parts[0] & parts[1] and sorted(parts[0] | parts[1], key=repr) == expected["curves"]
-        print(f"equal after {kills} kills, on {refusals} full disks, and in two shards")
+        print(f"equal after {kills} kills, on {refusals or 'no'} full disks, and in two shards")
 
 
 if __name__ == "__main__":

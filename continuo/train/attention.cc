@@ -8,7 +8,7 @@
 #include <cmath>
 
 #include "continuo/core/rng.h"
-#include "continuo/train/element_type.h"
+#include "continuo/train/kernel_tensors.h"
 #include "continuo/train/row_kernels.h"
 
 namespace continuo {
@@ -21,18 +21,25 @@ using torch::autograd::variable_list;
 /// Rows of queries that are done together: their weights over 1,024 keys take 1 MiB in f32.
 constexpr int64_t kTile = 256;
 
+/// What a tensor [batch, ..., heads, head_dim] has of one head of one sequence, all heads counted on: [..., head_dim].
+Tensor OfHead(const Tensor& tensor, int64_t index) {
+  const int64_t heads = tensor.size(-2);
+  return tensor.select(0, index / heads).select(-2, index % heads);
+}
+
 /// One head of one sequence.
 struct Head {
   Tensor query, key, value;  // [time, head_dim]
+  float scale;
   Dropout dropout;
 
-  Head(const Tensor& qkv, int64_t index, double share, uint64_t seed) {
-    const int64_t heads = qkv.size(3);
-    const Tensor rows = qkv.select(0, index / heads).select(2, index % heads);  // [time, 3, head_dim]
+  Head(const Tensor& qkv, int64_t index, Dropout of_all) {
+    const Tensor rows = OfHead(qkv, index);  // [time, 3, head_dim]
     query = rows.select(1, 0);
     key = rows.select(1, 1);
     value = rows.select(1, 2);
-    dropout = {Rng(seed, static_cast<uint64_t>(index)).NextU64(), static_cast<float>(share)};
+    scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(qkv.size(4))));
+    dropout = {Rng(of_all.key, static_cast<uint64_t>(index)).NextU64(), of_all.share};
   }
 };
 
@@ -47,11 +54,9 @@ struct Tile {
     keys = begin + rows;
     dropped = at::mm(head.query.narrow(0, begin, rows), head.key.narrow(0, 0, keys).t());
     weights = at::empty({rows, keys}, dropped.options().dtype(at::kFloat));
-    const double scale = 1.0 / std::sqrt(static_cast<double>(head.query.size(1)));
     ForElementType(dropped, [&](auto element) {
       using T = decltype(element);
-      AttentionWeights<T>(rows, keys, begin, static_cast<float>(scale), head.dropout, Data<T>(dropped),
-                          Data<float>(weights));
+      AttentionWeights<T>(rows, keys, begin, head.scale, head.dropout, Data<T>(dropped), Data<float>(weights));
     });
   }
 };
@@ -68,15 +73,13 @@ void ForEachHead(const Tensor& qkv, const Body& body) {
 
 class Attention : public torch::autograd::Function<Attention> {
  public:
-  static Tensor forward(AutogradContext* context, const Tensor& qkv, double dropout, int64_t seed) {
+  static Tensor forward(AutogradContext* context, const Tensor& qkv, Dropout dropout) {
     context->save_for_backward({qkv});
-    context->saved_data["dropout"] = dropout;
-    context->saved_data["seed"] = seed;
-    const int64_t heads = qkv.size(3);
-    const Tensor out = at::empty({qkv.size(0), qkv.size(1), heads, qkv.size(4)}, qkv.options());
+    SaveDropout(context, dropout);
+    const Tensor out = at::empty({qkv.size(0), qkv.size(1), qkv.size(3), qkv.size(4)}, qkv.options());
     ForEachHead(qkv, [&](int64_t index) {
-      const Head head(qkv, index, dropout, static_cast<uint64_t>(seed));
-      const Tensor to = out.select(0, index / heads).select(1, index % heads);
+      const Head head(qkv, index, dropout);
+      const Tensor to = OfHead(out, index);  // [time, head_dim]
       for (int64_t begin = 0; begin < qkv.size(1); begin += kTile) {
         const Tile tile(head, begin);
         Tensor rows = to.narrow(0, begin, tile.rows);
@@ -88,19 +91,16 @@ class Attention : public torch::autograd::Function<Attention> {
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const Tensor qkv = context->get_saved_variables()[0];
-    const double dropout = context->saved_data["dropout"].toDouble();
-    const auto seed = static_cast<uint64_t>(context->saved_data["seed"].toInt());
-    const int64_t heads = qkv.size(3);
+    const Dropout dropout = SavedDropout(context);
     const int64_t time = qkv.size(1);
     const Tensor d_qkv = at::empty_like(qkv);
     ForEachHead(qkv, [&](int64_t index) {
-      const Head head(qkv, index, dropout, seed);
-      const Tensor d_out = gradients[0].select(0, index / heads).select(1, index % heads);  // [time, head_dim]
-      const Tensor d_rows = d_qkv.select(0, index / heads).select(2, index % heads);        // [time, 3, head_dim]
+      const Head head(qkv, index, dropout);
+      const Tensor d_out = OfHead(gradients[0], index);  // [time, head_dim]
+      const Tensor d_rows = OfHead(d_qkv, index);        // [time, 3, head_dim]
       // Each key and value has a share of each tile behind it: added up in f32.
       const Tensor d_key = at::zeros({time, qkv.size(4)}, qkv.options().dtype(at::kFloat));
       const Tensor d_value = at::zeros_like(d_key);
-      const double scale = 1.0 / std::sqrt(static_cast<double>(qkv.size(4)));
       for (int64_t begin = 0; begin < time; begin += kTile) {
         const Tile tile(head, begin);
         const Tensor d_tile = d_out.narrow(0, begin, tile.rows);
@@ -108,8 +108,8 @@ class Attention : public torch::autograd::Function<Attention> {
         const Tensor d_scores = at::mm(d_tile, head.value.narrow(0, 0, tile.keys).t());
         ForElementType(d_scores, [&](auto element) {
           using T = decltype(element);
-          AttentionWeightsBackward<T>(tile.rows, tile.keys, begin, static_cast<float>(scale), head.dropout,
-                                      Data<float>(tile.weights), Data<T>(d_scores));
+          AttentionWeightsBackward<T>(tile.rows, tile.keys, begin, head.scale, head.dropout, Data<float>(tile.weights),
+                                      Data<T>(d_scores));
         });
         d_rows.select(1, 0).narrow(0, begin, tile.rows).copy_(at::mm(d_scores, head.key.narrow(0, 0, tile.keys)));
         d_key.narrow(0, 0, tile.keys).add_(at::mm(d_scores.t(), head.query.narrow(0, begin, tile.rows)));
@@ -117,14 +117,14 @@ class Attention : public torch::autograd::Function<Attention> {
       d_rows.select(1, 1).copy_(d_key);
       d_rows.select(1, 2).copy_(d_value);
     });
-    return {d_qkv, Tensor(), Tensor()};
+    return {d_qkv, Tensor()};
   }
 };
 
 }  // namespace
 
-Tensor CausalAttention(const Tensor& qkv, double dropout, uint64_t seed) {
-  return Attention::apply(qkv, dropout, static_cast<int64_t>(seed));
+Tensor CausalAttention(const Tensor& qkv, Dropout dropout) {
+  return Attention::apply(qkv, dropout);
 }
 
 }  // namespace continuo

@@ -2,7 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <cstdint>
+#include "continuo/train/row_kernels.h"
 
 namespace continuo {
 
@@ -13,7 +13,7 @@ namespace continuo {
 /// the way back, so that besides the result nothing is kept. The result does not depend on the number of threads.
 ///
 /// qkv: [batch, time, 3, heads, head_dim], f32 or bf16. Returns [batch, time, heads, head_dim]. What is dropped depends
-/// on `seed` and the place alone.
-at::Tensor CausalAttention(const at::Tensor& qkv, double dropout, uint64_t seed);
+/// on the dropout's key and the place alone.
+at::Tensor CausalAttention(const at::Tensor& qkv, Dropout dropout);
 
 }  // namespace continuo

@@ -22,11 +22,11 @@ at::Tensor RandomQkv(int64_t batch, int64_t time, int64_t heads, int64_t head_di
 
 /// The weights that CausalAttention drops, as 0, and keeps, as 1: attention over values that are the identity shows
 /// them.
-at::Tensor Kept(const at::Tensor& qkv, double dropout, uint64_t seed) {
+at::Tensor Kept(const at::Tensor& qkv, Dropout dropout) {
   const int64_t time = qkv.size(1);
   at::Tensor shown = at::zeros({qkv.size(0), time, 3, qkv.size(3), time}, at::kFloat);
   shown.select(2, 2).copy_(at::eye(time).view({1, time, 1, time}));
-  return CausalAttention(shown, dropout, seed).transpose(1, 2).ne(0);  // [batch, heads, time, time]
+  return CausalAttention(shown, dropout).transpose(1, 2).ne(0);  // [batch, heads, time, time]
 }
 
 /// By the definition, in f64.
@@ -47,14 +47,15 @@ INSTANTIATE_TEST_SUITE_P(Lengths, AttentionTest,
 TEST_P(AttentionTest, ResultAndGradientAreThoseOfTheDefinition) {
   const auto [time, dropout] = GetParam();
   const at::Tensor exact = RandomQkv(2, time, 3, 8).requires_grad_(true);
-  const at::Tensor kept = Kept(exact.detach(), dropout, 5);
+  const Dropout drawn{5, static_cast<float>(dropout)};
+  const at::Tensor kept = Kept(exact.detach(), drawn);
   const at::Tensor wanted = Reference(exact, kept, dropout);
   const at::Tensor direction = at::cos(at::arange(wanted.numel(), at::kDouble)).view(wanted.sizes());
   torch::autograd::backward({wanted}, {direction});
 
   for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
     const at::Tensor qkv = exact.detach().to(type).requires_grad_(true);
-    const at::Tensor out = CausalAttention(qkv, dropout, 5);
+    const at::Tensor out = CausalAttention(qkv, drawn);
     torch::autograd::backward({out}, {direction.to(type)});
     // Of sums of some hundred f32 products; bf16 rounds the inputs, scores, weights and results to 8 bits.
     const double tolerance = type == at::kFloat ? 1e-5 : 2e-2;
@@ -68,7 +69,7 @@ TEST_P(AttentionTest, ResultAndGradientAreThoseOfTheDefinition) {
 }
 
 TEST(AttentionDropoutTest, DropsTheShareAskedForAndElsewhereInEachHeadAndSequence) {
-  const at::Tensor kept = Kept(RandomQkv(2, 300, 2, 8), 0.25, 1);
+  const at::Tensor kept = Kept(RandomQkv(2, 300, 2, 8), {1, 0.25F});
   const double seen = 300 * 301 / 2.0;
   for (int64_t row = 0; row < 2; ++row) {
     for (int64_t head = 0; head < 2; ++head) {
@@ -78,7 +79,7 @@ TEST(AttentionDropoutTest, DropsTheShareAskedForAndElsewhereInEachHeadAndSequenc
   }
   EXPECT_FALSE(at::equal(kept[0][0], kept[0][1]));
   EXPECT_FALSE(at::equal(kept[0][0], kept[1][0]));
-  EXPECT_FALSE(at::equal(kept, Kept(RandomQkv(2, 300, 2, 8), 0.25, 2)));
+  EXPECT_FALSE(at::equal(kept, Kept(RandomQkv(2, 300, 2, 8), {2, 0.25F})));
 }
 
 // Without OpenMP in the compiler's flags LibTorch's headers leave one thread.
@@ -101,7 +102,7 @@ TEST(AttentionThreadsTest, DoNotChangeABit) {
   for (const int count : {1, 2}) {
     at::set_num_threads(count);
     const at::Tensor qkv = RandomQkv(1, 300, 5, 8).to(at::kFloat).requires_grad_(true);
-    const at::Tensor out = CausalAttention(qkv, 0.1, 3);
+    const at::Tensor out = CausalAttention(qkv, {3, 0.1F});
     torch::autograd::backward({out}, {at::ones_like(out)});
     results[count - 1] = at::cat({out.detach().flatten(), qkv.grad().flatten()});
   }

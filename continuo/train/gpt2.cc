@@ -14,7 +14,7 @@
 #include "continuo/core/check.h"
 #include "continuo/core/rng.h"
 #include "continuo/train/attention.h"
-#include "continuo/train/element_type.h"
+#include "continuo/train/kernel_tensors.h"
 #include "continuo/train/row_kernels.h"
 
 namespace continuo {
@@ -25,16 +25,6 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 constexpr int64_t kRowsPerTask = 64;
-
-void SaveDropout(AutogradContext* context, Dropout dropout) {
-  context->saved_data["share"] = static_cast<double>(dropout.share);
-  context->saved_data["key"] = static_cast<int64_t>(dropout.key);
-}
-
-Dropout SavedDropout(AutogradContext* context) {
-  return {static_cast<uint64_t>(context->saved_data["key"].toInt()),
-          static_cast<float>(context->saved_data["share"].toDouble())};
-}
 
 /// sum = residual + branch, the branch with dropout; normed = LayerNorm(sum), in the precision of `compute`.
 class AddNorm : public torch::autograd::Function<AddNorm> {
@@ -313,8 +303,7 @@ Tensor Gpt2::Hidden(const Tensor& ids, double dropout, uint64_t seed) {
   CONTINUO_CHECK(first_position_ + time <= config_.context_length);
   const at::ScalarType compute = precision_ == TrainPrecision::kBf16 ? at::kBFloat16 : at::kFloat;
   uint64_t place = 0;
-  const auto next_seed = [&] { return Rng(seed, place++).NextU64(); };
-  const auto next_dropout = [&] { return Dropout{next_seed(), static_cast<float>(dropout)}; };
+  const auto next_dropout = [&] { return Dropout{Rng(seed, place++).NextU64(), static_cast<float>(dropout)}; };
   const auto master = [&](size_t index) -> const Tensor& { return parameters_[index].master; };
 
   const Tensor positions = master(kPositionEmbedding).narrow(0, first_position_, time);
@@ -341,9 +330,8 @@ Tensor Gpt2::Hidden(const Tensor& ids, double dropout, uint64_t seed) {
     }
     const Tensor qkv = at::addmm(weight(kAttentionBias), normed, weight(kAttentionWeight))
                            .view({batch, time, 3, config_.heads, config_.head_dim()});
-    branch =
-        at::addmm(weight(kAttentionOutBias), CausalAttention(qkv, dropout, next_seed()).view({batch * time, width}),
-                  weight(kAttentionOutWeight));
+    branch = at::addmm(weight(kAttentionOutBias), CausalAttention(qkv, next_dropout()).view({batch * time, width}),
+                       weight(kAttentionOutWeight));
     normed = norm(kNorm2Scale, kNorm2Bias);
     const Tensor fed = Gelu::apply(at::addmm(weight(kFeedBias), normed, weight(kFeedWeight)));
     branch = at::addmm(weight(kFeedOutBias), fed, weight(kFeedOutWeight));

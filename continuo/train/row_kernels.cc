@@ -384,15 +384,11 @@ CONTINUO_INLINE void GeluBackwardImpl(int64_t count, const T* x, const T* dy, T*
 CONTINUO_INSTANCES(float, F32)
 CONTINUO_INSTANCES(uint16_t, Bf16)
 
-CONTINUO_CLONES static void Drop(int64_t count, const float* x, Dropout dropout, uint32_t first, float* y) {
+CONTINUO_CLONES void DropValues(int64_t count, const float* x, Dropout dropout, uint32_t first, float* y) {
   const Keep keep(dropout);
   for (int64_t i = 0; i < count; ++i) {
     y[i] = x[i] * keep(first + static_cast<uint32_t>(i));
   }
-}
-
-void DropValues(int64_t count, const float* x, Dropout dropout, uint32_t first, float* y) {
-  Drop(count, x, dropout, first, y);
 }
 
 }  // namespace continuo
