@@ -34,3 +34,17 @@ if(NOT CONTINUO_HAVE_TORCH)
   message(STATUS "continuo-train: not built, no LibTorch >= 2.6 and OpenMP found; everything but training is. "
                  "To train, run tools/bootstrap.sh or set Torch_DIR.")
 endif()
+
+# With a LibTorch for CUDA: NCCL, of the system or of the pip packages that LibTorch came with.
+set(CONTINUO_HAVE_NCCL OFF)
+if(CONTINUO_HAVE_TORCH AND TARGET torch_cuda)
+  find_package(CUDAToolkit QUIET)
+  file(GLOB nccl_folders ${Torch_DIR}/../../../../nvidia/nccl ${Torch_DIR}/../../../../nvidia/cu1*)
+  find_path(NCCL_INCLUDE_DIR nccl.h HINTS ${nccl_folders} PATH_SUFFIXES include)
+  find_library(NCCL_LIBRARY NAMES nccl libnccl.so.2 HINTS ${nccl_folders} PATH_SUFFIXES lib)
+  if(CUDAToolkit_FOUND AND NCCL_INCLUDE_DIR AND NCCL_LIBRARY)
+    set(CONTINUO_HAVE_NCCL ON)
+  else()
+    message(STATUS "continuo-train: trains on one GPU, no CUDA toolkit or NCCL found")
+  endif()
+endif()

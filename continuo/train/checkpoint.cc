@@ -73,9 +73,7 @@ Status WriteModel(const Gpt2& model, const TrainData& data, bool as_bf16, const 
   files.ids = {.bos = data.vocabulary.bos, .eos = data.vocabulary.eos, .pad = data.vocabulary.pad};
   files.vocab_sha256 = data.vocab_sha256;
   for (NamedTensor& weight : weights) {
-    if (as_bf16) {
-      weight.tensor = weight.tensor.to(at::kBFloat16);
-    }
+    weight.tensor = weight.tensor.to(at::kCPU, as_bf16 ? at::kBFloat16 : at::kFloat);
     files.weights.push_back(View(weight.name, weight.tensor));
   }
   files.texts = data.texts;
@@ -101,7 +99,7 @@ Result<std::vector<at::Tensor>> ReadTensors(const fs::path& path, const std::vec
       return MakeError("{}: {} is {}, expected {}", path.string(), entry.name, found->second->Describe(),
                        expected.Describe());
     }
-    at::Tensor copy = at::empty_like(entry.tensor);
+    at::Tensor copy = at::empty(entry.tensor.sizes(), entry.tensor.scalar_type());
     std::memcpy(copy.data_ptr(), found->second->bytes.data(), found->second->bytes.size());
     copies.push_back(std::move(copy));
   }
@@ -146,9 +144,10 @@ Status SaveCheckpoint(const Gpt2& model, Optimizer& optimizer, const TrainState&
                       const std::string& settings, const fs::path& directory) {
   CONTINUO_ASSIGN(AtomicDirectory target, AtomicDirectory::Create(directory));
   CONTINUO_TRY(WriteModel(model, data, /*as_bf16=*/false, target.path()));
-  const std::vector<NamedTensor> moments = Moments(model, optimizer);
+  std::vector<NamedTensor> moments = Moments(model, optimizer);
   std::vector<Tensor> views;
-  for (const NamedTensor& moment : moments) {
+  for (NamedTensor& moment : moments) {
+    moment.tensor = moment.tensor.cpu();
     views.push_back(View(moment.name, moment.tensor));
   }
   CONTINUO_TRY(WriteFileAtomically(target.path() / kOptimizerFile, SerializeSafetensors(views)));

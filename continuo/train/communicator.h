@@ -43,4 +43,9 @@ class OneProcess : public Communicator {
 /// it. Fails where Continuo was built without MPI, or MPI can't start. At most one a process.
 Result<std::unique_ptr<Communicator>> ConnectRanks();
 
+/// The same ranks, with StartSum for memory of the GPUs, of which this process uses the one numbered `device`: added up
+/// from GPU to GPU by NCCL, in the order of LibTorch's default stream. Throws std::runtime_error where a sum fails.
+/// Fails where Continuo was built without NCCL. `ranks` must outlive what is returned.
+Result<std::unique_ptr<Communicator>> SumOnGpus(Communicator& ranks, int device);
+
 }  // namespace continuo

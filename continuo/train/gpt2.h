@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "continuo/model/gpt2_config.h"
+#include "continuo/train/layers.h"
 
 namespace continuo {
 
@@ -34,13 +35,16 @@ struct Parameter {
 class Gpt2 {
  public:
   /// Weights as Hugging Face initializes them: normal(0, 0.02), projections into the residual stream
-  /// divided by sqrt(2 x layers), biases 0, norms 1. The same seed gives the same weights.
-  Gpt2(const Gpt2Config& config, TrainPrecision precision, uint64_t seed);
+  /// divided by sqrt(2 x layers), biases 0, norms 1. The same seed gives the same weights, on any device. The model
+  /// lies and computes where its layers do.
+  Gpt2(const Gpt2Config& config, TrainPrecision precision, uint64_t seed,
+       std::unique_ptr<const Layers> layers = RowKernelLayers());
   Gpt2(const Gpt2&) = delete;
   Gpt2& operator=(const Gpt2&) = delete;
 
   const Gpt2Config& config() const { return config_; }
   TrainPrecision precision() const { return precision_; }
+  at::Device device() const { return layers_->device(); }
   std::vector<Parameter>& parameters() { return parameters_; }
   const std::vector<Parameter>& parameters() const { return parameters_; }
   int64_t parameter_count() const;
@@ -52,7 +56,7 @@ class Gpt2 {
   /// Runs forward and backward over one micro-batch and adds scale x d(sum of NLL)/d(weights) to the
   /// gradients. Returns the sum of NLL in nats over targets that are not negative. Dropout draws from
   /// `seed`. ids: int64 [batch, time], time <= context_length; targets: int64 [batch, time], negative where
-  /// nothing is to be predicted.
+  /// nothing is to be predicted. Both may lie on any device.
   double AccumulateGradients(const at::Tensor& ids, const at::Tensor& targets, double scale, uint64_t seed);
 
   /// Targets are mixed with the uniform distribution over the vocabulary, of which they get this share, as PyTorch's
@@ -69,7 +73,7 @@ class Gpt2 {
   /// The sum of NLL without dropout and without gradients.
   double EvaluateNll(const at::Tensor& ids, const at::Tensor& targets);
 
-  /// Logits, f32 [batch, time, vocab], without dropout.
+  /// Logits, f32 [batch, time, vocab] on the CPU, without dropout.
   at::Tensor Logits(const at::Tensor& ids);
 
  private:
@@ -82,12 +86,14 @@ class Gpt2 {
 
   Gpt2Config config_;
   TrainPrecision precision_;
+  std::unique_ptr<const Layers> layers_;
   int64_t first_position_ = 0;
   double label_smoothing_ = 0;
   std::function<void(size_t)> observer_;
   std::vector<size_t> leaves_left_;            // of each parameter, on this way back
   std::vector<std::shared_ptr<void>> hooked_;  // the nodes that carry hooks
   std::vector<Parameter> parameters_;
+  at::Tensor gradients_;  // of all parameters
 };
 
 }  // namespace continuo

@@ -16,6 +16,7 @@
 #include "continuo/model/model_directory.h"
 #include "continuo/train/checkpoint.h"
 #include "continuo/train/gradient_buckets.h"
+#include "continuo/train/layers_test.h"
 #include "continuo/train/optimizer.h"
 #include "continuo/train/schedule.h"
 
@@ -79,18 +80,28 @@ void ExpectWeights(const Gpt2& model, const fs::path& path) {
   }
   for (const Parameter& parameter : model.parameters()) {
     const Tensor* weight = weights.at(parameter.name);
-    std::vector<float> values(static_cast<size_t>(parameter.master.numel()));
+    const at::Tensor master = parameter.master.detach().cpu();
+    std::vector<float> values(static_cast<size_t>(master.numel()));
     ASSERT_EQ(weight->bytes.size(), values.size() * sizeof(float)) << parameter.name;
     std::memcpy(values.data(), weight->bytes.data(), weight->bytes.size());
     for (size_t i = 0; i < values.size(); ++i) {
-      ASSERT_NEAR(parameter.master.data_ptr<float>()[i], values[i], 1e-3) << parameter.name << " " << i;
+      ASSERT_NEAR(master.data_ptr<float>()[i], values[i], 1e-3) << parameter.name << " " << i;
     }
   }
 }
 
-TEST(Gpt2Test, TwentyStepsFollowTransformersAndPyTorch) {
+class Gpt2Test : public testing::TestWithParam<LayerKind> {
+ protected:
+  static Gpt2 Make(const Gpt2Config& config, TrainPrecision precision, uint64_t seed) {
+    return Gpt2(config, precision, seed, GetParam().make());
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Layers, Gpt2Test, testing::ValuesIn(LayerKinds()), NameOf);
+
+TEST_P(Gpt2Test, TwentyStepsFollowTransformersAndPyTorch) {
   const auto golden = nlohmann::json::parse(ReadTextFile(kSteps / "steps.json").value());
-  Gpt2 model(SmallConfig(), TrainPrecision::kF32, 1);
+  Gpt2 model = Make(SmallConfig(), TrainPrecision::kF32, 1);
   const auto loaded = LoadWeights(kSteps / "initial", "", 1, model);
   ASSERT_TRUE(loaded.ok()) << loaded.error().ToString();
 
@@ -118,10 +129,10 @@ TEST(Gpt2Test, TwentyStepsFollowTransformersAndPyTorch) {
   ExpectWeights(model, kSteps / "final.safetensors");
 }
 
-TEST(Gpt2Test, SmoothedLabelsAndDecayOfMatricesAloneFollowPyTorch) {
+TEST_P(Gpt2Test, SmoothedLabelsAndDecayOfMatricesAloneFollowPyTorch) {
   const auto golden = nlohmann::json::parse(ReadTextFile(kSteps / "options.json").value());
   const auto batches = nlohmann::json::parse(ReadTextFile(kSteps / "steps.json").value())["ids"];
-  Gpt2 model(SmallConfig(), TrainPrecision::kF32, 1);
+  Gpt2 model = Make(SmallConfig(), TrainPrecision::kF32, 1);
   ASSERT_TRUE(LoadWeights(kSteps / "initial", "", 1, model).ok());
   model.set_label_smoothing(0.1);
   Optimizer optimizer(model, {.weight_decay = 0.1, .decay_matrices_only = true});
@@ -137,12 +148,12 @@ TEST(Gpt2Test, SmoothedLabelsAndDecayOfMatricesAloneFollowPyTorch) {
   ExpectWeights(model, kSteps / "options.safetensors");
 }
 
-class SlopeTest : public testing::TestWithParam<double> {};
+class SlopeTest : public testing::TestWithParam<std::tuple<LayerKind, double>> {};
 
 TEST_P(SlopeTest, GradientsAreTheSlopesOfTheLoss) {
   Gpt2Config config = SmallConfig();
-  config.dropout = GetParam();
-  Gpt2 model(config, TrainPrecision::kF32, 3);
+  config.dropout = std::get<1>(GetParam());
+  Gpt2 model(config, TrainPrecision::kF32, 3, std::get<0>(GetParam()).make());
   const Example example = RandomExample(37, 2, 13);
   constexpr uint64_t kSeed = 5;  // draws the same dropout each time
   model.AccumulateGradients(example.ids, example.targets, 1.0, kSeed);
@@ -170,14 +181,15 @@ TEST_P(SlopeTest, GradientsAreTheSlopesOfTheLoss) {
   EXPECT_NEAR((above - below) / (2 * step), squares, 2e-3 * squares);
 }
 
-INSTANTIATE_TEST_SUITE_P(Dropout, SlopeTest, testing::Values(0.0, 0.2));
+INSTANTIATE_TEST_SUITE_P(Dropout, SlopeTest,
+                         testing::Combine(testing::ValuesIn(LayerKinds()), testing::Values(0.0, 0.2)));
 
-TEST(Gpt2Test, HardlyAnyDropoutIsNearNone) {
+TEST_P(Gpt2Test, HardlyAnyDropoutIsNearNone) {
   const Example example = RandomExample(37, 2, 24);
   Gpt2Config config = SmallConfig();
-  Gpt2 without(config, TrainPrecision::kF32, 3);
+  Gpt2 without = Make(config, TrainPrecision::kF32, 3);
   config.dropout = 1e-7;
-  Gpt2 with(config, TrainPrecision::kF32, 3);
+  Gpt2 with = Make(config, TrainPrecision::kF32, 3);
   const double nll = without.AccumulateGradients(example.ids, example.targets, 1.0, 0);
   EXPECT_NEAR(with.AccumulateGradients(example.ids, example.targets, 1.0, 0), nll, 1e-4 * nll);
   for (size_t i = 0; i < with.parameters().size(); ++i) {
@@ -186,12 +198,12 @@ TEST(Gpt2Test, HardlyAnyDropoutIsNearNone) {
   }
 }
 
-TEST(Gpt2Test, Bf16IsNearF32) {
+TEST_P(Gpt2Test, Bf16IsNearF32) {
   Gpt2Config config = SmallConfig();
   config.width = 64;
   const Example example = RandomExample(37, 3, 24);
-  Gpt2 exact(config, TrainPrecision::kF32, 3);
-  Gpt2 rounded(config, TrainPrecision::kBf16, 3);
+  Gpt2 exact = Make(config, TrainPrecision::kF32, 3);
+  Gpt2 rounded = Make(config, TrainPrecision::kBf16, 3);
   const double nll = exact.AccumulateGradients(example.ids, example.targets, 1 / example.count(), 0);
   // bf16 has 8 bits: 0.4 % a rounding; sums of many average that out.
   EXPECT_NEAR(rounded.AccumulateGradients(example.ids, example.targets, 1 / example.count(), 0), nll, 5e-3 * nll);
@@ -202,8 +214,8 @@ TEST(Gpt2Test, Bf16IsNearF32) {
   }
 }
 
-TEST(Gpt2Test, MaskedTargetsCountForNothing) {
-  Gpt2 model(SmallConfig(), TrainPrecision::kF32, 3);
+TEST_P(Gpt2Test, MaskedTargetsCountForNothing) {
+  Gpt2 model = Make(SmallConfig(), TrainPrecision::kF32, 3);
   const Example example = RandomExample(37, 2, 13);
   at::Tensor masked = example.targets.clone();
   masked.narrow(1, 6, 6).fill_(-1);
@@ -214,11 +226,11 @@ TEST(Gpt2Test, MaskedTargetsCountForNothing) {
   EXPECT_EQ(GradientNorm(model.parameters()), 0);
 }
 
-TEST(Gpt2Test, GradientsOfMicroBatchesAddUp) {
+TEST_P(Gpt2Test, GradientsOfMicroBatchesAddUp) {
   const Example example = RandomExample(37, 4, 13);
-  Gpt2 whole(SmallConfig(), TrainPrecision::kF32, 3);
+  Gpt2 whole = Make(SmallConfig(), TrainPrecision::kF32, 3);
   whole.AccumulateGradients(example.ids, example.targets, 1.0, 0);
-  Gpt2 parts(SmallConfig(), TrainPrecision::kF32, 3);
+  Gpt2 parts = Make(SmallConfig(), TrainPrecision::kF32, 3);
   for (const int64_t row : {0, 2}) {
     parts.AccumulateGradients(example.ids.narrow(0, row, 2), example.targets.narrow(0, row, 2), 1.0, 0);
   }
@@ -228,10 +240,10 @@ TEST(Gpt2Test, GradientsOfMicroBatchesAddUp) {
   }
 }
 
-TEST(Gpt2Test, DropoutIsDrawnFromItsSeed) {
+TEST_P(Gpt2Test, DropoutIsDrawnFromItsSeed) {
   Gpt2Config config = SmallConfig();
   config.dropout = 0.3;
-  Gpt2 model(config, TrainPrecision::kF32, 3);
+  Gpt2 model = Make(config, TrainPrecision::kF32, 3);
   const Example example = RandomExample(37, 2, 13);
   const auto loss = [&](uint64_t seed) { return model.AccumulateGradients(example.ids, example.targets, 1.0, seed); };
   const double first = loss(1);

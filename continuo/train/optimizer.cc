@@ -58,10 +58,11 @@ std::string_view ToString(OptimizerKind kind) {
 
 Optimizer::Optimizer(Gpt2& model, const OptimizerOptions& options) : model_(model), options_(options) {
   for (const Parameter& parameter : model.parameters()) {
-    state_.first.push_back(at::zeros(parameter.master.sizes(), at::kFloat));
-    state_.second.push_back(UsesMuon(parameter, options) ? Tensor() : at::zeros(parameter.master.sizes(), at::kFloat));
+    const auto zeros = [&] { return at::zeros_like(parameter.gradient); };
+    state_.first.push_back(zeros());
+    state_.second.push_back(UsesMuon(parameter, options) ? Tensor() : zeros());
     if (options.average_decay > 0) {
-      state_.average.push_back(at::zeros(parameter.master.sizes(), at::kFloat));
+      state_.average.push_back(zeros());
     }
   }
 }
@@ -74,6 +75,7 @@ void Optimizer::Step(double lr, double beta1) {
   at::NoGradGuard no_grad;
   ++updates_;
   const double first_beta = beta1 > 0 ? beta1 : options_.beta1;
+  const Tensor updates = at::full({}, static_cast<double>(updates_), model_.parameters()[0].gradient.options());
   // The fused kernel takes one decay for a whole list, so there is a list with and one without.
   for (const bool decays : {true, false}) {
     std::vector<Tensor> masters, gradients, first, second, steps;
@@ -86,7 +88,7 @@ void Optimizer::Step(double lr, double beta1) {
       gradients.push_back(parameter.gradient);
       first.push_back(state_.first[i]);
       second.push_back(state_.second[i]);
-      steps.push_back(at::full({}, static_cast<double>(updates_), at::kFloat));
+      steps.push_back(updates);
     }
     if (!masters.empty()) {
       at::_fused_adamw_(masters, gradients, first, second, {}, steps, lr, first_beta, options_.beta2,
@@ -140,12 +142,11 @@ void Optimizer::StepMuon(Parameter& parameter, Tensor& momentum, double lr) cons
 }
 
 double GradientNorm(const std::vector<Parameter>& parameters) {
-  double squares = 0;
+  std::vector<Tensor> norms;
   for (const Parameter& parameter : parameters) {
-    const double norm = parameter.gradient.norm().item<double>();
-    squares += norm * norm;
+    norms.push_back(parameter.gradient.norm());
   }
-  return std::sqrt(squares);
+  return at::stack(norms).to(at::kDouble).norm().item<double>();  // looked at once: a GPU would be waited for each time
 }
 
 void ClipGradients(std::vector<Parameter>& parameters, double norm, double limit) {

@@ -17,6 +17,7 @@
 #include "continuo/core/thread_pool.h"
 #include "continuo/train/batch_queue.h"
 #include "continuo/train/checkpoint.h"
+#include "continuo/train/device.h"
 #include "continuo/train/event_file.h"
 #include "continuo/train/gradient_buckets.h"
 #include "continuo/train/run_directory.h"
@@ -154,7 +155,7 @@ class Run {
         observer_(observer),
         ranks_(ranks),
         settings_(SettingsJson(options, data)),
-        model_(options.model, options.precision, options.seed),
+        model_(options.model, options.precision, options.seed, LayersFor(options.device)),
         optimizer_(model_, options.optimizer),
         source_(MakeSource(data, options, static_cast<size_t>(options.model.context_length), false)),
         valid_(MakeSource(data, options, static_cast<size_t>(options.model.context_length), true)) {
@@ -571,6 +572,7 @@ Result<TrainReport> Train(const TrainData& data, const TrainOptions& requested, 
   options.model.vocab_size = static_cast<int64_t>(data.vocab_size);
   CONTINUO_TRY(CheckOptions(options));
   at::set_num_threads(static_cast<int>(options.threads > 0 ? options.threads : AvailableCores()));
+  MakeDeterministic(options.device);
   try {
     return Run(data, options, run, observer, ranks).Go(resume);
   } catch (const std::exception& error) {

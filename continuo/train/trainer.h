@@ -1,5 +1,7 @@
 #pragma once
 
+#include <c10/core/Device.h>
+
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -22,6 +24,7 @@ namespace continuo {
 struct TrainOptions {
   Gpt2Config model;  // vocab_size is the data's
   TrainPrecision precision = TrainPrecision::kBf16;
+  at::Device device = at::kCPU;
   BlockMode blocks = BlockMode::kAll;
   bool augment_transpose = false;
   bool augment_velocity = false;

@@ -65,7 +65,7 @@ Status AddSamples(const TrainOptions& options, size_t count, const PieceTokenize
                   TrainNotes& notes) {
   Gpt2Config config = options.model;
   config.vocab_size = static_cast<int64_t>(tokenizer.size());
-  Gpt2 model(config, options.precision, options.seed);
+  Gpt2 model(config, options.precision, options.seed, LayersFor(options.device));
   CONTINUO_ASSIGN(const std::string taken, LoadWeights(directory, "", options.seed, model));
   notes.values["samples"] = nlohmann::ordered_json::array();
   for (size_t i = 0; i < count; ++i) {

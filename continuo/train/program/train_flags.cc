@@ -4,13 +4,16 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <initializer_list>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "continuo/train/device.h"
 #include "continuo/train/run_directory.h"
 
 namespace continuo {
@@ -42,15 +45,24 @@ void KeepFreedMemory() {
 #endif
 }
 
-/// Whether mpirun (of Open MPI, or one that speaks PMI) or srun started several processes of this program.
-bool StartedTogether() {
-  for (const char* size : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"}) {
-    const char* value = std::getenv(size);
-    if (value != nullptr && std::atoi(value) > 1) {
-      return true;
+/// The first of these environment variables that is set, as a number; else 0.
+int FirstSet(std::initializer_list<const char*> names) {
+  for (const char* name : names) {
+    if (const char* value = std::getenv(name)) {
+      return std::atoi(value);
     }
   }
-  return false;
+  return 0;
+}
+
+/// Whether mpirun (of Open MPI, or one that speaks PMI) or srun started several processes of this program.
+bool StartedTogether() {
+  return FirstSet({"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"}) > 1;
+}
+
+/// This process's number among those on its machine.
+int LocalRank() {
+  return std::max(0, FirstSet({"OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID"}));
 }
 
 std::string Duration(double seconds) {
@@ -186,6 +198,7 @@ void AddTrainFlags(CLI::App& app, TrainFlags& flags) {
       ->group("Optimizer");
   number("--clip", o.clip, "bound of the gradients' norm; 0: none")->check(CLI::NonNegativeNumber)->group("Optimizer");
 
+  number("--device", flags.device, "auto (a GPU where LibTorch sees one), cpu, cuda or cuda:N")->group("Run");
   number("--precision", flags.precision, "of matrix products: bf16 or f32")
       ->check(CLI::IsMember({"bf16", "f32"}))
       ->group("Run");
@@ -219,6 +232,7 @@ int RunTraining(TrainFlags& flags, const Training& train) {
     CONTINUO_ASSIGN(options.schedule.kind, ParseScheduleKind(flags.schedule));
     options.schedule.cycle_momentum = !flags.no_cycle_momentum;
     options.precision = flags.precision == "bf16" ? TrainPrecision::kBf16 : TrainPrecision::kF32;
+    CONTINUO_ASSIGN(options.device, ParseDevice(flags.device, LocalRank()));
     const std::filesystem::path folder(flags.output);
     if (!flags.resume && !Checkpoints(folder).empty()) {
       if (const auto directory = RunDirectory::Open(folder); !directory.ok()) {
@@ -228,6 +242,10 @@ int RunTraining(TrainFlags& flags, const Training& train) {
                    "go on with it by --resume, or name another directory"};
     }
     TerminalObserver observer(flags.quiet || ranks->rank() != 0);
+    if (ranks->size() > 1 && options.device.is_cuda()) {
+      CONTINUO_ASSIGN(const std::unique_ptr<Communicator> gpus, SumOnGpus(*ranks, options.device.index()));
+      return train(options, folder, observer, *gpus, notes);
+    }
     return train(options, folder, observer, *ranks, notes);
   };
   const Result<TrainReport> report = run();

@@ -15,6 +15,7 @@ namespace continuo {
 struct TrainFlags {
   TrainOptions options;
   std::string output;
+  std::string device = "auto";
   std::string precision = "bf16";
   std::string blocks = "all";
   std::string optimizer = "adamw";

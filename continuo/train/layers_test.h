@@ -1,0 +1,35 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "continuo/train/device.h"
+#include "continuo/train/layers.h"
+
+namespace continuo {
+
+/// A way to compute the layers, for tests that hold on each: on the CPU both, and on a GPU where there is one.
+struct LayerKind {
+  std::string name;
+  std::function<std::unique_ptr<const Layers>()> make;
+};
+
+inline std::vector<LayerKind> LayerKinds() {
+  std::vector<LayerKind> kinds = {{"RowKernels", RowKernelLayers},
+                                  {"Operators", [] { return OperatorLayers(at::kCPU); }}};
+  if (const auto gpu = ParseDevice("cuda", 0); gpu.ok()) {
+    MakeDeterministic(*gpu);
+    kinds.push_back({"Gpu", [device = *gpu] { return OperatorLayers(device); }});
+  }
+  return kinds;
+}
+
+inline std::string NameOf(const testing::TestParamInfo<LayerKind>& info) {
+  return info.param.name;
+}
+
+}  // namespace continuo
