@@ -3,7 +3,7 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 set(programs continuo)
-foreach(program continuo-train continuo-render)
+foreach(program continuo-train continuo-torch continuo-render)
   if(TARGET ${program})
     list(APPEND programs ${program})
     # LibTorch lies outside the system's library folders.

@@ -45,9 +45,9 @@ struct Outcome {
 
 class CliTest : public ::testing::Test {
  protected:
-  /// Starts build/bin/continuo with its output going to files in the test's folder.
-  pid_t Start(std::vector<std::string> arguments) {
-    arguments.insert(arguments.begin(), CONTINUO_BIN_DIR "/continuo");
+  /// Starts a program of build/bin with its output going to files in the test's folder.
+  pid_t Start(std::vector<std::string> arguments, const std::string& program = "continuo") {
+    arguments.insert(arguments.begin(), CONTINUO_BIN_DIR "/" + program);
     std::vector<char*> argv;
     for (std::string& argument : arguments) {
       argv.push_back(argument.data());
@@ -550,6 +550,31 @@ TEST_F(CliTest, TrainPassesItsFlagsOnInOrder) {
   const Outcome made = Continuo({"generate", "--model", Path("run/final"), "--bars", "2", "-o", Path("out")});
   EXPECT_EQ(made.exit_code, 0) << made.err;
   EXPECT_EQ(Json::parse(Continuo({"eval", Path("out"), "--json"}).out)["files"][0]["bars"], 2);
+}
+
+TEST_F(CliTest, LibTorchComputesWhatTheEngineComputes) {
+  if (!fs::exists(CONTINUO_BIN_DIR "/continuo-torch")) {
+    ExpectError({"score", kPrompt, "--device", "cuda"}, "was not built");
+    return;
+  }
+  const auto score = [](const Outcome& run) { return Json::parse(run.out)["files"][0]["nll_per_token"].get<double>(); };
+  const std::vector<std::string> arguments = {"score", kPrompt, "--precision", "f32", "--json"};
+  const double wanted = score(Continuo(arguments));
+  // Sums of f32 in another order.
+  EXPECT_NEAR(score(Wait(Start(arguments, "continuo-torch"))), wanted, 1e-5 * wanted);
+  std::vector<std::string> on_gpu = arguments;
+  on_gpu.insert(on_gpu.end(), {"--device", "cuda"});
+  if (const Outcome run = Continuo(on_gpu); run.exit_code == 0) {
+    EXPECT_NEAR(score(run), wanted, 1e-4 * wanted);
+  } else {
+    EXPECT_THAT(run.err, HasSubstr("LibTorch sees 0 GPUs"));
+  }
+  const Outcome made = Wait(Start({"generate", "--count", "2", "--bars", "1", "-o", Path("out")}, "continuo-torch"));
+  EXPECT_EQ(made.exit_code, 0) << made.err;
+  const Json files = Json::parse(Continuo({"eval", Path("out"), "--json"}).out)["files"];
+  ASSERT_EQ(files.size(), 2);
+  EXPECT_EQ(files[0]["bars"], 1);
+  EXPECT_EQ(files[1]["bars"], 1);
 }
 
 TEST_F(CliTest, CorpusBuildListsWhatItSkips) {

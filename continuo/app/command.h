@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "continuo/compose/compose.h"
 #include "continuo/core/result.h"
 #include "continuo/token/tokenizer.h"
 
@@ -20,7 +21,12 @@ struct AppContext {
   bool verbose = false;
   std::vector<std::string> arguments;  // the command line, for manifests
   std::function<Status()> run;         // set by the chosen subcommand's parser
+  /// Loads models to compute on --device; empty in the program that has the CPU's engine alone.
+  std::function<ModelLoader(const std::string& device)> loader_for;
 };
+
+/// The whole program, with all of its subcommands. Returns its exit code.
+int RunProgram(int argc, char** argv, AppContext context);
 
 /// Each adds one subcommand to the parser.
 void AddVocabCommand(CLI::App& app, AppContext& context);
@@ -53,6 +59,9 @@ Result<std::unique_ptr<Tokenizer>> LoadTokenizer(const TokenizerFlags& flags);
 /// program was not built.
 void AddProgramCommand(CLI::App& app, AppContext& context, const std::string& name, const std::string& program,
                        const std::string& description, const std::string& missing);
+
+/// Becomes `program` beside this one. Returns only on failure.
+Status BecomeProgram(const std::string& program, const std::vector<std::string>& arguments, const std::string& missing);
 
 /// The folder of this program's file.
 std::filesystem::path ProgramFolder();

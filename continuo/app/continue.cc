@@ -28,8 +28,9 @@ Status RunContinue(const ContinueFlags& flags, const AppContext& context) {
   if (flags.bars < 1 || flags.bars > kMaxBars) {
     return MakeError("bars is {}, expected 1 to {}", flags.bars, kMaxBars);
   }
-  CONTINUO_ASSIGN(const LoadedModel model, LoadModel(flags.generation, SideBySide(flags.generation.options.batch,
-                                                                                  flags.generation.options.count)));
+  CONTINUO_ASSIGN(
+      const LoadedModel model,
+      LoadModel(flags.generation, SideBySide(flags.generation.options.batch, flags.generation.options.count), context));
   const Tokenizer& tokenizer = *model.tokenizer;
   CONTINUO_ASSIGN(const Score score, ReadScore(flags.prompt));
   std::optional<size_t> track;

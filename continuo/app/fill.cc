@@ -41,7 +41,7 @@ Result<std::pair<size_t, size_t>> ParseBars(const std::string& text) {
 Status RunFill(const FillFlags& flags, const AppContext& context) {
   CONTINUO_ASSIGN(const auto bars, ParseBars(flags.bars));
   CONTINUO_ASSIGN(const LoadedModel model,
-                  LoadModel(flags.generation, SideBySide(flags.generation.options.batch, flags.candidates)));
+                  LoadModel(flags.generation, SideBySide(flags.generation.options.batch, flags.candidates), context));
   const Tokenizer& tokenizer = *model.tokenizer;
   CONTINUO_ASSIGN(const Score score, ReadScore(flags.file));
   CONTINUO_ASSIGN(const Gap gap, MakeGap(score, bars.first, bars.second, tokenizer, flags.file));

@@ -65,7 +65,7 @@ Status RunGenerate(const GenerateFlags& flags, const AppContext& context) {
   if (!flags.chords.empty()) {
     CONTINUO_ASSIGN(options.plan.chords, ParseChordPlan(flags.chords));
   }
-  CONTINUO_ASSIGN(const LoadedModel model, LoadModel(flags, SideBySide(options.batch, options.count)));
+  CONTINUO_ASSIGN(const LoadedModel model, LoadModel(flags, SideBySide(options.batch, options.count), context));
   if (!options.plan.empty()) {  // said before anything is written
     const Result<PlanTable> plan = PlanTable::Create(options.plan, *model.tokenizer);
     if (!plan.ok()) {

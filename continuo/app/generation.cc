@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "continuo/app/memory.h"
 #include "continuo/app/terminal.h"
@@ -12,7 +13,13 @@ namespace continuo {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-void AddPrecisionFlag(CLI::App& command, GenerationFlags& flags) {
+void AddComputeFlags(CLI::App& command, GenerationFlags& flags) {
+  command
+      .add_option("--device", flags.device, "cpu; cuda or cuda:N for a GPU, where LibTorch computes, in bf16 or f32")
+      ->check([](const std::string& device) {
+        return device == "cpu" || device == "cuda" || device.starts_with("cuda:") ? "" : "expected cpu, cuda or cuda:N";
+      })
+      ->capture_default_str();
   command
       .add_option("--precision", flags.precision,
                   "compute in f32, bf16 or int8; if left out, as the model's generation.json says, else as the weights "
@@ -41,7 +48,7 @@ void AddGenerationFlags(CLI::App& command, GenerationFlags& flags) {
       .add_option("--retries", flags.options.retries,
                   "how often a piece that is stuck (silent, repeating one bar, crowded) goes back and tries again")
       ->capture_default_str();
-  AddPrecisionFlag(command, flags);
+  AddComputeFlags(command, flags);
   const std::string defaults = "; if left out, as the model's generation.json says";
   command.add_option("--temperature", flags.temperature,
                      "0: always the likeliest token; 1: as the model thinks; above: bolder" + defaults);
@@ -58,13 +65,21 @@ size_t SideBySide(size_t batch, size_t count) {
   return std::max<size_t>(1, std::min(batch > 0 ? batch : kUsual, count));
 }
 
-Result<LoadedModel> LoadModel(const GenerationFlags& flags, size_t sequences) {
+Result<LoadedModel> LoadModel(const GenerationFlags& flags, size_t sequences, const AppContext& context) {
+  if (!context.loader_for && flags.device != "cpu") {
+    return BecomeProgram("continuo-torch", {std::next(context.arguments.begin()), context.arguments.end()},
+                         "install LibTorch with tools/bootstrap.sh and build again")
+        .error();
+  }
   CpuModelOptions options;
   options.threads = flags.threads;
   options.precision = ParsePrecision(flags.precision);
   fs::path path = flags.model;
   if (path.empty()) {
     CONTINUO_ASSIGN(path, DefaultModel());
+  }
+  if (context.loader_for) {
+    return LoadModel(path, options.precision, context.loader_for(flags.device));
   }
   CONTINUO_ASSIGN(const ModelDirectory directory, ModelDirectory::Open(path));
   CONTINUO_ASSIGN(const GenerationSettings settings, ReadGenerationSettings(directory));

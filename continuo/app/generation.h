@@ -17,6 +17,7 @@ struct GenerationFlags {
   std::string model;
   std::string output;
   size_t threads = 0;
+  std::string device = "cpu";
   std::string precision;  // empty: as the model says
   size_t keep = 0;        // of the pieces, those that the model finds likeliest; 0: all
   std::string rank = "nll";
@@ -30,15 +31,16 @@ struct GenerationFlags {
 };
 
 void AddGenerationFlags(CLI::App& command, GenerationFlags& flags);
-/// --precision alone, for what does not generate.
-void AddPrecisionFlag(CLI::App& command, GenerationFlags& flags);
+/// --device and --precision alone, for what does not generate.
+void AddComputeFlags(CLI::App& command, GenerationFlags& flags);
 
 /// How many of `count` pieces are written at a time; at least 1.
 size_t SideBySide(size_t batch, size_t count);
 
 /// The model that the flags name, or the one that ships. Fails before anything is loaded if it and the keys and values
-/// of `sequences` side by side would not fit into memory.
-Result<LoadedModel> LoadModel(const GenerationFlags& flags, size_t sequences);
+/// of `sequences` side by side would not fit into memory. For a GPU the process becomes continuo-torch, with the same
+/// command line, unless it is that already.
+Result<LoadedModel> LoadModel(const GenerationFlags& flags, size_t sequences, const AppContext& context);
 
 /// The flags' sampling over the model's over the study's (top-k 5, temperature 1.2, repetition penalty 1.2).
 Result<SamplingOptions> ChooseSampling(const GenerationFlags& flags, const LoadedModel& model);

@@ -9,10 +9,8 @@
 #include "continuo/app/command.h"
 
 namespace continuo {
-namespace {
 
-/// Becomes the program. Returns only on failure.
-Status Become(const std::string& name, const std::vector<std::string>& arguments, const std::string& missing) {
+Status BecomeProgram(const std::string& name, const std::vector<std::string>& arguments, const std::string& missing) {
   const std::string program = (ProgramFolder() / name).string();
   if (::access(program.c_str(), X_OK) != 0) {
     return Error{fmt::format("{}: is not there, it was not built", program), missing};
@@ -29,8 +27,6 @@ Status Become(const std::string& name, const std::vector<std::string>& arguments
   ::execv(program.c_str(), argv.data());
   return MakeError("{}: cannot start: {}", program, std::generic_category().message(errno));
 }
-
-}  // namespace
 
 void AddProgramCommand(CLI::App& app, AppContext& context, const std::string& name, const std::string& program,
                        const std::string& description, const std::string& missing) {
@@ -51,7 +47,7 @@ void AddProgramCommand(CLI::App& app, AppContext& context, const std::string& na
     if (program != "continuo-" + name) {
       arguments.insert(arguments.begin(), name);  // the program answers several
     }
-    context.run = [program, missing, arguments] { return Become(program, arguments, missing); };
+    context.run = [program, missing, arguments] { return BecomeProgram(program, arguments, missing); };
   });
 }
 

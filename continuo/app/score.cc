@@ -34,7 +34,7 @@ std::string Curve(const std::vector<double>& values) {
 
 Status RunScore(const ScoreFlags& flags, const AppContext& context) {
   CONTINUO_ASSIGN(const std::vector<fs::path> files, MidiFilesIn(flags.paths));
-  CONTINUO_ASSIGN(const LoadedModel model, LoadModel(flags.generation, /*sequences=*/1));
+  CONTINUO_ASSIGN(const LoadedModel model, LoadModel(flags.generation, /*sequences=*/1, context));
   const Tokenizer& tokenizer = *model.tokenizer;
   Json rows = Json::array();
   std::vector<std::string> lines;
@@ -126,7 +126,7 @@ void AddScoreCommand(CLI::App& app, AppContext& context) {
   command->add_option("files", flags->paths, "MIDI files, or folders of them")->required();
   command->add_option("--model", flags->generation.model, "a model directory; the model that ships if left out");
   command->add_option("--threads", flags->generation.threads, "threads; 0: one for each core")->capture_default_str();
-  AddPrecisionFlag(*command, flags->generation);
+  AddComputeFlags(*command, flags->generation);
   command->callback([flags, &context] { context.run = [flags, &context] { return RunScore(*flags, context); }; });
 }
 

@@ -76,6 +76,12 @@ Result<GenerationSettings> ReadGenerationSettings(const ModelDirectory& director
 }
 
 Result<LoadedModel> LoadModel(const fs::path& path, const CpuModelOptions& options) {
+  return LoadModel(path, options.precision, [&](const ModelDirectory& directory, std::optional<Precision> precision) {
+    return LoadCpuModel(directory, {options.threads, precision});
+  });
+}
+
+Result<LoadedModel> LoadModel(const fs::path& path, std::optional<Precision> precision, const ModelLoader& load) {
   LoadedModel loaded;
   loaded.directory = path;
   CONTINUO_ASSIGN(const ModelDirectory directory, ModelDirectory::Open(loaded.directory));
@@ -93,11 +99,7 @@ Result<LoadedModel> LoadModel(const fs::path& path, const CpuModelOptions& optio
 
   CONTINUO_ASSIGN(const GenerationSettings settings, ReadGenerationSettings(directory));
   loaded.sampling = settings.sampling;
-  CpuModelOptions chosen = options;
-  if (!chosen.precision) {
-    chosen.precision = settings.precision;
-  }
-  CONTINUO_ASSIGN(loaded.model, LoadCpuModel(directory, chosen));
+  CONTINUO_ASSIGN(loaded.model, load(directory, precision ? precision : settings.precision));
   loaded.weights_sha256 = directory.WeightsSha256();
   return loaded;
 }

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -42,6 +43,13 @@ Result<GenerationSettings> ReadGenerationSettings(const ModelDirectory& director
 /// computes in the precision of the options, else in that of generation.json, else in what the weights are stored in.
 /// Fails, naming file and place, on what is missing, damaged or does not fit together.
 Result<LoadedModel> LoadModel(const std::filesystem::path& directory, const CpuModelOptions& options = {});
+
+/// Makes a model of a directory's weights, in the precision given or in one of its own choice.
+using ModelLoader =
+    std::function<Result<std::unique_ptr<LanguageModel>>(const ModelDirectory&, std::optional<Precision>)>;
+/// The same, computed by what `load` makes, in `precision`.
+Result<LoadedModel> LoadModel(const std::filesystem::path& directory, std::optional<Precision> precision,
+                              const ModelLoader& load);
 
 /// Writes `options.count` new pieces, in order. Where `progress` asks to stop, those that are whole.
 Result<std::vector<Score>> Compose(const LoadedModel& model, const GenerationOptions& options,
