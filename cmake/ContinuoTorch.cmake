@@ -17,8 +17,10 @@ if(NOT Torch_DIR)
 endif()
 
 find_package(Torch QUIET)
-# at::parallel_for is a loop of one thread, without a word, in files that are compiled without OpenMP.
-find_package(OpenMP QUIET COMPONENTS CXX)
+if(Torch_FOUND)
+  # at::parallel_for is a loop of one thread, without a word, in files that are compiled without OpenMP.
+  find_package(OpenMP QUIET COMPONENTS CXX)
+endif()
 if(Torch_FOUND AND NOT OpenMP_CXX_FOUND)
   message(STATUS "continuo-train: the compiler has no OpenMP (clang's is in libomp-dev)")
 elseif(Torch_FOUND AND Torch_VERSION VERSION_LESS 2.6)
