@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Kills trainings and looks at what comes of them: a run that goes on must end with the bytes of one that never stopped.
 
-    tools/resume_test.py [--bin build/bin] [--kills 50] [--seed 1] [--ranks | --text]
+    tools/resume_test.py [--bin build/bin] [--kills 50] [--seed 1] [--ranks | --text | --gpu LIBRARY]
 
 On a small corpus of scales:
 - 40 updates in one go against 20, SIGKILL, --resume, in f32 and bf16, at 1 and 2 threads;
@@ -10,6 +10,7 @@ On a small corpus of scales:
 - a full disk (a tmpfs of a few MiB, where it can be mounted) and a directory that can't be written;
 - two trainings in one directory;
 - with --text: a model of text is trained, killed, resumed, and lends its blocks to one of music;
+- with --gpu: the first two on a GPU, which the library, loaded before all others, may pretend ("" where it is a real one);
 - with --ranks: 2 processes under mpirun against 1, from 2 to 1, a rank that is killed.
 Prints a line a check; ends with 1 where one failed, with 77 where --ranks finds no MPI, or --text no SentencePiece.
 """
@@ -53,6 +54,8 @@ class Checks:
         write_scales(folder / "midi")
         self.run([self.program, "corpus", "build", str(folder / "midi"), "--tokenizer", "remi", "-o",
                   str(folder / "corpus"), "--valid", "0.2", "-q"])
+        if args.gpu:
+            self.environment["LD_PRELOAD"] = args.gpu
 
     def check(self, name, passed, detail=""):
         print(f"{'ok' if passed else 'FAILED'}: {name}{': ' + detail if detail and not passed else ''}", flush=True)
@@ -63,8 +66,9 @@ class Checks:
 
     def command(self, run, steps, *more, ranks=1):
         launcher = ["mpirun", "--oversubscribe", "-n", str(ranks)] if ranks > 1 else []
+        device = ["--device", "cpu" if self.args.gpu is None else "cuda"]
         return [*launcher, self.program, "train", "--corpus", str(self.folder / "corpus"), "-o", str(run), *SHAPE,
-                "--steps", str(steps), "-q", *more]
+                "--steps", str(steps), "-q", *device, *more]
 
     def start(self, command):
         return subprocess.Popen(command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -298,6 +302,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--ranks", action="store_true", help="only what needs mpirun")
     parser.add_argument("--text", action="store_true", help="only what needs SentencePiece")
+    parser.add_argument("--gpu", metavar="LIBRARY", help="train on a GPU")
     args = parser.parse_args()
     if args.ranks and shutil.which("mpirun") is None:
         print("skipped: there is no mpirun")
@@ -308,6 +313,9 @@ def main():
             ranks(checks)
         elif args.text:
             text(checks)
+        elif args.gpu is not None:
+            halves(checks, ["f32", "bf16"], [1])
+            random_kills(checks, args.kills, args.seed)
         else:
             halves(checks, ["f32", "bf16"], [1, 2])
             random_kills(checks, args.kills, args.seed)

@@ -2,17 +2,20 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "continuo/core/check.h"
 #include "continuo/train/device.h"
 #include "continuo/train/layers.h"
 
 namespace continuo {
 
-/// A way to compute the layers, for tests that hold on each: on the CPU both, and on a GPU where there is one.
+/// A way to compute the layers, for tests that hold on each: on the CPU both, and on a GPU where there is one, which
+/// CONTINUO_REQUIRE_GPU asks for.
 struct LayerKind {
   std::string name;
   std::function<std::unique_ptr<const Layers>()> make;
@@ -24,6 +27,8 @@ inline std::vector<LayerKind> LayerKinds() {
   if (const auto gpu = ParseDevice("cuda", 0); gpu.ok()) {
     MakeDeterministic(*gpu);
     kinds.push_back({"Gpu", [device = *gpu] { return OperatorLayers(device); }});
+  } else {
+    CONTINUO_CHECK(std::getenv("CONTINUO_REQUIRE_GPU") == nullptr);
   }
   return kinds;
 }
