@@ -2,10 +2,11 @@
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
+#include <c10/util/Exception.h>
 
 #include <algorithm>
 #include <cstring>
-#include <numeric>
+#include <new>
 #include <span>
 #include <vector>
 
@@ -91,6 +92,16 @@ Result<Weights> ReadWeights(const ModelDirectory& directory, at::Device device, 
   return weights;
 }
 
+/// The program's answer to std::bad_alloc says what to do.
+template <typename Task>
+void WithBadAlloc(const Task& task) {
+  try {
+    task();
+  } catch (const c10::OutOfMemoryError&) {
+    throw std::bad_alloc();
+  }
+}
+
 class TorchSession : public DecodingSession {
  public:
   TorchSession(const Weights& weights, size_t slots)
@@ -112,6 +123,20 @@ class TorchSession : public DecodingSession {
   void Reset(size_t slot) override { lengths_[slot] = 0; }
 
   void Append(std::span<const Input> inputs, std::span<float> logits) override {
+    WithBadAlloc([&] { Run(inputs, logits); });
+  }
+
+ private:
+  struct Cache {
+    Tensor keys, values;  // [rows, context_length + 1, heads, head_dim]
+  };
+  struct Step {
+    size_t slot;
+    int32_t id;
+    float* logits;
+  };
+
+  void Run(std::span<const Input> inputs, std::span<float> logits) {
     at::NoGradGuard no_grad;
     std::vector<std::vector<Step>> steps(Parts());
     float* to = logits.data();
@@ -134,16 +159,6 @@ class TorchSession : public DecodingSession {
       lengths_[input.slot] += static_cast<int64_t>(input.ids.size());
     }
   }
-
- private:
-  struct Cache {
-    Tensor keys, values;  // [rows, context_length + 1, heads, head_dim]
-  };
-  struct Step {
-    size_t slot;
-    int32_t id;
-    float* logits;
-  };
 
   /// Logits [n, vocab_size] of n ids at their positions. `attend` is given a layer's cache and the queries, keys and
   /// values of the ids, each [n, heads, head_dim], and returns [n, width].
@@ -255,7 +270,9 @@ class TorchModel : public LanguageModel {
   const Gpt2Config& config() const override { return weights_.config; }
   size_t preferred_slots() const override { return RowsOn(weights_.device); }
   std::unique_ptr<DecodingSession> NewSession(size_t slots) const override {
-    return std::make_unique<TorchSession>(weights_, slots);
+    std::unique_ptr<DecodingSession> session;
+    WithBadAlloc([&] { session = std::make_unique<TorchSession>(weights_, slots); });
+    return session;
   }
 
  private:

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <new>
 #include <nlohmann/json.hpp>
 
 #include "continuo/core/check.h"
@@ -124,6 +125,12 @@ TEST_P(TorchModelTest, ASlotsLogitsDoNotDependOnTheOthers) {
   const std::vector<std::vector<float>> together = run(0, kSlots - 1);
   for (size_t which = 0; which < kSlots; ++which) {
     EXPECT_EQ(run(which, which)[0], together[which]) << which;
+  }
+}
+
+TEST_P(TorchModelTest, MoreThanAGpuHoldsIsBadAlloc) {
+  if (std::get<0>(GetParam()) != "cpu") {  // whose memory has no such end
+    EXPECT_THROW((void)Load(true)->NewSession(size_t{1} << 26), std::bad_alloc);
   }
 }
 

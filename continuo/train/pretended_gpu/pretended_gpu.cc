@@ -49,11 +49,9 @@ class Memory : public c10::Allocator {
       if (base_ == nullptr) {
         Reserve();
       }
+      TORCH_CHECK_WITH(OutOfMemoryError, size <= kDistance - used_, "pretended GPU: out of memory");
       address = base_ + used_;
       used_ += size;
-      if (used_ > kDistance) {
-        Fail("out of memory");
-      }
       sizes_[address] = size;
     }
     return {address, address, &Free, kGpu};
