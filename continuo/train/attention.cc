@@ -61,6 +61,15 @@ struct Tile {
   }
 };
 
+/// Adds the product of `left` and `right` to `sum`, f32: by the product itself where it is f32 too.
+void AddProduct(const Tensor& sum, const Tensor& left, const Tensor& right) {
+  if (left.scalar_type() == sum.scalar_type()) {
+    sum.addmm_(left, right);
+  } else {
+    sum.add_(at::mm(left, right));
+  }
+}
+
 template <typename Body>
 void ForEachHead(const Tensor& qkv, const Body& body) {
   at::parallel_for(0, qkv.size(0) * qkv.size(3), 1, [&](int64_t first, int64_t last) {
@@ -83,7 +92,7 @@ class Attention : public torch::autograd::Function<Attention> {
       for (int64_t begin = 0; begin < qkv.size(1); begin += kTile) {
         const Tile tile(head, begin);
         Tensor rows = to.narrow(0, begin, tile.rows);
-        rows.copy_(at::mm(tile.dropped, head.value.narrow(0, 0, tile.keys)));
+        at::mm_out(rows, tile.dropped, head.value.narrow(0, 0, tile.keys));
       }
     });
     return out;
@@ -104,15 +113,16 @@ class Attention : public torch::autograd::Function<Attention> {
       for (int64_t begin = 0; begin < time; begin += kTile) {
         const Tile tile(head, begin);
         const Tensor d_tile = d_out.narrow(0, begin, tile.rows);
-        d_value.narrow(0, 0, tile.keys).add_(at::mm(tile.dropped.t(), d_tile));
+        AddProduct(d_value.narrow(0, 0, tile.keys), tile.dropped.t(), d_tile);
         const Tensor d_scores = at::mm(d_tile, head.value.narrow(0, 0, tile.keys).t());
         ForElementType(d_scores, [&](auto element) {
           using T = decltype(element);
           AttentionWeightsBackward<T>(tile.rows, tile.keys, begin, head.scale, head.dropout, Data<float>(tile.weights),
                                       Data<T>(d_scores));
         });
-        d_rows.select(1, 0).narrow(0, begin, tile.rows).copy_(at::mm(d_scores, head.key.narrow(0, 0, tile.keys)));
-        d_key.narrow(0, 0, tile.keys).add_(at::mm(d_scores.t(), head.query.narrow(0, begin, tile.rows)));
+        Tensor d_query = d_rows.select(1, 0).narrow(0, begin, tile.rows);
+        at::mm_out(d_query, d_scores, head.key.narrow(0, 0, tile.keys));
+        AddProduct(d_key.narrow(0, 0, tile.keys), d_scores.t(), head.query.narrow(0, begin, tile.rows));
       }
       d_rows.select(1, 1).copy_(d_key);
       d_rows.select(1, 2).copy_(d_value);
