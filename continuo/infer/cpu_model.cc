@@ -1,8 +1,9 @@
 #include "continuo/infer/cpu_model.h"
 
-#include <unistd.h>
+#include <fmt/format.h>
 
 #include <algorithm>
+#include <fstream>
 #include <functional>
 #include <vector>
 
@@ -339,13 +340,18 @@ class CpuSession : public DecodingSession {
   std::vector<ForwardPass> alone_;  // one for each thread, where the model is small and the slots are enough
 };
 
-/// 0 where the system doesn't say.
+/// Bytes of the first core's last cache, 0 where the system doesn't say. Linux's own account of it, since sysconf
+/// multiplies the caches of some virtual machines.
 uint64_t LastLevelCacheBytes() {
-#ifdef _SC_LEVEL3_CACHE_SIZE
-  return static_cast<uint64_t>(std::max(0L, sysconf(_SC_LEVEL3_CACHE_SIZE)));
-#else
-  return 0;
-#endif
+  uint64_t bytes = 0;
+  for (int level = 0; level < 8; ++level) {
+    std::ifstream file(fmt::format("/sys/devices/system/cpu/cpu0/cache/index{}/size", level));
+    uint64_t kibibytes = 0;
+    if (file >> kibibytes && file.get() == 'K') {  // always in KiB
+      bytes = std::max(bytes, kibibytes << 10U);
+    }
+  }
+  return bytes;
 }
 
 class CpuModel : public LanguageModel {
@@ -359,9 +365,10 @@ class CpuModel : public LanguageModel {
       return LanguageModel::preferred_slots();
     }
     // Keys and values that stay in the cache are read several times as fast as those that don't. Half of it: others use
-    // it too.
-    return std::clamp<size_t>(cache / 2 / need.sequence, pool_.size(),
-                              std::max(LanguageModel::preferred_slots(), pool_.size()));
+    // it too. As many for each thread, so that none waits for another that has one more.
+    const size_t threads = pool_.size();
+    const size_t most = std::max(LanguageModel::preferred_slots() / threads, size_t{1});
+    return threads * std::clamp<size_t>(cache / 2 / need.sequence / threads, 1, most);
   }
   std::unique_ptr<DecodingSession> NewSession(size_t slots) const override {
     return std::make_unique<CpuSession>(weights_, pool_, slots);
