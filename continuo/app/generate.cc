@@ -21,11 +21,10 @@ namespace fs = std::filesystem;
 /// Prints the notes of each bar as soon as it is whole, one JSON line a bar.
 class BarStream {
  public:
-  explicit BarStream(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
+  BarStream(const Tokenizer& tokenizer, const Plan& plan) : tokenizer_(tokenizer), plan_(plan) {}
 
   Status Print(size_t index, std::span<const TokenId> ids, size_t bars) {
-    const std::vector<std::vector<TokenId>> streams(1, {ids.begin(), ids.end()});
-    const Score score = tokenizer_.Decode(streams);
+    const Score score = DecodePlanned(ids, plan_, tokenizer_);
     const TempoMap seconds(score);
     std::set<Key>& told = told_[index];
     nlohmann::ordered_json notes = nlohmann::ordered_json::array();
@@ -49,6 +48,7 @@ class BarStream {
   using Key = std::tuple<Tick, Tick, uint8_t, uint8_t, uint8_t, bool>;
 
   const Tokenizer& tokenizer_;
+  const Plan& plan_;
   std::map<size_t, std::set<Key>> told_;  // by piece
 };
 
@@ -81,13 +81,12 @@ Status RunGenerate(const GenerateFlags& flags, const AppContext& context) {
   size_t written = 0;
   const auto sink = [&](size_t index, GeneratedPiece piece) -> Status {
     const std::string file = PieceName(index) + ".mid";
-    const std::vector<std::vector<TokenId>> streams(1, piece.ids);
-    CONTINUO_TRY(WriteScore(model.tokenizer->Decode(streams), folder / file));
+    CONTINUO_TRY(WriteScore(DecodePlanned(piece.ids, options.plan, *model.tokenizer), folder / file));
     manifest.AddPiece(index, file, piece);
     ++written;
     return {};
   };
-  BarStream stream(*model.tokenizer);
+  BarStream stream(*model.tokenizer, options.plan);
   BarSink on_bar;
   if (flags.stream) {
     on_bar = [&stream](size_t index, std::span<const TokenId> ids, size_t bars) {
@@ -121,7 +120,8 @@ void AddGenerateCommand(CLI::App& app, AppContext& context) {
   command->add_option(
       "--chords", flags->chords,
       "write over this progression, from its start again to the end: \"C | Am | F G7\" (remichord models)");
-  command->add_option("--bpm", flags->options.plan.bpm, "the tempo, in quarters a minute, throughout");
+  command->add_option("--bpm", flags->options.plan.bpm,
+                      "the tempo, in quarters a minute, throughout; 40 to 250 with the model that ships");
   command->add_flag(
       "--stream", flags->stream,
       "print the notes of each bar as soon as it is whole: {\"piece\", \"bars\", \"notes\"}, times in seconds");

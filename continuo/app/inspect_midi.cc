@@ -161,6 +161,16 @@ size_t TerminalColumns() {
   return std::clamp<size_t>(known ? size.ws_col : 80, 40, 160);
 }
 
+std::string Tempos(const Score& score, const Summary& summary) {
+  if (score.tempos.empty()) {
+    return "none given (120 qpm)";
+  }
+  if (score.tempos.size() == 1) {
+    return fmt::format("{:.1f} qpm", summary.slowest);
+  }
+  return fmt::format("{:.1f} to {:.1f} qpm, {} tempos", summary.slowest, summary.fastest, score.tempos.size());
+}
+
 }  // namespace
 
 Status InspectMidi(const std::string& path, const InspectMidiFlags& flags, const AppContext& context) {
@@ -172,27 +182,27 @@ Status InspectMidi(const std::string& path, const InspectMidiFlags& flags, const
     return PrintJson(ToJson(path, parsed, summary));
   }
   CONTINUO_TRY(PrintLine(path));
-  CONTINUO_TRY(PrintLine(fmt::format("  length           {}, {} bars", FormatDuration(summary.seconds), summary.bars)));
+  CONTINUO_TRY(PrintLine(
+      fmt::format("  length           {}, {}", FormatDuration(summary.seconds), FormatCount(summary.bars, "bar"))));
   CONTINUO_TRY(PrintLine(fmt::format("  resolution       {} ticks a quarter note", score.ticks_per_quarter)));
-  CONTINUO_TRY(PrintLine(score.tempos.empty() ? "  tempo            none given (120 qpm)"
-                                              : fmt::format("  tempo            {:.1f} to {:.1f} qpm, {} tempos",
-                                                            summary.slowest, summary.fastest, score.tempos.size())));
+  CONTINUO_TRY(PrintLine("  tempo            " + Tempos(score, summary)));
   CONTINUO_TRY(PrintLine("  time signatures  " + TimeSignatures(score)));
   if (!std::isnan(summary.key.correlation)) {
     CONTINUO_TRY(PrintLine(fmt::format("  key              {}, likely (correlation {:.2f})", summary.key.Name(),
                                        summary.key.correlation)));
   }
   if (!summary.chords.empty()) {
-    CONTINUO_TRY(
-        PrintLine(fmt::format("  chords           {}, {} changes",
-                              summary.chords_from_markers ? "named by markers" : "recognised", summary.chords.size())));
+    CONTINUO_TRY(PrintLine(fmt::format("  chords           {}, {}",
+                                       summary.chords_from_markers ? "named by markers" : "recognised",
+                                       FormatCount(summary.chords.size(), "change"))));
     CONTINUO_TRY(PrintLine("                   " + ChordsByBar(score, summary)));
   }
   const Metrics metrics = MeasureBars(score);
   CONTINUO_TRY(PrintLine(fmt::format("  metrics          H1 {}  H4 {}  GS {}  CPI {}", FormatNumber(metrics.h1, 3),
                                      FormatNumber(metrics.h4, 3), FormatNumber(metrics.gs, 3),
                                      FormatNumber(metrics.cpi, 3))));
-  CONTINUO_TRY(PrintLine(fmt::format("  notes            {} in {} tracks", summary.notes, score.tracks.size())));
+  CONTINUO_TRY(
+      PrintLine(fmt::format("  notes            {} in {}", summary.notes, FormatCount(score.tracks.size(), "track"))));
   CONTINUO_TRY(PrintTracks(score));
   for (const std::string& warning : parsed.warnings) {
     CONTINUO_TRY(PrintLine("  warning          " + warning));

@@ -109,7 +109,7 @@ Result<std::vector<Score>> Compose(const LoadedModel& model, const GenerationOpt
   CONTINUO_TRY(Generate(*model.model, *model.tokenizer, {}, options, collector.sink(), progress));
   std::vector<Score> scores;
   for (const auto& [index, piece] : collector.pieces()) {
-    scores.push_back(model.tokenizer->Decode(std::vector<std::vector<TokenId>>(1, piece.ids)));
+    scores.push_back(DecodePlanned(piece.ids, options.plan, *model.tokenizer));
   }
   return scores;
 }

@@ -60,6 +60,8 @@ Result<PlanTable> PlanTable::Create(const Plan& plan, const Tokenizer& tokenizer
   table.positions_.assign(vocabulary.size(), 0);
   int positions = 0;
   double nearest = INFINITY;
+  double slowest = INFINITY;
+  double fastest = 0.0;
   for (size_t i = 0; i < vocabulary.size(); ++i) {
     const auto id = static_cast<TokenId>(i);
     const std::string_view token = vocabulary.token(id);
@@ -75,18 +77,21 @@ Result<PlanTable> PlanTable::Create(const Plan& plan, const Tokenizer& tokenizer
       table.roles_[i] = Role::kChord;
     } else if (token.starts_with("Tempo_")) {
       table.roles_[i] = Role::kTempo;
-      const double distance = std::abs(ValueOf(token) - plan.bpm.value_or(0.0));
+      const double tempo = ValueOf(token);
+      slowest = std::min(slowest, tempo);
+      fastest = std::max(fastest, tempo);
+      const double distance = std::abs(tempo - plan.bpm.value_or(0.0));
       if (plan.bpm && distance < nearest) {
         nearest = distance;
         table.tempo_ = id;
       }
     }
   }
-  if (plan.bpm && (table.tempo_ < 0 || positions == 0)) {
+  if (plan.bpm && (fastest == 0.0 || positions == 0)) {
     return MakeError("the model's tokens ({}) hold no tempo to ask for", RepresentationName(config));
   }
-  if (plan.bpm && !(*plan.bpm > 0.0 && std::isfinite(*plan.bpm))) {
-    return MakeError("bpm is {}, expected more than 0", *plan.bpm);
+  if (plan.bpm && !(*plan.bpm >= slowest && *plan.bpm <= fastest)) {
+    return MakeError("bpm is {}, expected {} to {}, as the model's tokens have", *plan.bpm, slowest, fastest);
   }
   for (const std::vector<ChordLabel>& chords : plan.chords) {
     std::vector<Change>& bar = table.bars_.emplace_back();
@@ -102,6 +107,14 @@ Result<PlanTable> PlanTable::Create(const Plan& plan, const Tokenizer& tokenizer
     }
   }
   return table;
+}
+
+Score DecodePlanned(std::span<const TokenId> ids, const Plan& plan, const Tokenizer& tokenizer) {
+  Score score = tokenizer.Decode(std::vector<std::vector<TokenId>>(1, {ids.begin(), ids.end()}));
+  if (plan.bpm) {
+    score.tempos = {{.time = 0, .us_per_quarter = static_cast<int32_t>(std::lround(60e6 / *plan.bpm))}};
+  }
+  return score;
 }
 
 const PlanTable::Change* PlanFollower::Due() const {

@@ -9,6 +9,7 @@
 
 #include "continuo/core/result.h"
 #include "continuo/score/chord_label.h"
+#include "continuo/score/score.h"
 #include "continuo/token/tokenizer.h"
 
 namespace continuo {
@@ -17,7 +18,7 @@ namespace continuo {
 struct Plan {
   /// The chords of each bar, which share it evenly; from the start again where the piece is longer. Empty: as it comes.
   std::vector<std::vector<ChordLabel>> chords;
-  std::optional<double> bpm;  // quarters a minute, throughout
+  std::optional<double> bpm;  // quarters a minute, throughout; within what the tokenizer's tempos span
   bool empty() const { return chords.empty() && !bpm; }
   bool operator==(const Plan&) const = default;
 };
@@ -30,7 +31,7 @@ Result<std::vector<std::vector<ChordLabel>>> ParseChordPlan(std::string_view tex
 class PlanTable {
  public:
   /// Chords need a tokenizer whose tokens hold the harmony (remichord) and bars of one length; a tempo needs tempo
-  /// tokens, and is the nearest that there is. Fails where the tokenizer has none.
+  /// tokens, of which the nearest is written. Fails where the tokenizer has none, or none so slow or fast.
   static Result<PlanTable> Create(const Plan& plan, const Tokenizer& tokenizer);
 
  private:
@@ -45,6 +46,9 @@ class PlanTable {
   std::vector<std::vector<Change>> bars_;
   TokenId tempo_ = -1;
 };
+
+/// What ids written to a plan say, at exactly the plan's tempo; the ids hold the nearest that they can.
+Score DecodePlanned(std::span<const TokenId> ids, const Plan& plan, const Tokenizer& tokenizer);
 
 /// Keeps one piece to a plan: its chords stand where the plan has them and nowhere else, and no note or bar line comes
 /// before one that is due. The same for its tempo, at the beginning. A value: a copy goes on from where the original

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "continuo/sample/fake_model.h"
 #include "continuo/sample/generate.h"
 
@@ -25,7 +27,8 @@ class PlanTest : public ::testing::Test {
       for (const TokenId id : piece.ids) {
         EXPECT_TRUE(grammar->Advance(id)) << tokenizer->vocabulary().token(id);
       }
-      score = tokenizer->Decode(std::vector<std::vector<TokenId>>(1, piece.ids));
+      score = DecodePlanned(piece.ids, options.plan, *tokenizer);
+      as_tokens_ = tokenizer->Decode(std::vector<std::vector<TokenId>>(1, piece.ids));
       return {};
     };
     const Status status = Generate(model, *tokenizer, {}, options, sink, NoProgress());
@@ -35,6 +38,7 @@ class PlanTest : public ::testing::Test {
   std::string Refusal(const std::string& tokenizer_name, const Plan& plan) {
     return PlanTable::Create(plan, **Tokenizer::Load(tokenizer_name)).error().ToString();
   }
+  Score as_tokens_;  // what the tokens of the last piece say
 };
 
 std::vector<std::pair<Tick, std::string>> Markers(const Score& score) {
@@ -68,12 +72,13 @@ TEST_F(PlanTest, ThePlanHoldsThroughWindowsAndRetries) {
   }
 }
 
-TEST_F(PlanTest, TheTempoIsTheNearestThatThereIs) {
+TEST_F(PlanTest, TheTempoIsTheOneAskedForAndItsTokenTheNearest) {
   for (const char* tokenizer : {"remi", "remichord"}) {
     const Score score = Write(tokenizer, {.bars = 4, .plan = {.chords = {}, .bpm = 96}});
-    ASSERT_EQ(score.tempos.size(), 1U) << tokenizer;
-    EXPECT_EQ(score.tempos[0].time, 0);
-    EXPECT_NEAR(score.tempos[0].qpm(), 96, 4);  // half a step of 32 tempos from 40 to 250
+    EXPECT_EQ(score.tempos, (std::vector<Tempo>{{.time = 0, .us_per_quarter = 625000}})) << tokenizer;
+    ASSERT_EQ(as_tokens_.tempos.size(), 1U) << tokenizer;
+    EXPECT_EQ(as_tokens_.tempos[0].time, 0);
+    EXPECT_NEAR(as_tokens_.tempos[0].qpm(), 96, 4);  // half a step of 32 tempos from 40 to 250
   }
 }
 
@@ -98,7 +103,9 @@ TEST_F(PlanTest, WhatCannotBeAskedForIsRefused) {
   EXPECT_THAT(Refusal("remi", {.chords = *ParseChordPlan("C"), .bpm = {}}),
               HasSubstr("need a model of the tokenizer remichord"));
   EXPECT_THAT(Refusal("midilike", {.chords = {}, .bpm = 96}), HasSubstr("hold no tempo"));
-  EXPECT_THAT(Refusal("remi", {.chords = {}, .bpm = -5}), HasSubstr("bpm is -5"));
+  EXPECT_THAT(Refusal("remi", {.chords = {}, .bpm = 39}), HasSubstr("bpm is 39, expected 40 to 250"));
+  EXPECT_THAT(Refusal("remi", {.chords = {}, .bpm = 400}), HasSubstr("bpm is 400"));
+  EXPECT_THAT(Refusal("remi", {.chords = {}, .bpm = NAN}), HasSubstr("bpm is nan"));
 }
 
 }  // namespace
