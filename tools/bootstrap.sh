@@ -70,19 +70,38 @@ if [ "$want_page_tests" = yes ]; then
   fi
 fi
 
+# LibTorch's libraries come in the pip package `torch`. They go to a folder of our own, so that no Python is changed, where
+# cmake looks first. On x86 pip's are built for CUDA: where no NVIDIA driver is, the two of CUDA's libraries that they
+# can't be loaded without are all that goes with them; where one is, all that a GPU takes.
+torch_folder="${HOME:-}/.local/share/continuo/libtorch"
 find_torch() {
-  python3 -c 'import importlib.util as u, sys; sys.exit(u.find_spec("torch") is None)' 2>/dev/null
+  [ -d "$torch_folder" ] || python3 -c 'import importlib.util as u, sys; sys.exit(u.find_spec("torch") is None)' 2>/dev/null
+}
+install_torch() {
+  local new="$torch_folder.new" pip=(python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore)
+  rm -rf "$new"
+  if [ -e /proc/driver/nvidia/version ] || command -v nvidia-smi >/dev/null; then
+    "${pip[@]}" --target "$new" "torch==$torch_version" || return
+    local parts=crt
+  else
+    "${pip[@]}" --target "$new" --no-deps "torch==$torch_version" || return
+    local parts=cudart,cupti
+  fi
+  local toolkit
+  toolkit=$(sed -n 's/^Requires-Dist: cuda-toolkit\[[^]]*\]\(==[0-9.]*\).*/\1/p' "$new"/torch-*.dist-info/METADATA)
+  if [ -n "$toolkit" ]; then
+    "${pip[@]}" --target "$new" --upgrade "cuda-toolkit[$parts]$toolkit" || return
+  fi
+  mv "$new" "$torch_folder"
 }
 if [ "$want_torch" = no ]; then
   echo "bootstrap: LibTorch left out; continuo-train will not be built"
 elif find_torch || [ -n "${Torch_DIR:-}" ]; then
   echo "bootstrap: LibTorch is there"
 else
-  echo "bootstrap: installing LibTorch (pip package torch $torch_version)"
-  flags=(--quiet --disable-pip-version-check)
-  # Debian's python3 refuses packages outside a virtual environment unless told.
-  python3 -m pip install --help | grep -q -- --break-system-packages && flags+=(--break-system-packages)
-  python3 -m pip install "${flags[@]}" "torch==$torch_version" || {
+  echo "bootstrap: installing LibTorch (pip package torch $torch_version) in $torch_folder"
+  install_torch || {
+    rm -rf "$torch_folder.new"
     echo "bootstrap: LibTorch could not be had; everything but training will be built" >&2
   }
 fi
