@@ -190,7 +190,7 @@ class CorpusWriter {
     uint64_t tokens = 0;
   };
   struct OpenShard {
-    size_t index;
+    size_t index = 0;
     FileWriter writer;
   };
 
