@@ -27,7 +27,7 @@ std::unique_ptr<Tokenizer> TokenizerOf(const Json& file) {
 
 void CheckCase(const Json& item) {
   const std::unique_ptr<Tokenizer> tokenizer = TokenizerOf(item["tokenizer"]);
-  ASSERT_EQ(tokenizer->vocabulary_sha256(), item["vocab_sha256"]);
+  ASSERT_EQ(tokenizer->vocabulary_sha256(), item["vocab_sha256"].get<std::string>());
   const std::unique_ptr<Tokenizer> saved = TokenizerOf(Json::parse(tokenizer->ToJson()));
   EXPECT_EQ(saved->vocabulary_sha256(), tokenizer->vocabulary_sha256());
 
