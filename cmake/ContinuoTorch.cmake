@@ -102,7 +102,8 @@ if(CONTINUO_HAVE_CUDA)
     set(CMAKE_REQUIRED_LIBRARIES ${CUDART_LIBRARY} ${NCCL_LIBRARY})
     check_cxx_source_compiles("#include <cuda_runtime_api.h>
                                #include <nccl.h>
-                               int main() { return ncclGroupEnd() + cudaDeviceSynchronize(); }" CONTINUO_HAVE_NCCL)
+                               int main() { return ncclGroupEnd() + cudaDeviceSynchronize(); }" CONTINUO_NCCL_COMPILES)
+    set(CONTINUO_HAVE_NCCL ${CONTINUO_NCCL_COMPILES})
     unset(CMAKE_REQUIRED_INCLUDES)
     unset(CMAKE_REQUIRED_LIBRARIES)
   endif()

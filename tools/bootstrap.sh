@@ -81,16 +81,15 @@ install_torch() {
   local new="$torch_folder.new" pip=(python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore)
   rm -rf "$new"
   if [ -e /proc/driver/nvidia/version ] || command -v nvidia-smi >/dev/null; then
-    "${pip[@]}" --target "$new" "torch==$torch_version" || return
-    local parts=crt
+    # crt and cccl: headers that several GPUs take (NCCL).
+    "${pip[@]}" --target "$new" "torch==$torch_version" "cuda-toolkit[crt,cccl]" || return
   else
     "${pip[@]}" --target "$new" --no-deps "torch==$torch_version" || return
-    local parts=cudart,cupti
-  fi
-  local toolkit
-  toolkit=$(sed -n 's/^Requires-Dist: cuda-toolkit\[[^]]*\]\(==[0-9.]*\).*/\1/p' "$new"/torch-*.dist-info/METADATA)
-  if [ -n "$toolkit" ]; then
-    "${pip[@]}" --target "$new" --upgrade "cuda-toolkit[$parts]$toolkit" || return
+    local toolkit
+    toolkit=$(sed -n 's/^Requires-Dist: cuda-toolkit\[[^]]*\]\(==[0-9.]*\).*/\1/p' "$new"/torch-*.dist-info/METADATA)
+    if [ -n "$toolkit" ]; then
+      "${pip[@]}" --target "$new" "cuda-toolkit[cudart,cupti]$toolkit" || return
+    fi
   fi
   mv "$new" "$torch_folder"
 }
