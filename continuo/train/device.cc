@@ -34,7 +34,9 @@ Result<at::Device> ParseDevice(std::string_view name, int local_rank) {
   }
   if (index >= count) {
     return Error{fmt::format("device '{}' is not there: LibTorch sees {} GPUs", name, count),
-                 count == 0 ? "build with a LibTorch for CUDA (Torch_DIR), and see that its driver runs" : ""};
+                 count == 0
+                     ? "see that NVIDIA's driver runs, and that LibTorch came with what a GPU takes: docs/training.md"
+                     : ""};
   }
   return at::Device(at::kCUDA, static_cast<at::DeviceIndex>(index));
 }
