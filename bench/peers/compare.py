@@ -35,7 +35,7 @@ def read_model(folder):
 
 def run_continuo(args, precision, batch, threads):
     config = args.config
-    command = [args.bench, "--json", "--folder", args.folder, "--precision", precision, "--batch", str(batch)]
+    command = [args.continuo, "bench", "generate", "--json", "--folder", args.folder, "--precision", precision, "--batch", str(batch)]
     command += ["--threads", str(threads), "--prompt", str(args.prompt), "--tokens", str(args.tokens)]
     command += ["--layers", str(config["n_layer"]), "--heads", str(config["n_head"])]
     command += ["--width", str(config["n_embd"]), "--vocab", str(config["vocab_size"])]
@@ -219,7 +219,7 @@ RUNNERS = {
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bench", default="build/bin/infer_bench", help="this engine's benchmark program")
+    parser.add_argument("--continuo", default="build/bin/continuo", help="this program")
     parser.add_argument("--folder", default="/tmp/continuo-infer-bench", help="where models are kept")
     parser.add_argument("--layers", type=int, default=12)
     parser.add_argument("--heads", type=int, default=12)

@@ -26,6 +26,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
@@ -550,6 +551,90 @@ TEST_F(CliTest, TrainPassesItsFlagsOnInOrder) {
   const Outcome made = Continuo({"generate", "--model", Path("run/final"), "--bars", "2", "-o", Path("out")});
   EXPECT_EQ(made.exit_code, 0) << made.err;
   EXPECT_EQ(Json::parse(Continuo({"eval", Path("out"), "--json"}).out)["files"][0]["bars"], 2);
+}
+
+TEST_F(CliTest, ARunGoesOnInItsOwnPrecision) {
+  if (!fs::exists(CONTINUO_BIN_DIR "/continuo-train")) {
+    return;
+  }
+  const std::string examples = (kSource / "examples" / "corpus").string();
+  ASSERT_EQ(Continuo({"corpus", "build", examples, "--tokenizer", "remi", "-o", Path("corpus")}).exit_code, 0);
+  const auto train = [&](const std::string& run, const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"-q", "train", "--corpus", Path("corpus"), "-o", run, "--layers", "1"};
+    arguments.insert(arguments.end(), {"--heads", "1", "--width", "16", "--context", "64", "--batch", "2", "--steps", "3"});
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return Continuo(arguments);
+  };
+  // One of them is not what "auto" is here.
+  for (const std::string precision : {"f32", "bf16"}) {
+    const std::string run = Path(precision);
+    ASSERT_EQ(train(run, {"--precision", precision}).exit_code, 0);
+    EXPECT_EQ(train(run, {"--resume"}).exit_code, 0);
+    const Outcome other = train(run, {"--resume", "--precision", precision == "f32" ? "bf16" : "f32"});
+    EXPECT_EQ(other.exit_code, 1);
+    EXPECT_THAT(other.err, HasSubstr("precision"));
+  }
+}
+
+TEST_F(CliTest, BenchPrintsRates) {
+  const auto rates = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "bench");
+    arguments.push_back("--json");
+    const Outcome run = Continuo(arguments);
+    EXPECT_EQ(run.exit_code, 0) << run.err;
+    EXPECT_THAT(run.err, IsEmpty());
+    return run.exit_code == 0 ? Json::parse(run.out) : Json();
+  };
+  const std::string examples = (kSource / "examples").string();
+  const Json parse = rates({"parse", examples});
+  EXPECT_GT(parse["megabytes_per_second"], 0.0);
+  EXPECT_GT(parse["megabytes_per_second_from_files"], 0.0);
+  const Json tokenize = rates({"tokenize", kPrompt.string(), "--tokenizer", "midilike"});
+  EXPECT_GT(tokenize["tokens_per_second"], 0.0);
+  const Json ids = Json::parse(Continuo({"tokenize", kPrompt.string(), "--tokenizer", "midilike"}).out);
+  EXPECT_EQ(tokenize["tokens"], ids["tracks"][0].size());
+
+  const std::vector<std::string> small = {"--layers", "1", "--heads", "2", "--width", "64", "--vocab", "100",
+                                          "--batch",  "2", "--threads", "1"};
+  for (const std::string precision : {"f32", "bf16", "int8"}) {
+    std::vector<std::string> arguments = {"generate", "--tokens", "4", "--precision", precision};
+    arguments.insert(arguments.end(), small.begin(), small.end());
+    const Json generate = rates(arguments);
+    EXPECT_GT(generate["tokens_per_second"], 0.0);
+    EXPECT_GT(generate["bandwidth_limit_tokens_per_second"], 0.0);
+  }
+  if (fs::exists(CONTINUO_BIN_DIR "/continuo-train")) {
+    std::vector<std::string> arguments = {"train", "--tokens", "32", "--steps", "1", "--precision", "f32"};
+    arguments.insert(arguments.end(), small.begin(), small.end());
+    EXPECT_GT(rates(arguments)["tokens_per_second"], 0.0);
+  }
+}
+
+TEST_F(CliTest, BenchKeepsItsRandomModelWhereItIsAskedTo) {
+  const std::vector<std::string> arguments = {"bench",   "generate", "--layers", "1",        "--heads",   "1", "--width",
+                                              "64",      "--tokens", "1",        "--prompt", "1",         "--json"};
+  std::vector<std::string> kept = arguments;
+  kept.insert(kept.end(), {"--folder", Path("models")});
+  ASSERT_EQ(Continuo(kept).exit_code, 0);
+  EXPECT_THAT(Files(), ElementsAre("models/1x64h1v512/f32/config.json", "models/1x64h1v512/f32/model.safetensors",
+                                   "models/1x64h1v512/int8/config.json", "models/1x64h1v512/int8/model.safetensors"));
+  ASSERT_EQ(Continuo(kept).exit_code, 0);
+  ::setenv("TMPDIR", folder_.path().c_str(), 1);
+  const size_t before = Files().size();
+  EXPECT_EQ(Continuo(arguments).exit_code, 0);
+  EXPECT_EQ(Files().size(), before);
+  ::unsetenv("TMPDIR");
+}
+
+TEST_F(CliTest, BenchRefusesWhatItCannotMeasure) {
+  ExpectError({"bench", "parse", Path("none")}, "none: no such file or folder");
+  WriteBytes("bad.mid", "no music");
+  ExpectError({"bench", "tokenize", Path("bad.mid")}, "bad.mid");
+  ExpectError({"bench", "generate", "--tokens", "1024"}, "1025 ids, expected at most the context of 1024");
+  ExpectError({"bench", "generate", "--heads", "5"}, "n_head, 5");
+  ExpectError({"bench", "generate", "--width", "60000", "--layers", "900", "--heads", "1"}, "does not fit into memory");
+  EXPECT_EQ(Continuo({"bench"}).exit_code, 2);
+  EXPECT_EQ(Continuo({"bench", "generate", "--precision", "int4"}).exit_code, 2);
 }
 
 TEST_F(CliTest, LibTorchComputesWhatTheEngineComputes) {

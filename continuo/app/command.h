@@ -45,6 +45,7 @@ void AddRenderCommand(CLI::App& app, AppContext& context);
 void AddReportCommand(CLI::App& app, AppContext& context);
 void AddQuantizeCommand(CLI::App& app, AppContext& context);
 void AddExperimentCommand(CLI::App& app, AppContext& context);
+void AddBenchCommand(CLI::App& app, AppContext& context);
 
 /// The flags by which a tokenizer is named.
 struct TokenizerFlags {
@@ -54,11 +55,18 @@ struct TokenizerFlags {
 void AddTokenizerFlags(CLI::App& command, TokenizerFlags& flags);
 Result<std::unique_ptr<Tokenizer>> LoadTokenizer(const TokenizerFlags& flags);
 
-/// A subcommand that `program` beside this one answers, as git does: all that stands behind its name goes there,
-/// in its order, behind the name itself unless the program is named after it. `missing` says what to do where the
-/// program was not built.
-void AddProgramCommand(CLI::App& app, AppContext& context, const std::string& name, const std::string& program,
-                       const std::string& description, const std::string& missing);
+/// A subcommand that a program beside this one answers, as git does.
+struct ProgramCommand {
+  std::string name;
+  std::string program;  // all that stands behind the name goes there, in its order
+  std::string command;  // stands before that, where the program answers several; empty: nothing does
+  std::string description;
+  std::string missing;  // what to do where the program was not built
+};
+void AddProgramCommand(CLI::App& app, AppContext& context, const ProgramCommand& what);
+
+/// What to do where continuo-train was not built.
+inline constexpr const char* kNoTraining = "install LibTorch with tools/bootstrap.sh and build again";
 
 /// Becomes `program` beside this one. Returns only on failure.
 Status BecomeProgram(const std::string& program, const std::vector<std::string>& arguments, const std::string& missing);

@@ -13,13 +13,16 @@ namespace continuo {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-void AddComputeFlags(CLI::App& command, GenerationFlags& flags) {
-  command
-      .add_option("--device", flags.device, "cpu; cuda or cuda:N for a GPU, where LibTorch computes, in bf16 or f32")
-      ->check([](const std::string& device) {
-        return device == "cpu" || device == "cuda" || device.starts_with("cuda:") ? "" : "expected cpu, cuda or cuda:N";
+void AddDeviceFlag(CLI::App& command, std::string& device) {
+  command.add_option("--device", device, "cpu; cuda or cuda:N for a GPU, where LibTorch computes, in bf16 or f32")
+      ->check([](const std::string& name) {
+        return name == "cpu" || name == "cuda" || name.starts_with("cuda:") ? "" : "expected cpu, cuda or cuda:N";
       })
       ->capture_default_str();
+}
+
+void AddComputeFlags(CLI::App& command, GenerationFlags& flags) {
+  AddDeviceFlag(command, flags.device);
   command
       .add_option("--precision", flags.precision,
                   "compute in f32, bf16 or int8; if left out, as the model's generation.json says, else as the weights "
@@ -65,11 +68,29 @@ size_t SideBySide(size_t batch, size_t count) {
   return std::max<size_t>(1, std::min(batch > 0 ? batch : kUsual, count));
 }
 
+Status BecomeTorchProgram(const AppContext& context) {
+  return BecomeProgram("continuo-torch", {std::next(context.arguments.begin()), context.arguments.end()},
+                       kNoTraining);
+}
+
+Status CheckMemory(const Gpt2Config& config, Precision precision, size_t sequences, std::string_view model) {
+  const MemoryNeed need = EstimateMemory(config, precision);
+  const uint64_t available = AvailableMemory();
+  if (need.weights <= available && need.sequence <= (available - need.weights) / sequences) {
+    return {};
+  }
+  constexpr double kGigabyte = 1e9;
+  return Error{fmt::format("{}: does not fit into memory: its weights take {:.2f} GB, keys and values {:.2f} GB for each "
+                           "of {} at a time, and {:.2f} GB are free",
+                           model, static_cast<double>(need.weights) / kGigabyte,
+                           static_cast<double>(need.sequence) / kGigabyte, FormatCount(sequences, "piece"),
+                           static_cast<double>(available) / kGigabyte),
+               "use a smaller --batch, or --precision int8"};
+}
+
 Result<LoadedModel> LoadModel(const GenerationFlags& flags, size_t sequences, const AppContext& context) {
   if (!context.loader_for && flags.device != "cpu") {
-    return BecomeProgram("continuo-torch", {std::next(context.arguments.begin()), context.arguments.end()},
-                         "install LibTorch with tools/bootstrap.sh and build again")
-        .error();
+    return BecomeTorchProgram(context).error();
   }
   CpuModelOptions options;
   options.threads = flags.threads;
@@ -86,18 +107,7 @@ Result<LoadedModel> LoadModel(const GenerationFlags& flags, size_t sequences, co
   if (!options.precision) {
     options.precision = settings.precision.value_or(StoredPrecision(directory));
   }
-  const MemoryNeed need = EstimateMemory(directory.config(), *options.precision);
-  const uint64_t available = AvailableMemory();
-  if (need.weights > available || need.sequence > (available - need.weights) / sequences) {
-    constexpr double kGigabyte = 1e9;
-    return Error{
-        fmt::format("{}: does not fit into memory: its weights take {:.2f} GB, keys and values {:.2f} GB for each "
-                    "of {} at a time, and {:.2f} GB are free",
-                    path.string(), static_cast<double>(need.weights) / kGigabyte,
-                    static_cast<double>(need.sequence) / kGigabyte, FormatCount(sequences, "piece"),
-                    static_cast<double>(available) / kGigabyte),
-        "use a smaller --batch, or --precision int8"};
-  }
+  CONTINUO_TRY(CheckMemory(directory.config(), *options.precision, sequences, path.string()));
   return LoadModel(path, options);
 }
 

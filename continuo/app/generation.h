@@ -33,9 +33,18 @@ struct GenerationFlags {
 void AddGenerationFlags(CLI::App& command, GenerationFlags& flags);
 /// --device and --precision alone, for what does not generate.
 void AddComputeFlags(CLI::App& command, GenerationFlags& flags);
+/// --device alone.
+void AddDeviceFlag(CLI::App& command, std::string& device);
 
 /// How many of `count` pieces are written at a time; at least 1.
 size_t SideBySide(size_t batch, size_t count);
+
+/// Fails if a model and the keys and values of `sequences` side by side would not fit into memory. `model` stands for it
+/// in the message.
+Status CheckMemory(const Gpt2Config& config, Precision precision, size_t sequences, std::string_view model);
+
+/// Becomes continuo-torch, with the same command line. Returns only on failure.
+Status BecomeTorchProgram(const AppContext& context);
 
 /// The model that the flags name, or the one that ships. Fails before anything is loaded if it and the keys and values
 /// of `sequences` side by side would not fit into memory. For a GPU the process becomes continuo-torch, with the same

@@ -45,6 +45,7 @@ int Run(int argc, char** argv, AppContext& context) {
   AddReportCommand(app, context);
   AddQuantizeCommand(app, context);
   AddExperimentCommand(app, context);
+  AddBenchCommand(app, context);
 
   try {
     app.parse(argc, argv);

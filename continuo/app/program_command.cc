@@ -28,14 +28,13 @@ Status BecomeProgram(const std::string& name, const std::vector<std::string>& ar
   return MakeError("{}: cannot start: {}", program, std::generic_category().message(errno));
 }
 
-void AddProgramCommand(CLI::App& app, AppContext& context, const std::string& name, const std::string& program,
-                       const std::string& description, const std::string& missing) {
-  CLI::App* command = app.add_subcommand(name, description);
+void AddProgramCommand(CLI::App& app, AppContext& context, const ProgramCommand& what) {
+  CLI::App* command = app.add_subcommand(what.name, what.description);
   command->prefix_command();
   command->fallthrough(false);  // else the program itself would take, and refuse, what it does not know
   command->set_help_flag();     // --help is the other program's to answer
-  command->callback([&context, name, program, missing] {
-    const auto found = std::find(context.arguments.begin(), context.arguments.end(), name);
+  command->callback([&context, what] {
+    const auto found = std::find(context.arguments.begin(), context.arguments.end(), what.name);
     std::vector<std::string> arguments(std::next(found), context.arguments.end());
     // Flags that stand before the subcommand are for both programs.
     if (context.json) {
@@ -44,26 +43,36 @@ void AddProgramCommand(CLI::App& app, AppContext& context, const std::string& na
     if (context.quiet) {
       arguments.emplace_back("--quiet");
     }
-    if (program != "continuo-" + name) {
-      arguments.insert(arguments.begin(), name);  // the program answers several
+    if (!what.command.empty()) {
+      arguments.insert(arguments.begin(), what.command);
     }
-    context.run = [program, missing, arguments] { return BecomeProgram(program, arguments, missing); };
+    context.run = [what, arguments] { return BecomeProgram(what.program, arguments, what.missing); };
   });
 }
 
 void AddTrainCommand(CLI::App& app, AppContext& context) {
-  AddProgramCommand(app, context, "train", "continuo-train", "Train a model on a corpus (starts continuo-train)",
-                    "install LibTorch with tools/bootstrap.sh and build again");
+  AddProgramCommand(app, context, {.name = "train",
+                                   .program = "continuo-train",
+                                   .command = "",
+                                   .description = "Train a model on a corpus (starts continuo-train)",
+                                   .missing = kNoTraining});
 }
 
 void AddPretrainCommand(CLI::App& app, AppContext& context) {
-  AddProgramCommand(app, context, "pretrain", "continuo-train", "Train a model on text (starts continuo-train)",
-                    "install LibTorch with tools/bootstrap.sh and build again");
+  AddProgramCommand(app, context, {.name = "pretrain",
+                                   .program = "continuo-train",
+                                   .command = "pretrain",
+                                   .description = "Train a model on text (starts continuo-train)",
+                                   .missing = kNoTraining});
 }
 
 void AddRenderCommand(CLI::App& app, AppContext& context) {
-  AddProgramCommand(app, context, "render", "continuo-render", "Turn MIDI files into audio (starts continuo-render)",
-                    "install libfluidsynth-dev and libsndfile1-dev with tools/bootstrap.sh and build again");
+  AddProgramCommand(app, context,
+                    {.name = "render",
+                     .program = "continuo-render",
+                     .command = "",
+                     .description = "Turn MIDI files into audio (starts continuo-render)",
+                     .missing = "install libfluidsynth-dev and libsndfile1-dev with tools/bootstrap.sh and build again"});
 }
 
 }  // namespace continuo

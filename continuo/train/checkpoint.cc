@@ -12,6 +12,7 @@
 #include "continuo/core/check.h"
 #include "continuo/core/file.h"
 #include "continuo/model/model_directory.h"
+#include "continuo/train/run_directory.h"
 
 namespace continuo {
 namespace {
@@ -175,6 +176,21 @@ Result<std::string> SettingsDifference(const fs::path& directory, const std::str
   CONTINUO_ASSIGN(const json training, ReadTraining(directory / kTrainingFile));
   return FirstDifference(training.value("settings", json()),
                          ordered_json::parse(settings, nullptr, /*allow_exceptions=*/false));
+}
+
+std::optional<TrainPrecision> SavedPrecision(const fs::path& run) {
+  for (const fs::path& checkpoint : Checkpoints(run)) {
+    const Result<json> training = ReadTraining(checkpoint / kTrainingFile);
+    if (!training.ok()) {
+      continue;
+    }
+    const json settings = training->value("settings", json::object());
+    const json precision = settings.is_object() ? settings.value("precision", json()) : json();
+    if (precision == "bf16" || precision == "f32") {
+      return precision == "bf16" ? TrainPrecision::kBf16 : TrainPrecision::kF32;
+    }
+  }
+  return std::nullopt;
 }
 
 Result<TrainState> LoadCheckpoint(const fs::path& directory, const std::string& settings, Gpt2& model,

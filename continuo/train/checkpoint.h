@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,9 @@ Status SaveCheckpoint(const Gpt2& model, Optimizer& optimizer, const TrainState&
 /// How the settings that a checkpoint was written with differ from `settings`, as "width was 256, is now 512"; empty
 /// where they don't. What the checkpoint does not know of counts as left out. Fails where the checkpoint can't be read.
 Result<std::string> SettingsDifference(const std::filesystem::path& directory, const std::string& settings);
+
+/// The precision that a run's newest checkpoint was computed in; none where there is none that can be read.
+std::optional<TrainPrecision> SavedPrecision(const std::filesystem::path& run);
 
 /// Reads a checkpoint into a model and an optimizer of the same shapes. Fails, naming the first difference,
 /// when `settings` is not what the checkpoint was written with; then nothing was changed.

@@ -13,6 +13,10 @@ namespace continuo {
 /// Fails where it is not there.
 Result<at::Device> ParseDevice(std::string_view name, int local_rank);
 
+/// Whether a device has instructions that multiply bf16: every GPU that LibTorch is for; of CPUs those with AVX512-BF16
+/// or ARM's BF16. Others make f32 of each number first, and are faster in f32.
+bool MultipliesBf16(at::Device device);
+
 /// Has LibTorch compute the same bits each time on a GPU, as it does on a CPU. Call before anything is computed there.
 void MakeDeterministic(at::Device device);
 

@@ -3,8 +3,12 @@
 #include "continuo/train/program/train_flags.h"
 
 int main(int argc, char** argv) {
-  if (argc > 1 && std::string_view(argv[1]) == "pretrain") {
+  const std::string_view command = argc > 1 ? argv[1] : "";
+  if (command == "pretrain") {
     return continuo::PretrainCommand(argc - 1, argv + 1);
+  }
+  if (command == "bench") {
+    return continuo::BenchCommand(argc - 1, argv + 1);
   }
   return continuo::TrainCommand(argc, argv);
 }

@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "continuo/train/checkpoint.h"
 #include "continuo/train/device.h"
 #include "continuo/train/run_directory.h"
 
@@ -34,15 +35,6 @@ void CatchSignals() {
   action.sa_handler = OnSignal;
   ::sigaction(SIGINT, &action, nullptr);
   ::sigaction(SIGTERM, &action, nullptr);
-}
-
-/// A step frees and asks for the same large tensors again and again. glibc would give each back to the kernel,
-/// which then clears its pages anew: 7 % of a step of 6 x 256.
-void KeepFreedMemory() {
-#if defined(__GLIBC__)
-  ::mallopt(M_MMAP_THRESHOLD, 1 << 30);
-  ::mallopt(M_TRIM_THRESHOLD, -1);
-#endif
 }
 
 /// The first of these environment variables that is set, as a number; else 0.
@@ -126,6 +118,34 @@ class TerminalObserver : public TrainObserver {
 
 }  // namespace
 
+std::unique_ptr<TrainObserver> ShowProgress(bool quiet) { return std::make_unique<TerminalObserver>(quiet); }
+
+// A step frees and asks for the same large tensors again and again. glibc would give each back to the kernel,
+// which then clears its pages anew: 7 % of a step of 6 x 256.
+void KeepFreedMemory() {
+#if defined(__GLIBC__)
+  ::mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  ::mallopt(M_TRIM_THRESHOLD, -1);
+#endif
+}
+
+void AddDeviceFlags(CLI::App& app, std::string& precision, std::string& device) {
+  app.add_option("--device", device, "auto (a GPU where LibTorch sees one), cpu, cuda or cuda:N")
+      ->capture_default_str()
+      ->group("Run");
+  app.add_option("--precision", precision,
+                 "of matrix products: bf16, f32, or auto: bf16 on GPUs and on CPUs that multiply in it, f32 on others; "
+                 "with --resume the run's own")
+      ->check(CLI::IsMember({"auto", "bf16", "f32"}))
+      ->capture_default_str()
+      ->group("Run");
+}
+
+TrainPrecision ChoosePrecision(std::string_view precision, at::Device device) {
+  const bool is_bf16 = precision == "auto" ? MultipliesBf16(device) : precision == "bf16";
+  return is_bf16 ? TrainPrecision::kBf16 : TrainPrecision::kF32;
+}
+
 void AddTrainFlags(CLI::App& app, TrainFlags& flags) {
   TrainOptions& o = flags.options;
   app.set_config("--config", "", "read flags from a TOML file, as in: layers = 6");
@@ -198,10 +218,7 @@ void AddTrainFlags(CLI::App& app, TrainFlags& flags) {
       ->group("Optimizer");
   number("--clip", o.clip, "bound of the gradients' norm; 0: none")->check(CLI::NonNegativeNumber)->group("Optimizer");
 
-  number("--device", flags.device, "auto (a GPU where LibTorch sees one), cpu, cuda or cuda:N")->group("Run");
-  number("--precision", flags.precision, "of matrix products: bf16 or f32")
-      ->check(CLI::IsMember({"bf16", "f32"}))
-      ->group("Run");
+  AddDeviceFlags(app, flags.precision, flags.device);
   number("--seed", o.seed, "seed of weights, order, dropout and augmentation")->group("Run");
   number("--threads", o.threads, "threads; 0: one per core")->check(CLI::Range(0, 1024))->group("Run");
   number("--valid-every", o.valid_every, "updates between validations; 0: each epoch")->group("Run");
@@ -231,9 +248,10 @@ int RunTraining(TrainFlags& flags, const Training& train) {
     CONTINUO_ASSIGN(options.optimizer.kind, ParseOptimizerKind(flags.optimizer));
     CONTINUO_ASSIGN(options.schedule.kind, ParseScheduleKind(flags.schedule));
     options.schedule.cycle_momentum = !flags.no_cycle_momentum;
-    options.precision = flags.precision == "bf16" ? TrainPrecision::kBf16 : TrainPrecision::kF32;
     CONTINUO_ASSIGN(options.device, ParseDevice(flags.device, LocalRank()));
     const std::filesystem::path folder(flags.output);
+    const auto saved = flags.resume && flags.precision == "auto" ? SavedPrecision(folder) : std::nullopt;
+    options.precision = saved.value_or(ChoosePrecision(flags.precision, options.device));
     if (!flags.resume && !Checkpoints(folder).empty()) {
       if (const auto directory = RunDirectory::Open(folder); !directory.ok()) {
         return directory.error();  // another training is at work there
@@ -241,12 +259,12 @@ int RunTraining(TrainFlags& flags, const Training& train) {
       return Error{fmt::format("{}: holds a run already", flags.output),
                    "go on with it by --resume, or name another directory"};
     }
-    TerminalObserver observer(flags.quiet || ranks->rank() != 0);
+    const std::unique_ptr<TrainObserver> observer = ShowProgress(flags.quiet || ranks->rank() != 0);
     if (ranks->size() > 1 && options.device.is_cuda()) {
       CONTINUO_ASSIGN(const std::unique_ptr<Communicator> gpus, SumOnGpus(*ranks, options.device.index()));
-      return train(options, folder, observer, *gpus, notes);
+      return train(options, folder, *observer, *gpus, notes);
     }
-    return train(options, folder, observer, *ranks, notes);
+    return train(options, folder, *observer, *ranks, notes);
   };
   const Result<TrainReport> report = run();
   if (!report.ok()) {

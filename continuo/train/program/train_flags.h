@@ -2,9 +2,11 @@
 
 #include <CLI/CLI.hpp>
 #include <functional>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "continuo/train/trainer.h"
@@ -16,7 +18,7 @@ struct TrainFlags {
   TrainOptions options;
   std::string output;
   std::string device = "auto";
-  std::string precision = "bf16";
+  std::string precision = "auto";
   std::string blocks = "all";
   std::string optimizer = "adamw";
   std::string schedule = "onecycle";
@@ -46,6 +48,18 @@ int RunTraining(TrainFlags& flags, const Training& train);
 // Each parses its command line and runs. Returns the program's exit code.
 int TrainCommand(int argc, char** argv);
 int PretrainCommand(int argc, char** argv);
+int BenchCommand(int argc, char** argv);
+
+/// A line on stderr that says how far a run is, where that is a terminal, and its validations and notes, unless `quiet`.
+std::unique_ptr<TrainObserver> ShowProgress(bool quiet);
+
+/// Adds --precision and --device.
+void AddDeviceFlags(CLI::App& app, std::string& precision, std::string& device);
+/// What --precision says; of "auto", what `device` is faster in.
+TrainPrecision ChoosePrecision(std::string_view precision, at::Device device);
+
+/// Lets this process keep what it frees, for the next update to take.
+void KeepFreedMemory();
 
 /// Parses; nothing where the program is to go on, else its exit code.
 std::optional<int> ParseArguments(CLI::App& app, int argc, char** argv);
