@@ -53,7 +53,7 @@ struct Int8Kernel {
         std::memcpy(&four, values[r] + quad, sizeof(four));
         const VI value = hn::Set(di, four);
         for (size_t v = 0; v < kVectors; ++v) {
-          sum[r][v].raw = _mm512_dpbusd_epi32(sum[r][v].raw, weight[v].raw, value.raw);
+          AddByteProducts(sum[r][v], weight[v], value);
         }
       }
 #else

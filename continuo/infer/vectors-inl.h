@@ -59,6 +59,18 @@ class SignedQuads {
 };
 #endif
 
+#if HWY_TARGET == HWY_AVX3
+/// VNNI: adds to each sum the four products of its unsigned by its signed bytes. In assembly, since GCC 12 copies sums
+/// around the intrinsic: in a loop over eight rows as often as it multiplies, and in memory where registers end.
+HWY_INLINE void AddByteProducts(VI& sum, VI unsigned_bytes, VI signed_bytes) {
+  asm("vpdpbusd %2, %1, %0" : "+v"(sum.raw) : "v"(unsigned_bytes.raw), "v"(signed_bytes.raw));
+}
+/// VNNI: adds to each sum the two products of its numbers of 16 bits.
+HWY_INLINE void AddShortProducts(VI& sum, VI a, VI b) {
+  asm("vpdpwssd %2, %1, %0" : "+v"(sum.raw) : "v"(a.raw), "v"(b.raw));
+}
+#endif
+
 /// Two bf16 in 32 bits as floats.
 HWY_INLINE VF FirstOfPair(VI pair) {
   return hn::BitCast(DF(), hn::ShiftLeft<16>(pair));
