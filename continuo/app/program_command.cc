@@ -24,6 +24,8 @@ Status BecomeProgram(const std::string& name, const std::vector<std::string>& ar
   // two busy cores, 2 steps of training where 27 fit without. Only the environment, read before main, can tell them to
   // sleep.
   ::setenv("OMP_WAIT_POLICY", "PASSIVE", /*overwrite=*/0);
+  // Large tensors in huge pages, where the system gives them to those who ask: 3 to 10 % of a training's time at 12 x 768.
+  ::setenv("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1", /*overwrite=*/0);
   ::execv(program.c_str(), argv.data());
   return MakeError("{}: cannot start: {}", program, std::generic_category().message(errno));
 }
