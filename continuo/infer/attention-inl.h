@@ -45,7 +45,7 @@ class Int8Attention {
         for (size_t v = 0; v < kBlockVectors; ++v) {
           const VI key = hn::LoadU(di, quads + v * kLanes);
 #if CONTINUO_DOT == CONTINUO_DOT_VNNI
-          AddByteProducts(sum[b][v], key, value);
+          sum[b][v] = AddByteProducts(sum[b][v], key, value);
 #else
           sum[b][v] = hn::Add(sum[b][v], SignedQuads(hn::Xor(key, sign)).Dot(value));
 #endif
@@ -136,7 +136,7 @@ class Int8Attention {
     for (size_t v = 0; v < kVectors; ++v) {
       const auto value = hn::PromoteTo(D16(), hn::LoadU(hn::Rebind<int8_t, D16>(), row + 2 * v * kLanes));
 #if CONTINUO_DOT == CONTINUO_DOT_VNNI
-      AddShortProducts(sum[v], hn::BitCast(DI(), value), weight);
+      sum[v] = AddShortProducts(sum[v], hn::BitCast(DI(), value), weight);
 #elif HWY_ARCH_X86
       VI none = hn::Zero(DI());  // here the sums are of neighbours, and all in the first
       sum[v] = hn::ReorderWidenMulAccumulate(DI(), value, hn::BitCast(D16(), weight), sum[v], none);

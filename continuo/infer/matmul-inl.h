@@ -53,7 +53,7 @@ struct Int8Kernel {
         std::memcpy(&four, values[r] + quad, sizeof(four));
         const VI value = hn::Set(di, four);
         for (size_t v = 0; v < kVectors; ++v) {
-          AddByteProducts(sum[r][v], weight[v], value);
+          sum[r][v] = AddByteProducts(sum[r][v], weight[v], value);
         }
       }
 #else

@@ -62,12 +62,14 @@ class SignedQuads {
 #if HWY_TARGET == HWY_AVX3
 /// VNNI: adds to each sum the four products of its unsigned by its signed bytes. In assembly, since GCC 12 copies sums
 /// around the intrinsic: in a loop over eight rows as often as it multiplies, and in memory where registers end.
-HWY_INLINE void AddByteProducts(VI& sum, VI unsigned_bytes, VI signed_bytes) {
+HWY_INLINE VI AddByteProducts(VI sum, VI unsigned_bytes, VI signed_bytes) {
   asm("vpdpbusd %2, %1, %0" : "+v"(sum.raw) : "v"(unsigned_bytes.raw), "v"(signed_bytes.raw));
+  return sum;
 }
 /// VNNI: adds to each sum the two products of its numbers of 16 bits.
-HWY_INLINE void AddShortProducts(VI& sum, VI a, VI b) {
+HWY_INLINE VI AddShortProducts(VI sum, VI a, VI b) {
   asm("vpdpwssd %2, %1, %0" : "+v"(sum.raw) : "v"(a.raw), "v"(b.raw));
+  return sum;
 }
 #endif
 
