@@ -517,6 +517,9 @@ Result<TrainReport> Run::Go(bool resume) {
     return MakeError("there is nothing to train on");
   }
   if (writes()) {
+    if (valid_.song_count() == 0) {
+      observer_.OnNote("nothing is held out for validation; best will be the last model");
+    }
     CONTINUO_ASSIGN(log_, TrainLog::Open(folder_ / "train.jsonl", state_.step));
     CONTINUO_ASSIGN(events_, EventFile::Create(folder_, WallSeconds(), state_.step));
   }
@@ -557,6 +560,9 @@ Result<TrainReport> Run::Go(bool resume) {
   // The model first: a run by the clock has it on time, however long validation takes.
   optimizer_.SwapAverage();
   CONTINUO_TRY(Save("final"));
+  if (valid_.song_count() == 0) {
+    CONTINUO_TRY(Save("best"));  // for all that asks for the best
+  }
   optimizer_.SwapAverage();
   CONTINUO_TRY(Validate());
   Agree();

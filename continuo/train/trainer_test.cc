@@ -119,6 +119,19 @@ TEST_F(TrainerTest, LossFallsFromUniformAndAModelIsLeft) {
   }
 }
 
+TEST_F(TrainerTest, TheLastModelIsTheBestWhereNoSongIsHeldOut) {
+  TrainData data = MusicData(corpus_).value();
+  data.valid.clear();
+  options_.steps = 3;
+  Watcher watcher;
+  ASSERT_TRUE(Train(data, options_, folder_.path() / "run", false, watcher).ok());
+  const auto weights = [&](const char* name) {
+    return ReadTextFile(folder_.path() / "run" / name / "model.safetensors").value();
+  };
+  EXPECT_EQ(weights("best"), weights("final"));
+  EXPECT_THAT(watcher.notes, HasSubstr("nothing is held out"));
+}
+
 TEST_F(TrainerTest, MuonLearnsToo) {
   options_.steps = 60;
   options_.schedule.max_lr = 3e-3;
