@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -251,7 +252,11 @@ int RunTraining(TrainFlags& flags, const Training& train) {
     CONTINUO_ASSIGN(options.device, ParseDevice(flags.device, LocalRank()));
     const std::filesystem::path folder(flags.output);
     const auto saved = flags.resume && flags.precision == "auto" ? SavedPrecision(folder) : std::nullopt;
-    options.precision = saved.value_or(ChoosePrecision(flags.precision, options.device));
+    // One for all ranks, whose machines may differ.
+    std::array<double, 1> in_bf16 = {
+        saved.value_or(ChoosePrecision(flags.precision, options.device)) == TrainPrecision::kBf16 ? 1.0 : 0.0};
+    ranks->Sum(in_bf16);
+    options.precision = in_bf16[0] == static_cast<double>(ranks->size()) ? TrainPrecision::kBf16 : TrainPrecision::kF32;
     if (!flags.resume && !Checkpoints(folder).empty()) {
       if (const auto directory = RunDirectory::Open(folder); !directory.ok()) {
         return directory.error();  // another training is at work there
