@@ -41,7 +41,8 @@ def furnish(folder, programs):
         shutil.copy(song, folder / "my-midi")
     shutil.copy(SOURCE / "examples" / "prompt.mid", folder / "song.mid")
     with open(folder / "ids.json", "w") as ids:
-        subprocess.run([programs / "continuo", "tokenize", "--tokenizer", "remi", folder / "song.mid"], stdout=ids, check=True)
+        tokenize = [programs / "continuo", "tokenize", "--tokenizer", "remi", folder / "song.mid"]
+        subprocess.run(tokenize, stdout=ids, check=True)
 
 
 def main():

@@ -19,8 +19,8 @@ struct BenchFilesFlags {
   std::vector<std::string> paths;
 };
 
-/// A pass over all files, again and again for a second and at least three times; the seconds that the fastest took, since
-/// other work on the machine only ever slows a pass down.
+/// A pass over all files, again and again for a second and at least three times; the seconds that the fastest took,
+/// since other work on the machine only ever slows a pass down.
 template <typename Pass>
 double FastestPass(const Pass& pass) {
   using Seconds = std::chrono::duration<double>;
@@ -122,9 +122,9 @@ Status RunBenchTokenize(const BenchFilesFlags& flags, const AppContext& context)
                       {"tokens_per_second", encode_rate},
                       {"decode_tokens_per_second", decode_rate}});
   }
-  return PrintLine(fmt::format(
-      "{}, {}, {}, one thread: {:.1f} M tokens a second read and encoded, {:.1f} M decoded", flags.tokenizer.spec,
-      FormatCount(files.size(), "file"), FormatCount(tokens, "token"), encode_rate / 1e6, decode_rate / 1e6));
+  return PrintLine(fmt::format("{}, {}, {}, one thread: {:.1f} M tokens a second read and encoded, {:.1f} M decoded",
+                               flags.tokenizer.spec, FormatCount(files.size(), "file"), FormatCount(tokens, "token"),
+                               encode_rate / 1e6, decode_rate / 1e6));
 }
 
 }  // namespace
@@ -148,11 +148,12 @@ void AddBenchCommand(CLI::App& app, AppContext& context) {
       [files, &context] { context.run = [files, &context] { return RunBenchTokenize(*files, context); }; });
 
   AddBenchGenerateCommand(*bench, context);
-  AddProgramCommand(*bench, context, {.name = "train",
-                                      .program = "continuo-train",
-                                      .command = "bench",
-                                      .description = "Tokens a second of a training's updates (starts continuo-train)",
-                                      .missing = kNoTraining});
+  AddProgramCommand(*bench, context,
+                    {.name = "train",
+                     .program = "continuo-train",
+                     .command = "bench",
+                     .description = "Tokens a second of a training's updates (starts continuo-train)",
+                     .missing = kNoTraining});
 }
 
 }  // namespace continuo

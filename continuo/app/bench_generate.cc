@@ -87,7 +87,8 @@ double ResidentBytes() {
 class ModelFolder {
  public:
   explicit ModelFolder(const std::string& named)
-      : path_(named.empty() ? fs::temp_directory_path() / fmt::format("continuo-bench-{}", ::getpid()) : fs::path(named)),
+      : path_(named.empty() ? fs::temp_directory_path() / fmt::format("continuo-bench-{}", ::getpid())
+                            : fs::path(named)),
         is_temporary_(named.empty()) {}
   ~ModelFolder() {
     if (is_temporary_) {
@@ -152,7 +153,8 @@ double BytesAStep(const BenchFlags& flags) {
   double weights = 0.0;
   for (const MatrixShape& matrix : Gpt2Matrices(flags.config)) {
     // In 8 bits a scale of 2 bytes goes with each 64 weights.
-    weights += static_cast<double>(matrix.layout.inputs * matrix.layout.outputs) * (element + (is_int8 ? 2.0 / 64 : 0.0));
+    weights +=
+        static_cast<double>(matrix.layout.inputs * matrix.layout.outputs) * (element + (is_int8 ? 2.0 / 64 : 0.0));
   }
   const auto width = static_cast<double>(flags.config.width);
   const double scales = is_int8 ? 4.0 * static_cast<double>(flags.config.heads) : 0.0;  // of a key, and of a value
@@ -235,9 +237,9 @@ Status RunBenchGenerate(BenchFlags flags, const AppContext& context) {
   const auto load_start = Clock::now();
   CONTINUO_ASSIGN(const ModelDirectory directory, ModelDirectory::Open(path));
   CONTINUO_ASSIGN(const std::unique_ptr<LanguageModel> model,
-                  context.loader_for
-                      ? context.loader_for(flags.device)(directory, ParsePrecision(flags.precision))
-                      : LoadCpuModel(directory, {.threads = flags.threads, .precision = ParsePrecision(flags.precision)}));
+                  context.loader_for ? context.loader_for(flags.device)(directory, ParsePrecision(flags.precision))
+                                     : LoadCpuModel(directory, {.threads = flags.threads,
+                                                                .precision = ParsePrecision(flags.precision)}));
   const double load = SecondsSince(load_start);
   Times times;
   {
@@ -268,7 +270,8 @@ Status RunBenchGenerate(BenchFlags flags, const AppContext& context) {
                       {"instructions", instructions}});
   }
   std::string line = fmt::format(
-      "{} x {} in {}, {} at a time, {} ({}): {:.0f} tokens a second, {:.0f} a processor second; prompts read in {:.3f} s",
+      "{} x {} in {}, {} at a time, {} ({}): {:.0f} tokens a second, {:.0f} a processor second; prompts read in {:.3f} "
+      "s",
       flags.config.layers, flags.config.width, flags.precision, flags.batch, FormatCount(flags.threads, "thread"),
       instructions, speed, processor_speed, times.prompt);
   if (bandwidth > 0) {
@@ -281,7 +284,8 @@ Status RunBenchGenerate(BenchFlags flags, const AppContext& context) {
 }  // namespace
 
 void AddBenchGenerateCommand(CLI::App& bench, AppContext& context) {
-  CLI::App* command = bench.add_subcommand("generate", "Tokens a second of a model of random weights, and memory's share in it");
+  CLI::App* command =
+      bench.add_subcommand("generate", "Tokens a second of a model of random weights, and memory's share in it");
   command->footer(
       "Examples:\n"
       "  continuo bench generate\n"
@@ -300,14 +304,16 @@ void AddBenchGenerateCommand(CLI::App& bench, AppContext& context) {
   number("--threads", flags->threads, "threads; 0: one for each core")->check(CLI::Range(0, 1024));
   number("--precision", flags->precision, "f32, bf16 or int8")->check(CLI::IsMember({"f32", "bf16", "int8"}));
   command
-      ->add_option("--prompt", flags->prompt,
-                   fmt::format("ids that each sequence begins with; if left out, {} or what the context leaves", kPrompt))
+      ->add_option(
+          "--prompt", flags->prompt,
+          fmt::format("ids that each sequence begins with; if left out, {} or what the context leaves", kPrompt))
       ->check(CLI::Range(1, 65536));
   number("--tokens", flags->tokens, "ids to write behind them, the likeliest each")->check(CLI::Range(1, 65536));
   AddDeviceFlag(*command, flags->device);
   command->add_option("--folder", flags->folder,
                       "keep the random model there, for other programs to read too; if left out, it is removed");
-  command->callback([flags, &context] { context.run = [flags, &context] { return RunBenchGenerate(*flags, context); }; });
+  command->callback(
+      [flags, &context] { context.run = [flags, &context] { return RunBenchGenerate(*flags, context); }; });
 }
 
 }  // namespace continuo

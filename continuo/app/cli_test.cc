@@ -561,7 +561,8 @@ TEST_F(CliTest, ARunGoesOnInItsOwnPrecision) {
   ASSERT_EQ(Continuo({"corpus", "build", examples, "--tokenizer", "remi", "-o", Path("corpus")}).exit_code, 0);
   const auto train = [&](const std::string& run, const std::vector<std::string>& more) {
     std::vector<std::string> arguments = {"-q", "train", "--corpus", Path("corpus"), "-o", run, "--layers", "1"};
-    arguments.insert(arguments.end(), {"--heads", "1", "--width", "16", "--context", "64", "--batch", "2", "--steps", "3"});
+    arguments.insert(arguments.end(),
+                     {"--heads", "1", "--width", "16", "--context", "64", "--batch", "2", "--steps", "3"});
     arguments.insert(arguments.end(), more.begin(), more.end());
     return Continuo(arguments);
   };
@@ -611,8 +612,8 @@ TEST_F(CliTest, BenchPrintsRates) {
 }
 
 TEST_F(CliTest, BenchKeepsItsRandomModelWhereItIsAskedTo) {
-  const std::vector<std::string> arguments = {"bench",   "generate", "--layers", "1",        "--heads",   "1", "--width",
-                                              "64",      "--tokens", "1",        "--prompt", "1",         "--json"};
+  const std::vector<std::string> arguments = {"bench", "generate", "--layers", "1", "--heads", "1", "--width",
+                                              "64", "--tokens", "1", "--prompt", "1", "--json"};
   std::vector<std::string> kept = arguments;
   kept.insert(kept.end(), {"--folder", Path("models")});
   ASSERT_EQ(Continuo(kept).exit_code, 0);

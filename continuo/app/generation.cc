@@ -69,8 +69,7 @@ size_t SideBySide(size_t batch, size_t count) {
 }
 
 Status BecomeTorchProgram(const AppContext& context) {
-  return BecomeProgram("continuo-torch", {std::next(context.arguments.begin()), context.arguments.end()},
-                       kNoTraining);
+  return BecomeProgram("continuo-torch", {std::next(context.arguments.begin()), context.arguments.end()}, kNoTraining);
 }
 
 Status CheckMemory(const Gpt2Config& config, Precision precision, size_t sequences, std::string_view model) {
@@ -80,12 +79,12 @@ Status CheckMemory(const Gpt2Config& config, Precision precision, size_t sequenc
     return {};
   }
   constexpr double kGigabyte = 1e9;
-  return Error{fmt::format("{}: does not fit into memory: its weights take {:.2f} GB, keys and values {:.2f} GB for each "
-                           "of {} at a time, and {:.2f} GB are free",
-                           model, static_cast<double>(need.weights) / kGigabyte,
-                           static_cast<double>(need.sequence) / kGigabyte, FormatCount(sequences, "piece"),
-                           static_cast<double>(available) / kGigabyte),
-               "use a smaller --batch, or --precision int8"};
+  return Error{
+      fmt::format("{}: does not fit into memory: its weights take {:.2f} GB, keys and values {:.2f} GB for each "
+                  "of {} at a time, and {:.2f} GB are free",
+                  model, static_cast<double>(need.weights) / kGigabyte, static_cast<double>(need.sequence) / kGigabyte,
+                  FormatCount(sequences, "piece"), static_cast<double>(available) / kGigabyte),
+      "use a smaller --batch, or --precision int8"};
 }
 
 Result<LoadedModel> LoadModel(const GenerationFlags& flags, size_t sequences, const AppContext& context) {

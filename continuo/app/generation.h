@@ -39,8 +39,8 @@ void AddDeviceFlag(CLI::App& command, std::string& device);
 /// How many of `count` pieces are written at a time; at least 1.
 size_t SideBySide(size_t batch, size_t count);
 
-/// Fails if a model and the keys and values of `sequences` side by side would not fit into memory. `model` stands for it
-/// in the message.
+/// Fails if a model and the keys and values of `sequences` side by side would not fit into memory. `model` stands for
+/// it in the message.
 Status CheckMemory(const Gpt2Config& config, Precision precision, size_t sequences, std::string_view model);
 
 /// Becomes continuo-torch, with the same command line. Returns only on failure.

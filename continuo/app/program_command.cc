@@ -24,7 +24,8 @@ Status BecomeProgram(const std::string& name, const std::vector<std::string>& ar
   // two busy cores, 2 steps of training where 27 fit without. Only the environment, read before main, can tell them to
   // sleep.
   ::setenv("OMP_WAIT_POLICY", "PASSIVE", /*overwrite=*/0);
-  // Large tensors in huge pages, where the system gives them to those who ask: 3 to 10 % of a training's time at 12 x 768.
+  // Large tensors in huge pages, where the system gives them to those who ask: 3 to 10 % of a training's time at 12 x
+  // 768.
   ::setenv("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1", /*overwrite=*/0);
   ::execv(program.c_str(), argv.data());
   return MakeError("{}: cannot start: {}", program, std::generic_category().message(errno));
@@ -53,28 +54,31 @@ void AddProgramCommand(CLI::App& app, AppContext& context, const ProgramCommand&
 }
 
 void AddTrainCommand(CLI::App& app, AppContext& context) {
-  AddProgramCommand(app, context, {.name = "train",
-                                   .program = "continuo-train",
-                                   .command = "",
-                                   .description = "Train a model on a corpus (starts continuo-train)",
-                                   .missing = kNoTraining});
+  AddProgramCommand(app, context,
+                    {.name = "train",
+                     .program = "continuo-train",
+                     .command = "",
+                     .description = "Train a model on a corpus (starts continuo-train)",
+                     .missing = kNoTraining});
 }
 
 void AddPretrainCommand(CLI::App& app, AppContext& context) {
-  AddProgramCommand(app, context, {.name = "pretrain",
-                                   .program = "continuo-train",
-                                   .command = "pretrain",
-                                   .description = "Train a model on text (starts continuo-train)",
-                                   .missing = kNoTraining});
+  AddProgramCommand(app, context,
+                    {.name = "pretrain",
+                     .program = "continuo-train",
+                     .command = "pretrain",
+                     .description = "Train a model on text (starts continuo-train)",
+                     .missing = kNoTraining});
 }
 
 void AddRenderCommand(CLI::App& app, AppContext& context) {
-  AddProgramCommand(app, context,
-                    {.name = "render",
-                     .program = "continuo-render",
-                     .command = "",
-                     .description = "Turn MIDI files into audio (starts continuo-render)",
-                     .missing = "install libfluidsynth-dev and libsndfile1-dev with tools/bootstrap.sh and build again"});
+  AddProgramCommand(
+      app, context,
+      {.name = "render",
+       .program = "continuo-render",
+       .command = "",
+       .description = "Turn MIDI files into audio (starts continuo-render)",
+       .missing = "install libfluidsynth-dev and libsndfile1-dev with tools/bootstrap.sh and build again"});
 }
 
 }  // namespace continuo

@@ -41,9 +41,8 @@ double PeakBytes() {
 at::Tensor RandomIds(const BenchFlags& flags) {
   Rng rng(1, 0);
   at::Tensor ids = at::empty({static_cast<int64_t>(flags.batch), flags.model.context_length}, at::kLong);
-  std::generate_n(ids.data_ptr<int64_t>(), ids.numel(), [&] {
-    return static_cast<int64_t>(rng.NextBelow(static_cast<uint64_t>(flags.model.vocab_size)));
-  });
+  std::generate_n(ids.data_ptr<int64_t>(), ids.numel(),
+                  [&] { return static_cast<int64_t>(rng.NextBelow(static_cast<uint64_t>(flags.model.vocab_size))); });
   return ids;
 }
 
@@ -103,10 +102,11 @@ void PrintTimes(const BenchFlags& flags, at::Device device) {
     fmt::print("{}\n", line.dump());
     return;
   }
-  fmt::print("{} x {} in {} on {}, {} x {} ids an update, {} threads: {:.0f} tokens a second (the fastest update: {:.0f}), "
-             "{:.0f} MB at most\n",
-             flags.model.layers, flags.model.width, name, device.str(), flags.batch, flags.model.context_length,
-             at::get_num_threads(), median, best, peak);
+  fmt::print(
+      "{} x {} in {} on {}, {} x {} ids an update, {} threads: {:.0f} tokens a second (the fastest update: {:.0f}), "
+      "{:.0f} MB at most\n",
+      flags.model.layers, flags.model.width, name, device.str(), flags.batch, flags.model.context_length,
+      at::get_num_threads(), median, best, peak);
 }
 
 }  // namespace

@@ -50,7 +50,8 @@ int TrainCommand(int argc, char** argv);
 int PretrainCommand(int argc, char** argv);
 int BenchCommand(int argc, char** argv);
 
-/// A line on stderr that says how far a run is, where that is a terminal, and its validations and notes, unless `quiet`.
+/// A line on stderr that says how far a run is, where that is a terminal, and its validations and notes, unless
+/// `quiet`.
 std::unique_ptr<TrainObserver> ShowProgress(bool quiet);
 
 /// Adds --precision and --device.
