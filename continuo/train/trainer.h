@@ -100,8 +100,9 @@ struct TrainReport {
 
 /// Trains and writes into `run`: checkpoints (see run_directory.h) with `latest` the newest, `best` (the model of the
 /// lowest validation NLL; where nothing is held out, the last), `epoch-N` where asked for, at the end `final`, and
-/// train.jsonl, one line an update and a validation. With `resume`, goes on from the newest checkpoint that can be read; the result has the same bytes as
-/// that of a run that was never interrupted, unless it is bound by minutes. A checkpoint of other settings is refused.
+/// train.jsonl, one line an update and a validation. With `resume`, goes on from the newest checkpoint that can be read;
+/// the result has the same bytes as that of a run that was never interrupted, unless it is bound by minutes. A
+/// checkpoint of other settings is refused.
 /// Stops with an error, and leaves the last checkpoint, when the loss is not finite or far above that of guessing.
 /// Beside train.jsonl stand the same figures as TensorBoard's event files. Holds the directory's lock meanwhile.
 ///
