@@ -257,17 +257,16 @@ Status RunBenchGenerate(BenchFlags flags, const AppContext& context) {
   const std::string instructions =
       context.loader_for ? "LibTorch on " + flags.device : fmt::format("{} {}", KernelTargetName(), DotInstructions());
   if (context.json) {
-    return PrintJson({{"tokens_per_second", speed},
-                      {"tokens_per_processor_second", processor_speed},
-                      {"prompt_seconds", times.prompt},
-                      {"bandwidth_gb_per_second", bandwidth / 1e9},
-                      {"bandwidth_limit_tokens_per_second", limit},
-                      {"load_seconds", load},
-                      {"resident_mb", resident},
-                      {"precision", flags.precision},
-                      {"batch", flags.batch},
-                      {"threads", flags.threads},
-                      {"instructions", instructions}});
+    nlohmann::ordered_json values = {{"tokens_per_second", speed},     {"tokens_per_processor_second", processor_speed},
+                                     {"prompt_seconds", times.prompt}, {"load_seconds", load},
+                                     {"resident_mb", resident},        {"precision", flags.precision},
+                                     {"batch", flags.batch},           {"threads", flags.threads},
+                                     {"instructions", instructions}};
+    if (bandwidth > 0) {
+      values["bandwidth_gb_per_second"] = bandwidth / 1e9;
+      values["bandwidth_limit_tokens_per_second"] = limit;
+    }
+    return PrintJson(values);
   }
   std::string line = fmt::format(
       "{} x {} in {}, {} at a time, {} ({}): {:.0f} tokens a second, {:.0f} a processor second; prompts read in {:.3f} "
