@@ -242,8 +242,7 @@ class Bf16Attention {
   }
   static HWY_INLINE VF AddDot(VI a, VI b, VF sum) {
 #if CONTINUO_DOT == CONTINUO_DOT_BF16
-    sum.raw = _mm512_dpbf16_ps(sum.raw, (__m512bh)a.raw, (__m512bh)b.raw);
-    return sum;
+    return AddBf16Products(sum, a, b);
 #else
     return hn::MulAdd(FirstOfPair(a), FirstOfPair(b), hn::MulAdd(SecondOfPair(a), SecondOfPair(b), sum));
 #endif

@@ -64,20 +64,16 @@ namespace plain {
 }  // namespace plain
 
 #if HWY_TARGET == HWY_AVX3
-HWY_PUSH_ATTRIBUTES(HWY_TARGET_STR ",avx512vnni")
 namespace vnni {
 #define CONTINUO_DOT 1
 #include "continuo/infer/attention-inl.h"
 #undef CONTINUO_DOT
 }  // namespace vnni
-HWY_POP_ATTRIBUTES
-HWY_PUSH_ATTRIBUTES(HWY_TARGET_STR ",avx512bf16")
 namespace bf16 {
 #define CONTINUO_DOT 2
 #include "continuo/infer/attention-inl.h"
 #undef CONTINUO_DOT
 }  // namespace bf16
-HWY_POP_ATTRIBUTES
 #endif
 
 void Attend(const HeadCacheLayout& layout, const float* query, const uint8_t* keys, const uint8_t* values,

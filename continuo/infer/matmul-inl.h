@@ -109,7 +109,7 @@ struct Bf16Kernel {
         const VI value = hn::Set(di, two);
         for (size_t v = 0; v < kVectors; ++v) {
 #if CONTINUO_DOT == CONTINUO_DOT_BF16
-          sum[r][v].raw = _mm512_dpbf16_ps(sum[r][v].raw, (__m512bh)weight[v].raw, (__m512bh)value.raw);
+          sum[r][v] = AddBf16Products(sum[r][v], weight[v], value);
 #else
           sum[r][v] = hn::MulAdd(SecondOfPair(weight[v]), SecondOfPair(value), sum[r][v]);
           sum[r][v] = hn::MulAdd(FirstOfPair(weight[v]), FirstOfPair(value), sum[r][v]);

@@ -53,20 +53,16 @@ namespace plain {
 }  // namespace plain
 
 #if HWY_TARGET == HWY_AVX3
-HWY_PUSH_ATTRIBUTES(HWY_TARGET_STR ",avx512vnni")
 namespace vnni {
 #define CONTINUO_DOT 1
 #include "continuo/infer/matmul-inl.h"
 #undef CONTINUO_DOT
 }  // namespace vnni
-HWY_POP_ATTRIBUTES
-HWY_PUSH_ATTRIBUTES(HWY_TARGET_STR ",avx512bf16")
 namespace bf16 {
 #define CONTINUO_DOT 2
 #include "continuo/infer/matmul-inl.h"
 #undef CONTINUO_DOT
 }  // namespace bf16
-HWY_POP_ATTRIBUTES
 #endif
 
 void MatMul(const Activations& x, const PackedMatrix& w, size_t first_panel, size_t last_panel, MatMulMode mode,

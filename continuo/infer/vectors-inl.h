@@ -60,15 +60,23 @@ class SignedQuads {
 #endif
 
 #if HWY_TARGET == HWY_AVX3
-/// VNNI: adds to each sum the four products of its unsigned by its signed bytes. In assembly, since GCC 12 copies sums
-/// around the intrinsic: in a loop over eight rows as often as it multiplies, and in memory where registers end.
+// Instructions that a processor with AVX3 may lack, and that Highway knows nothing of. In assembly: GCC 12 copies sums
+// around the intrinsics of VNNI, in a loop over eight rows as often as it multiplies, and in memory where registers end;
+// and clang wants each function that uses them compiled for processors that have them.
+
+/// VNNI: the sum and, in each lane, the four products of unsigned by signed bytes.
 HWY_INLINE VI AddByteProducts(VI sum, VI unsigned_bytes, VI signed_bytes) {
   asm("vpdpbusd %2, %1, %0" : "+v"(sum.raw) : "v"(unsigned_bytes.raw), "v"(signed_bytes.raw));
   return sum;
 }
-/// VNNI: adds to each sum the two products of its numbers of 16 bits.
+/// VNNI: the sum and, in each lane, the two products of numbers of 16 bits.
 HWY_INLINE VI AddShortProducts(VI sum, VI a, VI b) {
   asm("vpdpwssd %2, %1, %0" : "+v"(sum.raw) : "v"(a.raw), "v"(b.raw));
+  return sum;
+}
+/// AVX512-BF16: the sum and, in each lane, the products of the second and of the first of two pairs of bf16.
+HWY_INLINE VF AddBf16Products(VF sum, VI a, VI b) {
+  asm("vdpbf16ps %2, %1, %0" : "+v"(sum.raw) : "v"(a.raw), "v"(b.raw));
   return sum;
 }
 #endif
