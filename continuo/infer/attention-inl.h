@@ -137,7 +137,7 @@ class Int8Attention {
       const auto value = hn::PromoteTo(D16(), hn::LoadU(hn::Rebind<int8_t, D16>(), row + 2 * v * kLanes));
 #if CONTINUO_DOT == CONTINUO_DOT_VNNI
       sum[v] = AddShortProducts(sum[v], hn::BitCast(DI(), value), weight);
-#elif HWY_ARCH_X86
+#elif HWY_ARCH_X86 && HWY_TARGET != HWY_EMU128
       VI none = hn::Zero(DI());  // here the sums are of neighbours, and all in the first
       sum[v] = hn::ReorderWidenMulAccumulate(DI(), value, hn::BitCast(D16(), weight), sum[v], none);
 #else
