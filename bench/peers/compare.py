@@ -35,7 +35,8 @@ def read_model(folder):
 
 def run_continuo(args, precision, batch, threads):
     config = args.config
-    command = [args.continuo, "bench", "generate", "--json", "--folder", args.folder, "--precision", precision, "--batch", str(batch)]
+    command = [args.continuo, "bench", "generate", "--json", "--folder", args.folder]
+    command += ["--precision", precision, "--batch", str(batch)]
     command += ["--threads", str(threads), "--prompt", str(args.prompt), "--tokens", str(args.tokens)]
     command += ["--layers", str(config["n_layer"]), "--heads", str(config["n_head"])]
     command += ["--width", str(config["n_embd"]), "--vocab", str(config["vocab_size"])]

@@ -39,21 +39,13 @@ double FastestPass(const Pass& pass) {
 /// What a pass gives, kept so that no compiler leaves the pass out.
 volatile size_t g_result = 0;
 
-/// Files that can be read and parsed, so that a pass has no errors to look for.
-Result<std::vector<fs::path>> ReadableFiles(const std::vector<std::string>& paths) {
-  CONTINUO_ASSIGN(std::vector<fs::path> files, MidiFilesIn(paths));
-  for (const fs::path& file : files) {
-    CONTINUO_TRY(ReadScore(file));
-  }
-  return files;
-}
-
 Status RunBenchParse(const BenchFilesFlags& flags, const AppContext& context) {
-  CONTINUO_ASSIGN(const std::vector<fs::path> files, ReadableFiles(flags.paths));
+  CONTINUO_ASSIGN(const std::vector<fs::path> files, MidiFilesIn(flags.paths));
   std::vector<std::vector<uint8_t>> contents;
   size_t bytes = 0;
   for (const fs::path& file : files) {
     CONTINUO_ASSIGN(std::vector<uint8_t> content, ReadFile(file));
+    CONTINUO_TRY(ParseScore(content, file.string()));  // so that a pass has no errors to look for
     bytes += content.size();
     contents.push_back(std::move(content));
   }
@@ -92,7 +84,7 @@ size_t CountIds(const std::vector<std::vector<TokenId>>& tracks) {
 
 Status RunBenchTokenize(const BenchFilesFlags& flags, const AppContext& context) {
   CONTINUO_ASSIGN(const auto tokenizer, LoadTokenizer(flags.tokenizer));
-  CONTINUO_ASSIGN(const std::vector<fs::path> files, ReadableFiles(flags.paths));
+  CONTINUO_ASSIGN(const std::vector<fs::path> files, MidiFilesIn(flags.paths));
   std::vector<std::vector<std::vector<TokenId>>> songs;
   size_t tokens = 0;
   for (const fs::path& file : files) {
@@ -153,7 +145,7 @@ void AddBenchCommand(CLI::App& app, AppContext& context) {
                      .program = "continuo-train",
                      .command = "bench",
                      .description = "Tokens a second of a training's updates (starts continuo-train)",
-                     .missing = kNoTraining});
+                     .missing = kNoLibTorch});
 }
 
 }  // namespace continuo

@@ -65,8 +65,8 @@ struct ProgramCommand {
 };
 void AddProgramCommand(CLI::App& app, AppContext& context, const ProgramCommand& what);
 
-/// What to do where continuo-train was not built.
-inline constexpr const char* kNoTraining = "install LibTorch with tools/bootstrap.sh and build again";
+/// What to do where continuo-train and continuo-torch were not built.
+inline constexpr const char* kNoLibTorch = "install LibTorch with tools/bootstrap.sh and build again";
 
 /// Becomes `program` beside this one. Returns only on failure.
 Status BecomeProgram(const std::string& program, const std::vector<std::string>& arguments, const std::string& missing);

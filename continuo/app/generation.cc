@@ -69,7 +69,7 @@ size_t SideBySide(size_t batch, size_t count) {
 }
 
 Status BecomeTorchProgram(const AppContext& context) {
-  return BecomeProgram("continuo-torch", {std::next(context.arguments.begin()), context.arguments.end()}, kNoTraining);
+  return BecomeProgram("continuo-torch", {std::next(context.arguments.begin()), context.arguments.end()}, kNoLibTorch);
 }
 
 Status CheckMemory(const Gpt2Config& config, Precision precision, size_t sequences, std::string_view model) {

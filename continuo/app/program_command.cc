@@ -59,7 +59,7 @@ void AddTrainCommand(CLI::App& app, AppContext& context) {
                      .program = "continuo-train",
                      .command = "",
                      .description = "Train a model on a corpus (starts continuo-train)",
-                     .missing = kNoTraining});
+                     .missing = kNoLibTorch});
 }
 
 void AddPretrainCommand(CLI::App& app, AppContext& context) {
@@ -68,7 +68,7 @@ void AddPretrainCommand(CLI::App& app, AppContext& context) {
                      .program = "continuo-train",
                      .command = "pretrain",
                      .description = "Train a model on text (starts continuo-train)",
-                     .missing = kNoTraining});
+                     .missing = kNoLibTorch});
 }
 
 void AddRenderCommand(CLI::App& app, AppContext& context) {
