@@ -21,7 +21,7 @@ namespace {
 
 /// Nats of all tokens after the first of each sequence, and how many those are.
 std::pair<double, size_t> Nll(const LanguageModel& model, const std::vector<std::vector<int32_t>>& songs) {
-  const auto vocab_size = static_cast<size_t>(model.config().vocab_size);
+  const auto vocab_size = model.vocab_size();
   const auto session = model.NewSession(songs.size());
   std::vector<float> logits(songs.size() * vocab_size);
   double nats = 0.0;

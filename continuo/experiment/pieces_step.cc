@@ -179,7 +179,7 @@ Result<std::optional<std::vector<std::pair<std::string, Summary>>>> MeasureValid
 /// The bars that fit into the model's context beside BOS: what is left of a piece where the window doesn't slide. Up to
 /// there both ways write the same.
 std::vector<TokenId> CutToContext(const LoadedModel& model, std::vector<TokenId> ids) {
-  const auto room = static_cast<size_t>(model.model->config().context_length) - 1;
+  const auto room = model.model->context_length() - 1;
   if (ids.size() <= room) {
     return ids;
   }

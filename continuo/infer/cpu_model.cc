@@ -255,8 +255,8 @@ class ForwardPass {
         const Slot& slot = *rows_[row].slot;
         Attend(cache_layout_, qkv_.data() + row * 3 * width_ + head * head_dim_,
                slot.keys.data() + (layer * heads_ + head) * key_bytes,
-               slot.values.data() + (layer * heads_ + head) * value_bytes, rows_[row].position + 1,
-               scratch_[thread], attended_.data() + row * width_ + head * head_dim_);
+               slot.values.data() + (layer * heads_ + head) * value_bytes, rows_[row].position + 1, scratch_[thread],
+               attended_.data() + row * width_ + head * head_dim_);
       }
     });
   }
@@ -357,7 +357,8 @@ uint64_t LastLevelCacheBytes() {
 class CpuModel : public LanguageModel {
  public:
   CpuModel(Weights weights, size_t threads) : weights_(std::move(weights)), pool_(threads) {}
-  const Gpt2Config& config() const override { return weights_.config; }
+  size_t vocab_size() const override { return static_cast<size_t>(weights_.config.vocab_size); }
+  size_t context_length() const override { return static_cast<size_t>(weights_.config.context_length); }
   size_t preferred_slots() const override {
     const MemoryNeed need = EstimateMemory(weights_.config, weights_.precision);
     const uint64_t cache = LastLevelCacheBytes();

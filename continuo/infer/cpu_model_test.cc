@@ -30,7 +30,7 @@ using Logits = std::vector<std::vector<float>>;
 /// The logits after each id, with the ids given `step` at a time in slot `slot` of a session of `slots`.
 Logits LogitsOf(const LanguageModel& model, const std::vector<int32_t>& ids, size_t step, size_t slots = 1,
                 size_t slot = 0) {
-  const auto vocab_size = static_cast<size_t>(model.config().vocab_size);
+  const auto vocab_size = model.vocab_size();
   const auto session = model.NewSession(slots);
   Logits all;
   for (size_t at = 0; at < ids.size(); at += step) {
@@ -54,8 +54,8 @@ class CpuModelTest : public ::testing::TestWithParam<std::tuple<const char*, Pre
 TEST_P(CpuModelTest, LogitsAreTheSameBitsHoweverTheIdsAreSplit) {
   const auto model = Load(1);
   std::vector<int32_t> ids;
-  for (int32_t i = 0; i < model->config().context_length; ++i) {
-    ids.push_back(i * 7 % static_cast<int32_t>(model->config().vocab_size));
+  for (size_t i = 0; i < model->context_length(); ++i) {
+    ids.push_back(static_cast<int32_t>(i * 7 % model->vocab_size()));
   }
   const Logits one_by_one = LogitsOf(*model, ids, 1);
   for (const size_t step : {2U, 3U, 5U, 40U}) {
@@ -68,7 +68,7 @@ TEST_P(CpuModelTest, LogitsAreTheSameBitsHoweverTheIdsAreSplit) {
 
 TEST_P(CpuModelTest, LogitsAreTheSameBitsInAnyBatchAndOnAnyThreads) {
   const auto alone_model = Load(1);
-  const auto vocab_size = static_cast<size_t>(alone_model->config().vocab_size);
+  const auto vocab_size = alone_model->vocab_size();
   constexpr size_t kSlots = 20;
   constexpr size_t kLength = 9;
   std::vector<std::vector<int32_t>> ids(kSlots);
@@ -108,7 +108,7 @@ TEST_P(CpuModelTest, LogitsAreTheSameBitsInAnyBatchAndOnAnyThreads) {
 
 TEST_P(CpuModelTest, AResetSlotStartsAnew) {
   const auto model = Load(1);
-  const auto vocab_size = static_cast<size_t>(model->config().vocab_size);
+  const auto vocab_size = model->vocab_size();
   const auto session = model->NewSession(2);
   const std::vector<int32_t> ids = {3, 1, 4, 1, 5};
   std::vector<float> first(vocab_size);

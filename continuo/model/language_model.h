@@ -5,8 +5,6 @@
 #include <memory>
 #include <span>
 
-#include "continuo/model/gpt2_config.h"
-
 namespace continuo {
 
 /// Several sequences that are decoded side by side, each with a KV cache of its own. Not thread-safe; one
@@ -35,11 +33,15 @@ class DecodingSession {
   virtual void Append(std::span<const Input> inputs, std::span<float> logits) = 0;
 };
 
-/// A trained GPT-2, wherever it runs. Immutable; sessions share its weights and must not outlive it.
+/// A trained language model, whatever its architecture and wherever it runs. Immutable; sessions share its weights and
+/// must not outlive it.
 class LanguageModel {
  public:
   virtual ~LanguageModel() = default;
-  virtual const Gpt2Config& config() const = 0;
+  /// The number of token ids, and of logits per position.
+  virtual size_t vocab_size() const = 0;
+  /// The most ids that a slot can hold.
+  virtual size_t context_length() const = 0;
   /// How many sequences are decoded side by side at the best speed, where there are as many.
   virtual size_t preferred_slots() const { return 8; }
   virtual std::unique_ptr<DecodingSession> NewSession(size_t slots) const = 0;

@@ -33,7 +33,7 @@ class ContinuationTest : public ::testing::TestWithParam<const char*> {
   ContinuationTest() : tokenizer_(std::move(*Tokenizer::Load(GetParam()))) {}
 
   Continuation Continue(const Prompt& prompt, size_t bars) {
-    const FakeModel model(static_cast<int64_t>(tokenizer_->vocabulary().size()), 1024);
+    const FakeModel model(tokenizer_->vocabulary().size(), 1024);
     Continuation continuation;
     const auto sink = [&](size_t, GeneratedPiece piece) -> Status {
       continuation = JoinContinuation(prompt, piece.ids, *tokenizer_);

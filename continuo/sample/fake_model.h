@@ -16,26 +16,26 @@ namespace continuo {
 /// difference in what it has read shows in all that it says. `bias`, which may be empty, is added to them.
 class FakeModel : public LanguageModel {
  public:
-  FakeModel(int64_t vocab_size, int64_t context_length, std::vector<float> bias = {}) : bias_(std::move(bias)) {
-    bias_.resize(static_cast<size_t>(vocab_size));
-    config_.vocab_size = vocab_size;
-    config_.context_length = context_length;
+  FakeModel(size_t vocab_size, size_t context_length, std::vector<float> bias = {})
+      : context_length_(context_length), bias_(std::move(bias)) {
+    bias_.resize(vocab_size);
   }
-  const Gpt2Config& config() const override { return config_; }
+  size_t vocab_size() const override { return bias_.size(); }
+  size_t context_length() const override { return context_length_; }
   std::unique_ptr<DecodingSession> NewSession(size_t slots) const override {
-    return std::make_unique<Session>(config_, bias_, slots);
+    return std::make_unique<Session>(context_length_, bias_, slots);
   }
 
  private:
   class Session : public DecodingSession {
    public:
-    Session(const Gpt2Config& config, const std::vector<float>& bias, size_t slots)
-        : config_(config), bias_(bias), contexts_(slots) {}
+    Session(size_t context_length, const std::vector<float>& bias, size_t slots)
+        : context_length_(context_length), bias_(bias), contexts_(slots) {}
     size_t slots() const override { return contexts_.size(); }
     size_t length(size_t slot) const override { return contexts_[slot].size(); }
     void Reset(size_t slot) override { contexts_[slot].clear(); }
     void Append(std::span<const Input> inputs, std::span<float> logits) override {
-      const auto vocab_size = static_cast<size_t>(config_.vocab_size);
+      const size_t vocab_size = bias_.size();
       size_t row = 0;
       for (const Input& input : inputs) {
         std::vector<int32_t>& context = contexts_[input.slot];
@@ -47,7 +47,7 @@ class FakeModel : public LanguageModel {
             ++row;
           }
         }
-        CONTINUO_CHECK(context.size() <= static_cast<size_t>(config_.context_length));
+        CONTINUO_CHECK(context.size() <= context_length_);
       }
       CONTINUO_CHECK(logits.size() == row * vocab_size);
     }
@@ -64,12 +64,12 @@ class FakeModel : public LanguageModel {
       }
     }
 
-    const Gpt2Config config_;
+    const size_t context_length_;
     const std::vector<float> bias_;
     std::vector<std::vector<int32_t>> contexts_;
   };
 
-  Gpt2Config config_;
+  const size_t context_length_;
   std::vector<float> bias_;
 };
 

@@ -44,7 +44,7 @@ class FillTest : public ::testing::TestWithParam<const char*> {
  protected:
   FillTest()
       : tokenizer_(std::move(*Tokenizer::Load(GetParam()))),
-        model_(static_cast<int64_t>(tokenizer_->vocabulary().size()), 1024) {}
+        model_(tokenizer_->vocabulary().size(), 1024) {}
 
   Score Fill(const Gap& gap) {
     Score filled;

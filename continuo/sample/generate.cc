@@ -60,7 +60,7 @@ class Generation {
         on_bar_(on_bar),
         guard_table_(tokenizer.vocabulary()),
         vocabulary_size_(tokenizer.vocabulary().size()),
-        context_(static_cast<size_t>(model.config().context_length)),
+        context_(model.context_length()),
         session_(
             model.NewSession(std::min(options.batch > 0 ? options.batch : model.preferred_slots(), options.count))),
         eos_(tokenizer.vocabulary().eos().value_or(-1)),
@@ -313,8 +313,8 @@ Status CheckGenerationOptions(const GenerationOptions& options) {
 Status Generate(const LanguageModel& model, const Tokenizer& tokenizer, std::span<const TokenId> prompt,
                 const GenerationOptions& options, const PieceSink& sink, Progress& progress, const BarSink& on_bar) {
   CONTINUO_TRY(CheckGenerationOptions(options));
-  if (static_cast<size_t>(model.config().vocab_size) != tokenizer.vocabulary().size()) {
-    return MakeError("the model has {} tokens, its tokenizer {}", model.config().vocab_size,
+  if (model.vocab_size() != tokenizer.vocabulary().size()) {
+    return MakeError("the model has {} tokens, its tokenizer {}", model.vocab_size(),
                      tokenizer.vocabulary().size());
   }
   return Generation(model, tokenizer, prompt, options, sink, progress, on_bar).Run();

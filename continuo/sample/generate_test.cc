@@ -21,7 +21,7 @@ class GenerateTest : public ::testing::TestWithParam<const char*> {
 
   Status Run(int64_t context, std::span<const TokenId> prompt, const GenerationOptions& options, Pieces& pieces,
              Progress& progress = NoProgress()) {
-    const FakeModel model(static_cast<int64_t>(tokenizer_->vocabulary().size()), context);
+    const FakeModel model(tokenizer_->vocabulary().size(), context);
     return Generate(
         model, *tokenizer_, prompt, options,
         [&](size_t index, GeneratedPiece piece) -> Status {
@@ -90,7 +90,7 @@ TEST_P(GenerateTest, AModelThatOnlyEverWantsNotesStillComesToTheEnd) {
     const std::string& token = tokenizer_->vocabulary().token(static_cast<TokenId>(id));
     bias[id] = token.starts_with("Pitch_") || token.starts_with("NoteO") ? 100.0F : 0.0F;
   }
-  const FakeModel model(static_cast<int64_t>(bias.size()), 1024, bias);
+  const FakeModel model(bias.size(), 1024, bias);
   size_t length = 0;
   const auto sink = [&](size_t, GeneratedPiece piece) -> Status {
     length = piece.ids.size();
@@ -113,7 +113,7 @@ TEST_P(GenerateTest, WhatIsWrittenFollowsTheGrammar) {
 TEST_P(GenerateTest, TheLikelihoodMeasuredAfterwardsIsThatOfTheDraws) {
   // With windows that slide, too.
   for (const int64_t context : {4096, 96}) {
-    const FakeModel model(static_cast<int64_t>(tokenizer_->vocabulary().size()), context);
+    const FakeModel model(tokenizer_->vocabulary().size(), context);
     for (const auto& [index, piece] : RunOk(context, {.bars = 12, .count = 2})) {
       EXPECT_EQ(piece.slides > 0, context == 96);
       // A REMI piece ends with a draw of EOS or Bar, which is no part of it.
@@ -134,7 +134,7 @@ TEST_P(GenerateTest, TheLikelihoodMeasuredAfterwardsIsThatOfTheDraws) {
 }
 
 TEST_P(GenerateTest, BarsAreToldAsTheyAreWhole) {
-  const FakeModel model(static_cast<int64_t>(tokenizer_->vocabulary().size()), 1024);
+  const FakeModel model(tokenizer_->vocabulary().size(), 1024);
   std::map<size_t, std::vector<size_t>> told;
   std::map<size_t, std::vector<TokenId>> last;
   const auto on_bar = [&](size_t index, std::span<const TokenId> ids, size_t bars) -> Status {
@@ -163,7 +163,7 @@ TEST_P(GenerateTest, GuardsNoteWhatIsStuckAndRetriesTakeItBack) {
     const std::string& token = tokenizer_->vocabulary().token(static_cast<TokenId>(id));
     bias[id] = token.starts_with("Pitch_") || token.starts_with("NoteOn") ? rarity : 0.0F;
   }
-  const FakeModel model(static_cast<int64_t>(bias.size()), 4096, bias);
+  const FakeModel model(bias.size(), 4096, bias);
   const auto run = [&](size_t retries, size_t batch) {
     Pieces pieces;
     const auto sink = [&](size_t index, GeneratedPiece piece) -> Status {

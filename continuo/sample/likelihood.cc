@@ -43,9 +43,9 @@ double Likelihood::OfBar(size_t bar) const {
 Result<Likelihood> MeasureLikelihood(const LanguageModel& model, const Tokenizer& tokenizer,
                                      std::span<const TokenId> ids, Progress& progress) {
   const size_t vocabulary_size = tokenizer.vocabulary().size();
-  const auto context = static_cast<size_t>(model.config().context_length);
-  if (static_cast<size_t>(model.config().vocab_size) != vocabulary_size) {
-    return MakeError("the model has {} tokens, its tokenizer {}", model.config().vocab_size, vocabulary_size);
+  const auto context = model.context_length();
+  if (model.vocab_size() != vocabulary_size) {
+    return MakeError("the model has {} tokens, its tokenizer {}", model.vocab_size(), vocabulary_size);
   }
   Likelihood likelihood;
   for (size_t i = 0; i < ids.size(); ++i) {

@@ -20,7 +20,7 @@ class PlanTest : public ::testing::Test {
   /// A piece of a model that says anything at all, kept to a plan.
   Score Write(const std::string& tokenizer_name, const GenerationOptions& options) {
     const std::unique_ptr<Tokenizer> tokenizer = std::move(*Tokenizer::Load(tokenizer_name));
-    const FakeModel model(static_cast<int64_t>(tokenizer->vocabulary().size()), 256);
+    const FakeModel model(tokenizer->vocabulary().size(), 256);
     Score score;
     const auto sink = [&](size_t, GeneratedPiece piece) -> Status {
       const std::unique_ptr<Grammar> grammar = tokenizer->NewGrammar();

@@ -267,7 +267,8 @@ class TorchSession : public DecodingSession {
 class TorchModel : public LanguageModel {
  public:
   explicit TorchModel(Weights weights) : weights_(std::move(weights)) {}
-  const Gpt2Config& config() const override { return weights_.config; }
+  size_t vocab_size() const override { return static_cast<size_t>(weights_.config.vocab_size); }
+  size_t context_length() const override { return static_cast<size_t>(weights_.config.context_length); }
   size_t preferred_slots() const override { return RowsOn(weights_.device); }
   std::unique_ptr<DecodingSession> NewSession(size_t slots) const override {
     std::unique_ptr<DecodingSession> session;

@@ -47,7 +47,7 @@ INSTANTIATE_TEST_SUITE_P(Models, TorchModelTest,
 
 TEST_P(TorchModelTest, GivesTheLogitsOfHuggingFaceHoweverTheIdsAreSplit) {
   const auto model = Load(true);
-  const auto vocabulary = static_cast<size_t>(model->config().vocab_size);
+  const auto vocabulary = model->vocab_size();
   for (const size_t step : {size_t{1}, size_t{3}, ids_.size()}) {
     const auto session = model->NewSession(70);
     constexpr size_t kSlot = 66;
@@ -67,7 +67,7 @@ TEST_P(TorchModelTest, GivesTheLogitsOfHuggingFaceHoweverTheIdsAreSplit) {
 
 TEST_P(TorchModelTest, Bf16IsNear) {
   const auto model = Load(false);
-  std::vector<float> logits(static_cast<size_t>(model->config().vocab_size));
+  std::vector<float> logits(model->vocab_size());
   model->NewSession(1)->Append(std::vector<DecodingSession::Input>{{0, ids_}}, logits);
   double difference = 0;
   double size = 0;
@@ -84,8 +84,8 @@ TEST_P(TorchModelTest, Bf16IsNear) {
 // A piece is the same bits alone and among others, whose lengths differ, some at the end of their context.
 TEST_P(TorchModelTest, ASlotsLogitsDoNotDependOnTheOthers) {
   const auto model = Load(false);
-  const auto vocabulary = static_cast<size_t>(model->config().vocab_size);
-  const auto context = static_cast<size_t>(model->config().context_length);
+  const auto vocabulary = model->vocab_size();
+  const auto context = model->context_length();
   constexpr size_t kSlots = 5;
   // What sequence `which` goes on with when it has `length` ids: first some at once, then one after the other.
   const auto next = [&](size_t which, size_t length) {
@@ -137,7 +137,7 @@ TEST_P(TorchModelTest, MoreThanAGpuHoldsIsBadAlloc) {
 TEST_P(TorchModelTest, AResetSlotStartsAnew) {
   const auto model = Load(true);
   const auto session = model->NewSession(2);
-  std::vector<float> first(static_cast<size_t>(model->config().vocab_size));
+  std::vector<float> first(model->vocab_size());
   std::vector<float> second = first;
   session->Append(std::vector<DecodingSession::Input>{{1, ids_}}, first);
   session->Reset(1);
