@@ -13,7 +13,7 @@
 #include <filesystem>
 #include <vector>
 
-#include "continuo/sample/plan.h"
+#include "continuo/compose/plan.h"
 #include "continuo/score/chord_label.h"
 #include "continuo/score/chord_recogniser.h"
 #include "continuo/score/score_file.h"

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "continuo/compose/continuo.h"
+#include "continuo/bindings/c/continuo.h"
 
 static int fail(void) {
   fprintf(stderr, "%s\n", continuo_error());

@@ -3,9 +3,9 @@
 #include "continuo/app/command.h"
 #include "continuo/app/generation.h"
 #include "continuo/app/terminal.h"
+#include "continuo/compose/continuation.h"
+#include "continuo/compose/generate.h"
 #include "continuo/core/file.h"
-#include "continuo/sample/continuation.h"
-#include "continuo/sample/generate.h"
 #include "continuo/score/score_file.h"
 
 namespace continuo {

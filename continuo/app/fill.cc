@@ -1,4 +1,4 @@
-#include "continuo/sample/fill.h"
+#include "continuo/compose/fill.h"
 
 #include <algorithm>
 #include <charconv>
@@ -7,8 +7,8 @@
 #include "continuo/app/command.h"
 #include "continuo/app/generation.h"
 #include "continuo/app/terminal.h"
+#include "continuo/compose/generate.h"
 #include "continuo/core/file.h"
-#include "continuo/sample/generate.h"
 #include "continuo/score/score_file.h"
 
 namespace continuo {

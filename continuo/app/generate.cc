@@ -1,4 +1,4 @@
-#include "continuo/sample/generate.h"
+#include "continuo/compose/generate.h"
 
 #include <algorithm>
 #include <map>
@@ -102,8 +102,8 @@ Status RunGenerate(const GenerateFlags& flags, const AppContext& context) {
   if (context.json) {
     return PrintJson({{"output", folder.string()}, {"pieces", written}});
   }
-  return PrintLine(fmt::format("{}: {} of {}", folder.string(), FormatCount(written, "piece"),
-                               FormatCount(options.bars, "bar")));
+  return PrintLine(
+      fmt::format("{}: {} of {}", folder.string(), FormatCount(written, "piece"), FormatCount(options.bars, "bar")));
 }
 
 }  // namespace

@@ -8,7 +8,7 @@
 
 #include "continuo/app/command.h"
 #include "continuo/compose/compose.h"
-#include "continuo/sample/generate.h"
+#include "continuo/compose/generate.h"
 
 namespace continuo {
 

@@ -5,8 +5,8 @@
 #include "continuo/app/command.h"
 #include "continuo/app/generation.h"
 #include "continuo/app/terminal.h"
-#include "continuo/sample/likelihood.h"
-#include "continuo/sample/score_parts.h"
+#include "continuo/compose/likelihood.h"
+#include "continuo/compose/score_parts.h"
 #include "continuo/score/score_file.h"
 
 namespace continuo {

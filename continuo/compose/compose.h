@@ -8,12 +8,12 @@
 #include <string>
 #include <vector>
 
+#include "continuo/compose/continuation.h"
+#include "continuo/compose/generate.h"
 #include "continuo/core/progress.h"
 #include "continuo/core/result.h"
 #include "continuo/infer/cpu_model.h"
 #include "continuo/model/model_directory.h"
-#include "continuo/sample/continuation.h"
-#include "continuo/sample/generate.h"
 #include "continuo/score/score.h"
 #include "continuo/token/tokenizer.h"
 

@@ -4,11 +4,11 @@
 #include <cmath>
 
 #include "continuo/compose/compose.h"
+#include "continuo/compose/likelihood.h"
 #include "continuo/core/hash.h"
 #include "continuo/core/thread_pool.h"
 #include "continuo/experiment/steps.h"
 #include "continuo/metrics/piece_measures.h"
-#include "continuo/sample/likelihood.h"
 #include "continuo/score/excerpt.h"
 #include "continuo/score/score_file.h"
 

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <set>
 
+#include "continuo/compose/continuation.h"
 #include "continuo/core/file.h"
 #include "continuo/core/hash.h"
 #include "continuo/experiment/settings.h"
 #include "continuo/model/model_directory.h"
-#include "continuo/sample/continuation.h"
 #include "continuo/score/score_file.h"
 #include "continuo/token/tokenizer.h"
 

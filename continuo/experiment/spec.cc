@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <set>
 
+#include "continuo/compose/generate.h"
 #include "continuo/core/check.h"
 #include "continuo/core/file.h"
 #include "continuo/experiment/settings.h"
 #include "continuo/experiment/spec_reader.h"
-#include "continuo/sample/generate.h"
 
 namespace continuo {
 namespace {

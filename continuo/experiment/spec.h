@@ -7,9 +7,9 @@
 #include <string_view>
 #include <vector>
 
+#include "continuo/compose/sampler.h"
 #include "continuo/core/result.h"
 #include "continuo/infer/packed_matrix.h"
-#include "continuo/sample/sampler.h"
 #include "continuo/token/tokenizer_config.h"
 
 namespace continuo {

@@ -1,12 +1,12 @@
-#include "continuo/sample/fill.h"
+#include "continuo/compose/fill.h"
 
 #include <algorithm>
 #include <numeric>
 
+#include "continuo/compose/continuation.h"
+#include "continuo/compose/likelihood.h"
+#include "continuo/compose/score_parts.h"
 #include "continuo/midi/midi_format.h"
-#include "continuo/sample/continuation.h"
-#include "continuo/sample/likelihood.h"
-#include "continuo/sample/score_parts.h"
 #include "continuo/score/bars.h"
 
 namespace continuo {

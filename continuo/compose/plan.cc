@@ -1,4 +1,4 @@
-#include "continuo/sample/plan.h"
+#include "continuo/compose/plan.h"
 
 #include <algorithm>
 #include <charconv>

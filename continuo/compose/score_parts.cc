@@ -1,4 +1,4 @@
-#include "continuo/sample/score_parts.h"
+#include "continuo/compose/score_parts.h"
 
 namespace continuo {
 

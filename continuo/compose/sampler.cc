@@ -1,4 +1,4 @@
-#include "continuo/sample/sampler.h"
+#include "continuo/compose/sampler.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "continuo/sample/sampler.h"
+#include "continuo/compose/sampler.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -63,15 +63,21 @@ TEST(Sampler, KMeansKAllowedChoices) {
 
 TEST(Sampler, TemperatureZeroTakesTheLikeliestAndTheLowestOfEquals) {
   Sampler sampler({.temperature = 0.0});
-  EXPECT_EQ(sampler.Sample(std::vector<float>{1, 3, 3, 2}, std::vector<uint8_t>(4, 0), std::vector<uint8_t>(4, 1), 0.99), 1);
-  EXPECT_EQ(sampler.Sample(std::vector<float>{1, 3, 3, 2}, std::vector<uint8_t>(4, 0), std::vector<uint8_t>{1, 0, 0, 1}, 0.0), 3);
+  EXPECT_EQ(
+      sampler.Sample(std::vector<float>{1, 3, 3, 2}, std::vector<uint8_t>(4, 0), std::vector<uint8_t>(4, 1), 0.99), 1);
+  EXPECT_EQ(
+      sampler.Sample(std::vector<float>{1, 3, 3, 2}, std::vector<uint8_t>(4, 0), std::vector<uint8_t>{1, 0, 0, 1}, 0.0),
+      3);
 }
 
 TEST(Sampler, NeverGivesNanNorNothing) {
-  const std::vector<SamplingOptions> all = {
-      {}, {.temperature = 0.0}, {.temperature = 1e-300}, {.temperature = 1e300, .top_k = 1}, {.top_p = 1e-300},
-      {.min_p = 1.0, .repetition_penalty = 1e300}};
-  const std::vector<std::vector<float>> logits = {{kNan, kNan, kNan},       {-kInfinity, -kInfinity, -kInfinity},
+  const std::vector<SamplingOptions> all = {{},
+                                            {.temperature = 0.0},
+                                            {.temperature = 1e-300},
+                                            {.temperature = 1e300, .top_k = 1},
+                                            {.top_p = 1e-300},
+                                            {.min_p = 1.0, .repetition_penalty = 1e300}};
+  const std::vector<std::vector<float>> logits = {{kNan, kNan, kNan},        {-kInfinity, -kInfinity, -kInfinity},
                                                   {kInfinity, kInfinity, 0}, {3e38F, -3e38F, 0},
                                                   {kNan, 1, -kInfinity},     {0, 0, 0}};
   for (const SamplingOptions& options : all) {

@@ -5,8 +5,8 @@
 #include <new>
 #include <string>
 
+#include "continuo/bindings/c/continuo.h"
 #include "continuo/compose/compose.h"
-#include "continuo/compose/continuo.h"
 #include "continuo/score/score_file.h"
 
 struct continuo_model {

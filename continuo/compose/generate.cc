@@ -1,12 +1,12 @@
-#include "continuo/sample/generate.h"
+#include "continuo/compose/generate.h"
 
 #include <algorithm>
 #include <memory>
 #include <optional>
 
+#include "continuo/compose/likelihood.h"
+#include "continuo/compose/sliding_window.h"
 #include "continuo/core/rng.h"
-#include "continuo/sample/likelihood.h"
-#include "continuo/sample/sliding_window.h"
 
 namespace continuo {
 namespace {

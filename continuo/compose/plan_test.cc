@@ -1,12 +1,12 @@
-#include "continuo/sample/plan.h"
+#include "continuo/compose/plan.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 
-#include "continuo/sample/fake_model.h"
-#include "continuo/sample/generate.h"
+#include "continuo/compose/fake_model.h"
+#include "continuo/compose/generate.h"
 
 namespace continuo {
 namespace {

@@ -1,8 +1,8 @@
-#include "continuo/sample/continuation.h"
+#include "continuo/compose/continuation.h"
 
 #include <algorithm>
 
-#include "continuo/sample/score_parts.h"
+#include "continuo/compose/score_parts.h"
 #include "continuo/score/bars.h"
 
 namespace continuo {

@@ -1,11 +1,11 @@
-#include "continuo/sample/likelihood.h"
+#include "continuo/compose/likelihood.h"
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <numeric>
 
-#include "continuo/sample/sliding_window.h"
+#include "continuo/compose/sliding_window.h"
 
 namespace continuo {
 namespace {

@@ -1,4 +1,4 @@
-#include "continuo/sample/sliding_window.h"
+#include "continuo/compose/sliding_window.h"
 
 #include <algorithm>
 

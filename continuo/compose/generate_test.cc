@@ -1,12 +1,12 @@
-#include "continuo/sample/generate.h"
+#include "continuo/compose/generate.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <map>
 
-#include "continuo/sample/fake_model.h"
-#include "continuo/sample/likelihood.h"
+#include "continuo/compose/fake_model.h"
+#include "continuo/compose/likelihood.h"
 
 namespace continuo {
 namespace {

@@ -1,10 +1,10 @@
-#include "continuo/sample/continuation.h"
+#include "continuo/compose/continuation.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "continuo/sample/fake_model.h"
-#include "continuo/sample/generate.h"
+#include "continuo/compose/fake_model.h"
+#include "continuo/compose/generate.h"
 #include "continuo/score/bars.h"
 
 namespace continuo {
@@ -39,8 +39,7 @@ class ContinuationTest : public ::testing::TestWithParam<const char*> {
       continuation = JoinContinuation(prompt, piece.ids, *tokenizer_);
       return {};
     };
-    const Status status =
-        Generate(model, *tokenizer_, prompt.ids, {.bars = prompt.bars + bars}, sink, NoProgress());
+    const Status status = Generate(model, *tokenizer_, prompt.ids, {.bars = prompt.bars + bars}, sink, NoProgress());
     EXPECT_TRUE(status.ok()) << status.error().message;
     return continuation;
   }

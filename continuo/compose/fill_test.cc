@@ -1,10 +1,10 @@
-#include "continuo/sample/fill.h"
+#include "continuo/compose/fill.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "continuo/sample/fake_model.h"
-#include "continuo/sample/generate.h"
+#include "continuo/compose/fake_model.h"
+#include "continuo/compose/generate.h"
 
 namespace continuo {
 namespace {

@@ -1,4 +1,4 @@
-#include "continuo/sample/guards.h"
+#include "continuo/compose/guards.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -6,12 +6,12 @@
 #include <span>
 #include <vector>
 
+#include "continuo/compose/guards.h"
+#include "continuo/compose/plan.h"
+#include "continuo/compose/sampler.h"
 #include "continuo/core/progress.h"
 #include "continuo/core/result.h"
 #include "continuo/model/language_model.h"
-#include "continuo/sample/guards.h"
-#include "continuo/sample/plan.h"
-#include "continuo/sample/sampler.h"
 #include "continuo/token/tokenizer.h"
 
 namespace continuo {
