@@ -1,9 +1,6 @@
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <numeric>
-#include <string_view>
-#include <system_error>
 #include <utility>
 
 #include "continuo/corpus/blocks.h"
@@ -12,20 +9,11 @@
 namespace continuo {
 namespace {
 
-/// The ids whose tokens are `kind` and a number, with that number.
-std::vector<std::pair<TokenId, double>> Values(const Vocabulary& vocabulary, std::string_view kind) {
+/// The ids of a type, with the value that each stands for.
+std::vector<std::pair<TokenId, double>> Values(const IdRange& ids, auto value) {
   std::vector<std::pair<TokenId, double>> values;
-  for (TokenId id = 0; id < static_cast<TokenId>(vocabulary.size()); ++id) {
-    const std::string_view token = vocabulary.token(id);
-    if (!token.starts_with(kind)) {
-      continue;
-    }
-    const std::string_view text = token.substr(kind.size());
-    double value = 0;
-    const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (code == std::errc() && end == text.data() + text.size()) {
-      values.emplace_back(id, value);
-    }
+  for (TokenId id = ids.first; id < ids.end(); ++id) {
+    values.emplace_back(id, value(id));
   }
   return values;
 }
@@ -57,8 +45,9 @@ Result<BlockVocabulary> BlockVocabulary::Of(const Tokenizer& tokenizer) {
   for (int i = 0; i < kTranspositions; ++i) {
     result.transpose[static_cast<size_t>(i)] = tokenizer.TransposeMap(kLowestTransposition + i);
   }
-  const auto velocities = Values(vocabulary, "Velocity_");
-  const auto tempos = Values(vocabulary, "Tempo_");
+  const auto velocities =
+      Values(vocabulary.range(TokenType::kVelocity), [&](TokenId id) { return vocabulary.info(id).value; });
+  const auto tempos = Values(vocabulary.range(TokenType::kTempo), [&](TokenId id) { return vocabulary.tempo(id); });
   for (int i = 0; i < kSteps; ++i) {
     const double steps = i - kMostSteps;
     result.velocity[static_cast<size_t>(i)] =

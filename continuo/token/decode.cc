@@ -269,7 +269,7 @@ class RemiDecoder : public Decoder {
           DecodeTempo(info.value, clock.tick());
           note_end = std::max(note_end, clock.tick());
           break;
-        case TokenType::kHarmony:
+        case TokenType::kChord:
           DecodeHarmony(info.value, clock.tick());
           note_end = std::max(note_end, clock.tick());
           break;
@@ -369,7 +369,7 @@ class TsdDecoder : public Decoder {
         case TokenType::kPitchBend:
           DecodeBend(info.value, clock.tick());
           break;
-        case TokenType::kChord:
+        case TokenType::kNoteChord:
           break;
         default:
           continue;
@@ -486,7 +486,8 @@ class MidiLikeDecoder : public Decoder {
         return false;
       }
       // Any token with an integer value counts.
-      velocity = Info(position + 1).number;
+      const auto next = static_cast<size_t>(ids_[position + 1]);
+      velocity = next < tables_.numbers.size() ? tables_.numbers[next] : kNoNumber;
       if (velocity < -128 || velocity > 127) {
         return true;
       }

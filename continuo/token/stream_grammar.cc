@@ -139,7 +139,7 @@ bool StreamGrammar::TakeEvent(TokenId id, const TokenInfo& info, const MeterCloc
       note_end_ = std::max(note_end_, tick_);
       expect_ = Expect::kNothing;
       break;
-    case TokenType::kHarmony:
+    case TokenType::kChord:
       fresh_ = false;
       before_chord_ = false;
       harmony_ = id;
@@ -154,7 +154,7 @@ bool StreamGrammar::TakeEvent(TokenId id, const TokenInfo& info, const MeterCloc
       }
       expect_ = expect_ == Expect::kProgram ? Expect::kNote : Expect::kItem;
       break;
-    case TokenType::kChord:
+    case TokenType::kNoteChord:
       Place(kChordItem, program_);
       drums_decided_ = true;  // drums have no chords
       expect_ = program_tokens_ ? Expect::kProgram : Expect::kNote;

@@ -240,7 +240,7 @@ void StreamGrammar::EnumerateItems(Sink& sink, int program) const {
     EnumerateNoteOffs(sink, program);
   }
   if (tables_.config.use_chords && !IsDrum(program) && program != -1 && CanPlace(kChordItem, program)) {
-    sink.Range(tables_.range(TokenType::kChord));
+    sink.Range(tables_.range(TokenType::kNoteChord));
   }
   if (CanPlace(kNoteItem, program)) {
     EnumeratePitches(sink, program);
@@ -275,7 +275,7 @@ void StreamGrammar::EnumeratePedals(Sink& sink) const {
 
 template <typename Sink>
 void StreamGrammar::EnumerateHarmonies(Sink& sink) const {
-  const IdRange& all = tables_.range(TokenType::kHarmony);
+  const IdRange& all = tables_.range(TokenType::kChord);
   if (harmony_ == kNoToken) {
     sink.Range(all);
     return;

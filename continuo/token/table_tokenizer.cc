@@ -10,8 +10,28 @@
 
 namespace continuo {
 
+namespace {
+
+std::vector<BeatLength> Lengths(const std::vector<std::array<int, 3>>& times) {
+  std::vector<BeatLength> lengths;
+  for (const auto& [beats, parts, resolution] : times) {
+    lengths.push_back({beats, parts, resolution});
+  }
+  return lengths;
+}
+
+Vocabulary VocabularyOf(const TokenTables& tables) {
+  TokenValues values{tables.tempos, {}, Lengths(tables.durations), Lengths(tables.rests)};
+  for (const Meter& meter : tables.time_signatures) {
+    values.time_signatures.push_back({0, meter.numerator, meter.denominator});
+  }
+  return {tables.tokens, tables.infos, std::move(values)};
+}
+
+}  // namespace
+
 TableTokenizer::TableTokenizer(TokenTables tables)
-    : Tokenizer(tables.config, Vocabulary(tables.tokens)), tables_(std::move(tables)) {}
+    : Tokenizer(tables.config, VocabularyOf(tables)), tables_(std::move(tables)) {}
 
 std::vector<std::vector<TokenId>> TableTokenizer::Encode(const Score& score) const {
   return EncodeScore(score, tables_);

@@ -115,8 +115,8 @@ class Builder {
     const TokenizerConfig& config = tables_.config;
     SetTimes();
     SetValues();
-    for (const std::string& token : config.special_tokens) {
-      Add(token, TokenType::kSpecial, 0);
+    for (size_t i = 0; i < config.special_tokens.size(); ++i) {
+      Add(config.special_tokens[i], TokenType::kSpecial, static_cast<int>(i));
     }
     if (config.kind == TokenizationKind::kRemi) {
       tables_.bar = Add("Bar_None", TokenType::kBar, 0);
@@ -146,9 +146,8 @@ class Builder {
   TokenId Add(std::string token, TokenType type, int value) {
     const auto [place, is_new] = ids_.emplace(token, static_cast<TokenId>(tables_.tokens.size()));
     if (is_new) {
-      TokenInfo info{type, value, kNoNumber};
-      info.number = PythonInt(std::string_view(token).substr(token.rfind('_') + 1));
-      tables_.infos.push_back(info);
+      tables_.infos.push_back({type, value});
+      tables_.numbers.push_back(PythonInt(std::string_view(token).substr(token.rfind('_') + 1)));
       tables_.tokens.push_back(std::move(token));
     }
     return place->second;
@@ -332,9 +331,9 @@ class Builder {
       for (int root = 0; root < 12; ++root) {
         ids[static_cast<size_t>(root)] =
             config.chord_tokens_with_root_note
-                ? Add(fmt::format("Chord_{}:{}", kPitchClasses[static_cast<size_t>(root)], rooted), TokenType::kChord,
-                      root)
-                : Add("Chord_" + rootless, TokenType::kChord, -1);
+                ? Add(fmt::format("Chord_{}:{}", kPitchClasses[static_cast<size_t>(root)], rooted),
+                      TokenType::kNoteChord, root)
+                : Add("Chord_" + rootless, TokenType::kNoteChord, -1);
       }
       return ids;
     };
@@ -398,7 +397,7 @@ class Builder {
     if (config.chords != ChordSource::kNone) {
       for (size_t i = 0; i < kChordLabels; ++i) {
         tables_.harmony.push_back(
-            Add("Chord_" + ChordLabel::FromIndex(i).Text(), TokenType::kHarmony, static_cast<int>(i)));
+            Add("Chord_" + ChordLabel::FromIndex(i).Text(), TokenType::kChord, static_cast<int>(i)));
       }
     }
   }

@@ -13,52 +13,8 @@
 
 namespace continuo {
 
-enum class TokenType : uint8_t {
-  kSpecial,
-  kBar,
-  kBarEnd,
-  kPosition,
-  kPitch,      // Pitch, NoteOn
-  kPitchDrum,  // PitchDrum, DrumOn
-  kNoteOff,
-  kDrumOff,
-  kVelocity,
-  kDuration,
-  kTimeShift,
-  kRest,
-  kChord,
-  kTempo,
-  kProgram,
-  kTimeSig,
-  kPedal,
-  kPedalOff,
-  kPitchBend,
-  kHarmony,  // Chord of REMIChord
-};
-
-inline constexpr TokenId kNoToken = -1;
-/// `TokenInfo::number` of a token whose value Python's int() refuses.
+/// The number of a token whose value Python's int() refuses.
 inline constexpr int32_t kNoNumber = INT32_MIN;
-
-inline constexpr size_t kTokenTypes = static_cast<size_t>(TokenType::kHarmony) + 1;
-
-/// Ids from `first` on.
-struct IdRange {
-  TokenId first = 0;
-  TokenId count = 0;
-  bool Contains(TokenId id) const { return id >= first && id - first < count; }
-};
-
-/// What a token means, in numbers.
-struct TokenInfo {
-  TokenType type = TokenType::kSpecial;
-  /// Position, pitch, velocity, program, bend: the value. Duration, TimeShift, Rest: index into the
-  /// time table. Tempo: index into `tempos`. TimeSig: index into `time_signatures`. Chord: pitch class of
-  /// its root, or -1 where the token has none. Pedal: the program. Harmony: ChordLabel::index().
-  int32_t value = 0;
-  /// The token's value as an integer, if it reads as one.
-  int32_t number = kNoNumber;
-};
 
 /// The lengths that Duration, TimeShift or Rest tokens have where a beat has `ticks_per_beat` ticks.
 class TimeTable {
@@ -105,6 +61,7 @@ struct TokenTables {
 
   std::vector<std::string> tokens;
   std::vector<TokenInfo> infos;               // by id
+  std::vector<int32_t> numbers;               // by id: the token's value as an integer, if it reads as one
   std::array<IdRange, kTokenTypes> ranges{};  // by type: its ids, which follow each other
   IdRange drum_range;                         // of kPitchDrum, those that decode keeps
 

@@ -84,7 +84,7 @@ class Follower {
         tempo_ = ids[i];
         note_end_ = std::max(note_end_, tick());
         break;
-      case TokenType::kHarmony:
+      case TokenType::kChord:
         harmony_ = ids[i];
         note_end_ = std::max(note_end_, tick());
         break;
@@ -164,7 +164,7 @@ bool IsTime(TokenType type) {
 }
 
 bool IsItem(TokenType type) {
-  return type == TokenType::kPitchBend || type == TokenType::kChord || type == TokenType::kPitch ||
+  return type == TokenType::kPitchBend || type == TokenType::kNoteChord || type == TokenType::kPitch ||
          type == TokenType::kPitchDrum || type == TokenType::kNoteOff || type == TokenType::kDrumOff;
 }
 
@@ -291,7 +291,7 @@ class WindowCutter {
         case TokenType::kPitchBend:
           item.rank = kBend;
           break;
-        case TokenType::kChord:
+        case TokenType::kNoteChord:
           item.rank = kChord;
           break;
         case TokenType::kNoteOff:

@@ -12,11 +12,6 @@ namespace {
 constexpr std::string_view kGenerationJson =
     "{\n  \"top_k\": 5,\n  \"temperature\": 1.2,\n  \"repetition_penalty\": 1.2\n}\n";
 
-bool BeginsNote(std::string_view token) {
-  return token.starts_with("Pitch_") || token.starts_with("PitchDrum_") || token.starts_with("NoteOn_") ||
-         token.starts_with("DrumOn_");
-}
-
 }  // namespace
 
 Result<TrainData> MusicData(const Corpus& corpus) {
@@ -39,7 +34,7 @@ Result<TrainData> MusicData(const Corpus& corpus) {
   }
   data.sha256 = hash.FinishHex();
   for (size_t id = 0; id < data.vocab_size; ++id) {
-    data.begins_note.push_back(BeginsNote(tokenizer.vocabulary().token(static_cast<TokenId>(id))) ? 1 : 0);
+    data.begins_note.push_back(tokenizer.vocabulary().begins_note(static_cast<TokenId>(id)) ? 1 : 0);
   }
   return data;
 }
