@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "continuo/core/file.h"
+#include "continuo/os/file.h"
 #include "continuo/score/chord_recogniser.h"
 #include "continuo/score/score_file.h"
 #include "continuo/token/tokenizer.h"

@@ -13,7 +13,7 @@ endforeach()
 install(TARGETS ${programs} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/models DESTINATION ${CMAKE_INSTALL_DATADIR}/continuo)
 
-set(modules core midi score token metrics corpus model infer compose)
+set(modules core os midi score token metrics corpus model infer compose)
 list(TRANSFORM modules PREPEND continuo_ OUTPUT_VARIABLE libraries)
 set_target_properties(continuo_c PROPERTIES EXPORT_NAME c)
 install(TARGETS ${libraries} continuo_c EXPORT continuoTargets)

@@ -6,7 +6,7 @@
 #include "continuo/app/bench_generate.h"
 #include "continuo/app/command.h"
 #include "continuo/app/terminal.h"
-#include "continuo/core/file.h"
+#include "continuo/os/file.h"
 #include "continuo/score/score_file.h"
 
 namespace continuo {

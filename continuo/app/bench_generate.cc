@@ -1,14 +1,12 @@
 #include "continuo/app/bench_generate.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <ctime>
 #include <filesystem>
-#include <fstream>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "continuo/app/generation.h"
@@ -19,6 +17,8 @@
 #include "continuo/infer/dot_instructions.h"
 #include "continuo/infer/kernels.h"
 #include "continuo/model/quantize_model.h"
+#include "continuo/os/file.h"
+#include "continuo/os/machine.h"
 
 namespace continuo {
 namespace {
@@ -73,37 +73,6 @@ double ReadBandwidth(size_t threads) {
   }
   return total > 0 ? best : 0.0;
 }
-
-/// Of this process, in bytes; 0 where the system doesn't say.
-double ResidentBytes() {
-  std::ifstream statm("/proc/self/statm");
-  double size = 0;
-  double resident = 0;
-  statm >> size >> resident;
-  return resident * static_cast<double>(::sysconf(_SC_PAGESIZE));
-}
-
-/// A folder that goes with the object, unless the user named one.
-class ModelFolder {
- public:
-  explicit ModelFolder(const std::string& named)
-      : path_(named.empty() ? fs::temp_directory_path() / fmt::format("continuo-bench-{}", ::getpid())
-                            : fs::path(named)),
-        is_temporary_(named.empty()) {}
-  ~ModelFolder() {
-    if (is_temporary_) {
-      std::error_code ignored;
-      fs::remove_all(path_, ignored);
-    }
-  }
-  ModelFolder(const ModelFolder&) = delete;
-  ModelFolder& operator=(const ModelFolder&) = delete;
-  const fs::path& path() const { return path_; }
-
- private:
-  const fs::path path_;
-  const bool is_temporary_;
-};
 
 Status WriteRandomModel(const Gpt2Config& config, const fs::path& directory) {
   Rng rng(1, 0);
@@ -226,14 +195,19 @@ Status RunBenchGenerate(BenchFlags flags, const AppContext& context) {
     return BecomeTorchProgram(context);
   }
   CONTINUO_TRY(CheckMemory(flags.config, *ParsePrecision(flags.precision), flags.batch, "a model of that size"));
-  flags.threads = flags.threads > 0 ? flags.threads : AvailableCores();
+  flags.threads = ThreadCount(flags.threads);
   if (flags.prompt == 0) {
     flags.prompt = std::min(kPrompt, static_cast<size_t>(flags.config.context_length) - flags.tokens);
   }
-  const ModelFolder folder(flags.folder);
-  CONTINUO_ASSIGN(const fs::path path, RandomModel(flags.config, flags.precision, folder.path()));
+  std::optional<TemporaryDirectory> temporary;
+  if (flags.folder.empty()) {
+    CONTINUO_ASSIGN(TemporaryDirectory made, TemporaryDirectory::Create("continuo-bench"));
+    temporary.emplace(std::move(made));
+  }
+  const fs::path folder = temporary ? temporary->path() : fs::path(flags.folder);
+  CONTINUO_ASSIGN(const fs::path path, RandomModel(flags.config, flags.precision, folder));
   const double bandwidth = context.loader_for ? 0.0 : ReadBandwidth(flags.threads);
-  const double resident_before = ResidentBytes();
+  const double resident_before = static_cast<double>(ResidentMemory());
   const auto load_start = Clock::now();
   CONTINUO_ASSIGN(const ModelDirectory directory, ModelDirectory::Open(path));
   CONTINUO_ASSIGN(const std::unique_ptr<LanguageModel> model,
@@ -249,7 +223,7 @@ Status RunBenchGenerate(BenchFlags flags, const AppContext& context) {
   if (times.interrupted) {
     return {};
   }
-  const double resident = (ResidentBytes() - resident_before) / 1e6;
+  const double resident = (static_cast<double>(ResidentMemory()) - resident_before) / 1e6;
   const auto tokens = static_cast<double>(flags.batch * flags.tokens);
   const double speed = tokens / times.decode;
   const double processor_speed = tokens / times.decode_processor;

@@ -15,9 +15,9 @@
 #include <sstream>
 #include <thread>
 
-#include "continuo/core/file.h"
-#include "continuo/core/test_data.h"
-#include "continuo/core/test_files.h"
+#include "continuo/core/shared_data_testing.h"
+#include "continuo/os/file.h"
+#include "continuo/os/temporary_folder_testing.h"
 
 extern char** environ;
 

@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <system_error>
 
+#include "continuo/os/process.h"
+
 namespace continuo {
 
 namespace fs = std::filesystem;
@@ -21,12 +23,6 @@ void AddTokenizerFlags(CLI::App& command, TokenizerFlags& flags) {
 Result<std::unique_ptr<Tokenizer>> LoadTokenizer(const TokenizerFlags& flags) {
   CONTINUO_ASSIGN(const MidiTokRelease release, ParseMidiTokRelease(flags.release));
   return Tokenizer::Load(flags.spec, release);
-}
-
-fs::path ProgramFolder() {
-  std::error_code code;
-  const fs::path program = fs::read_symlink("/proc/self/exe", code);
-  return code ? fs::current_path(code) : program.parent_path();
 }
 
 Result<fs::path> DefaultModel() {

@@ -71,9 +71,6 @@ inline constexpr const char* kNoLibTorch = "install LibTorch with tools/bootstra
 /// Becomes `program` beside this one. Returns only on failure.
 Status BecomeProgram(const std::string& program, const std::vector<std::string>& arguments, const std::string& missing);
 
-/// The folder of this program's file.
-std::filesystem::path ProgramFolder();
-
 /// The directory of the model that ships: ../share/continuo/models beside this program's folder.
 Result<std::filesystem::path> DefaultModel();
 

@@ -4,7 +4,7 @@
 
 #include "continuo/app/command.h"
 #include "continuo/app/score_json.h"
-#include "continuo/core/file.h"
+#include "continuo/os/file.h"
 #include "continuo/score/score_file.h"
 
 namespace continuo {

@@ -8,12 +8,13 @@
 
 #include "continuo/app/command.h"
 #include "continuo/app/terminal.h"
-#include "continuo/core/file.h"
 #include "continuo/core/thread_pool.h"
 #include "continuo/metrics/copying.h"
 #include "continuo/metrics/piece_measures.h"
 #include "continuo/metrics/set_distance.h"
 #include "continuo/metrics/statistics.h"
+#include "continuo/os/file.h"
+#include "continuo/os/machine.h"
 #include "continuo/score/score_file.h"
 
 namespace continuo {
@@ -280,7 +281,7 @@ Work MeasureFiles(const std::vector<fs::path>& files, int64_t bars, bool with_si
                   const AppContext& context) {
   std::vector<std::optional<Result<PieceMeasures>>> results(files.size());
   TerminalProgress progress("files", context.quiet);
-  ThreadPool pool(threads);
+  ThreadPool pool(ThreadCount(threads));
   std::atomic<uint64_t> done{0};
   class Stopper : public Progress {  // within one file
    public:

@@ -9,7 +9,6 @@
 
 #include "continuo/app/command.h"
 #include "continuo/app/terminal.h"
-#include "continuo/core/file.h"
 #include "continuo/core/thread_pool.h"
 #include "continuo/experiment/plan.h"
 #include "continuo/experiment/progress.h"
@@ -17,6 +16,9 @@
 #include "continuo/experiment/runner.h"
 #include "continuo/experiment/spec.h"
 #include "continuo/experiment/steps.h"
+#include "continuo/os/file.h"
+#include "continuo/os/machine.h"
+#include "continuo/os/process.h"
 
 namespace continuo {
 namespace {
@@ -65,7 +67,7 @@ Result<double> EstimatedSeconds(const ExperimentSpec& spec, const ExperimentInpu
       return progress.seconds_left;
     }
   }
-  return GuessSeconds(spec, inputs, plan, flags.threads > 0 ? flags.threads : AvailableCores());
+  return GuessSeconds(spec, inputs, plan, ThreadCount(flags.threads));
 }
 
 /// The statuses that cells have in a folder, if there is one.
@@ -109,7 +111,7 @@ Status PrintPlan(const ExperimentSpec& spec, const ExperimentInputs& inputs, con
   }
   return PrintLine(fmt::format("{} trainings, {} sets of pieces, {} continuations; about {} on {} threads",
                                plan.runs.size(), plan.sets.size(), ContinuationCount(spec), FormatDuration(seconds),
-                               flags.threads > 0 ? flags.threads : AvailableCores()));
+                               ThreadCount(flags.threads)));
 }
 
 Status RunRun(const RunFlags& flags, const AppContext& context) {

@@ -8,7 +8,7 @@
 #include "continuo/app/generation.h"
 #include "continuo/app/terminal.h"
 #include "continuo/compose/generate.h"
-#include "continuo/core/file.h"
+#include "continuo/os/file.h"
 #include "continuo/score/score_file.h"
 
 namespace continuo {

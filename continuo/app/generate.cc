@@ -9,7 +9,7 @@
 #include "continuo/app/command.h"
 #include "continuo/app/generation.h"
 #include "continuo/app/terminal.h"
-#include "continuo/core/file.h"
+#include "continuo/os/file.h"
 #include "continuo/score/score_file.h"
 #include "continuo/score/tempo_map.h"
 

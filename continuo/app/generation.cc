@@ -4,9 +4,9 @@
 #include <cmath>
 #include <iterator>
 
-#include "continuo/app/memory.h"
 #include "continuo/app/terminal.h"
-#include "continuo/core/file.h"
+#include "continuo/os/file.h"
+#include "continuo/os/machine.h"
 
 namespace continuo {
 

@@ -1,8 +1,5 @@
 #include "continuo/app/inspect_midi.h"
 
-#include <sys/ioctl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cmath>
 #include <set>
@@ -11,9 +8,10 @@
 #include "continuo/app/piano_roll.h"
 #include "continuo/app/score_json.h"
 #include "continuo/app/terminal.h"
-#include "continuo/core/file.h"
 #include "continuo/metrics/description.h"
 #include "continuo/metrics/metrics.h"
+#include "continuo/os/console.h"
+#include "continuo/os/file.h"
 #include "continuo/score/bars.h"
 #include "continuo/score/chord_recogniser.h"
 #include "continuo/score/excerpt.h"
@@ -155,10 +153,9 @@ Status PrintTracks(const Score& score) {
   return {};
 }
 
-size_t TerminalColumns() {
-  winsize size{};
-  const bool known = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
-  return std::clamp<size_t>(known ? size.ws_col : 80, 40, 160);
+size_t RollColumns() {
+  const size_t columns = OutputColumns();
+  return std::clamp<size_t>(columns > 0 ? columns : 80, 40, 160);
 }
 
 std::string Tempos(const Score& score, const Summary& summary) {
@@ -207,8 +204,8 @@ Status InspectMidi(const std::string& path, const InspectMidiFlags& flags, const
   for (const std::string& warning : parsed.warnings) {
     CONTINUO_TRY(PrintLine("  warning          " + warning));
   }
-  if (flags.roll || ::isatty(STDOUT_FILENO) == 1) {
-    for (const std::string& line : DrawPianoRoll(ExcerptBars(score, 0, kBarsShown), TerminalColumns(), kRollRows)) {
+  if (flags.roll || OutputIsTerminal()) {
+    for (const std::string& line : DrawPianoRoll(ExcerptBars(score, 0, kBarsShown), RollColumns(), kRollRows)) {
       CONTINUO_TRY(PrintLine(line));
     }
   }

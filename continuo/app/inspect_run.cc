@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "continuo/app/terminal.h"
-#include "continuo/core/file.h"
+#include "continuo/os/file.h"
 
 namespace continuo {
 namespace {

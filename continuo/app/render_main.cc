@@ -3,8 +3,9 @@
 
 #include "continuo/app/command.h"
 #include "continuo/app/terminal.h"
-#include "continuo/core/file.h"
 #include "continuo/core/thread_pool.h"
+#include "continuo/os/file.h"
+#include "continuo/os/machine.h"
 #include "continuo/render/render.h"
 #include "continuo/score/score_file.h"
 
@@ -56,7 +57,7 @@ Status Run(const RenderFlags& flags, const continuo::AppContext& context) {
      public:
       bool ShouldStop() const override { return continuo::InterruptSignal() != 0; }
     } stopper;
-    continuo::ThreadPool pool(flags.threads);
+    continuo::ThreadPool pool(continuo::ThreadCount(flags.threads));
     std::atomic<uint64_t> done{0};
     pool.ForEach(files.size(), [&](size_t index, size_t) {
       if (stopper.ShouldStop()) {

@@ -1,7 +1,7 @@
 #include <memory>
 
 #include "continuo/app/command.h"
-#include "continuo/core/file.h"
+#include "continuo/os/file.h"
 #include "continuo/report/page.h"
 #include "continuo/report/payload.h"
 

@@ -1,37 +1,14 @@
 #include "continuo/app/terminal.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
-#include <csignal>
 #include <cstdio>
 
+#include "continuo/os/console.h"
+
 namespace continuo {
-namespace {
-
-volatile std::sig_atomic_t g_signal = 0;
-
-extern "C" void HandleInterrupt(int signal) {
-  if (g_signal != 0) {
-    ::_exit(128 + signal);
-  }
-  g_signal = signal;
-}
-
-}  // namespace
-
-void CatchInterrupts() {
-  struct sigaction action {};
-  action.sa_handler = HandleInterrupt;
-  sigemptyset(&action.sa_mask);
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
-}
-
-int InterruptSignal() { return g_signal; }
-
 std::string FormatDuration(double seconds) {
   const auto whole = static_cast<int64_t>(std::max(0.0, seconds) + 0.5);
   if (whole >= 3600) {
@@ -41,7 +18,7 @@ std::string FormatDuration(double seconds) {
 }
 
 TerminalProgress::TerminalProgress(std::string unit, bool quiet)
-    : unit_(std::move(unit)), shown_(!quiet && ::isatty(STDERR_FILENO) == 1) {}
+    : unit_(std::move(unit)), shown_(!quiet && ErrorIsTerminal()) {}
 
 TerminalProgress::~TerminalProgress() {
   if (line_open_) {

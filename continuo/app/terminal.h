@@ -8,14 +8,9 @@
 #include <string_view>
 
 #include "continuo/core/progress.h"
+#include "continuo/os/signals.h"
 
 namespace continuo {
-
-/// From now on SIGINT and SIGTERM set a flag instead of ending the process; a second one ends it at once.
-void CatchInterrupts();
-
-/// The signal that came (SIGINT, SIGTERM), or 0.
-int InterruptSignal();
 
 /// A progress bar on stderr with rate and time left, shown once work has taken half a second, and only
 /// where stderr is a terminal and `quiet` is false. Stops when a signal came.

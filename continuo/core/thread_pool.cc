@@ -2,9 +2,6 @@
 
 #include <chrono>
 
-#if defined(__linux__)
-#include <sched.h>
-#endif
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -45,24 +42,8 @@ bool SpinUntil(const Condition& condition) {
 
 }  // namespace
 
-size_t AvailableCores() {
-#if defined(__linux__)
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof(set), &set) == 0) {
-    const int count = CPU_COUNT(&set);
-    if (count > 0) {
-      return static_cast<size_t>(count);
-    }
-  }
-#endif
-  const unsigned count = std::thread::hardware_concurrency();
-  return count > 0 ? count : 1;
-}
-
 ThreadPool::ThreadPool(size_t threads) : ticket_(kClosed) {
-  if (threads == 0) {
-    threads = AvailableCores();
-  }
+  CONTINUO_CHECK(threads >= 1);
   for (size_t i = 1; i < threads; ++i) {
     workers_.emplace_back([this, i] { Work(i); });
   }

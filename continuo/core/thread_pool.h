@@ -17,7 +17,7 @@ namespace continuo {
 /// bug.
 class ThreadPool {
  public:
-  /// `threads` counts the caller; 0 means one per core that this process may use.
+  /// `threads` is at least 1 and counts the caller. os/machine.h has ThreadCount for flags that may be 0.
   explicit ThreadPool(size_t threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -50,8 +50,5 @@ class ThreadPool {
   std::atomic<bool> stop_ = false;
   std::vector<std::thread> workers_;
 };
-
-/// Cores that this process may run on, at least 1.
-size_t AvailableCores();
 
 }  // namespace continuo

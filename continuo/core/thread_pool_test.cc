@@ -28,11 +28,6 @@ TEST(ThreadPool, CallsEachIndexOnce) {
   }
 }
 
-TEST(ThreadPool, SizeZeroMeansTheCoresThatMayBeUsed) {
-  EXPECT_EQ(ThreadPool(0).size(), AvailableCores());
-  EXPECT_GE(AvailableCores(), 1U);
-}
-
 TEST(ThreadPool, CallsFromSeveralThreadsQueueUp) {
   ThreadPool pool(2);
   std::atomic<int> sum{0};

@@ -10,6 +10,7 @@
 #include "continuo/core/thread_pool.h"
 #include "continuo/corpus/corpus.h"
 #include "continuo/corpus/corpus_format.h"
+#include "continuo/os/machine.h"
 #include "continuo/score/score_file.h"
 
 namespace continuo {
@@ -281,7 +282,7 @@ Result<CorpusBuildReport> BuildCorpus(const fs::path& folder, const Tokenizer& t
   for (size_t i = 0; i < names.size(); ++i) {
     files[i].name = std::move(names[i]);
   }
-  ThreadPool pool(options.threads);
+  ThreadPool pool(ThreadCount(options.threads));
   CONTINUO_TRY(HashFiles(folder, files, pool, progress));
   KeepDistinct(files, report);
 

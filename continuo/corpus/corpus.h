@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "continuo/core/file.h"
 #include "continuo/core/progress.h"
 #include "continuo/core/result.h"
+#include "continuo/os/file.h"
 #include "continuo/token/tokenizer.h"
 
 namespace continuo {

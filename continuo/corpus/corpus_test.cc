@@ -13,9 +13,9 @@
 #include "continuo/core/check.h"
 #include "continuo/core/hash.h"
 #include "continuo/core/rng.h"
-#include "continuo/core/test_data.h"
-#include "continuo/core/test_files.h"
+#include "continuo/core/shared_data_testing.h"
 #include "continuo/corpus/corpus_format.h"
+#include "continuo/os/temporary_folder_testing.h"
 #include "continuo/score/score_file.h"
 
 namespace continuo {

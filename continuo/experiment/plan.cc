@@ -4,10 +4,10 @@
 #include <set>
 
 #include "continuo/compose/continuation.h"
-#include "continuo/core/file.h"
 #include "continuo/core/hash.h"
 #include "continuo/experiment/settings.h"
 #include "continuo/model/model_directory.h"
+#include "continuo/os/file.h"
 #include "continuo/score/score_file.h"
 #include "continuo/token/tokenizer.h"
 

@@ -6,10 +6,9 @@
 #include <cmath>
 #include <fstream>
 
-#include "continuo/core/file.h"
-#include "continuo/core/test_files.h"
-#include "continuo/experiment/child_process.h"
 #include "continuo/experiment/progress.h"
+#include "continuo/os/file.h"
+#include "continuo/os/temporary_folder_testing.h"
 
 namespace continuo {
 namespace {
@@ -207,35 +206,6 @@ TEST(PackScapeTest, LengthsComeInOrderAndFitnessInBytes) {
   scape.max_length = 3;
   scape.fitness = {0.5, 1.0, 0, 0.2, 0, 0};
   EXPECT_EQ(PackScape(scape), (std::vector<uint8_t>{3, 0, 0, 0, 0, 0, 0, 128, 255, 51}));
-}
-
-TEST(ChildProcessTest, AnInheritedLockIsHeldUntilTheChildEnds) {
-  TemporaryFolder folder;
-  const fs::path path = folder.path() / "lock";
-  auto lock = FileLock::Try(path).value();
-  ASSERT_TRUE(lock.has_value());
-  auto child = ChildProcess::Start({.program = "/bin/sh",
-                                    .arguments = {"-c", "echo begun; exec sleep 30"},
-                                    .log = folder.path() / "log",
-                                    .inherited = lock->descriptor()})
-                   .value();
-  lock.reset();
-  EXPECT_FALSE(FileLock::Try(path).value().has_value());
-  EXPECT_FALSE(child.Poll().has_value());
-  child.Terminate();
-  EXPECT_EQ(child.Wait(), 128 + 15);
-  EXPECT_TRUE(FileLock::Try(path).value().has_value());
-}
-
-TEST(ChildProcessTest, ItsExitStatusAndOutputAreKept) {
-  TemporaryFolder folder;
-  auto child = ChildProcess::Start(
-                   {.program = "/bin/sh", .arguments = {"-c", "echo said >&2; exit 7"}, .log = folder.path() / "log"})
-                   .value();
-  EXPECT_EQ(child.Wait(), 7);
-  EXPECT_EQ(ReadTextFile(folder.path() / "log").value(), "said\n");
-  EXPECT_THAT(ChildProcess::Start({.program = "/nowhere/program", .log = folder.path() / "log"}).error().message,
-              HasSubstr("is not there"));
 }
 
 }  // namespace

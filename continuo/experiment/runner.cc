@@ -3,19 +3,20 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <fstream>
 #include <map>
 #include <mutex>
 #include <set>
 #include <sstream>
 #include <thread>
 
-#include "continuo/core/file.h"
 #include "continuo/core/hash.h"
 #include "continuo/core/thread_pool.h"
 #include "continuo/experiment/progress.h"
 #include "continuo/experiment/results.h"
 #include "continuo/experiment/steps.h"
+#include "continuo/os/file.h"
+#include "continuo/os/lock.h"
+#include "continuo/os/machine.h"
 
 namespace continuo {
 namespace {
@@ -62,13 +63,8 @@ Status TakePublished(const fs::path& path, Results& results) {
 }
 
 std::string Machine(size_t threads) {
-  std::ifstream info("/proc/cpuinfo");
-  for (std::string line; std::getline(info, line);) {
-    if (line.starts_with("model name")) {
-      return fmt::format("{}, {} threads", line.substr(line.find(':') + 2), threads);
-    }
-  }
-  return fmt::format("{} threads", threads);
+  const std::string name = CpuName();
+  return fmt::format("{}{} threads", name.empty() ? "" : name + ", ", threads);
 }
 
 class Runner {
@@ -88,7 +84,7 @@ class Runner {
                  folder_,
                  results,
                  options.trainer,
-                 std::max<size_t>(1, (options.threads > 0 ? options.threads : AvailableCores()) / options.workers),
+                 std::max<size_t>(1, ThreadCount(options.threads) / options.workers),
                  stop_},
         real_(context_),
         sets_(plan.sets) {}
@@ -441,7 +437,7 @@ Result<RunnerReport> RunExperiment(const ExperimentSpec& spec, const ExperimentI
   }
   CONTINUO_ASSIGN(Results results, Results::Create(folder.results()));
   CONTINUO_TRY(results.Enter(spec, plan));
-  const size_t threads = options.threads > 0 ? options.threads : AvailableCores();
+  const size_t threads = ThreadCount(options.threads);
   for (const auto& [key, value] :
        std::map<std::string, std::string>{{"name", spec.name},
                                           {"title", spec.title},

@@ -5,9 +5,9 @@
 
 #include "continuo/compose/generate.h"
 #include "continuo/core/check.h"
-#include "continuo/core/file.h"
 #include "continuo/experiment/settings.h"
 #include "continuo/experiment/spec_reader.h"
+#include "continuo/os/file.h"
 
 namespace continuo {
 namespace {

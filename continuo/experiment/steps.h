@@ -11,11 +11,12 @@
 #include "continuo/core/progress.h"
 #include "continuo/core/result.h"
 #include "continuo/corpus/corpus.h"
-#include "continuo/experiment/child_process.h"
 #include "continuo/experiment/plan.h"
 #include "continuo/experiment/results.h"
 #include "continuo/metrics/copying.h"
 #include "continuo/metrics/description.h"
+#include "continuo/os/lock.h"
+#include "continuo/os/process.h"
 
 namespace continuo {
 

@@ -5,10 +5,10 @@
 #include <limits>
 #include <thread>
 
-#include "continuo/core/file.h"
 #include "continuo/experiment/settings.h"
 #include "continuo/experiment/steps.h"
 #include "continuo/model/model_directory.h"
+#include "continuo/os/file.h"
 
 namespace continuo {
 namespace {

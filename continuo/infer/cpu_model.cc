@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
 #include <functional>
 #include <vector>
 
@@ -11,6 +10,7 @@
 #include "continuo/infer/attention.h"
 #include "continuo/infer/kernels.h"
 #include "continuo/infer/matmul.h"
+#include "continuo/os/machine.h"
 
 namespace continuo {
 namespace {
@@ -340,23 +340,9 @@ class CpuSession : public DecodingSession {
   std::vector<ForwardPass> alone_;  // one for each thread, where the model is small and the slots are enough
 };
 
-/// Bytes of the first core's last cache, 0 where the system doesn't say. Linux's own account of it, since sysconf
-/// multiplies the caches of some virtual machines.
-uint64_t LastLevelCacheBytes() {
-  uint64_t bytes = 0;
-  for (int level = 0; level < 8; ++level) {
-    std::ifstream file(fmt::format("/sys/devices/system/cpu/cpu0/cache/index{}/size", level));
-    uint64_t kibibytes = 0;
-    if (file >> kibibytes && file.get() == 'K') {  // always in KiB
-      bytes = std::max(bytes, kibibytes << 10U);
-    }
-  }
-  return bytes;
-}
-
 class CpuModel : public LanguageModel {
  public:
-  CpuModel(Weights weights, size_t threads) : weights_(std::move(weights)), pool_(threads) {}
+  CpuModel(Weights weights, size_t threads) : weights_(std::move(weights)), pool_(ThreadCount(threads)) {}
   size_t vocab_size() const override { return static_cast<size_t>(weights_.config.vocab_size); }
   size_t context_length() const override { return static_cast<size_t>(weights_.config.context_length); }
   size_t preferred_slots() const override {

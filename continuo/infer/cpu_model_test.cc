@@ -8,8 +8,8 @@
 #include <nlohmann/json.hpp>
 
 #include "continuo/core/rng.h"
-#include "continuo/core/test_files.h"
 #include "continuo/model/quantize_model.h"
+#include "continuo/os/temporary_folder_testing.h"
 
 namespace continuo {
 namespace {

@@ -7,7 +7,7 @@
 #include <cmath>
 #include <limits>
 
-#include "continuo/core/test_data.h"
+#include "continuo/core/shared_data_testing.h"
 #include "continuo/metrics/bar_metrics.h"
 #include "continuo/metrics/chord_finder.h"
 #include "continuo/metrics/golden_test_files.h"

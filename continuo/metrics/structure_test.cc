@@ -11,7 +11,7 @@
 #include <limits>
 #include <random>
 
-#include "continuo/core/test_data.h"
+#include "continuo/core/shared_data_testing.h"
 #include "continuo/metrics/golden_test_files.h"
 #include "continuo/score/score_file.h"
 

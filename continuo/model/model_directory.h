@@ -9,11 +9,11 @@
 #include <string_view>
 #include <vector>
 
-#include "continuo/core/file.h"
 #include "continuo/core/result.h"
 #include "continuo/model/gpt2_config.h"
 #include "continuo/model/int8_matrix.h"
 #include "continuo/model/safetensors.h"
+#include "continuo/os/file.h"
 
 namespace continuo {
 

@@ -9,9 +9,9 @@
 #include <cstring>
 #include <limits>
 
-#include "continuo/core/test_files.h"
 #include "continuo/model/half.h"
 #include "continuo/model/quantize_model.h"
+#include "continuo/os/temporary_folder_testing.h"
 
 namespace continuo {
 namespace {

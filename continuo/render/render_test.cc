@@ -9,7 +9,7 @@
 #include <fstream>
 #include <vector>
 
-#include "continuo/core/test_files.h"
+#include "continuo/os/temporary_folder_testing.h"
 
 namespace continuo {
 namespace {

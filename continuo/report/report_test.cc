@@ -3,10 +3,10 @@
 
 #include <cmath>
 
-#include "continuo/core/file.h"
-#include "continuo/core/test_files.h"
 #include "continuo/experiment/database.h"
 #include "continuo/experiment/schema.h"
+#include "continuo/os/file.h"
+#include "continuo/os/temporary_folder_testing.h"
 #include "continuo/report/comparison.h"
 #include "continuo/report/page.h"
 #include "continuo/report/payload.h"

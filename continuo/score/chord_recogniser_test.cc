@@ -10,8 +10,9 @@
 #include <map>
 
 #include "continuo/core/rng.h"
-#include "continuo/core/test_data.h"
+#include "continuo/core/shared_data_testing.h"
 #include "continuo/core/thread_pool.h"
+#include "continuo/os/machine.h"
 #include "continuo/score/score_file.h"
 
 namespace continuo {
@@ -181,7 +182,7 @@ TEST(RecogniseChords, AgreesWithTheMarkersOfSongsThatItWasNotMadeFrom) {
   }
   ASSERT_EQ(songs.size(), 200U);
   std::vector<Agreement> of_song(songs.size());
-  ThreadPool pool(0);
+  ThreadPool pool(AvailableCores());
   pool.ForEach(songs.size(), [&](size_t i, size_t) {
     const Score score = ReadScore(songs[i]).value();
     Tick end = 0;

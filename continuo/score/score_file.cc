@@ -2,10 +2,10 @@
 
 #include <utility>
 
-#include "continuo/core/file.h"
 #include "continuo/midi/defects.h"
 #include "continuo/midi/midi_chunks.h"
 #include "continuo/midi/track_reader.h"
+#include "continuo/os/file.h"
 #include "continuo/score/score_builder.h"
 
 namespace continuo {

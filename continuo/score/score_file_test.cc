@@ -9,13 +9,13 @@
 #include <map>
 #include <sstream>
 
-#include "continuo/core/file.h"
 #include "continuo/core/hash.h"
 #include "continuo/core/rng.h"
-#include "continuo/core/test_data.h"
-#include "continuo/core/test_files.h"
+#include "continuo/core/shared_data_testing.h"
 #include "continuo/midi/defects.h"
 #include "continuo/midi/test_midi.h"
+#include "continuo/os/file.h"
+#include "continuo/os/temporary_folder_testing.h"
 
 namespace continuo {
 namespace {

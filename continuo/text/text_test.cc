@@ -6,8 +6,8 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "continuo/core/file.h"
-#include "continuo/core/test_files.h"
+#include "continuo/os/file.h"
+#include "continuo/os/temporary_folder_testing.h"
 #include "continuo/text/ngram.h"
 #include "continuo/text/piece_tokenizer.h"
 #include "continuo/text/text_corpus.h"

@@ -6,8 +6,8 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "continuo/core/file.h"
-#include "continuo/core/test_files.h"
+#include "continuo/os/file.h"
+#include "continuo/os/temporary_folder_testing.h"
 #include "continuo/token/score_json_for_test.h"
 #include "continuo/token/tokenizer.h"
 #include "continuo/token/tokenizer_json.h"

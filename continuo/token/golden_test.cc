@@ -10,10 +10,11 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "continuo/core/file.h"
 #include "continuo/core/hash.h"
-#include "continuo/core/test_data.h"
+#include "continuo/core/shared_data_testing.h"
 #include "continuo/core/thread_pool.h"
+#include "continuo/os/file.h"
+#include "continuo/os/machine.h"
 #include "continuo/score/score_file.h"
 #include "continuo/token/score_json_for_test.h"
 #include "continuo/token/tokenizer.h"
@@ -36,7 +37,7 @@ const std::vector<Song>& Songs() {
         result.push_back({entry.path().lexically_relative(root).generic_string(), {}});
       }
     }
-    ThreadPool pool(0);
+    ThreadPool pool(AvailableCores());
     pool.ForEach(result.size(), [&](size_t i, size_t) {
       Result<Score> score = ReadScore(root / result[i].name);
       result[i].score = score.ok() ? std::move(score).value() : Score{};
@@ -153,7 +154,7 @@ TEST_P(GoldenTest, IdsOfAllSongsAreMidiToks) {
   // Grammars of 129 programs take a part of the songs, for the time it takes.
   const size_t grammar_every = config.use_programs ? 8 : 1;
   Complaints complaints;
-  ThreadPool pool(0);
+  ThreadPool pool(AvailableCores());
   pool.ForEach(Songs().size(), [&](size_t i, size_t) {
     const Song& song = Songs()[i];
     const std::vector<std::vector<TokenId>> tracks = tokenizer_->Encode(song.score);
@@ -216,7 +217,7 @@ TEST_P(GoldenTest, IdsOfOddMidiFilesAreMidiToks) {
 TEST_P(GoldenTest, WindowsStandAlone) {
   const TokenizerConfig& config = tokenizer_->config();
   Complaints complaints;
-  ThreadPool pool(0);
+  ThreadPool pool(AvailableCores());
   constexpr size_t kEvery = 40;
   pool.ForEach(Songs().size() / kEvery, [&](size_t index, size_t) {
     const Song& song = Songs()[index * kEvery];

@@ -9,6 +9,7 @@
 
 #include "continuo/core/rng.h"
 #include "continuo/core/thread_pool.h"
+#include "continuo/os/machine.h"
 #include "continuo/score/chord_label.h"
 #include "continuo/token/score_json_for_test.h"
 #include "continuo/token/tokenizer.h"
@@ -465,7 +466,7 @@ TEST_P(RandomWalkTest, EveryWalkDecodesWholeAndHasItsBars) {
   const Walker walker(*tokenizer_);
   std::mutex mutex;
   std::string first_error;
-  ThreadPool pool(0);
+  ThreadPool pool(AvailableCores());
   pool.ForEach(static_cast<size_t>(GetParam().walks), [&](size_t i, size_t) {
     const size_t bars = 1 + i % 4;
     std::string error;

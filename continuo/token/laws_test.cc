@@ -10,8 +10,9 @@
 #include <thread>
 
 #include "continuo/core/rng.h"
-#include "continuo/core/test_data.h"
+#include "continuo/core/shared_data_testing.h"
 #include "continuo/core/thread_pool.h"
+#include "continuo/os/machine.h"
 #include "continuo/score/score_file.h"
 #include "continuo/token/score_json_for_test.h"
 #include "continuo/token/tokenizer.h"
@@ -85,7 +86,7 @@ TEST(TokenLaws, DecodedSongsAreTheSameThroughAFile) {
     const std::unique_ptr<Tokenizer> tokenizer = Tokenizer::Load(preset).value();
     std::atomic<size_t> nested{0};
     std::vector<uint8_t> differs(paths.size());
-    ThreadPool pool(0);
+    ThreadPool pool(AvailableCores());
     pool.ForEach(paths.size(), [&](size_t i, size_t) {
       const Streams ids = tokenizer->Encode(ReadScore(paths[i]).value());
       const Score decoded = tokenizer->Decode(ids);

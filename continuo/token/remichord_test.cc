@@ -9,8 +9,9 @@
 #include <filesystem>
 
 #include "continuo/core/rng.h"
-#include "continuo/core/test_data.h"
+#include "continuo/core/shared_data_testing.h"
 #include "continuo/core/thread_pool.h"
+#include "continuo/os/machine.h"
 #include "continuo/score/chord_label.h"
 #include "continuo/score/score_file.h"
 #include "continuo/token/score_json_for_test.h"
@@ -281,7 +282,7 @@ TEST_F(RemiChordTest, EverySongKeepsItsLawsAndItsMarkers) {
   const std::unique_ptr<Tokenizer> remi = Tokenizer::Load("remi").value();
   std::vector<std::string> faults(paths.size());
   std::atomic<size_t> nested{0};
-  ThreadPool pool(0);
+  ThreadPool pool(AvailableCores());
   pool.ForEach(paths.size(), [&](size_t i, size_t) {
     const Score score = ReadScore(paths[i]).value();
     for (const Tokenizer* tokenizer : {tokenizer_.get(), recognised.get()}) {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "continuo/core/file.h"
 #include "continuo/core/hash.h"
+#include "continuo/os/file.h"
 #include "continuo/token/table_tokenizer.h"
 #include "continuo/token/tokenizer_json.h"
 

@@ -3,9 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "continuo/core/file.h"
 #include "continuo/core/rng.h"
-#include "continuo/core/test_files.h"
+#include "continuo/os/file.h"
+#include "continuo/os/temporary_folder_testing.h"
 #include "continuo/token/score_json_for_test.h"
 
 namespace continuo {

@@ -10,8 +10,8 @@
 #include <utility>
 
 #include "continuo/core/check.h"
-#include "continuo/core/file.h"
 #include "continuo/model/model_directory.h"
+#include "continuo/os/file.h"
 #include "continuo/train/run_directory.h"
 
 namespace continuo {

@@ -5,8 +5,8 @@
 #include <cstring>
 #include <vector>
 
-#include "continuo/core/file.h"
-#include "continuo/core/test_files.h"
+#include "continuo/os/file.h"
+#include "continuo/os/temporary_folder_testing.h"
 
 namespace continuo {
 namespace {

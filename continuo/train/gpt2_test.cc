@@ -12,8 +12,8 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "continuo/core/file.h"
 #include "continuo/model/model_directory.h"
+#include "continuo/os/file.h"
 #include "continuo/train/checkpoint.h"
 #include "continuo/train/gradient_buckets.h"
 #include "continuo/train/layers_test.h"

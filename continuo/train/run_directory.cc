@@ -14,7 +14,7 @@
 #include <system_error>
 #include <utility>
 
-#include "continuo/core/file.h"
+#include "continuo/os/file.h"
 
 namespace continuo {
 namespace {

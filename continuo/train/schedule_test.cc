@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "continuo/core/file.h"
+#include "continuo/os/file.h"
 
 namespace continuo {
 namespace {

@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-#include "continuo/core/file.h"
+#include "continuo/os/file.h"
 
 namespace continuo {
 

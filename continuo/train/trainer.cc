@@ -12,9 +12,10 @@
 #include <optional>
 #include <utility>
 
-#include "continuo/core/file.h"
 #include "continuo/core/rng.h"
 #include "continuo/core/thread_pool.h"
+#include "continuo/os/file.h"
+#include "continuo/os/machine.h"
 #include "continuo/train/batch_queue.h"
 #include "continuo/train/checkpoint.h"
 #include "continuo/train/device.h"
@@ -577,7 +578,7 @@ Result<TrainReport> Train(const TrainData& data, const TrainOptions& requested, 
   TrainOptions options = requested;
   options.model.vocab_size = static_cast<int64_t>(data.vocab_size);
   CONTINUO_TRY(CheckOptions(options));
-  at::set_num_threads(static_cast<int>(options.threads > 0 ? options.threads : AvailableCores()));
+  at::set_num_threads(static_cast<int>(ThreadCount(options.threads)));
   MakeDeterministic(options.device);
   try {
     return Run(data, options, run, observer, ranks).Go(resume);

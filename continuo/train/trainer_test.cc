@@ -11,9 +11,9 @@
 #include <nlohmann/json.hpp>
 
 #include "continuo/core/check.h"
-#include "continuo/core/file.h"
-#include "continuo/core/test_files.h"
 #include "continuo/model/model_directory.h"
+#include "continuo/os/file.h"
+#include "continuo/os/temporary_folder_testing.h"
 #include "continuo/score/score_file.h"
 #include "continuo/train/checkpoint.h"
 #include "continuo/train/run_directory.h"

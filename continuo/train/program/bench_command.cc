@@ -1,6 +1,5 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <chrono>
@@ -11,6 +10,7 @@
 
 #include "continuo/core/rng.h"
 #include "continuo/core/thread_pool.h"
+#include "continuo/os/machine.h"
 #include "continuo/train/device.h"
 #include "continuo/train/gpt2.h"
 #include "continuo/train/optimizer.h"
@@ -30,13 +30,6 @@ struct BenchFlags {
   bool json = false;
 };
 
-/// The largest that this process's memory has been, in bytes. Of a GPU's it knows nothing.
-double PeakBytes() {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_maxrss) * 1024;
-}
-
 /// int64 [batch, time]
 at::Tensor RandomIds(const BenchFlags& flags) {
   Rng rng(1, 0);
@@ -51,7 +44,7 @@ at::Tensor RandomIds(const BenchFlags& flags) {
 std::vector<double> TimeUpdates(const BenchFlags& flags, at::Device device, TrainPrecision precision,
                                 TrainObserver& observer) {
   using Clock = std::chrono::steady_clock;
-  at::set_num_threads(static_cast<int>(flags.threads > 0 ? flags.threads : AvailableCores()));
+  at::set_num_threads(static_cast<int>(ThreadCount(flags.threads)));
   MakeDeterministic(device);
   Gpt2 model(flags.model, precision, /*seed=*/1, LayersFor(device));
   Optimizer optimizer(model, {});
@@ -88,7 +81,7 @@ void PrintTimes(const BenchFlags& flags, at::Device device) {
   const double tokens = static_cast<double>(flags.batch) * static_cast<double>(flags.model.context_length);
   const double median = tokens / seconds[seconds.size() / 2];
   const double best = tokens / seconds.front();
-  const double peak = PeakBytes() / 1e6;
+  const double peak = static_cast<double>(PeakResidentMemory()) / 1e6;
   const char* name = precision == TrainPrecision::kBf16 ? "bf16" : "f32";
   if (flags.json) {
     const nlohmann::ordered_json line = {{"tokens_per_second", median},

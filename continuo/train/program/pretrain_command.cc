@@ -2,7 +2,7 @@
 #include <filesystem>
 #include <vector>
 
-#include "continuo/core/file.h"
+#include "continuo/os/file.h"
 #include "continuo/text/ngram.h"
 #include "continuo/train/checkpoint.h"
 #include "continuo/train/program/text_data.h"

@@ -1,10 +1,10 @@
-#include "continuo/core/file.h"
+#include "continuo/os/file.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include "continuo/core/test_files.h"
+#include "continuo/os/temporary_folder_testing.h"
 
 namespace continuo {
 namespace {

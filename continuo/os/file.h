@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "continuo/core/result.h"
@@ -43,6 +44,23 @@ class AtomicDirectory {
   AtomicDirectory(std::filesystem::path target, std::filesystem::path temporary);
   std::filesystem::path target_;
   std::filesystem::path temporary_;
+};
+
+/// A new, empty directory below the system's directory for temporary files, removed with all that is in
+/// it when the object is destroyed.
+class TemporaryDirectory {
+ public:
+  /// The name starts with `prefix`. Fails, naming TMPDIR, where the system's directory cannot be used.
+  static Result<TemporaryDirectory> Create(std::string_view prefix);
+  TemporaryDirectory(TemporaryDirectory&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+  TemporaryDirectory& operator=(TemporaryDirectory&& other) = delete;
+  ~TemporaryDirectory();
+
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  explicit TemporaryDirectory(std::filesystem::path path) : path_(std::move(path)) {}
+  std::filesystem::path path_;
 };
 
 /// A file mapped read-only into memory. An empty file gives an empty span. The bytes live as long as the

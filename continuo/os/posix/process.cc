@@ -1,8 +1,7 @@
-#include "continuo/experiment/child_process.h"
+#include "continuo/os/process.h"
 
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,7 +13,19 @@
 namespace continuo {
 namespace {
 
+namespace fs = std::filesystem;
+
 constexpr int kCannotStart = 127;
+
+/// The null-terminated list that execv takes. It points into the strings given.
+std::vector<char*> ArgumentsOf(const std::string& program, const std::vector<std::string>& arguments) {
+  std::vector<char*> list = {const_cast<char*>(program.c_str())};
+  for (const std::string& argument : arguments) {
+    list.push_back(const_cast<char*>(argument.c_str()));
+  }
+  list.push_back(nullptr);
+  return list;
+}
 
 std::string Reason() {
   return std::generic_category().message(errno);
@@ -26,51 +37,45 @@ int ExitStatus(int status) {
 
 }  // namespace
 
-Result<std::optional<FileLock>> FileLock::Try(const std::filesystem::path& path) {
-  const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-  if (descriptor < 0) {
-    return MakeError("{}: cannot be opened: {}", path.string(), Reason());
-  }
-  FileLock lock(descriptor);
-  if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
-    if (errno == EWOULDBLOCK) {
-      return std::optional<FileLock>();
-    }
-    return MakeError("{}: cannot be locked: {}", path.string(), Reason());
-  }
-  return std::optional<FileLock>(std::move(lock));
+int ProcessId() {
+  return ::getpid();
 }
 
-FileLock& FileLock::operator=(FileLock&& other) noexcept {
-  std::swap(descriptor_, other.descriptor_);
-  return *this;
+fs::path ProgramFolder() {
+  std::error_code code;
+  const fs::path program = fs::read_symlink("/proc/self/exe", code);
+  return code ? fs::current_path(code) : program.parent_path();
 }
 
-FileLock::~FileLock() {
-  if (descriptor_ >= 0) {
-    ::close(descriptor_);
-  }
+bool IsExecutable(const fs::path& path) {
+  return ::access(path.c_str(), X_OK) == 0;
+}
+
+void SetEnvironmentDefault(const char* name, const char* value) {
+  ::setenv(name, value, /*overwrite=*/0);
+}
+
+Error ReplaceProgram(const fs::path& program, const std::vector<std::string>& arguments) {
+  const std::string name = program.string();
+  ::execv(name.c_str(), ArgumentsOf(name, arguments).data());
+  return MakeError("{}: cannot start: {}", name, Reason());
 }
 
 Result<ChildProcess> ChildProcess::Start(const Options& options) {
-  if (::access(options.program.c_str(), X_OK) != 0) {
-    return MakeError("{}: is not there, or is no program", options.program.string());
+  if (!IsExecutable(options.program)) {
+    return MakeError("{}: does not exist or is not a program", options.program.string());
   }
   const int log = ::open(options.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   if (log < 0) {
-    return MakeError("{}: cannot be opened: {}", options.log.string(), Reason());
+    return MakeError("{}: cannot open: {}", options.log.string(), Reason());
   }
-  // All memory is taken before the fork: between it and the new program only system calls are safe.
+  // Between fork and exec only system calls are safe, so all memory is allocated before.
   const std::string program = options.program.string();
-  std::vector<char*> arguments = {const_cast<char*>(program.c_str())};
-  for (const std::string& argument : options.arguments) {
-    arguments.push_back(const_cast<char*>(argument.c_str()));
-  }
-  arguments.push_back(nullptr);
+  const std::vector<char*> arguments = ArgumentsOf(program, options.arguments);
   const int parent = ::getpid();
   const int pid = ::fork();
   if (pid == 0) {
-    ::setpgid(0, 0);  // Ctrl-C is for the parent, who asks its children to end
+    ::setpgid(0, 0);  // Ctrl-C is for the parent, which asks its children to end
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (::getppid() != parent) {
       ::_exit(kCannotStart);
@@ -83,14 +88,14 @@ Result<ChildProcess> ChildProcess::Start(const Options& options) {
       ::fcntl(*options.inherited, F_SETFD, 0);
     }
     if (options.niceness != 0 && ::nice(options.niceness) == -1) {
-      // It runs all the same.
+      // Not fatal: it runs at the usual priority.
     }
     ::execv(program.c_str(), arguments.data());
     ::_exit(kCannotStart);
   }
   ::close(log);
   if (pid < 0) {
-    return MakeError("{}: cannot be started: {}", program, Reason());
+    return MakeError("{}: cannot start: {}", program, Reason());
   }
   return ChildProcess(pid);
 }

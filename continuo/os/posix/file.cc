@@ -1,4 +1,4 @@
-#include "continuo/core/file.h"
+#include "continuo/os/file.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <system_error>
 
@@ -234,6 +235,31 @@ Status AtomicDirectory::Commit() {
     fs::remove_all(old, code);
   }
   return SyncPath(ParentOf(target_), O_RDONLY | O_DIRECTORY);
+}
+
+Result<TemporaryDirectory> TemporaryDirectory::Create(std::string_view prefix) {
+  std::error_code code;
+  const fs::path parent = fs::temp_directory_path(code);
+  if (code) {
+    const char* named = std::getenv("TMPDIR");
+    return Error{
+        fmt::format("{}: cannot be used for temporary files: {}", named != nullptr ? named : "/tmp", code.message()),
+        "set TMPDIR to a directory that can be written"};
+  }
+  std::string name = (parent / fmt::format("{}-XXXXXX", prefix)).string();
+  if (::mkdtemp(name.data()) == nullptr) {
+    Error error = SystemError(parent, "cannot create a temporary directory", errno);
+    error.hint = "set TMPDIR to a directory that can be written";
+    return error;
+  }
+  return TemporaryDirectory(name);
+}
+
+TemporaryDirectory::~TemporaryDirectory() {
+  if (!path_.empty()) {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
