@@ -13,7 +13,7 @@
 #include <filesystem>
 #include <vector>
 
-#include "continuo/compose/plan.h"
+#include "continuo/compose/chord_constraint.h"
 #include "continuo/score/chord_label.h"
 #include "continuo/score/chord_recogniser.h"
 #include "continuo/score/score_file.h"
@@ -80,7 +80,7 @@ std::vector<ChordChange> AskedChords(const std::vector<std::vector<ChordLabel>>&
 int Run(const std::vector<std::string>& paths, const std::string& plan_text) {
   std::vector<std::vector<ChordLabel>> plan;
   if (!plan_text.empty()) {
-    const auto parsed = ParseChordPlan(plan_text);
+    const auto parsed = ParseChordProgression(plan_text);
     if (!parsed.ok()) {
       fmt::print(stderr, "chord_fit: {}\n", parsed.error().message);
       return 1;

@@ -19,7 +19,7 @@ set_target_properties(continuo_c PROPERTIES EXPORT_NAME c)
 install(TARGETS ${libraries} continuo_c EXPORT continuoTargets)
 foreach(module IN LISTS modules)
   install(DIRECTORY ${CMAKE_SOURCE_DIR}/continuo/${module} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/continuo
-          FILES_MATCHING PATTERN "*.h" PATTERN "*test*" EXCLUDE PATTERN "fake_model.h" EXCLUDE)
+          FILES_MATCHING PATTERN "*.h" PATTERN "*test*" EXCLUDE)
 endforeach()
 install(FILES ${CMAKE_SOURCE_DIR}/continuo/bindings/c/continuo.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/continuo/bindings/c)
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/continuo)

@@ -1,8 +1,7 @@
 // Writes 32 bars with a model directory: generate models/pop-piano piece.mid
 #include <cstdio>
 
-#include "continuo/compose/compose.h"
-#include "continuo/score/score_file.h"
+#include "continuo/compose/composer.h"
 
 int main(int argc, char** argv) {
   if (argc != 3) {
@@ -12,11 +11,11 @@ int main(int argc, char** argv) {
   if (!model.ok()) {
     return std::fprintf(stderr, "%s\n", model.error().ToString().c_str()), 1;
   }
-  const auto pieces = continuo::Compose(*model, {.bars = 32, .seed = 1, .sampling = model->sampling});
+  const auto pieces = continuo::Composer(*model).Write(continuo::NewRequest{.bars = 32}, {.seed = 1});
   if (!pieces.ok()) {
     return std::fprintf(stderr, "%s\n", pieces.error().ToString().c_str()), 1;
   }
-  const auto written = continuo::WriteScore(pieces->front(), argv[2]);
+  const auto written = pieces->front().piece.Write(argv[2]);
   if (!written.ok()) {
     return std::fprintf(stderr, "%s\n", written.error().ToString().c_str()), 1;
   }

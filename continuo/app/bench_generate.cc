@@ -9,7 +9,7 @@
 #include <optional>
 #include <vector>
 
-#include "continuo/app/generation.h"
+#include "continuo/app/model_flags.h"
 #include "continuo/app/terminal.h"
 #include "continuo/core/rng.h"
 #include "continuo/core/thread_pool.h"

@@ -476,7 +476,7 @@ TEST_F(CliTest, StreamTellsEachBarAndAllItsNotes) {
   }
   EXPECT_EQ(bars, 3U);
   EXPECT_EQ(Json::parse(Continuo({"eval", Path("out"), "--json"}).out)["files"][0]["notes"], notes);
-  ExpectError({"generate", "--stream", "--retries", "1", "-o", Path("no")}, "can't be taken back");
+  ExpectError({"generate", "--stream", "--retries", "1", "-o", Path("no")}, "cannot be taken back");
 }
 
 TEST_F(CliTest, ScoreAddsUp) {

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "continuo/compose/compose.h"
+#include "continuo/compose/loaded_model.h"
 #include "continuo/core/result.h"
 #include "continuo/token/tokenizer.h"
 

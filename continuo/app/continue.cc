@@ -3,18 +3,14 @@
 #include "continuo/app/command.h"
 #include "continuo/app/generation.h"
 #include "continuo/app/terminal.h"
-#include "continuo/compose/continuation.h"
-#include "continuo/compose/generate.h"
 #include "continuo/os/file.h"
-#include "continuo/score/score_file.h"
 
 namespace continuo {
 namespace {
 
 namespace fs = std::filesystem;
 
-struct ContinueFlags {
-  GenerationFlags generation;
+struct ContinueFlags : GenerationFlags {
   std::string prompt;
   size_t prompt_bars = 8;
   size_t bars = 24;
@@ -22,50 +18,37 @@ struct ContinueFlags {
 };
 
 Status RunContinue(const ContinueFlags& flags, const AppContext& context) {
-  if (flags.prompt_bars < 1 || flags.prompt_bars > kMaxBars) {
-    return MakeError("prompt-bars is {}, expected 1 to {}", flags.prompt_bars, kMaxBars);
-  }
-  if (flags.bars < 1 || flags.bars > kMaxBars) {
-    return MakeError("bars is {}, expected 1 to {}", flags.bars, kMaxBars);
-  }
-  CONTINUO_ASSIGN(
-      const LoadedModel model,
-      LoadModel(flags.generation, SideBySide(flags.generation.options.batch, flags.generation.options.count), context));
-  const Tokenizer& tokenizer = *model.tokenizer;
-  CONTINUO_ASSIGN(const Score score, ReadScore(flags.prompt));
-  std::optional<size_t> track;
+  CONTINUO_ASSIGN(const LoadedModel model,
+                  LoadModel(flags.model, PiecesAtATime(flags.options.batch, flags.options.count), context));
+  CONTINUO_ASSIGN(MidiPiece piece, MidiPiece::Read(flags.prompt));
+  ContinueRequest request{.piece = std::move(piece), .prompt_bars = flags.prompt_bars, .bars = flags.bars};
   if (flags.track) {
-    track = *flags.track - 1;
+    request.track = *flags.track - 1;
   }
-  CONTINUO_ASSIGN(const Prompt prompt, TakePrompt(score, flags.prompt_bars, tokenizer, flags.prompt, track));
-
-  GenerationOptions options = flags.generation.options;
-  options.bars = flags.prompt_bars + flags.bars;
-  CONTINUO_ASSIGN(options.sampling, ChooseSampling(flags.generation, model));
-  CONTINUO_TRY(CheckGenerationOptions(options));
-  const fs::path folder = flags.generation.output;
+  CONTINUO_ASSIGN(const ComposeOptions options, ChooseOptions(flags, model));
+  CONTINUO_TRY(Composer(model).Check(request, options));  // before anything is written
+  const fs::path folder = flags.output;
   CONTINUO_TRY(MakeWritableDirectory(folder));
 
-  Manifest manifest(flags.generation, options, model, context);
-  size_t written = 0;
-  const auto sink = [&](size_t index, GeneratedPiece piece) -> Status {
-    const std::string name = PieceName(index);
-    const Continuation continuation = JoinContinuation(prompt, piece.ids, tokenizer);
-    CONTINUO_TRY(WriteScore(continuation.new_bars, folder / (name + ".new-bars.mid")));
-    CONTINUO_TRY(WriteScore(continuation.whole, folder / (name + ".mid")));
-    const nlohmann::ordered_json tokens = {{"file", name + ".mid"}, {"tracks", {piece.ids}}};
+  Manifest manifest(flags, options, flags.prompt_bars + flags.bars, model, context);
+  const auto sink = [&](const WrittenPiece& written) -> Status {
+    const std::string name = PieceName(written.index);
+    CONTINUO_TRY(written.new_bars->Write(folder / (name + ".new-bars.mid")));
+    CONTINUO_TRY(written.piece.Write(folder / (name + ".mid")));
+    const nlohmann::ordered_json tokens = {{"file", name + ".mid"}, {"tracks", {written.generated.ids}}};
     CONTINUO_TRY(WriteFileAtomically(folder / (name + ".tokens.json"), tokens.dump() + "\n"));
-    manifest.AddPiece(index, name + ".mid", piece);
-    ++written;
+    manifest.AddPiece(written.index, name + ".mid", written.generated);
     return {};
   };
-  const Status status = GenerateKept(flags.generation, options, model, prompt.ids, context, sink);
-  CONTINUO_TRY(manifest.Write(folder));  // what is whole counts, however it ended
-  CONTINUO_TRY(status);
-  if (context.json) {
-    return PrintJson({{"output", folder.string()}, {"pieces", written}});
+  const Result<ComposeReport> report = WritePieces(model, request, options, context, sink);
+  CONTINUO_TRY(manifest.Write(folder));  // complete pieces count, however it ended
+  if (!report.ok()) {
+    return report.error();
   }
-  return PrintLine(fmt::format("{}: {}, {} of {} and {}", folder.string(), FormatCount(written, "piece"),
+  if (context.json) {
+    return PrintJson({{"output", folder.string()}, {"pieces", report->delivered}});
+  }
+  return PrintLine(fmt::format("{}: {}, {} of {} and {}", folder.string(), FormatCount(report->delivered, "piece"),
                                FormatCount(flags.prompt_bars, "bar"), flags.prompt,
                                FormatCount(flags.bars, "new bar")));
 }
@@ -73,21 +56,21 @@ Status RunContinue(const ContinueFlags& flags, const AppContext& context) {
 }  // namespace
 
 void AddContinueCommand(CLI::App& app, AppContext& context) {
-  CLI::App* command = app.add_subcommand("continue", "Keep the first bars of a piece and write new ones behind them");
+  CLI::App* command = app.add_subcommand("continue", "Keep the first bars of a piece and write new ones after them");
   command->footer(
-      "Writes piece-001.mid, the whole, piece-001.new-bars.mid, the new bars alone, and\n"
+      "Writes piece-001.mid, the whole piece, piece-001.new-bars.mid, the new bars alone, and\n"
       "piece-001.tokens.json, what the model read and wrote.\n\n"
       "Example:\n"
       "  continuo continue --prompt examples/prompt.mid --prompt-bars 8 --bars 24 --count 3 -o out/continued");
   auto flags = std::make_shared<ContinueFlags>();
-  command->add_option("--prompt", flags->prompt, "the MIDI file to go on from")->required();
+  command->add_option("--prompt", flags->prompt, "the MIDI file to continue")->required();
   command->add_option("--prompt-bars", flags->prompt_bars, "how many of its first bars to keep")->capture_default_str();
   command->add_option("--bars", flags->bars, "how many new bars to write")->capture_default_str();
   command
       ->add_option("--track", flags->track,
-                   "go on with this track alone, counted as `inspect` shows them; all if left out")
+                   "continue this track alone, numbered as `continuo inspect` shows it; default: all tracks")
       ->check(CLI::PositiveNumber);
-  AddGenerationFlags(*command, flags->generation);
+  AddGenerationFlags(*command, *flags);
   command->callback([flags, &context] { context.run = [flags, &context] { return RunContinue(*flags, context); }; });
 }
 

@@ -1,81 +1,58 @@
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <map>
-#include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "continuo/app/command.h"
-#include "continuo/compose/compose.h"
-#include "continuo/compose/generate.h"
+#include "continuo/app/model_flags.h"
+#include "continuo/compose/composer.h"
 
 namespace continuo {
 
-/// What `generate` and `continue` share: the model, how to sample, how many pieces, where to.
+/// The flags that `generate`, `continue` and `fill` share.
 struct GenerationFlags {
-  std::string model;
+  ModelFlags model;
   std::string output;
-  size_t threads = 0;
-  std::string device = "cpu";
-  std::string precision;  // empty: as the model says
-  size_t keep = 0;        // of the pieces, those that the model finds likeliest; 0: all
   std::string rank = "nll";
-  GenerationOptions options;
-  // Sampling as asked for on the command line; what is not stays as the model's generation.json has it.
-  std::optional<double> temperature;
-  std::optional<int64_t> top_k;
-  std::optional<double> top_p;
-  std::optional<double> min_p;
-  std::optional<double> repetition_penalty;
+  ComposeOptions options;                       // all but `sampling`
+  std::vector<std::optional<double>> sampling;  // by SamplingFields(); none: the model's own
 };
 
 void AddGenerationFlags(CLI::App& command, GenerationFlags& flags);
-/// --device and --precision alone, for what does not generate.
-void AddComputeFlags(CLI::App& command, GenerationFlags& flags);
-/// --device alone.
-void AddDeviceFlag(CLI::App& command, std::string& device);
 
 /// How many of `count` pieces are written at a time; at least 1.
-size_t SideBySide(size_t batch, size_t count);
+size_t PiecesAtATime(size_t batch, size_t count);
 
-/// Fails if a model and the keys and values of `sequences` side by side would not fit into memory. `model` stands for
-/// it in the message.
-Status CheckMemory(const Gpt2Config& config, Precision precision, size_t sequences, std::string_view model);
+/// The options of the flags, with sampling from the flags, the model and the study's defaults, in this order.
+Result<ComposeOptions> ChooseOptions(const GenerationFlags& flags, const LoadedModel& model);
 
-/// Becomes continuo-torch, with the same command line. Returns only on failure.
-Status BecomeTorchProgram(const AppContext& context);
-
-/// The model that the flags name, or the one that ships. Fails before anything is loaded if it and the keys and values
-/// of `sequences` side by side would not fit into memory. For a GPU the process becomes continuo-torch, with the same
-/// command line, unless it is that already.
-Result<LoadedModel> LoadModel(const GenerationFlags& flags, size_t sequences, const AppContext& context);
-
-/// The flags' sampling over the model's over the study's (top-k 5, temperature 1.2, repetition penalty 1.2).
-Result<SamplingOptions> ChooseSampling(const GenerationFlags& flags, const LoadedModel& model);
-
-/// Says what was made and how, one row a piece, in manifest.json beside the pieces.
+/// What was made and how, one row for each piece, for manifest.json beside the pieces.
 class Manifest {
  public:
-  Manifest(const GenerationFlags& flags, const GenerationOptions& options, const LoadedModel& model,
+  /// `bars` of each piece, the prompt's included.
+  Manifest(const GenerationFlags& flags, const ComposeOptions& options, size_t bars, const LoadedModel& model,
            const AppContext& context);
-  void AddPiece(size_t index, const std::string& file, const GeneratedPiece& piece);
-  /// One more entry of the manifest.
+  /// Rows are in the order of `number`.
+  void AddPiece(size_t number, const std::string& file, const GeneratedPiece& piece);
+  /// Adds an entry.
   void Set(const std::string& key, nlohmann::ordered_json value) { header_[key] = std::move(value); }
   Status Write(const std::filesystem::path& folder) const;
 
  private:
   nlohmann::ordered_json header_;
-  std::map<size_t, nlohmann::ordered_json> rows_;  // by the piece's index
+  std::map<size_t, nlohmann::ordered_json> rows_;
 };
 
-/// Generate, with each piece that is to be kept handed to `write`: as soon as it is whole, or, where only the best are
-/// kept, in the end, the likeliest first. A progress bar stands meanwhile. On Ctrl-C what is whole counts.
-Status GenerateKept(const GenerationFlags& flags, const GenerationOptions& options, const LoadedModel& model,
-                    std::span<const TokenId> prompt, const AppContext& context, const PieceSink& write,
-                    const BarSink& on_bar = {});
+/// Composer::Write with a progress bar on stderr, which Ctrl-C stops.
+Result<ComposeReport> WritePieces(const LoadedModel& model, const Request& request, const ComposeOptions& options,
+                                  const AppContext& context, const PieceSink& sink, const BarSink& on_bar = {});
 
 /// "piece-001" for piece 0.
-std::string PieceName(size_t index);
+std::string PieceName(size_t number);
 
 }  // namespace continuo

@@ -3,7 +3,7 @@
 #include <memory>
 
 #include "continuo/app/command.h"
-#include "continuo/app/generation.h"
+#include "continuo/app/model_flags.h"
 #include "continuo/app/terminal.h"
 #include "continuo/compose/likelihood.h"
 #include "continuo/compose/score_parts.h"
@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 struct ScoreFlags {
-  GenerationFlags generation;  // of which the model and threads are used
+  ModelFlags model;
   std::vector<std::string> paths;
 };
 
@@ -34,7 +34,7 @@ std::string Curve(const std::vector<double>& values) {
 
 Status RunScore(const ScoreFlags& flags, const AppContext& context) {
   CONTINUO_ASSIGN(const std::vector<fs::path> files, MidiFilesIn(flags.paths));
-  CONTINUO_ASSIGN(const LoadedModel model, LoadModel(flags.generation, /*sequences=*/1, context));
+  CONTINUO_ASSIGN(const LoadedModel model, LoadModel(flags.model, /*sequences=*/1, context));
   const Tokenizer& tokenizer = *model.tokenizer;
   Json rows = Json::array();
   std::vector<std::string> lines;
@@ -124,9 +124,7 @@ void AddScoreCommand(CLI::App& app, AppContext& context) {
       "  continuo score out/new --model out/run/best");
   auto flags = std::make_shared<ScoreFlags>();
   command->add_option("files", flags->paths, "MIDI files, or folders of them")->required();
-  command->add_option("--model", flags->generation.model, "a model directory; the model that ships if left out");
-  command->add_option("--threads", flags->generation.threads, "threads; 0: one for each core")->capture_default_str();
-  AddComputeFlags(*command, flags->generation);
+  AddModelFlags(*command, flags->model);
   command->callback([flags, &context] { context.run = [flags, &context] { return RunScore(*flags, context); }; });
 }
 

@@ -8,9 +8,9 @@
 namespace continuo {
 namespace {
 
-/// The ids of a score that ends at `bar_line`, up to and with what opens the bar there.
+/// The ids of a score that ends at `bar_line`, including those that open the bar there.
 std::vector<TokenId> PromptIds(Score score, size_t bars, Tick bar_line, const Tokenizer& tokenizer) {
-  // A note at the bar line makes the tokenizer write all that leads there: empty bars, time shifts.
+  // A note at the bar line makes the tokenizer write everything that leads there: empty bars, time shifts.
   score.tracks.front().notes.push_back({bar_line, score.ticks_per_quarter, 60, 64});
   std::vector<std::vector<TokenId>> streams = tokenizer.Encode(score);
   CONTINUO_CHECK(streams.size() == 1);
@@ -18,11 +18,18 @@ std::vector<TokenId> PromptIds(Score score, size_t bars, Tick bar_line, const To
   const std::vector<size_t> offsets = tokenizer.BarOffsets(ids);
   CONTINUO_CHECK(offsets.size() > bars);
   size_t end = offsets[bars];
-  // What opens the bar or ends there belongs to the prompt: Bar, its TimeSig, NoteOffs.
+  // The tokens that open the bar and those that end notes there belong to the prompt.
   const auto opens = [&](TokenId id) {
-    const std::string& token = tokenizer.vocabulary().token(id);
-    return token.starts_with("Bar_") || token.starts_with("TimeSig_") || token.starts_with("NoteOff_") ||
-           token.starts_with("DrumOff_");
+    switch (tokenizer.vocabulary().info(id).type) {
+      case TokenType::kBar:
+      case TokenType::kBarEnd:
+      case TokenType::kTimeSig:
+      case TokenType::kNoteOff:
+      case TokenType::kDrumOff:
+        return true;
+      default:
+        return false;
+    }
   };
   while (end < ids.size() && opens(ids[end])) {
     ++end;

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "continuo/compose/fake_model.h"
+#include "continuo/compose/fake_model_testing.h"
 #include "continuo/compose/generate.h"
 #include "continuo/score/bars.h"
 
@@ -39,7 +39,7 @@ class ContinuationTest : public ::testing::TestWithParam<const char*> {
       continuation = JoinContinuation(prompt, piece.ids, *tokenizer_);
       return {};
     };
-    const Status status = Generate(model, *tokenizer_, prompt.ids, {.bars = prompt.bars + bars}, sink, NoProgress());
+    const Status status = Generate(model, *tokenizer_, prompt.ids, {.bars = prompt.bars + bars}, {sink}, NoProgress());
     EXPECT_TRUE(status.ok()) << status.error().message;
     return continuation;
   }

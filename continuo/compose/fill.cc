@@ -12,19 +12,19 @@
 namespace continuo {
 namespace {
 
-// Enough to hear whether what follows fits.
+// Context of the likelihood, and the bars that it is measured on.
 constexpr size_t kBarsBefore = 8;
-constexpr size_t kBarsBehind = 8;
+constexpr size_t kBarsAfter = 8;
 
-/// Takes the pedal out of [begin, end): up at its beginning, and at its end as it was.
+/// Removes the pedal from [begin, end): up at `begin`, and at `end` as it was.
 void LiftPedal(Track& track, Tick begin, Tick end) {
-  int before = -1;  // value in force at `begin`, and at `end`
-  int behind = -1;
+  int before = -1;  // value in force at `begin`
+  int after = -1;   // value in force at `end`
   std::vector<ControlChange> controls;
   for (const ControlChange& control : track.controls) {
     const bool is_pedal = control.number == kSustainPedal;
     if (is_pedal && control.time < end) {
-      behind = control.value;
+      after = control.value;
       before = control.time < begin ? control.value : before;
     }
     if (!is_pedal || control.time < begin || control.time >= end) {
@@ -39,8 +39,8 @@ void LiftPedal(Track& track, Tick begin, Tick end) {
   if (before >= kPedalDown) {
     insert(begin, 0);
   }
-  if (behind >= kPedalDown) {
-    insert(end, static_cast<uint8_t>(behind));
+  if (after >= kPedalDown) {
+    insert(end, static_cast<uint8_t>(after));
   }
   track.controls = std::move(controls);
 
@@ -115,7 +115,7 @@ Result<double> FollowingNll(const Gap& gap, const Score& filled, const LanguageM
   std::vector<size_t> offsets = tokenizer.BarOffsets(ids);
   // The bars to measure, counted in the window.
   size_t from = gap.last - start;
-  size_t to = std::min(gap.last + kBarsBehind, gap.bars) - start;
+  size_t to = std::min(gap.last + kBarsAfter, gap.bars) - start;
   if (gap.last == gap.bars) {
     from = gap.first - start;
     to = gap.last - start;
@@ -126,7 +126,7 @@ Result<double> FollowingNll(const Gap& gap, const Score& filled, const LanguageM
   CONTINUO_ASSIGN(const Likelihood likelihood, MeasureLikelihood(model, tokenizer, ids, NoProgress()));
   const size_t begin = from < offsets.size() ? offsets[from] : ids.size();
   if (begin >= ids.size()) {
-    return MakeError("bars {} to {}: what follows them holds no tokens to measure", gap.first + 1, gap.last);
+    return MakeError("bars {} to {}: the bars after them have no tokens to measure", gap.first + 1, gap.last);
   }
   const auto first = likelihood.token_nll.begin() + static_cast<std::ptrdiff_t>(begin);
   return std::accumulate(first, likelihood.token_nll.end(), 0.0) / static_cast<double>(ids.size() - begin);

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "continuo/compose/fake_model.h"
+#include "continuo/compose/fake_model_testing.h"
 #include "continuo/compose/generate.h"
 
 namespace continuo {
@@ -42,9 +42,7 @@ std::vector<Note> NotesIn(const Track& track, Tick from, Tick to) {
 
 class FillTest : public ::testing::TestWithParam<const char*> {
  protected:
-  FillTest()
-      : tokenizer_(std::move(*Tokenizer::Load(GetParam()))),
-        model_(tokenizer_->vocabulary().size(), 1024) {}
+  FillTest() : tokenizer_(std::move(*Tokenizer::Load(GetParam()))), model_(tokenizer_->vocabulary().size(), 1024) {}
 
   Score Fill(const Gap& gap) {
     Score filled;
@@ -52,7 +50,7 @@ class FillTest : public ::testing::TestWithParam<const char*> {
       filled = FillGap(gap, piece.ids, *tokenizer_);
       return {};
     };
-    EXPECT_TRUE(Generate(model_, *tokenizer_, gap.prompt, {.bars = gap.last}, sink, NoProgress()).ok());
+    EXPECT_TRUE(Generate(model_, *tokenizer_, gap.prompt, {.bars = gap.last}, {sink}, NoProgress()).ok());
     return filled;
   }
 

@@ -3,12 +3,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "continuo/compose/guards.h"
-#include "continuo/compose/plan.h"
 #include "continuo/compose/sampler.h"
+#include "continuo/compose/token_constraint.h"
 #include "continuo/core/progress.h"
 #include "continuo/core/result.h"
 #include "continuo/model/language_model.h"
@@ -16,18 +17,19 @@
 
 namespace continuo {
 
-/// More bars than anybody asks for; keeps sizes within bounds.
+/// The most bars that a piece may have; bounds the memory that a request can take.
 inline constexpr size_t kMaxBars = 10000;
 
 struct GenerationOptions {
-  size_t bars = 32;   // of each piece, the prompt's bars among them; 1 to kMaxBars
+  size_t bars = 32;   // of each piece, the prompt's included; 1 to kMaxBars
   size_t count = 1;   // pieces
   uint64_t seed = 1;  // piece i draws from the random stream (seed, i)
-  size_t batch = 0;   // pieces decoded side by side; changes the speed alone; 0: as many as suit the model
+  size_t batch = 0;   // pieces decoded at a time; affects the speed only; 0: as many as suit the model
   SamplingOptions sampling{};
-  Plan plan{};  // of what the tokenizer's tokens hold: chords, tempo
   GuardLimits guards{};
-  size_t retries = 0;  // how often a piece may go back a bar where a guard found it stuck; 0: never
+  size_t retries = 0;  // how often a piece may go back when a guard finds it stuck; 0: never
+  /// Applied in this order after the grammar and CrowdedBarConstraint; each piece gets clones.
+  std::vector<std::shared_ptr<const TokenConstraint>> constraints{};
 };
 
 /// Fails, naming the option, its value and the range expected.
@@ -38,35 +40,37 @@ struct GeneratedPiece {
   size_t prompt_length = 0;        // how many of `ids` are the prompt's
   size_t slides = 0;               // how often the window slid
   double nll = 0.0;                // mean negative log-likelihood of the new ids under the model itself, in nats
-  std::vector<GuardEvent> guards;  // what they found in the piece as it is
+  std::vector<GuardEvent> guards;  // limits that the piece passes as it is
   size_t retries = 0;              // how often it went back
 };
 
-/// Receives each piece as soon as it is whole, from the calling thread, in the order of completion.
-using PieceSink = std::function<Status(size_t index, GeneratedPiece piece)>;
+/// Receives each piece when it is complete, in the order of completion.
+using GeneratedPieceSink = std::function<Status(size_t index, GeneratedPiece piece)>;
 
-/// Is told, from the calling thread, when piece `index` has `bars` whole bars, the last of them too; `ids` are those so
-/// far. A piece that goes back (GenerationOptions::retries) tells of the same bars again.
-using BarSink = std::function<Status(size_t index, std::span<const TokenId> ids, size_t bars)>;
+/// Called when piece `index` has `bars` complete bars, the last included; `ids` are those so far. `bars` grows from
+/// call to call, except after the piece has gone back (GenerationOptions::retries): then the bars since are reported
+/// again.
+using GeneratedBarSink = std::function<Status(size_t index, std::span<const TokenId> ids, size_t bars)>;
 
-/// Writes `options.count` pieces of exactly `options.bars` complete bars. Each begins with BOS, where the
-/// vocabulary has it, and `prompt`, which may be empty; a prompt is what Tokenizer's grammar accepts and
-/// leaves at least one bar to write.
+/// Both are called from the thread that called Generate; an error that they return ends it.
+struct GenerationSinks {
+  GeneratedPieceSink on_piece;
+  GeneratedBarSink on_bar = {};  // may be empty
+};
+
+/// Writes `options.count` pieces of exactly `options.bars` complete bars. Each begins with BOS, if the vocabulary has
+/// it, and `prompt`, which may be empty; the grammar must accept the prompt, and at least one bar must remain to write.
 ///
-/// A piece that outgrows the model's context goes on in a window that begins on a bar line and holds at
-/// most half of the context (WindowFromBar).
+/// A piece that outgrows the model's context continues in a window that begins on a bar line and holds at most half of
+/// the context (SlidingWindow).
 ///
-/// A bar that has taken 512 tokens gets no new notes as long as the grammar lets it do without, so that a piece always
-/// ends.
+/// If a guard finds the piece stuck and retries are left, the last two bars are removed and drawn again, with the
+/// random numbers that follow. Otherwise the event is recorded and the piece continues.
 ///
-/// Where a guard finds the piece stuck and retries are left, the last two bars are taken back and drawn again, with
-/// random numbers that go on. Otherwise it is noted, and the piece goes on.
-///
-/// Piece i is the same whatever `count`, `batch` and the number of threads. Stops early, without error, when
-/// `progress` asks for it: pieces not handed to `sink` by then are dropped. Fails on options out of range, on
-/// a model and tokenizer of different vocabularies, and when `sink` or `on_bar` (which may be empty) fails.
+/// Piece i depends on neither `count`, `batch` nor the number of threads. Stops early, without an error, when
+/// `progress` asks for it: pieces not handed over by then are dropped. Fails on options out of range, on a model and
+/// tokenizer with different vocabularies, on a prompt that the grammar rejects, and when a sink fails.
 Status Generate(const LanguageModel& model, const Tokenizer& tokenizer, std::span<const TokenId> prompt,
-                const GenerationOptions& options, const PieceSink& sink, Progress& progress,
-                const BarSink& on_bar = {});
+                const GenerationOptions& options, const GenerationSinks& sinks, Progress& progress);
 
 }  // namespace continuo

@@ -5,7 +5,7 @@
 
 #include <map>
 
-#include "continuo/compose/fake_model.h"
+#include "continuo/compose/fake_model_testing.h"
 #include "continuo/compose/likelihood.h"
 
 namespace continuo {
@@ -22,13 +22,11 @@ class GenerateTest : public ::testing::TestWithParam<const char*> {
   Status Run(int64_t context, std::span<const TokenId> prompt, const GenerationOptions& options, Pieces& pieces,
              Progress& progress = NoProgress()) {
     const FakeModel model(tokenizer_->vocabulary().size(), context);
-    return Generate(
-        model, *tokenizer_, prompt, options,
-        [&](size_t index, GeneratedPiece piece) -> Status {
-          EXPECT_TRUE(pieces.emplace(index, std::move(piece)).second) << "piece " << index << " came twice";
-          return {};
-        },
-        progress);
+    const auto sink = [&](size_t index, GeneratedPiece piece) -> Status {
+      EXPECT_TRUE(pieces.emplace(index, std::move(piece)).second) << "piece " << index << " came twice";
+      return {};
+    };
+    return Generate(model, *tokenizer_, prompt, options, {sink}, progress);
   }
 
   Pieces RunOk(int64_t context, const GenerationOptions& options, std::span<const TokenId> prompt = {}) {
@@ -42,7 +40,7 @@ class GenerateTest : public ::testing::TestWithParam<const char*> {
   std::unique_ptr<Tokenizer> tokenizer_;
 };
 
-TEST_P(GenerateTest, EachPieceHasExactlyTheBarsAskedForAndANoteInTheLast) {
+TEST_P(GenerateTest, EachPieceHasExactlyTheRequestedBarsAndANoteInTheLast) {
   for (const size_t bars : {1U, 2U, 7U}) {
     for (const auto& [index, piece] : RunOk(1024, {.bars = bars, .count = 4})) {
       const Score score = tokenizer_->Decode(std::vector<std::vector<TokenId>>(1, piece.ids));
@@ -83,12 +81,12 @@ TEST_P(GenerateTest, LongPiecesSlideAndStayWithinTheContext) {
   EXPECT_GT(RunOk(16, {.bars = 6}).at(0).slides, 0U);
 }
 
-TEST_P(GenerateTest, AModelThatOnlyEverWantsNotesStillComesToTheEnd) {
-  // Greedy, with notes and their parts always likelier than what leads on.
+TEST_P(GenerateTest, AModelThatAlwaysPrefersNotesStillReachesTheEnd) {
+  // Notes and their ends are always likelier than what leads to the bar line.
   std::vector<float> bias(tokenizer_->vocabulary().size(), 0.0F);
   for (size_t id = 0; id < bias.size(); ++id) {
-    const std::string& token = tokenizer_->vocabulary().token(static_cast<TokenId>(id));
-    bias[id] = token.starts_with("Pitch_") || token.starts_with("NoteO") ? 100.0F : 0.0F;
+    const TokenType type = tokenizer_->vocabulary().info(static_cast<TokenId>(id)).type;
+    bias[id] = type == TokenType::kPitch || type == TokenType::kNoteOff ? 100.0F : 0.0F;
   }
   const FakeModel model(bias.size(), 1024, bias);
   size_t length = 0;
@@ -96,12 +94,12 @@ TEST_P(GenerateTest, AModelThatOnlyEverWantsNotesStillComesToTheEnd) {
     length = piece.ids.size();
     return {};
   };
-  ASSERT_TRUE(Generate(model, *tokenizer_, {}, {.bars = 3}, sink, NoProgress()).ok());
+  ASSERT_TRUE(Generate(model, *tokenizer_, {}, {.bars = 3}, {sink}, NoProgress()).ok());
   EXPECT_GT(length, 3U * 512U);
   EXPECT_LT(length, 3U * 1024U);
 }
 
-TEST_P(GenerateTest, WhatIsWrittenFollowsTheGrammar) {
+TEST_P(GenerateTest, PiecesFollowTheGrammar) {
   for (const auto& [index, piece] : RunOk(1024, {.bars = 8, .count = 3})) {
     const auto grammar = tokenizer_->NewGrammar();
     for (const TokenId id : piece.ids) {
@@ -119,7 +117,7 @@ TEST_P(GenerateTest, TheLikelihoodMeasuredAfterwardsIsThatOfTheDraws) {
       // A REMI piece ends with a draw of EOS or Bar, which is no part of it.
       std::vector<double> sums;
       for (const std::optional<TokenId> last :
-           {std::optional<TokenId>(), tokenizer_->vocabulary().eos(), tokenizer_->vocabulary().Find("Bar_None")}) {
+           {std::optional<TokenId>(), tokenizer_->vocabulary().eos(), tokenizer_->vocabulary().id(TokenType::kBar)}) {
         std::vector<TokenId> ids = piece.ids;
         if (last) {
           ids.push_back(*last);
@@ -133,12 +131,12 @@ TEST_P(GenerateTest, TheLikelihoodMeasuredAfterwardsIsThatOfTheDraws) {
   }
 }
 
-TEST_P(GenerateTest, BarsAreToldAsTheyAreWhole) {
+TEST_P(GenerateTest, BarsAreReportedAsTheyAreComplete) {
   const FakeModel model(tokenizer_->vocabulary().size(), 1024);
-  std::map<size_t, std::vector<size_t>> told;
+  std::map<size_t, std::vector<size_t>> reported;
   std::map<size_t, std::vector<TokenId>> last;
   const auto on_bar = [&](size_t index, std::span<const TokenId> ids, size_t bars) -> Status {
-    told[index].push_back(bars);
+    reported[index].push_back(bars);
     EXPECT_GT(ids.size(), last[index].size());
     last[index].assign(ids.begin(), ids.end());
     return {};
@@ -147,21 +145,20 @@ TEST_P(GenerateTest, BarsAreToldAsTheyAreWhole) {
     EXPECT_EQ(piece.ids, last[index]);
     return {};
   };
-  ASSERT_TRUE(Generate(model, *tokenizer_, {}, {.bars = 6, .count = 3}, sink, NoProgress(), on_bar).ok());
-  ASSERT_EQ(told.size(), 3U);
-  for (const auto& [index, bars] : told) {
+  ASSERT_TRUE(Generate(model, *tokenizer_, {}, {.bars = 6, .count = 3}, {sink, on_bar}, NoProgress()).ok());
+  ASSERT_EQ(reported.size(), 3U);
+  for (const auto& [index, bars] : reported) {
     EXPECT_TRUE(std::is_sorted(bars.begin(), bars.end(), std::less_equal<>()));
     EXPECT_EQ(bars.back(), 6U);
   }
 }
 
-TEST_P(GenerateTest, GuardsNoteWhatIsStuckAndRetriesTakeItBack) {
-  // Two equal bars in a row, or an empty one, count as stuck; notes are as rare as makes some bars empty.
+TEST_P(GenerateTest, GuardsRecordStuckBarsAndRetriesRemoveThem) {
+  // Two equal bars in a row, or an empty bar, count as stuck. Notes are rare enough that some bars are empty.
   const float rarity = std::string_view(GetParam()) == "remi" ? -4.5F : -1.0F;
   std::vector<float> bias(tokenizer_->vocabulary().size(), 0.0F);
   for (size_t id = 0; id < bias.size(); ++id) {
-    const std::string& token = tokenizer_->vocabulary().token(static_cast<TokenId>(id));
-    bias[id] = token.starts_with("Pitch_") || token.starts_with("NoteOn") ? rarity : 0.0F;
+    bias[id] = tokenizer_->vocabulary().begins_note(static_cast<TokenId>(id)) ? rarity : 0.0F;
   }
   const FakeModel model(bias.size(), 4096, bias);
   const auto run = [&](size_t retries, size_t batch) {
@@ -172,7 +169,7 @@ TEST_P(GenerateTest, GuardsNoteWhatIsStuckAndRetriesTakeItBack) {
     };
     const GenerationOptions options = {
         .bars = 5, .count = 3, .batch = batch, .guards = {.silent_bars = 0, .equal_bars = 1}, .retries = retries};
-    EXPECT_TRUE(Generate(model, *tokenizer_, {}, options, sink, NoProgress()).ok());
+    EXPECT_TRUE(Generate(model, *tokenizer_, {}, options, {sink}, NoProgress()).ok());
     return pieces;
   };
   const Pieces plain = run(0, 3);
@@ -187,11 +184,11 @@ TEST_P(GenerateTest, GuardsNoteWhatIsStuckAndRetriesTakeItBack) {
     EXPECT_EQ(piece.ids, alone.at(index).ids);
     EXPECT_EQ(piece.nll, alone.at(index).nll);
     EXPECT_EQ(piece.retries > 0, !plain.at(index).guards.empty());
-    // What was taken back left no trace: the model finds the piece as likely as if drawn at once.
+    // What was removed left no trace: the likelihood is that of the piece as it is.
     std::vector<TokenId> ids = piece.ids;
     double closest = 1.0;
     for (const std::optional<TokenId> last :
-         {std::optional<TokenId>(), tokenizer_->vocabulary().eos(), tokenizer_->vocabulary().Find("Bar_None")}) {
+         {std::optional<TokenId>(), tokenizer_->vocabulary().eos(), tokenizer_->vocabulary().id(TokenType::kBar)}) {
       ids = piece.ids;
       if (last) {
         ids.push_back(*last);
@@ -205,7 +202,39 @@ TEST_P(GenerateTest, GuardsNoteWhatIsStuckAndRetriesTakeItBack) {
   EXPECT_GT(stuck, 0U);
 }
 
-TEST_P(GenerateTest, RefusesWhatCannotBe) {
+/// Forbids everything, and counts what it is told.
+class ForbidAll : public TokenConstraint {
+ public:
+  explicit ForbidAll(std::vector<std::vector<size_t>>& bars) : bars_(bars) {}
+  void Restrict(std::span<uint8_t> allowed) const override { std::fill(allowed.begin(), allowed.end(), uint8_t{0}); }
+  void Advance(TokenId /*id*/) override {}
+  void BeginBar(size_t bar) override {
+    if (bar == 0) {
+      bars_.emplace_back();
+    }
+    bars_.back().push_back(bar);
+  }
+  std::unique_ptr<TokenConstraint> Clone() const override { return std::make_unique<ForbidAll>(bars_); }
+
+ private:
+  std::vector<std::vector<size_t>>& bars_;  // by piece
+};
+
+TEST_P(GenerateTest, AConstraintThatForbidsEverythingIsIgnoredAndIsToldEachBarOnce) {
+  std::vector<std::vector<size_t>> bars;
+  const GenerationOptions plain = {.bars = 4, .count = 2, .batch = 1};
+  GenerationOptions constrained = plain;
+  constrained.constraints = {std::make_shared<ForbidAll>(bars)};
+  EXPECT_EQ(RunOk(1024, plain).at(1).ids, RunOk(1024, constrained).at(1).ids);
+  ASSERT_EQ(bars.size(), 2U);
+  for (const std::vector<size_t>& of_piece : bars) {
+    EXPECT_TRUE(std::is_sorted(of_piece.begin(), of_piece.end(), std::less_equal<>()));
+    EXPECT_EQ(of_piece.front(), 0U);
+    EXPECT_LT(of_piece.back(), 4U);
+  }
+}
+
+TEST_P(GenerateTest, RejectsOptionsOutOfRangeAndBadPrompts) {
   Pieces pieces;
   EXPECT_THAT(Run(64, {}, {.bars = 0}, pieces).error().message, HasSubstr("bars is 0, expected 1"));
   EXPECT_THAT(Run(64, {}, {.bars = kMaxBars + 1}, pieces).error().message, HasSubstr("bars is 10001"));
@@ -215,12 +244,12 @@ TEST_P(GenerateTest, RefusesWhatCannotBe) {
   EXPECT_THAT(Run(64, std::vector{pad}, {}, pieces).error().message,
               HasSubstr("token 0 (PAD_None) breaks the grammar"));
   const FakeModel model(10, 64);
-  EXPECT_THAT(Generate(model, *tokenizer_, {}, {}, nullptr, NoProgress()).error().message,
+  EXPECT_THAT(Generate(model, *tokenizer_, {}, {}, {}, NoProgress()).error().message,
               HasSubstr("the model has 10 tokens, its tokenizer"));
   EXPECT_TRUE(pieces.empty());
 }
 
-TEST_P(GenerateTest, StopsWhenAskedAndKeepsWhatIsWhole) {
+TEST_P(GenerateTest, StopsWhenAskedAndKeepsCompletePieces) {
   class StopAfterFirst : public Progress {
    public:
     explicit StopAfterFirst(const Pieces& pieces) : pieces_(pieces) {}

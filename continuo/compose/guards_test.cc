@@ -5,14 +5,18 @@
 
 #include <sstream>
 
+#include "continuo/token/tokenizer.h"
+
 namespace continuo {
 namespace {
 
 class GuardsTest : public ::testing::Test {
  protected:
-  GuardsTest() : tokenizer_(std::move(*Tokenizer::Load("remi"))), table_(tokenizer_->vocabulary()) {}
+  GuardsTest() : tokenizer_(std::move(*Tokenizer::Load("remi"))) {}
 
-  /// One bar of tokens, and what is found at its end.
+  BarGuard Guard(const GuardLimits& limits) const { return {tokenizer_->vocabulary(), limits}; }
+
+  /// Adds one bar of tokens and ends it.
   std::optional<GuardKind> Bar(BarGuard& guard, const std::string& tokens) {
     std::istringstream words("Bar_None " + tokens);
     for (std::string word; words >> word;) {
@@ -22,11 +26,10 @@ class GuardsTest : public ::testing::Test {
   }
 
   std::unique_ptr<Tokenizer> tokenizer_;
-  GuardTable table_;
 };
 
-TEST_F(GuardsTest, SilenceIsABarTooManyWithoutAnOnset) {
-  BarGuard guard(table_, {.silent_bars = 2});
+TEST_F(GuardsTest, SilenceIsMoreBarsInARowWithoutAnOnsetThanTheLimit) {
+  BarGuard guard = Guard({.silent_bars = 2});
   EXPECT_EQ(Bar(guard, ""), std::nullopt);
   EXPECT_EQ(Bar(guard, "Position_0 Tempo_121.29"), std::nullopt);
   EXPECT_EQ(Bar(guard, ""), GuardKind::kSilence);
@@ -34,8 +37,8 @@ TEST_F(GuardsTest, SilenceIsABarTooManyWithoutAnOnset) {
   EXPECT_EQ(Bar(guard, ""), std::nullopt);
 }
 
-TEST_F(GuardsTest, EqualBarsAreEqualWhateverTheirVelocities) {
-  BarGuard guard(table_, {.equal_bars = 2});
+TEST_F(GuardsTest, BarsAreEqualWhateverTheirVelocities) {
+  BarGuard guard = Guard({.equal_bars = 2});
   EXPECT_EQ(Bar(guard, "Position_0 Pitch_60 Velocity_63 Duration_1.0.8"), std::nullopt);
   EXPECT_EQ(Bar(guard, "Position_0 Pitch_60 Velocity_67 Duration_1.0.8"), std::nullopt);
   EXPECT_EQ(Bar(guard, "Position_0 Pitch_60 Velocity_71 Duration_1.0.8"), GuardKind::kRepetition);
@@ -43,8 +46,8 @@ TEST_F(GuardsTest, EqualBarsAreEqualWhateverTheirVelocities) {
   EXPECT_EQ(Bar(guard, "Position_4 Pitch_60 Velocity_71 Duration_1.0.8"), std::nullopt);
 }
 
-TEST_F(GuardsTest, ACrowdIsOfNotesThatBeginTogether) {
-  BarGuard guard(table_, {.notes_at_once = 2});
+TEST_F(GuardsTest, ACrowdIsMoreNotesThatBeginTogetherThanTheLimit) {
+  BarGuard guard = Guard({.notes_at_once = 2});
   const std::string note = "Pitch_60 Velocity_63 Duration_1.0.8 ";
   EXPECT_EQ(Bar(guard, "Position_0 " + note + note + "Position_1 " + note + note), std::nullopt);
   EXPECT_EQ(Bar(guard, "Position_0 " + note + note + note + "Position_1 " + note), GuardKind::kCrowd);

@@ -10,13 +10,8 @@
 namespace continuo {
 namespace {
 
-// Logits of so many ids are held at a time.
+// Ids whose logits are held at a time.
 constexpr size_t kChunk = 128;
-
-bool BeginsNote(std::string_view token) {
-  return token.starts_with("Pitch_") || token.starts_with("PitchDrum_") || token.starts_with("NoteOn_") ||
-         token.starts_with("DrumOn_");
-}
 
 }  // namespace
 
@@ -52,13 +47,13 @@ Result<Likelihood> MeasureLikelihood(const LanguageModel& model, const Tokenizer
     if (ids[i] < 0 || static_cast<size_t>(ids[i]) >= vocabulary_size) {
       return MakeError("token {} is {}, expected 0 to {}", i, ids[i], vocabulary_size - 1);
     }
-    likelihood.notes += BeginsNote(tokenizer.vocabulary().token(ids[i])) ? 1 : 0;
+    likelihood.notes += tokenizer.vocabulary().begins_note(ids[i]) ? 1 : 0;
   }
   likelihood.bar_offsets = tokenizer.BarOffsets(ids);
 
   const std::unique_ptr<DecodingSession> session = model.NewSession(1);
   std::vector<float> logits(kChunk * vocabulary_size);
-  std::vector<TokenId> pending;  // read next; the last id's logits tell of ids[measured]
+  std::vector<TokenId> pending;  // read next; the logits after the last give ids[measured]'s likelihood
   if (const std::optional<TokenId> bos = tokenizer.vocabulary().bos()) {
     pending.push_back(*bos);
   } else if (!ids.empty()) {
@@ -69,7 +64,7 @@ Result<Likelihood> MeasureLikelihood(const LanguageModel& model, const Tokenizer
     if (progress.ShouldStop()) {
       return MakeError("interrupted");
     }
-    // As the generator does: a window is made when not even the next id fits.
+    // As in Generate: the window slides when not even the next id fits.
     if (session->length(0) + pending.size() > context) {
       session->Reset(0);
       pending = SlidingWindow(tokenizer, ids.first(likelihood.token_nll.size()), context);
@@ -78,7 +73,7 @@ Result<Likelihood> MeasureLikelihood(const LanguageModel& model, const Tokenizer
     session->Append(prefix, std::span(logits).first(vocabulary_size));
     size_t next = likelihood.token_nll.size();
     likelihood.token_nll.push_back(NegativeLogLikelihood(std::span(logits).first(vocabulary_size), ids[next]));
-    // All that fits behind it, save what tells of nothing.
+    // Then as many ids as fit, except the last, whose logits are not needed.
     while (next + 1 < ids.size() && session->length(0) < context) {
       const size_t count = std::min({kChunk, context - session->length(0), ids.size() - 1 - next});
       const std::array<DecodingSession::Input, 1> chunk = {{{0, ids.subspan(next, count), true}}};

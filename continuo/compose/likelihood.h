@@ -14,22 +14,23 @@ namespace continuo {
 /// The negative logarithm of softmax(logits)[id], in nats.
 double NegativeLogLikelihood(std::span<const float> logits, TokenId id);
 
-/// How likely a model finds a piece.
+/// The likelihood of a piece under a model.
 struct Likelihood {
   std::vector<double> token_nll;    // of each id, given those before it, in nats
   std::vector<size_t> bar_offsets;  // index of each bar's first id
   size_t notes = 0;
 
   double total() const;
-  /// The sum over bar `bar`'s ids; what stands before the first bar line belongs to the first bar.
+  /// The sum over the ids of bar `bar`; ids before the first bar line belong to the first bar.
   double OfBar(size_t bar) const;
 };
 
-/// The likelihood of each id of one stream. The model reads what it would have read had it written
-/// the piece itself: BOS, where the vocabulary has it, and all before the id, or the SlidingWindow where that is
-/// longer than its context. Without BOS the first id counts as certain. EOS is not part of a piece, and not counted.
+/// The likelihood of each id of one stream. The model reads what it would have read if it had written the piece itself:
+/// BOS, if the vocabulary has it, and all ids before, or the SlidingWindow if they exceed its context. Without BOS the
+/// first id counts as certain. EOS is not part of a piece and is not counted.
 ///
-/// Fails on a model and tokenizer of different vocabularies, on ids outside of it, and when `progress` asks to stop.
+/// Fails on a model and tokenizer with different vocabularies, on ids outside the vocabulary, and when `progress` asks
+/// to stop.
 Result<Likelihood> MeasureLikelihood(const LanguageModel& model, const Tokenizer& tokenizer,
                                      std::span<const TokenId> ids, Progress& progress);
 

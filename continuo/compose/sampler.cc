@@ -15,25 +15,6 @@ bool Likelier(const Sampler::Candidate& a, const Sampler::Candidate& b) {
 
 }  // namespace
 
-Status CheckSamplingOptions(const SamplingOptions& options) {
-  if (!(options.temperature >= 0.0) || !std::isfinite(options.temperature)) {
-    return MakeError("temperature is {}, expected 0 (always the likeliest token) or more", options.temperature);
-  }
-  if (options.top_k < 0) {
-    return MakeError("top-k is {}, expected 1 or more", options.top_k);
-  }
-  if (!(options.top_p > 0.0 && options.top_p <= 1.0)) {
-    return MakeError("top-p is {}, expected more than 0 and at most 1", options.top_p);
-  }
-  if (!(options.min_p >= 0.0 && options.min_p <= 1.0)) {
-    return MakeError("min-p is {}, expected 0 to 1", options.min_p);
-  }
-  if (!(options.repetition_penalty > 0.0) || !std::isfinite(options.repetition_penalty)) {
-    return MakeError("repetition penalty is {}, expected more than 0 (1 is none)", options.repetition_penalty);
-  }
-  return {};
-}
-
 Sampler::Sampler(const SamplingOptions& options) : options_(options) {
   CONTINUO_CHECK(CheckSamplingOptions(options).ok());
 }

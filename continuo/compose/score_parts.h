@@ -12,9 +12,7 @@
 
 namespace continuo {
 
-// What continuing and filling share.
-
-/// Copies what `keep` accepts, moved by `shift` ticks.
+/// Copies the events whose time `keep` accepts, each changed by `move`.
 template <typename Event, typename Keep, typename Move>
 std::vector<Event> Select(const std::vector<Event>& events, const Keep& keep, const Move& move) {
   std::vector<Event> selected;
@@ -56,23 +54,24 @@ void AppendSorted(std::vector<Event>& events, const std::vector<Event>& more) {
   std::stable_sort(events.begin(), events.end(), [](const auto& a, const auto& b) { return a.time < b.time; });
 }
 
-/// Whether a tokenizer's bars are those of the time signatures; otherwise they are 4/4 throughout.
+/// True if a tokenizer's bars are those of the time signatures; otherwise they are 4/4 throughout.
 inline bool BySignature(const Tokenizer& tokenizer) {
   return tokenizer.config().use_time_signatures;
 }
 
-/// All tracks but drums as one; there is one even in a score without tracks.
+/// All tracks but drums as one, also of a score without tracks.
 Score MergeTracks(const Score& score);
 
-/// What a tokenizer reads of a score: track `track` alone where one is named; else the score itself if the tokenizer
-/// knows several tracks, and its tracks merged if not.
+/// What a tokenizer reads of a score: track `track` alone if given; else the whole score if the tokenizer has one
+/// stream for all tracks, and its tracks merged if not.
 Score ReadableScore(const Score& score, const Tokenizer& tokenizer, std::optional<size_t> track = std::nullopt);
 
-/// What begins at or after `from` in decoded music, from tick 0, in another resolution. Durations are at least a tick.
+/// The events of decoded music at or after `from`, moved to tick 0 and scaled to another resolution. Durations are at
+/// least a tick.
 Score NewPart(const Score& decoded, Tick from, int32_t ticks_per_quarter);
 
-/// The track of `score` that new music of `track` joins, made if there is none: one of its program and kind, or, if the
-/// tokenizer writes no programs, the first of its kind.
+/// The track of `score` that new music of `track` joins: the first with the same program and kind (drums or not); if
+/// the tokenizer has no programs, otherwise the first of the same kind; else a new one.
 Track& HomeOf(Score& score, const Track& track, const Tokenizer& tokenizer);
 
 }  // namespace continuo

@@ -3,7 +3,7 @@
 #include <chrono>
 #include <cmath>
 
-#include "continuo/compose/compose.h"
+#include "continuo/compose/composer.h"
 #include "continuo/compose/likelihood.h"
 #include "continuo/core/hash.h"
 #include "continuo/core/thread_pool.h"
@@ -315,44 +315,35 @@ Result<std::optional<SetResult>> PiecesStep(const ExperimentContext& context, Re
                   LoadModel(context.folder.checkpoint(run, cell.epoch),
                             {.threads = context.threads, .precision = context.spec.generate.precision}));
   const bool continues = cell.kind == "continuation";
-  GenerationOptions options;
-  options.bars = static_cast<size_t>(continues ? context.spec.board.prompt_bars + context.spec.board.bars
-                                               : context.spec.generate.bars);
+  ComposeOptions options;
   options.count = static_cast<size_t>(cell.count);
   options.seed = static_cast<uint64_t>(cell.seed);
   options.sampling = context.spec.sampling(cell.setting).options;
 
-  std::optional<Prompt> prompt;
+  Request request = NewRequest{.bars = static_cast<size_t>(context.spec.generate.bars)};
   if (continues) {
     const auto named = std::find_if(context.spec.board.prompts.begin(), context.spec.board.prompts.end(),
                                     [&cell](const PromptSpec& spec) { return spec.name == cell.prompt; });
     const std::string file = context.inputs.Resolve(named->file).string();
-    CONTINUO_ASSIGN(const Score score, ReadScore(file));
-    CONTINUO_ASSIGN(prompt,
-                    TakePrompt(score, static_cast<size_t>(context.spec.board.prompt_bars), *model.tokenizer, file));
+    CONTINUO_ASSIGN(MidiPiece piece, MidiPiece::Read(file));
+    request = ContinueRequest{.piece = std::move(piece),
+                              .prompt_bars = static_cast<size_t>(context.spec.board.prompt_bars),
+                              .bars = static_cast<size_t>(context.spec.board.bars)};
   }
 
-  std::map<size_t, GeneratedPiece> written;
-  CONTINUO_TRY(Generate(
-      *model.model, *model.tokenizer, prompt ? std::span<const TokenId>(prompt->ids) : std::span<const TokenId>(),
-      options,
-      [&written](size_t index, GeneratedPiece piece) -> Status {
-        written.emplace(index, std::move(piece));
-        return {};
-      },
-      context.stop));
+  CONTINUO_ASSIGN(std::vector<WrittenPiece> written, Composer(model).Write(request, options, context.stop));
   if (written.size() < options.count) {
     return std::optional<SetResult>();
   }
   std::vector<Piece> pieces;
-  for (auto& [index, generated] : written) {
+  for (WrittenPiece& made : written) {
+    GeneratedPiece& generated = made.generated;
     Piece& piece = pieces.emplace_back();
-    piece.name = fmt::format("piece-{:03}", index + 1);
+    piece.name = fmt::format("piece-{:03}", made.index + 1);
     const double new_nll = generated.nll * static_cast<double>(generated.ids.size() - generated.prompt_length);
     if (continues) {
-      Continuation continuation = JoinContinuation(*prompt, generated.ids, *model.tokenizer);
-      piece.measured = std::move(continuation.new_bars);
-      piece.kept = std::move(continuation.whole);
+      piece.measured = made.new_bars->score();
+      piece.kept = made.piece.score();
       piece.result.prompt_bars = context.spec.board.prompt_bars;
     } else {
       if (cell.window == "cut") {

@@ -3,12 +3,11 @@
 #include <algorithm>
 #include <set>
 
-#include "continuo/compose/continuation.h"
+#include "continuo/compose/composer.h"
 #include "continuo/core/hash.h"
 #include "continuo/experiment/settings.h"
 #include "continuo/model/model_directory.h"
 #include "continuo/os/file.h"
-#include "continuo/score/score_file.h"
 #include "continuo/token/tokenizer.h"
 
 namespace continuo {
@@ -132,14 +131,6 @@ void ForEachCombination(const std::vector<GridAxis>& axes, const Visit& visit) {
 
 }  // namespace
 
-Json SamplingToJson(const SamplingOptions& options) {
-  return {{"temperature", options.temperature},
-          {"top_k", options.top_k},
-          {"top_p", options.top_p},
-          {"min_p", options.min_p},
-          {"repetition_penalty", options.repetition_penalty}};
-}
-
 Result<ExperimentInputs> FindInputs(const ExperimentSpec& spec, const fs::path& data) {
   ExperimentInputs inputs;
   inputs.data = data;
@@ -173,13 +164,12 @@ Result<ExperimentInputs> FindInputs(const ExperimentSpec& spec, const fs::path& 
       return Missing(fmt::format("continue.prompts: {}", prompt.name), file, "is not there");
     }
     CONTINUO_ASSIGN(const std::vector<uint8_t> bytes, ReadFile(file));
-    CONTINUO_ASSIGN(const ScoreAndWarnings read, ParseScore(bytes, file.string()));
+    CONTINUO_ASSIGN(MidiPiece piece, MidiPiece::Parse(bytes, file.string()));
+    const Request request = ContinueRequest{.piece = std::move(piece),
+                                            .prompt_bars = static_cast<size_t>(spec.board.prompt_bars),
+                                            .bars = static_cast<size_t>(spec.board.bars)};
     for (const auto& tokenizer : tokenizers) {
-      const Result<Prompt> taken =
-          TakePrompt(read.score, static_cast<size_t>(spec.board.prompt_bars), *tokenizer, file.string());
-      if (!taken.ok()) {
-        return taken.error();
-      }
+      CONTINUO_TRY(CheckRequest(request, *tokenizer));
     }
     inputs.prompts[prompt.name] = Sha256Hex(bytes);
   }

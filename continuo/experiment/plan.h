@@ -86,6 +86,4 @@ std::vector<SetCell> ContinuationCells(const ExperimentSpec& spec, const Experim
                                        const ExperimentPlan& plan,
                                        const std::vector<std::pair<size_t, int64_t>>& chosen);
 
-nlohmann::ordered_json SamplingToJson(const SamplingOptions& options);
-
 }  // namespace continuo

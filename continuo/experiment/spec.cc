@@ -108,19 +108,22 @@ void ReadModels(SpecTable& root, ExperimentSpec& spec) {
 void ReadSamplings(SpecTable& root, ExperimentSpec& spec) {
   for (auto& [name, table] : root.Tables("sampling")) {
     SamplingOptions options;
-    options.temperature = table.Real("temperature", options.temperature, 0.0, 100.0);
-    options.top_k = table.Integer("top_k", options.top_k, 0, kMany);
-    options.top_p = table.Real("top_p", options.top_p, 0.0, 1.0);
-    options.min_p = table.Real("min_p", options.min_p, 0.0, 1.0);
-    options.repetition_penalty = table.Real("repetition_penalty", options.repetition_penalty, 0.0, 100.0);
-    table.Finish();
-    if (const Status status = CheckSamplingOptions(options); !status.ok()) {
-      root.Fail("sampling", fmt::format("{}: {}", name, status.error().message));
+    for (const SamplingField& field : SamplingFields()) {
+      const double value = field.get(options);
+      const double read = field.is_integer
+                              ? static_cast<double>(table.Integer(field.name, static_cast<int64_t>(value), 0, kMany))
+                              : table.Real(field.name, value, field.least, field.most);
+      if (field.Check(read).ok()) {
+        field.set(options, read);
+      } else {
+        table.Fail(field.name, fmt::format("is {}, expected {}", read, field.expected));
+      }
     }
+    table.Finish();
     spec.samplings.push_back({name, options});
   }
   if (spec.samplings.empty()) {
-    spec.samplings.push_back({"default", {.temperature = 1.2, .top_k = 5, .repetition_penalty = 1.2}});
+    spec.samplings.push_back({"default", kStudySampling});
   }
 }
 

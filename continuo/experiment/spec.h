@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "continuo/compose/sampler.h"
+#include "continuo/compose/sampling_options.h"
 #include "continuo/core/result.h"
 #include "continuo/infer/packed_matrix.h"
 #include "continuo/token/tokenizer_config.h"

@@ -1,8 +1,16 @@
-/* Continuo in C: load a model, write pieces, go on from one. Link with -lcontinuo.
+/* Continuo in C: load a model and write music with it. Link with -lcontinuo.
  *
- * Every function may be called from any thread; one model may be used by one thread at a time. Functions that can fail
- * return NULL or a number other than 0, and continuo_error() then says why, for the thread that called. No exception
- * leaves the library. MIDI is passed as the bytes of a Standard MIDI File. */
+ *   continuo_model* model = continuo_load("models/pop-piano", 0);
+ *   continuo_options* options = continuo_new_options(model);
+ *   continuo_set_integer(options, "seed", 7);
+ *   continuo_pieces* pieces = continuo_generate(model, 32, options);
+ *   size_t size;
+ *   const uint8_t* midi = continuo_midi(pieces, 0, &size);
+ *
+ * Every function may be called from any thread; one model is used by one call at a time, and a handle must not be freed
+ * while it is used. Functions that can fail return NULL or a number other than 0, and continuo_error() then says why,
+ * for the thread that called. No exception leaves the library. MIDI is passed as the bytes of a Standard MIDI File.
+ * Strings are UTF-8 and end with a zero. */
 #ifndef CONTINUO_H_
 #define CONTINUO_H_
 
@@ -19,53 +27,119 @@ extern "C" {
 #define CONTINUO_API
 #endif
 
-/* Grows when something here changes so that programs must be compiled again. */
-#define CONTINUO_ABI_VERSION 1
+/* Grows when a change here requires programs to be compiled again. New functions and new option names do not. */
+#define CONTINUO_ABI_VERSION 2
 
 typedef struct continuo_model continuo_model;
-
-/* How to write. Fill with continuo_default_options first. */
-typedef struct continuo_options {
-  size_t struct_size;        /* set by continuo_default_options; programs of older versions have smaller ones */
-  size_t bars;               /* of the whole piece, the prompt's among them */
-  uint64_t seed;             /* the same seed gives the same bytes */
-  double temperature;        /* 0: always the likeliest */
-  int64_t top_k;             /* 0: all */
-  double top_p;              /* 1: all */
-  double min_p;              /* 0: all */
-  double repetition_penalty; /* 1: none */
-} continuo_options;
-
-typedef struct continuo_midi {
-  uint8_t* data;
-  size_t size;
-} continuo_midi;
+typedef struct continuo_options continuo_options;
+typedef struct continuo_pieces continuo_pieces;
 
 /* CONTINUO_ABI_VERSION of the library, and its version as text. */
 CONTINUO_API int continuo_abi_version(void);
 CONTINUO_API const char* continuo_version(void);
 
-/* Why this thread's last call failed; "" if none did. Valid until its next call. */
+/* Why this thread's last call failed; "" if it did not. Valid until its next call. */
 CONTINUO_API const char* continuo_error(void);
 
-/* Loads a model directory; threads 0: one for each core. NULL on failure. */
+/* ---- Models ---- */
+
+/* Loads a model directory. `threads` computes with that many, 0 with one for each core. NULL on failure. */
 CONTINUO_API continuo_model* continuo_load(const char* directory, size_t threads);
-/* Frees a model; NULL is fine. */
-CONTINUO_API void continuo_free(continuo_model* model);
+CONTINUO_API void continuo_free_model(continuo_model* model); /* NULL is allowed */
 
-/* 32 bars, seed 1, and the sampling that comes with the model. */
-CONTINUO_API void continuo_default_options(const continuo_model* model, continuo_options* options);
+/* ---- Options ---- */
 
-/* Writes a new piece to `midi`, which is to be freed with continuo_free_midi. 0 on success; on failure `midi` is empty.
- */
-CONTINUO_API int continuo_generate(continuo_model* model, const continuo_options* options, continuo_midi* midi);
+/* One piece, seed 1, the sampling that comes with `model`. NULL on failure. The options may be used with any model and
+ * for any number of calls. */
+CONTINUO_API continuo_options* continuo_new_options(const continuo_model* model);
+CONTINUO_API void continuo_free_options(continuo_options* options); /* NULL is allowed */
 
-/* The same, going on from the first `prompt_bars` bars of a MIDI file, which come back as they were. */
-CONTINUO_API int continuo_continue(continuo_model* model, const uint8_t* prompt, size_t prompt_size, size_t prompt_bars,
-                                   const continuo_options* options, continuo_midi* midi);
+/* Sets an option by name. Each fails on an unknown name and on a value out of range, and then changes nothing.
+ *
+ *   temperature         0: always the likeliest token; 1: the model's own distribution; more: bolder
+ *   top_k               draw from the k likeliest tokens; 0: from all
+ *   top_p               draw from the likeliest tokens whose probabilities together reach p; 1: from all
+ *   min_p               draw from tokens at least this share as likely as the likeliest; 0: from all
+ *   repetition_penalty  above 1: makes tokens that the piece already has less likely
+ *   bpm                 the tempo of new pieces in quarter notes per minute; 0: the model's choice */
+CONTINUO_API int continuo_set_number(continuo_options* options, const char* name, double value);
 
-/* Frees and empties; one that is empty is fine. */
-CONTINUO_API void continuo_free_midi(continuo_midi* midi);
+/*   seed                the same seed gives the same bytes
+ *   count               pieces; when bars are rewritten, candidates
+ *   keep                only the N best pieces, best first; 0: all; when bars are rewritten, the best one
+ *   batch               pieces written at a time; affects the speed only; 0: as many as suit the model
+ *   retries             how often a piece that is stuck may go back two bars; 0: never
+ *   silent_bars, equal_bars, notes_at_once
+ *                       a piece with more silent bars in a row, more equal bars in a row or more notes that begin
+ *                       together is stuck; 4, 4 and 16 */
+CONTINUO_API int continuo_set_integer(continuo_options* options, const char* name, uint64_t value);
+
+/*   chords              "C | Am | F G7": a chord progression from the first new bar on, repeated to the end; needs a
+ *                       model with chord tokens; "": none */
+CONTINUO_API int continuo_set_text(continuo_options* options, const char* name, const char* value);
+
+/* A note of a bar that has been written. Times are from the start of the piece. */
+typedef struct continuo_note {
+  double seconds;
+  double duration; /* in seconds */
+  int64_t tick;    /* in the ticks of the piece's file */
+  int64_t ticks;   /* duration */
+  uint8_t pitch;
+  uint8_t velocity;
+  uint8_t program;
+  uint8_t is_drum; /* 0 or 1 */
+} continuo_note;
+
+/* Called when a piece has `bars` complete bars, the prompt's included, with the notes that are new since the call
+ * before. `piece` counts from 0. If the piece has gone back (option "retries"), `bars` is at most that of an earlier
+ * call, and the call replaces all earlier ones of the piece with as many bars or more. Returns 0 to continue; any other
+ * number stops as a continuo_stop_callback does. Called by the thread that writes; must not use the model. */
+typedef int (*continuo_bar_callback)(void* user, size_t piece, size_t bars, const continuo_note* notes,
+                                     size_t note_count);
+CONTINUO_API void continuo_on_bar(continuo_options* options, continuo_bar_callback callback, void* user);
+
+/* Asked before each token. If it returns a number other than 0, pieces under way are dropped and the call succeeds with
+ * those that are complete. Called by the thread that writes; must not use the model. */
+typedef int (*continuo_stop_callback)(void* user);
+CONTINUO_API void continuo_on_step(continuo_options* options, continuo_stop_callback callback, void* user);
+
+/* ---- Writing ---- */
+
+/* Each returns pieces to be freed with continuo_free_pieces, by number if all are kept, else best first; or NULL on
+ * failure. `options` may be NULL. */
+
+/* Writes new pieces of `bars` bars. */
+CONTINUO_API continuo_pieces* continuo_generate(continuo_model* model, size_t bars, const continuo_options* options);
+
+/* Keeps the first `prompt_bars` bars of a MIDI file and writes `bars` new ones after them. */
+CONTINUO_API continuo_pieces* continuo_continue(continuo_model* model, const uint8_t* midi, size_t midi_size,
+                                                size_t prompt_bars, size_t bars, const continuo_options* options);
+
+/* Rewrites the bars `first_bar` to `last_bar` of a MIDI file, both included, counted from 1. Of the option "count"
+ * candidates those are best after which the model finds the next eight bars likeliest. */
+CONTINUO_API continuo_pieces* continuo_fill(continuo_model* model, const uint8_t* midi, size_t midi_size,
+                                            size_t first_bar, size_t last_bar, const continuo_options* options);
+
+/* ---- Pieces ---- */
+
+/* NULL is allowed: it has no pieces. An `index` that is not below continuo_piece_count gives NULL, 0 or NaN. */
+CONTINUO_API void continuo_free_pieces(continuo_pieces* pieces);
+CONTINUO_API size_t continuo_piece_count(const continuo_pieces* pieces);
+/* 1 if a callback stopped the call before all pieces were complete, else 0. */
+CONTINUO_API int continuo_was_stopped(const continuo_pieces* pieces);
+
+/* The bytes of the whole piece, and of a continuation the new bars alone, else NULL. They belong to `pieces`. */
+CONTINUO_API const uint8_t* continuo_midi(const continuo_pieces* pieces, size_t index, size_t* size);
+CONTINUO_API const uint8_t* continuo_new_bars(const continuo_pieces* pieces, size_t index, size_t* size);
+
+/* The piece's number: 0 to the option "count" - 1. */
+CONTINUO_API size_t continuo_piece_number(const continuo_pieces* pieces, size_t index);
+/* What pieces are ranked by: the mean negative log-likelihood per new token, in nats; of rewritten bars per token of
+ * the bars after them. */
+CONTINUO_API double continuo_piece_nll(const continuo_pieces* pieces, size_t index);
+/* How often the piece went back, and how many bars are stuck as it is. */
+CONTINUO_API size_t continuo_piece_retries(const continuo_pieces* pieces, size_t index);
+CONTINUO_API size_t continuo_piece_stuck_bars(const continuo_pieces* pieces, size_t index);
 
 #ifdef __cplusplus
 }

@@ -3,17 +3,19 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "continuo/compose/loaded_model.h"
 #include "continuo/core/check.h"
 #include "continuo/core/rng.h"
 #include "continuo/model/language_model.h"
 
 namespace continuo {
 
-/// A language model for tests whose logits are random numbers named by the ids in the slot's context: any
-/// difference in what it has read shows in all that it says. `bias`, which may be empty, is added to them.
+/// A language model for tests. Its logits are random numbers that depend on every id in the slot's context, so that any
+/// difference in what it has read shows. `bias`, which may be empty, is added to them.
 class FakeModel : public LanguageModel {
  public:
   FakeModel(size_t vocab_size, size_t context_length, std::vector<float> bias = {})
@@ -72,5 +74,14 @@ class FakeModel : public LanguageModel {
   const size_t context_length_;
   std::vector<float> bias_;
 };
+
+/// The tokenizer of a preset with a FakeModel for it.
+inline LoadedModel LoadFakeModel(const std::string& preset, size_t context_length = 1024,
+                                 std::vector<float> bias = {}) {
+  LoadedModel loaded;
+  loaded.tokenizer = std::move(*Tokenizer::Load(preset));
+  loaded.model = std::make_unique<FakeModel>(loaded.tokenizer->vocabulary().size(), context_length, std::move(bias));
+  return loaded;
+}
 
 }  // namespace continuo

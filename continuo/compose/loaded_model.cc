@@ -1,10 +1,7 @@
-#include "continuo/compose/compose.h"
+#include "continuo/compose/loaded_model.h"
 
-#include <map>
 #include <nlohmann/json.hpp>
 #include <utility>
-
-#include "continuo/model/model_directory.h"
 
 namespace continuo {
 namespace {
@@ -18,7 +15,6 @@ Result<GenerationSettings> ParseGenerationSettings(const std::string& text, cons
     return MakeError("{}: is not a JSON object", name);
   }
   GenerationSettings settings;
-  SamplingOptions& sampling = settings.sampling;
   for (const auto& [key, value] : json.items()) {
     if (key == "precision") {
       settings.precision = ParsePrecision(value.is_string() ? value.get<std::string>() : "");
@@ -27,43 +23,20 @@ Result<GenerationSettings> ParseGenerationSettings(const std::string& text, cons
       }
       continue;
     }
+    const SamplingField* field = FindSamplingField(key);
+    if (field == nullptr) {
+      return MakeError("{}: unknown key '{}'", name, key);
+    }
     if (!value.is_number()) {
       return MakeError("{}: {} is {}, expected a number", name, key, value.type_name());
     }
-    if (key == "temperature") {
-      sampling.temperature = value;
-    } else if (key == "top_k") {
-      sampling.top_k = value;
-    } else if (key == "top_p") {
-      sampling.top_p = value;
-    } else if (key == "min_p") {
-      sampling.min_p = value;
-    } else if (key == "repetition_penalty") {
-      sampling.repetition_penalty = value;
-    } else {
-      return MakeError("{}: unknown key '{}'", name, key);
+    if (const Status status = field->Check(value); !status.ok()) {
+      return MakeError("{}: {}", name, status.error().message);
     }
-  }
-  if (const Status status = CheckSamplingOptions(sampling); !status.ok()) {
-    return MakeError("{}: {}", name, status.error().message);
+    field->set(settings.sampling, value);
   }
   return settings;
 }
-
-/// Collects pieces in the order of their indices.
-class Collector {
- public:
-  PieceSink sink() {
-    return [this](size_t index, GeneratedPiece piece) -> Status {
-      pieces_.emplace(index, std::move(piece));
-      return {};
-    };
-  }
-  const std::map<size_t, GeneratedPiece>& pieces() const { return pieces_; }
-
- private:
-  std::map<size_t, GeneratedPiece> pieces_;
-};
 
 }  // namespace
 
@@ -102,32 +75,6 @@ Result<LoadedModel> LoadModel(const fs::path& path, std::optional<Precision> pre
   CONTINUO_ASSIGN(loaded.model, load(directory, precision ? precision : settings.precision));
   loaded.weights_sha256 = directory.WeightsSha256();
   return loaded;
-}
-
-Result<std::vector<Score>> Compose(const LoadedModel& model, const GenerationOptions& options, Progress& progress) {
-  Collector collector;
-  CONTINUO_TRY(Generate(*model.model, *model.tokenizer, {}, options, collector.sink(), progress));
-  std::vector<Score> scores;
-  for (const auto& [index, piece] : collector.pieces()) {
-    scores.push_back(DecodePlanned(piece.ids, options.plan, *model.tokenizer));
-  }
-  return scores;
-}
-
-Result<std::vector<Continuation>> ContinueScore(const LoadedModel& model, const Score& score, size_t prompt_bars,
-                                                const GenerationOptions& options, Progress& progress) {
-  if (prompt_bars < 1 || prompt_bars >= options.bars) {
-    return MakeError("prompt-bars is {}, expected 1 to {}, fewer than the {} bars of the whole", prompt_bars,
-                     options.bars - 1, options.bars);
-  }
-  CONTINUO_ASSIGN(const Prompt prompt, TakePrompt(score, prompt_bars, *model.tokenizer, "the prompt"));
-  Collector collector;
-  CONTINUO_TRY(Generate(*model.model, *model.tokenizer, prompt.ids, options, collector.sink(), progress));
-  std::vector<Continuation> continuations;
-  for (const auto& [index, piece] : collector.pieces()) {
-    continuations.push_back(JoinContinuation(prompt, piece.ids, *model.tokenizer));
-  }
-  return continuations;
 }
 
 }  // namespace continuo

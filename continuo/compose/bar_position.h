@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "continuo/token/vocabulary.h"
+
+namespace continuo {
+
+/// Where a stream with bar and position tokens is.
+struct BarPosition {
+  int64_t bar = -1;   // counted from 0; -1 before the first
+  int position = -1;  // of the bar's last Position token; -1 before it
+
+  void Advance(const TokenInfo& token);
+  /// Forbids the positions after `latest`, the end of the bar and the end of the piece.
+  void ForbidPassing(int latest, const Vocabulary& vocabulary, std::span<uint8_t> allowed) const;
+};
+
+/// Sets allowed[id] to 0 for each id of a type.
+void Forbid(TokenType type, const Vocabulary& vocabulary, std::span<uint8_t> allowed);
+
+/// Allows `id` alone.
+void AllowOnly(TokenId id, std::span<uint8_t> allowed);
+
+}  // namespace continuo

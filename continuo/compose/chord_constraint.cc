@@ -1,0 +1,108 @@
+#include "continuo/compose/chord_constraint.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace continuo {
+namespace {
+
+std::string_view Trim(std::string_view text) {
+  const size_t first = text.find_first_not_of(" \t");
+  return first == std::string_view::npos ? std::string_view()
+                                         : text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
+}  // namespace
+
+Result<ChordProgression> ParseChordProgression(std::string_view text) {
+  ChordProgression bars;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find('|', begin), text.size());
+    std::string_view cell = Trim(text.substr(begin, end - begin));
+    begin = end + 1;
+    if (cell.empty()) {
+      return MakeError("chords: bar {} is empty, expected chords like \"C | Am | F G7\"", bars.size() + 1);
+    }
+    std::vector<ChordLabel>& bar = bars.emplace_back();
+    while (!cell.empty()) {
+      const std::string_view name = cell.substr(0, cell.find_first_of(" \t"));
+      const std::optional<ChordLabel> chord = ParseChordName(name);
+      if (!chord) {
+        return MakeError("chords: bar {} has '{}', expected a chord like C, F#m7, Bbmaj7, Gsus4, Bdim, or N for none",
+                         bars.size(), name);
+      }
+      bar.push_back(*chord);
+      cell = Trim(cell.substr(name.size()));
+    }
+  }
+  return bars;
+}
+
+Result<ChordConstraint> ChordConstraint::Create(const ChordProgression& chords, const Tokenizer& tokenizer,
+                                                size_t first_bar) {
+  CONTINUO_CHECK(!chords.empty());
+  const Vocabulary& vocabulary = tokenizer.vocabulary();
+  if (!vocabulary.has(TokenType::kChord) || tokenizer.config().use_time_signatures) {
+    return Error{
+        fmt::format("the model's tokens ({}) have no chords to ask for", RepresentationName(tokenizer.config())),
+        "chords need a model of the tokenizer remichord"};
+  }
+  int positions = 0;
+  const IdRange position_ids = vocabulary.range(TokenType::kPosition);
+  for (TokenId id = position_ids.first; id < position_ids.end(); ++id) {
+    positions = std::max(positions, vocabulary.info(id).value + 1);
+  }
+  auto bars = std::make_shared<Bars>();
+  for (const std::vector<ChordLabel>& of_bar : chords) {
+    std::vector<Change>& bar = bars->emplace_back();
+    if (of_bar.empty() || of_bar.size() > static_cast<size_t>(positions)) {
+      return MakeError("chords: bar {} has {} of them, expected 1 to {}", bars->size(), of_bar.size(), positions);
+    }
+    for (size_t i = 0; i < of_bar.size(); ++i) {
+      const std::optional<TokenId> id = vocabulary.id(TokenType::kChord, static_cast<int32_t>(of_bar[i].index()));
+      if (!id) {
+        return MakeError("chords: the model has no token for {}", of_bar[i].Text());
+      }
+      bar.push_back({static_cast<int>(i * static_cast<size_t>(positions) / of_bar.size()), *id});
+    }
+  }
+  return ChordConstraint(vocabulary, std::move(bars), first_bar);
+}
+
+const ChordConstraint::Change* ChordConstraint::Due() const {
+  if (at_.bar < first_bar_) {
+    return nullptr;
+  }
+  for (const Change& change : (*bars_)[static_cast<size_t>(at_.bar - first_bar_) % bars_->size()]) {
+    if (change.position >= at_.position && change.chord != in_force_) {
+      return &change;
+    }
+  }
+  return nullptr;
+}
+
+void ChordConstraint::Restrict(std::span<uint8_t> allowed) const {
+  const Change* due = Due();
+  if (due != nullptr && due->position == at_.position && allowed[static_cast<size_t>(due->chord)] != 0) {
+    AllowOnly(due->chord, allowed);
+    return;
+  }
+  Forbid(TokenType::kChord, *vocabulary_, allowed);
+  if (due != nullptr) {
+    at_.ForbidPassing(due->position, *vocabulary_, allowed);
+  }
+}
+
+void ChordConstraint::Advance(TokenId id) {
+  const TokenInfo& token = vocabulary_->info(id);
+  at_.Advance(token);
+  if (token.type == TokenType::kChord) {
+    in_force_ = id;
+  }
+}
+
+std::unique_ptr<TokenConstraint> ChordConstraint::Clone() const {
+  return std::make_unique<ChordConstraint>(*this);
+}
+
+}  // namespace continuo

@@ -1,0 +1,416 @@
+#include "continuo/compose/composer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+
+#include "continuo/compose/fake_model_testing.h"
+#include "continuo/score/bars.h"
+#include "continuo/score/tempo_map.h"
+
+namespace continuo {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr Tick kBar = 4 * 480;
+
+/// Eight bars of quarter notes at 96 BPM.
+Score Song() {
+  Score score;
+  score.tempos = {{0, 625000}};
+  score.tracks.resize(1);
+  for (int i = 0; i < 32; ++i) {
+    score.tracks[0].notes.push_back({i * 480, 470, static_cast<uint8_t>(60 + i % 12), 70});
+  }
+  return score;
+}
+
+std::vector<Note> Sorted(std::vector<Note> notes) {
+  std::sort(notes.begin(), notes.end(), [](const Note& a, const Note& b) {
+    return std::tie(a.time, a.pitch, a.duration, a.velocity) < std::tie(b.time, b.pitch, b.duration, b.velocity);
+  });
+  return notes;
+}
+
+/// The notes of all tracks that begin in [from, to).
+std::vector<Note> NotesIn(const Score& score, Tick from, Tick to) {
+  std::vector<Note> notes;
+  for (const Track& track : score.tracks) {
+    std::copy_if(track.notes.begin(), track.notes.end(), std::back_inserter(notes),
+                 [=](const Note& note) { return note.time >= from && note.time < to; });
+  }
+  return Sorted(notes);
+}
+
+/// Asks to stop once a number of calls have been counted.
+class StopAfter : public Progress {
+ public:
+  explicit StopAfter(const size_t& counted, size_t limit) : counted_(counted), limit_(limit) {}
+  bool ShouldStop() const override { return counted_ >= limit_; }
+
+ private:
+  const size_t& counted_;
+  const size_t limit_;
+};
+
+class ComposerTest : public ::testing::TestWithParam<const char*> {
+ protected:
+  ComposerTest() : model_(LoadFakeModel(GetParam())), composer_(model_) {}
+
+  std::vector<WrittenPiece> Write(const Request& request, const ComposeOptions& options = {}) {
+    Result<std::vector<WrittenPiece>> pieces = composer_.Write(request, options);
+    EXPECT_TRUE(pieces.ok()) << pieces.error().ToString();
+    return pieces.ok() ? std::move(*pieces) : std::vector<WrittenPiece>();
+  }
+
+  /// What Check and Write say is wrong.
+  std::string ErrorOf(const Request& request, const ComposeOptions& options = {}) {
+    const Status checked = composer_.Check(request, options);
+    const auto written = composer_.Write(request, options);
+    EXPECT_FALSE(checked.ok());
+    EXPECT_FALSE(written.ok());
+    if (checked.ok() || written.ok()) {
+      return "";
+    }
+    EXPECT_EQ(checked.error().message, written.error().message);
+    return checked.error().ToString();
+  }
+
+  LoadedModel model_;
+  const Composer composer_;
+};
+
+TEST_P(ComposerTest, NewPiecesHaveTheirBarsAndAreTheSameInAnyBatch) {
+  const std::vector<WrittenPiece> alone = Write(NewRequest{.bars = 3}, {.count = 5, .batch = 1});
+  const std::vector<WrittenPiece> together = Write(NewRequest{.bars = 3}, {.count = 5, .batch = 3});
+  const std::vector<WrittenPiece> fewer = Write(NewRequest{.bars = 3}, {.count = 2});
+  ASSERT_EQ(alone.size(), 5U);
+  ASSERT_EQ(together.size(), 5U);
+  ASSERT_EQ(fewer.size(), 2U);
+  for (size_t i = 0; i < 5; ++i) {
+    EXPECT_EQ(alone[i].index, i);
+    EXPECT_EQ(CountBars(alone[i].piece.score()), 3U);
+    EXPECT_FALSE(alone[i].new_bars);
+    EXPECT_FALSE(alone[i].following_nll);
+    EXPECT_EQ(alone[i].piece.Bytes(), together[i].piece.Bytes());
+    EXPECT_EQ(alone[i].generated.nll, together[i].generated.nll);
+  }
+  EXPECT_EQ(alone[1].piece.Bytes(), fewer[1].piece.Bytes());
+}
+
+TEST_P(ComposerTest, TheModelsSamplingIsTheDefault) {
+  const ComposeOptions greedy = {.seed = 2, .sampling = SamplingOptions{.temperature = 0}};
+  const std::vector<uint8_t> wanted = Write(NewRequest{.bars = 2}, greedy).at(0).piece.Bytes();
+  EXPECT_NE(Write(NewRequest{.bars = 2}, {.seed = 2}).at(0).piece.Bytes(), wanted);
+  model_.sampling = {.temperature = 0};
+  EXPECT_EQ(Write(NewRequest{.bars = 2}, {.seed = 2}).at(0).piece.Bytes(), wanted);
+}
+
+TEST_P(ComposerTest, KeepDeliversTheLikeliestFirst) {
+  std::vector<WrittenPiece> all = Write(NewRequest{.bars = 2}, {.count = 6});
+  std::sort(all.begin(), all.end(),
+            [](const WrittenPiece& a, const WrittenPiece& b) { return a.generated.nll < b.generated.nll; });
+  std::vector<WrittenPiece> kept;
+  const auto sink = [&](WrittenPiece piece) -> Status {
+    kept.push_back(std::move(piece));
+    return {};
+  };
+  const Result<ComposeReport> report = composer_.Write(NewRequest{.bars = 2}, {.count = 6, .keep = 2}, sink);
+  ASSERT_TRUE(report.ok());
+  ASSERT_EQ(kept.size(), 2U);
+  EXPECT_EQ(report->delivered, 2U);
+  EXPECT_FALSE(report->stopped);
+  ASSERT_EQ(report->ranking.size(), 6U);
+  for (size_t i = 0; i < 6; ++i) {
+    EXPECT_EQ(report->ranking[i].index, all[i].index);
+    EXPECT_EQ(report->ranking[i].nll, all[i].generated.nll);
+  }
+  EXPECT_EQ(kept[0].piece.Bytes(), all[0].piece.Bytes());
+  EXPECT_EQ(kept[1].piece.Bytes(), all[1].piece.Bytes());
+  // To keep as many as there are is to keep all.
+  EXPECT_EQ(Write(NewRequest{.bars = 2}, {.count = 3, .keep = 3}).at(2).index, 2U);
+}
+
+TEST_P(ComposerTest, AContinuationHasThePromptAsItWasAndItsNewBars) {
+  const ContinueRequest request{.piece = MidiPiece(Song(), "song.mid"), .prompt_bars = 4, .bars = 3};
+  const std::vector<WrittenPiece> pieces = Write(request, {.count = 2});
+  ASSERT_EQ(pieces.size(), 2U);
+  for (const WrittenPiece& written : pieces) {
+    const Score& whole = written.piece.score();
+    EXPECT_EQ(NotesIn(whole, 0, 4 * kBar), NotesIn(Song(), 0, 4 * kBar));
+    EXPECT_EQ(CountBars(whole), 7U);
+    std::vector<Note> fresh = NotesIn(whole, 4 * kBar, 100 * kBar);
+    for (Note& note : fresh) {
+      note.time -= 4 * kBar;
+    }
+    ASSERT_TRUE(written.new_bars);
+    EXPECT_EQ(NotesIn(written.new_bars->score(), 0, 100 * kBar), fresh);
+    EXPECT_GT(written.generated.prompt_length, 0U);
+  }
+  EXPECT_NE(pieces[0].piece.Bytes(), pieces[1].piece.Bytes());
+}
+
+TEST_P(ComposerTest, AContinuationOfOneTrackLeavesTheOthersAsTheyWere) {
+  Score song = Song();
+  song.tracks.push_back(song.tracks[0]);
+  song.tracks[1].program = 40;
+  ContinueRequest request{.piece = MidiPiece(song), .prompt_bars = 4, .bars = 2, .track = 1};
+  const Score whole = Write(request).at(0).piece.score();
+  EXPECT_EQ(whole.tracks.at(0).notes.size(), 16U);
+  EXPECT_GT(whole.tracks.at(1).notes.size(), 16U);
+}
+
+TEST_P(ComposerTest, FillRanksCandidatesByTheBarsAfterTheGap) {
+  const FillRequest request{.piece = MidiPiece(Song(), "song.mid"), .first = 2, .last = 4};
+  std::vector<WrittenPiece> kept;
+  const auto sink = [&](WrittenPiece piece) -> Status {
+    kept.push_back(std::move(piece));
+    return {};
+  };
+  const Result<ComposeReport> report = composer_.Write(request, {.count = 4, .keep = 2}, sink);
+  ASSERT_TRUE(report.ok()) << report.error().ToString();
+  ASSERT_EQ(report->ranking.size(), 4U);
+  EXPECT_TRUE(std::is_sorted(report->ranking.begin(), report->ranking.end(),
+                             [](const RankedPiece& a, const RankedPiece& b) { return a.nll < b.nll; }));
+  ASSERT_EQ(kept.size(), 2U);
+  for (size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(kept[i].index, report->ranking[i].index);
+    EXPECT_EQ(kept[i].following_nll, report->ranking[i].nll);
+    const Score& filled = kept[i].piece.score();
+    EXPECT_EQ(NotesIn(filled, 0, 2 * kBar), NotesIn(Song(), 0, 2 * kBar));
+    EXPECT_NE(NotesIn(filled, 2 * kBar, 4 * kBar), NotesIn(Song(), 2 * kBar, 4 * kBar));
+    EXPECT_EQ(NotesIn(filled, 4 * kBar, 8 * kBar), NotesIn(Song(), 4 * kBar, 8 * kBar));
+  }
+  const std::vector<WrittenPiece> best = Write(request, {.count = 4});
+  ASSERT_EQ(best.size(), 1U);
+  EXPECT_EQ(best[0].piece.Bytes(), kept[0].piece.Bytes());
+}
+
+TEST_P(ComposerTest, RejectsWhatCannotBeWritten) {
+  const MidiPiece song(Song(), "song.mid");
+  EXPECT_THAT(ErrorOf(NewRequest{.bars = 0}), HasSubstr("bars is 0, expected 1"));
+  EXPECT_THAT(ErrorOf(NewRequest{.bars = kMaxBars + 1}), HasSubstr("bars is 10001"));
+  EXPECT_THAT(ErrorOf(NewRequest{}, {.count = 0}), HasSubstr("count is 0"));
+  EXPECT_THAT(ErrorOf(NewRequest{}, {.sampling = SamplingOptions{.top_p = 2}}), HasSubstr("top-p is 2"));
+  EXPECT_THAT(ErrorOf(NewRequest{}, {.chords = *ParseChordProgression("C")}), HasSubstr("remichord"));
+  EXPECT_THAT(ErrorOf(NewRequest{}, {.bpm = 1}),
+              HasSubstr(GetParam() == std::string("remi") ? "bpm is 1" : "no tempo"));
+  EXPECT_THAT(ErrorOf(ContinueRequest{.piece = song, .prompt_bars = 9}), HasSubstr("song.mid: has 8 bars"));
+  EXPECT_THAT(ErrorOf(ContinueRequest{.piece = song, .prompt_bars = 0}), HasSubstr("prompt-bars is 0"));
+  EXPECT_THAT(ErrorOf(ContinueRequest{.piece = song, .bars = 0}), HasSubstr("bars is 0"));
+  EXPECT_THAT(ErrorOf(ContinueRequest{.piece = song, .prompt_bars = 8, .bars = kMaxBars}), HasSubstr("bars is 10008"));
+  EXPECT_THAT(ErrorOf(ContinueRequest{.piece = song, .track = 3}), HasSubstr("has 1 tracks, no track 4"));
+  EXPECT_THAT(ErrorOf(ContinueRequest{.piece = song}, {.bpm = 96}), HasSubstr("keeps its own tempo"));
+  EXPECT_THAT(ErrorOf(FillRequest{.piece = song, .first = 2, .last = 9}), HasSubstr("bars 3 to 9 are not among its 8"));
+  EXPECT_THAT(ErrorOf(FillRequest{.piece = song, .first = 3, .last = 3}), HasSubstr("song.mid"));
+  EXPECT_FALSE(CheckRequest(FillRequest{.piece = song, .first = 2, .last = 9}, *model_.tokenizer).ok());
+  EXPECT_TRUE(CheckRequest(FillRequest{.piece = song, .first = 2, .last = 8}, *model_.tokenizer).ok());
+}
+
+TEST_P(ComposerTest, AnErrorOfTheSinkEndsTheCall) {
+  size_t calls = 0;
+  const auto fail = [&](const WrittenPiece&) -> Status {
+    ++calls;
+    return MakeError("disk full");
+  };
+  EXPECT_EQ(composer_.Write(NewRequest{.bars = 1}, {.count = 3}, fail).error().message, "disk full");
+  EXPECT_EQ(composer_.Write(NewRequest{.bars = 1}, {.count = 3, .keep = 2}, fail).error().message, "disk full");
+  EXPECT_EQ(calls, 2U);
+  const auto no_bar = [](const BarUpdate&) -> Status { return MakeError("no listener"); };
+  EXPECT_EQ(composer_.Write(NewRequest{.bars = 1}, {}, fail, NoProgress(), no_bar).error().message, "no listener");
+  EXPECT_EQ(calls, 2U);
+}
+
+TEST_P(ComposerTest, WhenStoppedTheCompletePiecesCount) {
+  size_t bars = 0;
+  size_t pieces = 0;
+  const auto sink = [&](const WrittenPiece&) -> Status {
+    ++pieces;
+    return {};
+  };
+  const auto count_bars = [&](const BarUpdate&) -> Status {
+    ++bars;
+    return {};
+  };
+  StopAfter after_two(pieces, 2);
+  const auto stopped = composer_.Write(NewRequest{.bars = 2}, {.count = 50, .batch = 1}, sink, after_two);
+  ASSERT_TRUE(stopped.ok());
+  EXPECT_TRUE(stopped->stopped);
+  EXPECT_EQ(stopped->delivered, 2U);
+  EXPECT_EQ(stopped->ranking.size(), 2U);
+
+  // The best of those that are complete.
+  pieces = 0;
+  StopAfter after_bars(bars, 12);
+  const auto best =
+      composer_.Write(NewRequest{.bars = 3}, {.count = 50, .keep = 2, .batch = 1}, sink, after_bars, count_bars);
+  ASSERT_TRUE(best.ok());
+  EXPECT_TRUE(best->stopped);
+  EXPECT_EQ(best->delivered, 2U);
+  EXPECT_EQ(pieces, 2U);
+  EXPECT_GE(best->ranking.size(), 3U);
+  EXPECT_LT(best->ranking.size(), 50U);
+
+  // Before the first.
+  pieces = 0;
+  StopAfter at_once(pieces, 0);
+  const auto none =
+      composer_.Write(FillRequest{.piece = MidiPiece(Song()), .first = 2, .last = 3}, {.count = 2}, sink, at_once);
+  ASSERT_TRUE(none.ok());
+  EXPECT_TRUE(none->stopped);
+  EXPECT_THAT(none->ranking, IsEmpty());
+  EXPECT_EQ(pieces, 0U);
+}
+
+/// Collects the notes of bar updates as their receiver should.
+class BarCollector {
+ public:
+  BarSink sink() {
+    return [this](const BarUpdate& update) -> Status {
+      std::map<size_t, std::vector<TimedNote>>& piece = pieces_[update.index];
+      went_back_ += piece.lower_bound(update.bars) != piece.end() ? 1U : 0U;
+      piece.erase(piece.lower_bound(update.bars), piece.end());
+      piece[update.bars] = update.notes;
+      return {};
+    };
+  }
+  std::vector<TimedNote> Notes(size_t index) const {
+    std::vector<TimedNote> notes;
+    for (const auto& [bars, of_update] : pieces_.at(index)) {
+      notes.insert(notes.end(), of_update.begin(), of_update.end());
+    }
+    return notes;
+  }
+  std::vector<size_t> Bars(size_t index) const {
+    std::vector<size_t> all;
+    for (const auto& [bars, notes] : pieces_.at(index)) {
+      all.push_back(bars);
+    }
+    return all;
+  }
+  size_t went_back() const { return went_back_; }
+
+ private:
+  std::map<size_t, std::map<size_t, std::vector<TimedNote>>> pieces_;  // by index and bars
+  size_t went_back_ = 0;
+};
+
+std::vector<Note> NotesOf(const std::vector<TimedNote>& timed) {
+  std::vector<Note> notes;
+  for (const TimedNote& note : timed) {
+    notes.push_back(note.note);
+  }
+  return Sorted(notes);
+}
+
+TEST_P(ComposerTest, BarUpdatesAddUpToTheNewNotesOfEachRequest) {
+  const MidiPiece song(Song());
+  struct Case {
+    Request request;
+    Tick from;
+    Tick to;
+    size_t bars;
+  };
+  for (const Case& c : {Case{NewRequest{.bars = 4}, 0, INT32_MAX, 4},
+                        Case{ContinueRequest{.piece = song, .prompt_bars = 2, .bars = 3}, 2 * kBar, INT32_MAX, 5},
+                        Case{FillRequest{.piece = song, .first = 2, .last = 4}, 2 * kBar, 4 * kBar, 4}}) {
+    BarCollector bars;
+    std::map<size_t, Score> written;
+    const auto sink = [&](const WrittenPiece& piece) -> Status {
+      written[piece.index] = piece.piece.score();
+      return {};
+    };
+    ASSERT_TRUE(composer_.Write(c.request, {.count = 2, .keep = 2}, sink, NoProgress(), bars.sink()).ok());
+    ASSERT_EQ(written.size(), 2U);
+    EXPECT_EQ(bars.went_back(), 0U);
+    for (const auto& [index, score] : written) {
+      std::vector<Note> wanted = NotesIn(score, c.from, c.to);
+      wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
+      EXPECT_EQ(NotesOf(bars.Notes(index)), wanted);
+      EXPECT_EQ(bars.Bars(index).back(), c.bars);
+      const TempoMap seconds(score);
+      for (const TimedNote& note : bars.Notes(index)) {
+        EXPECT_DOUBLE_EQ(note.seconds, seconds.Seconds(note.note.time));
+      }
+    }
+  }
+}
+
+TEST_P(ComposerTest, UpdatesAfterAPieceWentBackReplaceEarlierOnes) {
+  const bool remi = GetParam() == std::string("remi");
+  std::vector<float> rare(model_.tokenizer->vocabulary().size(), 0.0F);
+  for (size_t id = 0; id < rare.size(); ++id) {
+    if (model_.tokenizer->vocabulary().begins_note(static_cast<TokenId>(id))) {
+      rare[id] = remi ? -4.5F : -1.0F;  // some bars have no notes
+    }
+  }
+  const LoadedModel model = LoadFakeModel(GetParam(), 4096, rare);
+  BarCollector bars;
+  size_t retries = 0;
+  const auto sink = [&](const WrittenPiece& piece) -> Status {
+    retries += piece.generated.retries;
+    std::vector<Note> wanted = NotesIn(piece.piece.score(), 0, INT32_MAX);
+    wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
+    EXPECT_EQ(NotesOf(bars.Notes(piece.index)), wanted);
+    EXPECT_THAT(piece.generated.guards, IsEmpty());
+    return {};
+  };
+  const ComposeOptions options = {.count = 3, .guards = {.silent_bars = 0, .equal_bars = 1}, .retries = 500};
+  ASSERT_TRUE(Composer(model).Write(NewRequest{.bars = 5}, options, sink, NoProgress(), bars.sink()).ok());
+  EXPECT_GT(retries, 0U);
+  EXPECT_GT(bars.went_back(), 0U);
+}
+
+/// Allows pitches of one pitch class alone.
+class OnePitchClass final : public TokenConstraint {
+ public:
+  OnePitchClass(const Vocabulary& vocabulary, int pitch_class) : vocabulary_(vocabulary), pitch_class_(pitch_class) {}
+  void Restrict(std::span<uint8_t> allowed) const override {
+    const IdRange pitches = vocabulary_.range(TokenType::kPitch);
+    for (TokenId id = pitches.first; id < pitches.end(); ++id) {
+      if (vocabulary_.info(id).value % 12 != pitch_class_) {
+        allowed[static_cast<size_t>(id)] = 0;
+      }
+    }
+  }
+  void Advance(TokenId /*id*/) override {}
+  std::unique_ptr<TokenConstraint> Clone() const override { return std::make_unique<OnePitchClass>(*this); }
+
+ private:
+  const Vocabulary& vocabulary_;
+  const int pitch_class_;
+};
+
+TEST_P(ComposerTest, ACallersConstraintHoldsForTheNewNotesOfEveryPiece) {
+  const ComposeOptions options = {.count = 3,
+                                  .constraints = {std::make_shared<OnePitchClass>(model_.tokenizer->vocabulary(), 4)}};
+  const MidiPiece song(Song());
+  for (const WrittenPiece& written : Write(ContinueRequest{.piece = song, .prompt_bars = 2, .bars = 4}, options)) {
+    const std::vector<Note> fresh = NotesIn(written.piece.score(), 2 * kBar, INT32_MAX);
+    EXPECT_FALSE(fresh.empty());
+    for (const Note& note : fresh) {
+      EXPECT_EQ(note.pitch % 12, 4);
+    }
+  }
+}
+
+TEST(MidiPiece, BytesAndNotesComeBack) {
+  const MidiPiece piece(Song(), "song");
+  const Result<MidiPiece> again = MidiPiece::Parse(piece.Bytes(), "again");
+  ASSERT_TRUE(again.ok());
+  EXPECT_EQ(again->name(), "again");
+  EXPECT_EQ(NotesIn(again->score(), 0, INT32_MAX), NotesIn(Song(), 0, INT32_MAX));
+  EXPECT_EQ(again->Bytes(), piece.Bytes());
+  EXPECT_THAT(MidiPiece::Parse(std::vector<uint8_t>{1, 2, 3}, "bad.mid").error().message, HasSubstr("bad.mid"));
+  EXPECT_THAT(MidiPiece::Read("/no/such.mid").error().message, HasSubstr("/no/such.mid"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, ComposerTest, ::testing::Values("remi", "midilike"),
+                         [](const auto& kind) { return std::string(kind.param); });
+
+}  // namespace
+}  // namespace continuo

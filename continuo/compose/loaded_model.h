@@ -1,0 +1,47 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "continuo/compose/sampling_options.h"
+#include "continuo/core/result.h"
+#include "continuo/infer/cpu_model.h"
+#include "continuo/model/language_model.h"
+#include "continuo/model/model_directory.h"
+#include "continuo/token/tokenizer.h"
+
+namespace continuo {
+
+/// A model and the tokenizer that it was trained with, whose vocabularies agree. One generation at a time may use it.
+struct LoadedModel {
+  std::filesystem::path directory;
+  std::unique_ptr<Tokenizer> tokenizer;
+  std::unique_ptr<LanguageModel> model;
+  std::string weights_sha256;
+  SamplingOptions sampling;  // of its generation.json, or kStudySampling
+};
+
+/// What a model directory's generation.json says about how to write with the model.
+struct GenerationSettings {
+  SamplingOptions sampling = kStudySampling;
+  std::optional<Precision> precision;  // to compute in; none: the one that the weights are stored in
+};
+/// The defaults if there is no such file. Fails, naming the key, on an unknown key or a value out of range.
+Result<GenerationSettings> ReadGenerationSettings(const ModelDirectory& directory);
+
+/// Loads a model directory: config.json, model.safetensors, tokenizer.json and, if it is there, generation.json.
+/// Computes in the precision of the options, else in that of generation.json, else in the one that the weights are
+/// stored in. Fails, naming file and place, on a file that is missing, damaged or does not match the others.
+Result<LoadedModel> LoadModel(const std::filesystem::path& directory, const CpuModelOptions& options = {});
+
+/// Makes a LanguageModel of a directory's weights, in the precision given or in one of its own choice.
+using ModelLoader =
+    std::function<Result<std::unique_ptr<LanguageModel>>(const ModelDirectory&, std::optional<Precision>)>;
+/// LoadModel with another engine: the one that `load` makes.
+Result<LoadedModel> LoadModel(const std::filesystem::path& directory, std::optional<Precision> precision,
+                              const ModelLoader& load);
+
+}  // namespace continuo

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "continuo/token/grammar.h"
+#include "continuo/token/vocabulary.h"
+
+namespace continuo {
+
+/// A rule for which tokens may come next in one piece. It sees every token of the piece, the prompt's first. An object
+/// follows one piece, from one thread; the generator clones a constraint for each piece.
+class TokenConstraint {
+ public:
+  virtual ~TokenConstraint() = default;
+
+  /// Sets allowed[id] to 0 for each id that must not come next, and sets none to 1. `allowed` has the vocabulary's
+  /// size, and at least one id is allowed. If the constraint leaves none, the generator ignores it for this token.
+  virtual void Restrict(std::span<uint8_t> allowed) const = 0;
+
+  /// Moves on by one token, which need not be one that Restrict left: see there.
+  virtual void Advance(TokenId id) = 0;
+
+  /// Bar `bar`, counted from 0, begins after the tokens so far. Called for every bar that is generated, also for the
+  /// one that the piece or the end of its prompt opens; not for the bars of the prompt. Does nothing by default.
+  virtual void BeginBar(size_t bar);
+
+  /// A constraint in the same state.
+  virtual std::unique_ptr<TokenConstraint> Clone() const = 0;
+};
+
+/// Allows what the tokenizer's grammar allows.
+class GrammarConstraint final : public TokenConstraint {
+ public:
+  explicit GrammarConstraint(std::unique_ptr<Grammar> grammar) : grammar_(std::move(grammar)) {}
+
+  void Restrict(std::span<uint8_t> allowed) const override;
+  /// `id` is one that the grammar allows.
+  void Advance(TokenId id) override;
+  std::unique_ptr<TokenConstraint> Clone() const override;
+
+  /// Advance for a token that need not be allowed: false, and no change, if it is not.
+  bool TryAdvance(TokenId id) { return grammar_->Advance(id); }
+  bool complete() const { return grammar_->complete(); }
+  size_t bars() const { return grammar_->bars(); }
+  std::unique_ptr<Grammar> CloneGrammar() const { return grammar_->Clone(); }
+
+ private:
+  std::unique_ptr<Grammar> grammar_;
+};
+
+/// The constraints of one piece: a grammar, which always holds, then others in the order of their priority. One that
+/// would forbid every token that those before it allow is ignored for that token.
+class ConstraintList {
+ public:
+  explicit ConstraintList(std::unique_ptr<Grammar> grammar) : grammar_(std::move(grammar)) {}
+
+  /// Adds a clone of `constraint` after the others.
+  void Add(const TokenConstraint& constraint) { others_.push_back(constraint.Clone()); }
+
+  /// Sets allowed[id] to 1 for ids that may come next and to 0 for the others; at least one is 1.
+  void Restrict(std::span<uint8_t> allowed);
+  /// Moves all constraints on. False, and no change, if the grammar does not allow `id`.
+  bool Advance(TokenId id);
+  void BeginBar(size_t bar);
+  ConstraintList Clone() const;
+
+  /// See Grammar.
+  bool complete() const { return grammar_.complete(); }
+  size_t bars() const { return grammar_.bars(); }
+
+ private:
+  GrammarConstraint grammar_;
+  std::vector<std::unique_ptr<TokenConstraint>> others_;
+  std::vector<uint8_t> before_;  // scratch
+};
+
+}  // namespace continuo
