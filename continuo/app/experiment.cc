@@ -12,13 +12,13 @@
 #include "continuo/core/thread_pool.h"
 #include "continuo/experiment/plan.h"
 #include "continuo/experiment/progress.h"
-#include "continuo/experiment/results.h"
 #include "continuo/experiment/runner.h"
 #include "continuo/experiment/spec.h"
 #include "continuo/experiment/steps.h"
 #include "continuo/os/file.h"
 #include "continuo/os/machine.h"
 #include "continuo/os/process.h"
+#include "continuo/results/results.h"
 
 namespace continuo {
 namespace {
@@ -95,7 +95,7 @@ Status PrintPlan(const ExperimentSpec& spec, const ExperimentInputs& inputs, con
     }
     Json sets = Json::array();
     for (const SetCell& set : plan.sets) {
-      sets.push_back({{"id", set.id}, {"kind", set.kind}, {"label", set.label}, {"status", status(set.id)}});
+      sets.push_back({{"id", set.id}, {"kind", ToString(set.kind)}, {"label", set.label}, {"status", status(set.id)}});
     }
     return PrintJson({{"name", spec.name},
                       {"runs", runs},
@@ -107,7 +107,7 @@ Status PrintPlan(const ExperimentSpec& spec, const ExperimentInputs& inputs, con
     CONTINUO_TRY(PrintLine(fmt::format("{}  {:<8} training      {}", run.id, status(run.id), run.label)));
   }
   for (const SetCell& set : plan.sets) {
-    CONTINUO_TRY(PrintLine(fmt::format("{}  {:<8} {:<12}  {}", set.id, status(set.id), set.kind, set.label)));
+    CONTINUO_TRY(PrintLine(fmt::format("{}  {:<8} {:<12}  {}", set.id, status(set.id), ToString(set.kind), set.label)));
   }
   return PrintLine(fmt::format("{} trainings, {} sets of pieces, {} continuations; about {} on {} threads",
                                plan.runs.size(), plan.sets.size(), ContinuationCount(spec), FormatDuration(seconds),
@@ -175,7 +175,7 @@ Status PrintProgress(const ExperimentProgress& progress) {
     width = std::max(width, run.label.size());
   }
   for (const RunProgress& run : progress.runs) {
-    std::string line = fmt::format("  {:<{}}  {:<8}", run.label, width, run.status);
+    std::string line = fmt::format("  {:<{}}  {:<8}", run.label, width, ToString(run.status));
     if (run.epoch > 0) {
       line += fmt::format("  epoch {:.1f} of {}  loss {:.3f}  {:.0f} tokens/s", run.epoch, run.epochs, run.loss,
                           run.tokens_per_second);
@@ -185,27 +185,27 @@ Status PrintProgress(const ExperimentProgress& progress) {
     }
     CONTINUO_TRY(PrintLine(line));
   }
-  const auto count = [&progress](const char* kind, const char* name, size_t all) {
-    const size_t done = progress.Count(kind, "done");
-    const size_t running = progress.Count(kind, "running");
-    const size_t failed = progress.Count(kind, "failed");
-    return PrintLine(fmt::format("{:<15} {:>4} of {:<4} done{}{}", name, done, all,
+  const auto print = [](const char* name, size_t all, const auto& count) {
+    const size_t running = count(CellStatus::kRunning);
+    const size_t failed = count(CellStatus::kFailed);
+    return PrintLine(fmt::format("{:<15} {:>4} of {:<4} done{}{}", name, count(CellStatus::kDone), all,
                                  running > 0 ? fmt::format(", {} running", running) : "",
                                  failed > 0 ? fmt::format(", {} failed", failed) : ""));
   };
-  const auto all = [&progress](const char* kind) {
-    return static_cast<size_t>(std::count_if(progress.sets.begin(), progress.sets.end(),
-                                             [kind](const SetProgress& set) { return set.kind == kind; }));
+  const auto sets = [&progress](SetKind kind) {
+    return [&progress, kind](CellStatus status) { return progress.CountSets(kind, status); };
   };
-  CONTINUO_TRY(count("run", "trainings", progress.runs.size()));
-  CONTINUO_TRY(count("real", "real music", all("real")));
-  CONTINUO_TRY(count("grid", "sets of pieces", all("grid")));
-  CONTINUO_TRY(count("continuation", "continuations", std::max(all("continuation"), progress.continuations)));
+  CONTINUO_TRY(
+      print("trainings", progress.runs.size(), [&progress](CellStatus status) { return progress.CountRuns(status); }));
+  CONTINUO_TRY(print("real music", progress.CountSets(SetKind::kReal), sets(SetKind::kReal)));
+  CONTINUO_TRY(print("sets of pieces", progress.CountSets(SetKind::kGrid), sets(SetKind::kGrid)));
+  CONTINUO_TRY(print("continuations", std::max(progress.CountSets(SetKind::kContinuation), progress.continuations),
+                     sets(SetKind::kContinuation)));
   for (const SetProgress& set : progress.sets) {
-    if (set.status == "running") {
+    if (set.status == CellStatus::kRunning) {
       CONTINUO_TRY(PrintLine(fmt::format("  now: {}", set.label)));
     }
-    if (set.status == "failed") {
+    if (set.status == CellStatus::kFailed) {
       CONTINUO_TRY(PrintLine(fmt::format("  {} failed: {}", set.label, set.error)));
     }
   }
@@ -217,15 +217,18 @@ Status PrintProgressAsJson(const ExperimentProgress& progress) {
   for (const RunProgress& run : progress.runs) {
     runs.push_back({{"id", run.id},
                     {"label", run.label},
-                    {"status", run.status},
+                    {"status", ToString(run.status)},
                     {"epoch", run.epoch},
                     {"epochs", run.epochs},
                     {"error", run.error}});
   }
   Json sets = Json::array();
   for (const SetProgress& set : progress.sets) {
-    sets.push_back(
-        {{"id", set.id}, {"kind", set.kind}, {"label", set.label}, {"status", set.status}, {"error", set.error}});
+    sets.push_back({{"id", set.id},
+                    {"kind", ToString(set.kind)},
+                    {"label", set.label},
+                    {"status", ToString(set.status)},
+                    {"error", set.error}});
   }
   return PrintJson({{"name", progress.name},
                     {"runs", runs},

@@ -4,6 +4,7 @@
 #include "continuo/os/file.h"
 #include "continuo/report/page.h"
 #include "continuo/report/payload.h"
+#include "continuo/results/snapshot.h"
 
 namespace continuo {
 namespace {
@@ -17,23 +18,23 @@ struct ReportFlags {
 };
 
 Status RunReport(const ReportFlags& flags, const AppContext& context) {
-  std::vector<StudyData> shards;
+  std::vector<ResultsSnapshot> shards;
   std::vector<std::string> names;
   for (const fs::path path : flags.results) {
     std::error_code code;
     const fs::path database = fs::is_directory(path, code) ? path / "results.db" : path;
-    CONTINUO_ASSIGN(StudyData shard, ReadStudyData(database));
+    CONTINUO_ASSIGN(ResultsSnapshot shard, ReadSnapshot(database));
     shards.push_back(std::move(shard));
     names.push_back(database.string());
   }
-  CONTINUO_ASSIGN(const StudyData data, MergeStudyData(std::move(shards), names));
+  CONTINUO_ASSIGN(const ResultsSnapshot data, MergeSnapshots(std::move(shards), names));
   const std::string page = MakePage(MakePayload(data, flags.options));
   CONTINUO_TRY(WriteFileAtomically(flags.output, page));
 
   size_t done = 0;
   size_t pieces = 0;
-  for (const StudySet& set : data.sets) {
-    done += set.status == "done" ? 1 : 0;
+  for (const SetRow& set : data.sets) {
+    done += set.status == CellStatus::kDone ? 1 : 0;
     pieces += set.pieces.size();
   }
   if (context.json) {

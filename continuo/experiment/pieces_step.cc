@@ -9,6 +9,8 @@
 #include "continuo/core/thread_pool.h"
 #include "continuo/experiment/steps.h"
 #include "continuo/metrics/piece_measures.h"
+#include "continuo/metrics/set_distance.h"
+#include "continuo/results/scape_bytes.h"
 #include "continuo/score/excerpt.h"
 #include "continuo/score/score_file.h"
 
@@ -34,7 +36,7 @@ struct Piece {
   Score measured;
   Score kept;
   PieceMeasures measures;
-  PieceResult result;
+  PieceRow result;
 };
 
 /// Measures pieces side by side. False where it was asked to stop.
@@ -64,7 +66,7 @@ bool MeasurePieces(const ExperimentContext& context, int64_t bars, std::vector<P
     return false;
   }
   for (Piece& piece : pieces) {
-    PieceResult& result = piece.result;
+    PieceRow& result = piece.result;
     result.name = piece.name;
     result.bars = piece.measures.metrics.bars;
     result.notes = piece.measures.metrics.notes;
@@ -81,7 +83,7 @@ bool MeasurePieces(const ExperimentContext& context, int64_t bars, std::vector<P
 }
 
 /// The metrics of the set: those of its pieces, and what only a set has.
-void SummarizeSet(const std::vector<Piece>& pieces, SetResult& result) {
+void SummarizeSet(const std::vector<Piece>& pieces, SetOutcome& result) {
   const auto add = [&](const std::string& name, const std::vector<double>& values) {
     const Summary summary = Summarize(values);
     if (summary.count > 0) {
@@ -100,7 +102,7 @@ void SummarizeSet(const std::vector<Piece>& pieces, SetResult& result) {
   std::vector<NoteSteps> steps;
   for (const Piece& piece : pieces) {
     copied.push_back(piece.result.copied_notes ? static_cast<double>(*piece.result.copied_notes) : kUndefined);
-    nll.push_back(piece.result.nll_token);
+    nll.push_back(piece.result.nll.token);
     steps.push_back(piece.measures.steps);
   }
   add("copied_notes", copied);
@@ -108,8 +110,8 @@ void SummarizeSet(const std::vector<Piece>& pieces, SetResult& result) {
   add("distinct_runs", {DistinctRuns(steps, kDistinctRun)});
 }
 
-SetResult Collect(std::vector<Piece> pieces) {
-  SetResult result;
+SetOutcome Collect(std::vector<Piece> pieces) {
+  SetOutcome result;
   SummarizeSet(pieces, result);
   for (Piece& piece : pieces) {
     if (!piece.kept.tracks.empty()) {
@@ -282,7 +284,7 @@ Result<const RealMusic::TrainingSongs*> RealMusic::SongsOf(size_t corpus_cell) {
   return &found->second;
 }
 
-Result<std::optional<SetResult>> RealSetStep(const ExperimentContext& context, RealMusic& real) {
+Result<std::optional<SetOutcome>> RealSetStep(const ExperimentContext& context, RealMusic& real) {
   const auto start = Clock::now();
   const int64_t bars = context.spec.generate.bars;
   std::vector<Piece> pieces = ReadFirstBars(context, FirstCorpusFolder(context), real.Names(), bars);
@@ -290,7 +292,7 @@ Result<std::optional<SetResult>> RealSetStep(const ExperimentContext& context, R
     return MakeError("{}: no song has notes in its first {} bars", FirstCorpusFolder(context).string(), bars);
   }
   if (!MeasurePieces(context, bars, pieces)) {
-    return std::optional<SetResult>();
+    return std::optional<SetOutcome>();
   }
   if (context.spec.measure.copying) {
     CONTINUO_ASSIGN(const RealMusic::TrainingSongs* songs, real.SongsOf(0));
@@ -301,20 +303,20 @@ Result<std::optional<SetResult>> RealSetStep(const ExperimentContext& context, R
     }
   }
   for (Piece& piece : pieces) {
-    piece.result.nll_token = piece.result.nll_note = piece.result.nll_bar = kUndefined;
+    piece.result.nll.token = piece.result.nll.note = piece.result.nll.bar = kUndefined;
   }
-  SetResult result = Collect(std::move(pieces));
+  SetOutcome result = Collect(std::move(pieces));
   result.seconds = SecondsSince(start);
   return std::optional(std::move(result));
 }
 
-Result<std::optional<SetResult>> PiecesStep(const ExperimentContext& context, RealMusic& real, const SetCell& cell) {
+Result<std::optional<SetOutcome>> PiecesStep(const ExperimentContext& context, RealMusic& real, const SetCell& cell) {
   const auto start = Clock::now();
   const RunCell& run = context.plan.runs[*cell.run];
   CONTINUO_ASSIGN(const LoadedModel model,
                   LoadModel(context.folder.checkpoint(run, cell.epoch),
                             {.threads = context.threads, .precision = context.spec.generate.precision}));
-  const bool continues = cell.kind == "continuation";
+  const bool continues = cell.kind == SetKind::kContinuation;
   ComposeOptions options;
   options.count = static_cast<size_t>(cell.count);
   options.seed = static_cast<uint64_t>(cell.seed);
@@ -333,7 +335,7 @@ Result<std::optional<SetResult>> PiecesStep(const ExperimentContext& context, Re
 
   CONTINUO_ASSIGN(std::vector<WrittenPiece> written, Composer(model).Write(request, options, context.stop));
   if (written.size() < options.count) {
-    return std::optional<SetResult>();
+    return std::optional<SetOutcome>();
   }
   std::vector<Piece> pieces;
   for (WrittenPiece& made : written) {
@@ -354,23 +356,23 @@ Result<std::optional<SetResult>> PiecesStep(const ExperimentContext& context, Re
       piece.kept = piece.measured;
     }
     piece.result.tokens = static_cast<int64_t>(generated.ids.size());
-    piece.result.nll_token = generated.nll;
-    piece.result.nll_note = new_nll;  // divided when notes and bars are counted
-    piece.result.nll_bar = new_nll;
+    piece.result.nll.token = generated.nll;
+    piece.result.nll.note = new_nll;  // divided when notes and bars are counted
+    piece.result.nll.bar = new_nll;
   }
   if (!MeasurePieces(context, continues ? 0 : context.spec.generate.bars, pieces)) {
-    return std::optional<SetResult>();
+    return std::optional<SetOutcome>();
   }
   const RealMusic::TrainingSongs* songs = nullptr;
   if (context.spec.measure.copying) {
     CONTINUO_ASSIGN(songs, real.SongsOf(run.corpus_cell));
   }
   for (Piece& piece : pieces) {
-    piece.result.nll_note =
-        piece.result.notes > 0 ? piece.result.nll_note / static_cast<double>(piece.result.notes) : kUndefined;
-    piece.result.nll_bar =
-        piece.result.bars > 0 ? piece.result.nll_bar / static_cast<double>(piece.result.bars) : kUndefined;
-    piece.result.bars += piece.result.prompt_bars;
+    piece.result.nll.note =
+        *piece.result.notes > 0 ? piece.result.nll.note / static_cast<double>(*piece.result.notes) : kUndefined;
+    piece.result.nll.bar =
+        *piece.result.bars > 0 ? piece.result.nll.bar / static_cast<double>(*piece.result.bars) : kUndefined;
+    *piece.result.bars += piece.result.prompt_bars;
     if (songs != nullptr) {
       TakeCopy(*songs->index, songs->names, piece);
     }
@@ -383,14 +385,16 @@ Result<std::optional<SetResult>> PiecesStep(const ExperimentContext& context, Re
       distances = std::move(*compared);
     }
   }
-  SetResult result = Collect(std::move(pieces));
-  result.distances = std::move(distances);
+  SetOutcome result = Collect(std::move(pieces));
+  for (const SetDistance& distance : distances) {
+    result.distances.push_back({std::string(distance.feature), distance.overlap, distance.divergence});
+  }
   if (!continues) {
-    CONTINUO_ASSIGN(auto known, context.results.MetricsOf(run.id, cell.epoch, "valid_nll"));
+    CONTINUO_ASSIGN(auto known, context.results.CheckpointMetrics(run.id, cell.epoch, "valid_nll"));
     if (known.empty()) {
       CONTINUO_ASSIGN(auto measured, MeasureValidation(context, run, model));
       if (!measured) {
-        return std::optional<SetResult>();
+        return std::optional<SetOutcome>();
       }
       known = std::move(*measured);
       if (!known.empty()) {

@@ -217,7 +217,7 @@ ExperimentPlan MakePlan(const ExperimentSpec& spec, const ExperimentInputs& inpu
 
   const Json measure = MeasureIdentity(spec);
   SetCell real;
-  real.kind = "real";
+  real.kind = SetKind::kReal;
   real.label = "real music";
   real.count = spec.real.songs;
   const std::string& first_corpus = spec.grid[2].values.front().get_ref<const std::string&>();
@@ -233,7 +233,7 @@ ExperimentPlan MakePlan(const ExperimentSpec& spec, const ExperimentInputs& inpu
         for (const std::string& window : spec.generate.windows) {
           for (const int64_t seed : spec.generate.seeds) {
             SetCell set;
-            set.kind = "grid";
+            set.kind = SetKind::kGrid;
             set.run = run;
             set.epoch = epoch;
             set.setting = sampling;
@@ -284,7 +284,7 @@ std::vector<SetCell> ContinuationCells(const ExperimentSpec& spec, const Experim
       for (const PromptSpec& prompt : board.prompts) {
         for (const int64_t seed : board.seeds) {
           SetCell set;
-          set.kind = "continuation";
+          set.kind = SetKind::kContinuation;
           set.run = run;
           set.epoch = epoch;
           set.setting = sampling;
@@ -312,6 +312,36 @@ std::vector<SetCell> ContinuationCells(const ExperimentSpec& spec, const Experim
     }
   }
   return cells;
+}
+
+std::vector<RunEntry> RunEntries(const ExperimentPlan& plan) {
+  std::vector<RunEntry> entries;
+  for (const RunCell& run : plan.runs) {
+    entries.push_back({run.id, run.model, run.tokenizer, run.corpus, run.seed, run.settings.dump(), run.epochs()});
+  }
+  return entries;
+}
+
+std::vector<SetEntry> SetEntries(const ExperimentSpec& spec, const ExperimentPlan& plan,
+                                 const std::vector<SetCell>& sets) {
+  std::vector<SetEntry> entries;
+  for (const SetCell& set : sets) {
+    SetEntry& entry = entries.emplace_back();
+    entry.id = set.id;
+    entry.kind = set.kind;
+    entry.prompt = set.prompt;
+    entry.label = set.label;
+    entry.seed = set.seed;
+    if (set.run) {
+      Json sampling = SamplingToJson(spec.sampling(set.setting).options);
+      sampling["window"] = set.window;
+      entry.run_id = plan.runs[*set.run].id;
+      entry.epoch = set.epoch;
+      entry.setting = set.setting;
+      entry.sampling = sampling.dump();
+    }
+  }
+  return entries;
 }
 
 }  // namespace continuo

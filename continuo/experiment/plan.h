@@ -11,6 +11,7 @@
 
 #include "continuo/core/result.h"
 #include "continuo/experiment/spec.h"
+#include "continuo/results/rows.h"
 
 namespace continuo {
 
@@ -57,7 +58,7 @@ struct RunCell {
 /// Pieces that are measured together.
 struct SetCell {
   std::string id;
-  std::string kind;  // real, grid, continuation
+  SetKind kind = SetKind::kGrid;
   std::optional<size_t> run;
   int64_t epoch = 0;
   std::string setting;  // the sampling's name
@@ -85,5 +86,10 @@ std::optional<std::pair<size_t, int64_t>> FindCheckpoint(const ExperimentPlan& p
 std::vector<SetCell> ContinuationCells(const ExperimentSpec& spec, const ExperimentInputs& inputs,
                                        const ExperimentPlan& plan,
                                        const std::vector<std::pair<size_t, int64_t>>& chosen);
+
+/// The cells as rows of results.db.
+std::vector<RunEntry> RunEntries(const ExperimentPlan& plan);
+std::vector<SetEntry> SetEntries(const ExperimentSpec& spec, const ExperimentPlan& plan,
+                                 const std::vector<SetCell>& sets);
 
 }  // namespace continuo

@@ -29,11 +29,17 @@ double Mean(const std::vector<double>& values, double otherwise) {
 
 }  // namespace
 
-size_t ExperimentProgress::Count(std::string_view kind, std::string_view status) const {
-  if (kind == "run") {
-    return static_cast<size_t>(
-        std::count_if(runs.begin(), runs.end(), [&](const RunProgress& run) { return run.status == status; }));
-  }
+size_t ExperimentProgress::CountRuns(CellStatus status) const {
+  return static_cast<size_t>(
+      std::count_if(runs.begin(), runs.end(), [status](const RunProgress& run) { return run.status == status; }));
+}
+
+size_t ExperimentProgress::CountSets(SetKind kind) const {
+  return static_cast<size_t>(
+      std::count_if(sets.begin(), sets.end(), [kind](const SetProgress& set) { return set.kind == kind; }));
+}
+
+size_t ExperimentProgress::CountSets(SetKind kind, CellStatus status) const {
   return static_cast<size_t>(std::count_if(
       sets.begin(), sets.end(), [&](const SetProgress& set) { return set.kind == kind && set.status == status; }));
 }
@@ -57,7 +63,7 @@ double SecondsLeft(const ExperimentProgress& progress) {
   std::vector<double> whole;
   for (const RunProgress& run : progress.runs) {
     const double share = run.epochs > 0 ? run.epoch / static_cast<double>(run.epochs) : 0;
-    if (run.status == "done") {
+    if (run.status == CellStatus::kDone) {
       whole.push_back(run.seconds);
     } else if (share > 0.005 && run.seconds > 0) {
       whole.push_back(run.seconds / share);
@@ -66,29 +72,31 @@ double SecondsLeft(const ExperimentProgress& progress) {
   const double usual_run = Mean(whole, kUnknown);
   double left = 0;
   for (const RunProgress& run : progress.runs) {
-    if (run.status == "pending" || run.status == "running") {
+    if (run.status == CellStatus::kPending || run.status == CellStatus::kRunning) {
       const double share = run.epochs > 0 ? std::min(1.0, run.epoch / static_cast<double>(run.epochs)) : 0;
       left += (share > 0.005 && run.seconds > 0 ? run.seconds / share : usual_run) * (1 - share);
     }
   }
-  std::map<std::string, std::vector<double>> seconds;  // of done sets, by kind
+  std::map<SetKind, std::vector<double>> seconds;  // of done sets, by kind
   for (const SetProgress& set : progress.sets) {
-    if (set.status == "done") {
+    if (set.status == CellStatus::kDone) {
       seconds[set.kind].push_back(set.seconds);
     }
   }
   // Before the first of a kind is done: grid sets are taken for a tenth of a training, continuations for a grid set's
   // tenth.
-  const double usual_grid = Mean(seconds["grid"], 0.1 * usual_run);
-  const double usual_continuation = Mean(seconds["continuation"], 0.1 * usual_grid);
-  const auto open = [&](std::string_view kind) {
-    return static_cast<double>(progress.Count(kind, "pending") + progress.Count(kind, "running"));
+  const double usual_grid = Mean(seconds[SetKind::kGrid], 0.1 * usual_run);
+  const double usual_continuation = Mean(seconds[SetKind::kContinuation], 0.1 * usual_grid);
+  const auto open = [&](SetKind kind) {
+    return static_cast<double>(progress.CountSets(kind, CellStatus::kPending) +
+                               progress.CountSets(kind, CellStatus::kRunning));
   };
-  if (open("grid") > 0) {
-    left += open("grid") * usual_grid;
+  if (open(SetKind::kGrid) > 0) {
+    left += open(SetKind::kGrid) * usual_grid;
   }
-  const double continuations = std::max(open("continuation"), static_cast<double>(progress.continuations) -
-                                                                  static_cast<double>(seconds["continuation"].size()));
+  const double continuations =
+      std::max(open(SetKind::kContinuation), static_cast<double>(progress.continuations) -
+                                                 static_cast<double>(seconds[SetKind::kContinuation].size()));
   if (continuations > 0) {
     left += continuations * usual_continuation;
   }

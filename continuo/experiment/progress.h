@@ -7,7 +7,7 @@
 
 #include "continuo/core/result.h"
 #include "continuo/experiment/plan.h"
-#include "continuo/experiment/results.h"
+#include "continuo/results/results.h"
 
 namespace continuo {
 
@@ -21,7 +21,9 @@ struct ExperimentProgress {
   size_t workers = 1;
   double seconds_left = 0;  // NaN while nothing is known
 
-  size_t Count(std::string_view kind, std::string_view status) const;  // kind "run", or a set's
+  size_t CountRuns(CellStatus status) const;
+  size_t CountSets(SetKind kind) const;
+  size_t CountSets(SetKind kind, CellStatus status) const;
 };
 
 Result<ExperimentProgress> ReadProgress(const Results& results);

@@ -12,11 +12,11 @@
 #include "continuo/core/hash.h"
 #include "continuo/core/thread_pool.h"
 #include "continuo/experiment/progress.h"
-#include "continuo/experiment/results.h"
 #include "continuo/experiment/steps.h"
 #include "continuo/os/file.h"
 #include "continuo/os/lock.h"
 #include "continuo/os/machine.h"
+#include "continuo/results/results.h"
 
 namespace continuo {
 namespace {
@@ -54,8 +54,8 @@ Status TakePublished(const fs::path& path, Results& results) {
     }
     for (const char* metric : {"H1", "H4", "GS", "CPI", "SI_short", "SI_mid", "SI_long"}) {
       if (row.contains(metric) && !row[metric].empty()) {
-        CONTINUO_TRY(results.PutPublished(row["model"], row["tokenizer"], std::atoll(row["epoch"].c_str()), metric,
-                                          std::atof(row[metric].c_str())));
+        CONTINUO_TRY(results.PutPublished({row["model"], row["tokenizer"], std::atoll(row["epoch"].c_str()), metric,
+                                           std::atof(row[metric].c_str())}));
       }
     }
   }
@@ -254,7 +254,7 @@ Status Runner::AddContinuations(const std::map<std::string, CellStatus>& statuse
     notes_(fmt::format("no continuations: no checkpoint has {}", spec_.board.best));
   }
   const std::vector<SetCell> cells = ContinuationCells(spec_, context_.inputs, plan_, chosen);
-  CONTINUO_TRY(results_.EnterSets(spec_, plan_, cells));
+  CONTINUO_TRY(results_.EnterSets(SetEntries(spec_, plan_, cells)));
   sets_.insert(sets_.end(), cells.begin(), cells.end());
   return {};
 }
@@ -304,10 +304,8 @@ Status Runner::Failed(const Task& task, const Error& error) {
     return Error{fmt::format("{}: the disk is full: {}", folder_.root().string(), error.message),
                  "make room and start again; all that was finished is kept"};
   }
-  if (task.kind == Task::Kind::kRun) {
-    CONTINUO_TRY(results_.SetRunStatus(task.id, CellStatus::kFailed, error.ToString()));
-  } else if (task.kind != Task::Kind::kCorpus) {
-    CONTINUO_TRY(results_.SetSetStatus(task.id, CellStatus::kFailed, error.ToString()));
+  if (task.kind != Task::Kind::kCorpus) {
+    CONTINUO_TRY(results_.SetStatus(task.id, CellStatus::kFailed, error.ToString()));
   }
   const std::lock_guard lock(mutex_);
   failed_.insert(task.id);
@@ -332,7 +330,7 @@ Status Runner::Do(const Task& task, const FileLock& lock) {
       return stop_.ShouldStop() ? Status() : Failed(task, status.error());
     }
   } else if (task.kind == Task::Kind::kRun) {
-    CONTINUO_TRY(results_.SetRunStatus(task.id, CellStatus::kRunning));
+    CONTINUO_TRY(results_.SetStatus(task.id, CellStatus::kRunning));
     const auto result = TrainStep(context_, plan_.runs[task.index], lock);
     if (!result.ok()) {
       return Failed(task, result.error());
@@ -341,10 +339,10 @@ Status Runner::Do(const Task& task, const FileLock& lock) {
     if (done) {
       CONTINUO_TRY(results_.FinishRun(task.id, **result));
     } else {
-      CONTINUO_TRY(results_.SetRunStatus(task.id, CellStatus::kPending));
+      CONTINUO_TRY(results_.SetStatus(task.id, CellStatus::kPending));
     }
   } else {
-    CONTINUO_TRY(results_.SetSetStatus(task.id, CellStatus::kRunning));
+    CONTINUO_TRY(results_.SetStatus(task.id, CellStatus::kRunning));
     const auto result = set.run ? PiecesStep(context_, real_, set) : RealSetStep(context_, real_);
     if (!result.ok()) {
       return Failed(task, result.error());
@@ -353,7 +351,7 @@ Status Runner::Do(const Task& task, const FileLock& lock) {
     if (done) {
       CONTINUO_TRY(results_.FinishSet(task.id, **result));
     } else {
-      CONTINUO_TRY(results_.SetSetStatus(task.id, CellStatus::kPending));
+      CONTINUO_TRY(results_.SetStatus(task.id, CellStatus::kPending));
     }
   }
   const std::lock_guard guard(mutex_);
@@ -389,8 +387,7 @@ Result<RunnerReport> Runner::Go() {
   for (const auto& [id, status] : before) {  // what another process has under way
     CONTINUO_ASSIGN(const std::optional<FileLock> lock, FileLock::Try(folder_.lock(id)));
     if (status != CellStatus::kDone && !lock) {
-      CONTINUO_TRY(results_.SetRunStatus(id, CellStatus::kRunning));
-      CONTINUO_TRY(results_.SetSetStatus(id, CellStatus::kRunning));
+      CONTINUO_TRY(results_.SetStatus(id, CellStatus::kRunning));
     }
   }
   report_.skipped = static_cast<size_t>(std::count_if(
@@ -436,7 +433,7 @@ Result<RunnerReport> RunExperiment(const ExperimentSpec& spec, const ExperimentI
     CONTINUO_TRY(MakeWritableDirectory(folder.root() / name));
   }
   CONTINUO_ASSIGN(Results results, Results::Create(folder.results()));
-  CONTINUO_TRY(results.Enter(spec, plan));
+  CONTINUO_TRY(results.Enter(RunEntries(plan), SetEntries(spec, plan, plan.sets)));
   const size_t threads = ThreadCount(options.threads);
   for (const auto& [key, value] :
        std::map<std::string, std::string>{{"name", spec.name},

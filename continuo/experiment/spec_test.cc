@@ -110,7 +110,7 @@ TEST(PlanTest, EveryCombinationIsARunAndEveryCheckpointASet) {
   EXPECT_EQ(plan.runs.size(), 2u * 2 * 2 * 3);
   EXPECT_EQ(plan.sets.size(), 1 + plan.runs.size() * 2 * 2);
   EXPECT_EQ(plan.corpora.size(), 2u);
-  EXPECT_EQ(plan.sets.front().kind, "real");
+  EXPECT_EQ(plan.sets.front().kind, SetKind::kReal);
   EXPECT_EQ(plan.runs.front().label, "one midilike seed=1 transpose=false");
   std::set<std::string> ids;
   for (const SetCell& set : plan.sets) {

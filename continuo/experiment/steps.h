@@ -12,11 +12,11 @@
 #include "continuo/core/result.h"
 #include "continuo/corpus/corpus.h"
 #include "continuo/experiment/plan.h"
-#include "continuo/experiment/results.h"
 #include "continuo/metrics/copying.h"
 #include "continuo/metrics/description.h"
 #include "continuo/os/lock.h"
 #include "continuo/os/process.h"
+#include "continuo/results/results.h"
 
 namespace continuo {
 
@@ -60,7 +60,8 @@ Status BuildCorpusStep(const ExperimentContext& context, const CorpusCell& cell)
 /// Trains a run to its end, from its last checkpoint if it was begun, and writes its curve to the results as it grows.
 /// `lock` goes to the program, so that nobody else begins while it still runs. Fails with the last line that the
 /// program wrote. Returns nothing where it was asked to stop.
-Result<std::optional<RunResult>> TrainStep(const ExperimentContext& context, const RunCell& cell, const FileLock& lock);
+Result<std::optional<RunOutcome>> TrainStep(const ExperimentContext& context, const RunCell& cell,
+                                            const FileLock& lock);
 
 /// Puts the curve of a run, as far as it has come, into the results.
 Status PutCurveStep(const ExperimentContext& context, const RunCell& cell);
@@ -88,9 +89,9 @@ class RealMusic {
 };
 
 /// Measures real music, the first bars of each song. Its MIDI is not kept.
-Result<std::optional<SetResult>> RealSetStep(const ExperimentContext& context, RealMusic& real);
+Result<std::optional<SetOutcome>> RealSetStep(const ExperimentContext& context, RealMusic& real);
 
 /// Writes a set's pieces by its checkpoint, or its continuations, and measures them.
-Result<std::optional<SetResult>> PiecesStep(const ExperimentContext& context, RealMusic& real, const SetCell& cell);
+Result<std::optional<SetOutcome>> PiecesStep(const ExperimentContext& context, RealMusic& real, const SetCell& cell);
 
 }  // namespace continuo

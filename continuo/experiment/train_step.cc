@@ -48,15 +48,18 @@ TrainLogLines ReadTrainLog(const fs::path& path, int64_t epochs) {
     if (json.contains("valid_nll")) {
       validations[step] = number("valid_nll");
     } else {
-      updates.push_back({step, number("progress") * static_cast<double>(epochs), number("loss"),
-                         std::numeric_limits<double>::quiet_NaN(), number("lr"), number("tokens_per_second")});
+      updates.push_back({.step = step,
+                         .epoch = number("progress") * static_cast<double>(epochs),
+                         .train_loss = number("loss"),
+                         .lr = number("lr"),
+                         .tokens_per_second = number("tokens_per_second")});
     }
   }
   const size_t stride = updates.size() / kMostCurvePoints + 1;
   for (size_t i = 0; i < updates.size(); ++i) {
     const auto valid = validations.find(updates[i].step);
     if (valid != validations.end()) {
-      updates[i].valid_nll = valid->second;
+      updates[i].valid.token = valid->second;
     }
     if (valid != validations.end() || i % stride == 0 || i + 1 == updates.size()) {
       log.points.push_back(updates[i]);
@@ -156,8 +159,8 @@ Status PutCurveStep(const ExperimentContext& context, const RunCell& cell) {
   return context.results.PutCurve(cell.id, log.points, log.tokens, log.seconds);
 }
 
-Result<std::optional<RunResult>> TrainStep(const ExperimentContext& context, const RunCell& cell,
-                                           const FileLock& lock) {
+Result<std::optional<RunOutcome>> TrainStep(const ExperimentContext& context, const RunCell& cell,
+                                            const FileLock& lock) {
   const fs::path run = context.folder.run(cell);
   CONTINUO_TRY(MakeWritableDirectory(run));
   const fs::path log = run / "train.log";
@@ -182,7 +185,7 @@ Result<std::optional<RunResult>> TrainStep(const ExperimentContext& context, con
     }
     CONTINUO_TRY(PutCurveStep(context, cell));
     if (asked && *ended != 0) {
-      return std::optional<RunResult>();
+      return std::optional<RunOutcome>();
     }
     if (*ended != 0) {
       const std::string said = LastLine(log);
@@ -192,7 +195,7 @@ Result<std::optional<RunResult>> TrainStep(const ExperimentContext& context, con
   CONTINUO_TRY(PutCurveStep(context, cell));
   const TrainLogLines lines = ReadTrainLog(run / "train.jsonl", cell.epochs());
   CONTINUO_ASSIGN(const ModelDirectory model, ModelDirectory::Open(run / "final"));
-  return std::optional<RunResult>({ParametersOf(model.config()), lines.tokens, lines.seconds});
+  return std::optional<RunOutcome>({ParametersOf(model.config()), lines.tokens, lines.seconds});
 }
 
 }  // namespace continuo

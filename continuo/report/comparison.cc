@@ -56,7 +56,7 @@ double Beta(double a, double b, double x) {
 using Coordinates = std::map<std::string, std::string>;
 
 struct Cell {
-  const StudySet* set;
+  const SetRow* set;
   Coordinates at;
 };
 
@@ -65,11 +65,11 @@ std::string Plain(const std::string& json) {
 }
 
 /// Settings in which runs of one model and tokenizer differ.
-std::set<std::string> FreeSettings(const StudyData& data) {
+std::set<std::string> FreeSettings(const ResultsSnapshot& data) {
   std::set<std::string> free;
   std::map<std::tuple<std::string, std::string, std::string>, std::string> first;
-  for (const StudyRun& run : data.runs) {
-    for (const auto& [key, value] : run.settings) {
+  for (const RunRow& run : data.runs) {
+    for (const auto& [key, value] : ScalarFields(run.settings)) {
       const auto [known, is_new] = first.try_emplace({run.model, run.tokenizer, key}, value);
       if (!is_new && known->second != value) {
         free.insert(key);
@@ -79,18 +79,23 @@ std::set<std::string> FreeSettings(const StudyData& data) {
   return free;
 }
 
-std::vector<Cell> GridCells(const StudyData& data) {
+std::vector<Cell> GridCells(const ResultsSnapshot& data) {
   const std::set<std::string> free = FreeSettings(data);
+  std::vector<std::map<std::string, std::string>> settings_of;
+  for (const RunRow& run : data.runs) {
+    settings_of.push_back(ScalarFields(run.settings));
+  }
   std::vector<Cell> cells;
-  for (const StudySet& set : data.sets) {
-    if (set.kind != "grid" || set.status != "done" || !set.run) {
+  for (const SetRow& set : data.sets) {
+    if (set.kind != SetKind::kGrid || set.status != CellStatus::kDone || !set.run) {
       continue;
     }
-    const StudyRun& run = data.runs[*set.run];
+    const RunRow& run = data.runs[*set.run];
+    const std::map<std::string, std::string>& settings = settings_of[*set.run];
     Cell cell{&set, {}};
     for (const std::string& key : free) {
-      const auto value = run.settings.find(key);
-      cell.at[key] = value == run.settings.end() ? "" : Plain(value->second);
+      const auto value = settings.find(key);
+      cell.at[key] = value == settings.end() ? "" : Plain(value->second);
     }
     cell.at["model"] = run.model;
     cell.at["tokenizer"] = run.tokenizer;
@@ -98,8 +103,7 @@ std::vector<Cell> GridCells(const StudyData& data) {
     cell.at["seed"] = std::to_string(run.seed);
     cell.at["epoch"] = set.epoch ? std::to_string(*set.epoch) : "";
     cell.at["sampling"] = set.setting;
-    const auto window = set.sampling.find("window");
-    cell.at["window"] = window == set.sampling.end() ? "" : Plain(window->second);
+    cell.at["window"] = Plain(ScalarFields(set.sampling)["window"]);
     cell.at["pieces' seed"] = std::to_string(set.seed);
     cells.push_back(std::move(cell));
   }
@@ -127,18 +131,18 @@ Coordinates Without(Coordinates at, const std::string& axis) {
   return at;
 }
 
-double MeanOf(const std::vector<SetMetric>& metrics) {
+double MeanOf(const std::vector<Summary>& metrics) {
   double sum = 0;
-  for (const SetMetric& metric : metrics) {
+  for (const Summary& metric : metrics) {
     sum += metric.mean;
   }
   return sum / static_cast<double>(metrics.size());
 }
 
 /// Cells that measured the same things.
-SetMetric AsOneCell(const std::vector<SetMetric>& cells) {
-  SetMetric one{cells.front().count, 0, 0, kUndefined, kUndefined};
-  for (const SetMetric& cell : cells) {
+Summary AsOneCell(const std::vector<Summary>& cells) {
+  Summary one{cells.front().count, 0, 0, kUndefined, kUndefined};
+  for (const Summary& cell : cells) {
     one.count = std::min(one.count, cell.count);
     one.mean += cell.mean / static_cast<double>(cells.size());
     one.deviation += cell.deviation / static_cast<double>(cells.size());
@@ -150,8 +154,8 @@ SetMetric AsOneCell(const std::vector<SetMetric>& cells) {
 void AddContrasts(const std::vector<Cell>& cells, const std::string& axis, const std::string& a, const std::string& b,
                   const Coordinates& within, std::span<const std::string_view> metrics,
                   std::vector<Contrast>& contrasts) {
-  std::map<Coordinates, const StudySet*> others;
-  std::vector<std::pair<const StudySet*, const StudySet*>> pairs;
+  std::map<Coordinates, const SetRow*> others;
+  std::vector<std::pair<const SetRow*, const SetRow*>> pairs;
   const auto is_within = [&](const Cell& cell) {
     return std::all_of(within.begin(), within.end(),
                        [&](const auto& item) { return cell.at.at(item.first) == item.second; });
@@ -173,14 +177,14 @@ void AddContrasts(const std::vector<Cell>& cells, const std::string& axis, const
     name += (name.empty() ? "" : " ") + value;
   }
   for (const std::string_view metric : metrics) {
-    std::vector<SetMetric> as;
-    std::vector<SetMetric> bs;
+    std::vector<Summary> as;
+    std::vector<Summary> bs;
     for (const auto& [set_a, set_b] : pairs) {
-      const auto in_a = set_a->metrics.find(std::string(metric));
-      const auto in_b = set_b->metrics.find(std::string(metric));
-      if (in_a != set_a->metrics.end() && in_b != set_b->metrics.end()) {
-        as.push_back(in_a->second);
-        bs.push_back(in_b->second);
+      const Summary* in_a = FindNamed(set_a->metrics, metric);
+      const Summary* in_b = FindNamed(set_b->metrics, metric);
+      if (in_a != nullptr && in_b != nullptr) {
+        as.push_back(*in_a);
+        bs.push_back(*in_b);
       }
     }
     if (as.empty()) {
@@ -223,13 +227,13 @@ double Difference::HalfWidth(double level) const {
   return error == 0 ? 0 : StudentQuantile(level, freedom) * error;
 }
 
-Difference Compare(std::span<const SetMetric> a, std::span<const SetMetric> b) {
+Difference Compare(std::span<const Summary> a, std::span<const Summary> b) {
   Difference difference;
   double variance = 0;
   double squares = 0;
-  const auto add = [&](std::span<const SetMetric> side, double sign) {
+  const auto add = [&](std::span<const Summary> side, double sign) {
     const auto cells = static_cast<double>(side.size());
-    for (const SetMetric& cell : side) {
+    for (const Summary& cell : side) {
       difference.value += sign * cell.mean / cells;
       const auto count = static_cast<double>(cell.count);
       const double part = cell.count < 2 ? kUndefined : cell.deviation * cell.deviation / (count * cells * cells);
@@ -247,7 +251,7 @@ Difference Compare(std::span<const SetMetric> a, std::span<const SetMetric> b) {
   return difference;
 }
 
-std::vector<Contrast> CompareAxes(const StudyData& data, std::span<const std::string_view> metrics) {
+std::vector<Contrast> CompareAxes(const ResultsSnapshot& data, std::span<const std::string_view> metrics) {
   const std::vector<Cell> cells = GridCells(data);
   std::vector<Contrast> contrasts;
   if (cells.empty()) {
@@ -306,15 +310,16 @@ std::vector<Contrast> CompareAxes(const StudyData& data, std::span<const std::st
   return contrasts;
 }
 
-std::vector<std::string> RunVariants(const StudyData& data) {
+std::vector<std::string> RunVariants(const ResultsSnapshot& data) {
   std::set<std::string> free = FreeSettings(data);
   free.erase("model");
   free.erase("tokenizer");
   std::vector<std::string> variants;
-  for (const StudyRun& run : data.runs) {
+  for (const RunRow& run : data.runs) {
     std::string& variant = variants.emplace_back();
+    const std::map<std::string, std::string> settings = ScalarFields(run.settings);
     for (const std::string& key : free) {
-      if (const auto value = run.settings.find(key); value != run.settings.end()) {
+      if (const auto value = settings.find(key); value != settings.end()) {
         variant += fmt::format("{}{} {}", variant.empty() ? "" : ", ", key, Plain(value->second));
       }
     }
@@ -336,15 +341,12 @@ std::string InWords(const std::string& metric) {
 
 }  // namespace
 
-std::vector<Finding> Findings(const StudyData& data, std::span<const Contrast> contrasts) {
-  const auto real = std::find_if(data.sets.begin(), data.sets.end(),
-                                 [](const StudySet& set) { return set.kind == "real" && set.status == "done"; });
-  const auto real_value = [&](const std::string& metric) -> const SetMetric* {
-    if (real == data.sets.end()) {
-      return nullptr;
-    }
-    const auto found = real->metrics.find(metric);
-    return found == real->metrics.end() ? nullptr : &found->second;
+std::vector<Finding> Findings(const ResultsSnapshot& data, std::span<const Contrast> contrasts) {
+  const auto real = std::find_if(data.sets.begin(), data.sets.end(), [](const SetRow& set) {
+    return set.kind == SetKind::kReal && set.status == CellStatus::kDone;
+  });
+  const auto real_value = [&](const std::string& metric) -> const Summary* {
+    return real == data.sets.end() ? nullptr : FindNamed(real->metrics, metric);
   };
   std::vector<Finding> findings;
   for (const Contrast& contrast : contrasts) {
@@ -362,7 +364,7 @@ std::vector<Finding> Findings(const StudyData& data, std::span<const Contrast> c
     sentence += fmt::format(" {:.3g} (95 % interval {:.3g} to {:.3g}), from {:.4g} to {:.4g}", std::abs(value),
                             rises ? contrast.low : -contrast.high, rises ? contrast.high : -contrast.low,
                             contrast.mean_a, contrast.mean_b);
-    if (const SetMetric* music = real_value(contrast.metric); music != nullptr) {
+    if (const Summary* music = real_value(contrast.metric); music != nullptr) {
       sentence += fmt::format("; real music has {:.4g}", music->mean);
     }
     std::string against;
@@ -379,19 +381,21 @@ std::vector<Finding> Findings(const StudyData& data, std::span<const Contrast> c
     findings.push_back({contrast.axis, contrast.metric, sentence + "."});
   }
   for (const char* metric : {"GS", "H4"}) {
-    const StudySet* best = nullptr;
-    for (const StudySet& set : data.sets) {
-      const auto found = set.metrics.find(metric);
-      if (set.kind == "grid" && set.status == "done" && found != set.metrics.end() &&
-          (best == nullptr || found->second.mean > best->metrics.at(metric).mean)) {
+    const SetRow* best = nullptr;
+    const Summary* best_value = nullptr;
+    for (const SetRow& set : data.sets) {
+      const Summary* found = FindNamed(set.metrics, metric);
+      if (set.kind == SetKind::kGrid && set.status == CellStatus::kDone && found != nullptr &&
+          (best == nullptr || found->mean > best_value->mean)) {
         best = &set;
+        best_value = found;
       }
     }
-    const SetMetric* music = real_value(metric);
+    const Summary* music = real_value(metric);
     if (best == nullptr || music == nullptr) {
       continue;
     }
-    const SetMetric& top = best->metrics.at(metric);
+    const Summary& top = *best_value;
     const bool above = top.low > music->high;
     if (above || top.high < music->low) {
       findings.push_back(

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "continuo/report/study_data.h"
+#include "continuo/results/snapshot.h"
 
 namespace continuo {
 
@@ -24,7 +24,7 @@ struct Difference {
 
 /// Of the mean of `b`'s means from that of `a`'s, as Welch does it: each cell has its own variance, and the degrees of
 /// freedom are Satterthwaite's. The pieces of a cell are what was drawn; the trainings are taken as they are.
-Difference Compare(std::span<const SetMetric> a, std::span<const SetMetric> b);
+Difference Compare(std::span<const Summary> a, std::span<const Summary> b);
 
 /// Two values of one axis of the grid compared in one metric, all else being the same on both sides.
 struct Contrast {
@@ -50,10 +50,10 @@ struct Contrast {
 /// - tokenizer, and every other axis: each pair, for each model and for all.
 /// Only cells that are done count, and only where their counterpart is. Metrics that begin with "valid_" are of the
 /// same songs in each cell, so that more cells make them no surer: their cells count as one.
-std::vector<Contrast> CompareAxes(const StudyData& data, std::span<const std::string_view> metrics);
+std::vector<Contrast> CompareAxes(const ResultsSnapshot& data, std::span<const std::string_view> metrics);
 
 /// What sets each run apart from others of its model and tokenizer: "seed 2, transpose true"; empty where nothing does.
-std::vector<std::string> RunVariants(const StudyData& data);
+std::vector<std::string> RunVariants(const ResultsSnapshot& data);
 
 /// A sentence on an axis of the grid and a metric; the axis is "best" where it is on the best of all.
 struct Finding {
@@ -64,6 +64,6 @@ struct Finding {
 
 /// What is clear, as sentences: the contrasts over all cells, with the groups that clearly go the other way, and where
 /// the best of the grid in H4 and GS stands beside real music, if their intervals are apart.
-std::vector<Finding> Findings(const StudyData& data, std::span<const Contrast> contrasts);
+std::vector<Finding> Findings(const ResultsSnapshot& data, std::span<const Contrast> contrasts);
 
 }  // namespace continuo

@@ -7,6 +7,7 @@
 
 #include "continuo/report/comparison.h"
 #include "continuo/report/piece_notes.h"
+#include "continuo/results/scape_bytes.h"
 #include "continuo/score/score_file.h"
 
 namespace continuo {
@@ -58,9 +59,9 @@ Json Fields(const std::map<std::string, std::string>& fields) {
 }
 
 /// [epoch, loss] with the loss the mean over the steps between.
-Json TrainCurve(const std::vector<StudyRun::Point>& curve) {
-  std::vector<const StudyRun::Point*> points;
-  for (const StudyRun::Point& point : curve) {
+Json TrainCurve(const std::vector<CurvePoint>& curve) {
+  std::vector<const CurvePoint*> points;
+  for (const CurvePoint& point : curve) {
     if (std::isfinite(point.train_loss)) {
       points.push_back(&point);
     }
@@ -80,35 +81,34 @@ Json TrainCurve(const std::vector<StudyRun::Point>& curve) {
 }
 
 /// [epoch, NLL a token, a note, a bar] where any was measured.
-Json ValidCurve(const std::vector<StudyRun::Point>& curve) {
+Json ValidCurve(const std::vector<CurvePoint>& curve) {
   Json json = Json::array();
-  std::vector<const StudyRun::Point*> points;
-  for (const StudyRun::Point& point : curve) {
-    if (std::any_of(point.valid_nll.begin(), point.valid_nll.end(),
-                    [](double value) { return std::isfinite(value); })) {
+  std::vector<const CurvePoint*> points;
+  for (const CurvePoint& point : curve) {
+    if (std::isfinite(point.valid.token) || std::isfinite(point.valid.note) || std::isfinite(point.valid.bar)) {
       points.push_back(&point);
     }
   }
   const size_t every = points.size() / kCurvePoints + 1;
   for (size_t i = 0; i < points.size(); ++i) {
-    const std::array<double, 3>& nll = points[i]->valid_nll;
+    const Nll& nll = points[i]->valid;
     // Those at checkpoints have all three and stay.
-    if (i % every == 0 || i + 1 == points.size() || std::isfinite(nll[2])) {
-      json.push_back({Number(points[i]->epoch), Number(nll[0]), Number(nll[1]), Number(nll[2])});
+    if (i % every == 0 || i + 1 == points.size() || std::isfinite(nll.bar)) {
+      json.push_back({Number(points[i]->epoch), Number(nll.token), Number(nll.note), Number(nll.bar)});
     }
   }
   return json;
 }
 
-Json RunToJson(const StudyRun& run, const std::string& variant) {
+Json RunToJson(const RunRow& run, const std::string& variant) {
   return {{"id", run.id},
           {"model", run.model},
           {"tokenizer", run.tokenizer},
           {"corpus", run.corpus},
           {"seed", run.seed},
           {"variant", variant},
-          {"settings", Fields(run.settings)},
-          {"status", run.status},
+          {"settings", Fields(ScalarFields(run.settings))},
+          {"status", ToString(run.status)},
           {"error", run.error},
           {"epochs", Maybe(run.epochs)},
           {"parameters", Maybe(run.parameters)},
@@ -118,7 +118,7 @@ Json RunToJson(const StudyRun& run, const std::string& variant) {
           {"valid", ValidCurve(run.curve)}};
 }
 
-Json PieceToJson(const StudyPiece& piece, bool with_notes, bool with_scape) {
+Json PieceToJson(const PieceRow& piece, bool with_notes, bool with_scape) {
   Json json = {{"number", piece.number},           {"name", piece.name},
                {"bars", Maybe(piece.bars)},        {"notes", Maybe(piece.notes)},
                {"prompt_bars", piece.prompt_bars}, {"copied", Maybe(piece.copied_notes)},
@@ -143,12 +143,12 @@ Json PieceToJson(const StudyPiece& piece, bool with_notes, bool with_scape) {
 }
 
 /// The piece whose SI_mid is the median among those with a scape plot.
-std::optional<size_t> TypicalScape(const std::vector<StudyPiece>& pieces) {
+std::optional<size_t> TypicalScape(const std::vector<PieceRow>& pieces) {
   std::vector<std::pair<double, size_t>> ranked;
   for (size_t i = 0; i < pieces.size(); ++i) {
     if (!pieces[i].scape.empty()) {
-      const auto found = pieces[i].metrics.find("SI_mid");
-      ranked.emplace_back(found == pieces[i].metrics.end() ? 0 : found->second, i);
+      const double* value = FindNamed(pieces[i].metrics, "SI_mid");
+      ranked.emplace_back(value == nullptr ? 0 : *value, i);
     }
   }
   if (ranked.empty()) {
@@ -158,17 +158,17 @@ std::optional<size_t> TypicalScape(const std::vector<StudyPiece>& pieces) {
   return ranked[ranked.size() / 2].second;
 }
 
-Json SetToJson(const StudySet& set, size_t playable) {
+Json SetToJson(const SetRow& set, size_t playable) {
   Json json = {{"id", set.id},
-               {"kind", set.kind},
+               {"kind", ToString(set.kind)},
                {"run", Maybe(set.run)},
                {"epoch", Maybe(set.epoch)},
                {"setting", set.setting},
-               {"sampling", Fields(set.sampling)},
+               {"sampling", Fields(ScalarFields(set.sampling))},
                {"prompt", set.prompt},
                {"label", set.label},
                {"seed", set.seed},
-               {"status", set.status},
+               {"status", ToString(set.status)},
                {"error", set.error},
                {"metrics", Json::object()},
                {"distances", Json::object()},
@@ -178,8 +178,8 @@ Json SetToJson(const StudySet& set, size_t playable) {
     json["metrics"][name] = {metric.count, Number(metric.mean), Number(metric.deviation), Number(metric.low),
                              Number(metric.high)};
   }
-  for (const auto& [feature, distance] : set.distances) {
-    json["distances"][feature] = {Number(distance.overlap), Number(distance.divergence)};
+  for (const DistanceRow& distance : set.distances) {
+    json["distances"][distance.feature] = {Number(distance.overlap), Number(distance.divergence)};
   }
   const std::optional<size_t> typical = TypicalScape(set.pieces);
   for (size_t i = 0; i < set.pieces.size(); ++i) {
@@ -197,34 +197,7 @@ Json SetToJson(const StudySet& set, size_t playable) {
 
 }  // namespace
 
-std::vector<uint8_t> ReduceScape(std::span<const uint8_t> scape, size_t size) {
-  if (scape.size() < 4) {
-    return {};
-  }
-  const uint64_t frames =
-      scape[0] | (uint64_t{scape[1]} << 8) | (uint64_t{scape[2]} << 16) | (uint64_t{scape[3]} << 24);
-  if (frames == 0 || scape.size() - 4 != frames * (frames + 1) / 2) {
-    return {};
-  }
-  const uint64_t kept = std::min<uint64_t>(frames, size);
-  std::vector<uint8_t> reduced(4 + kept * (kept + 1) / 2);
-  for (int byte = 0; byte < 4; ++byte) {
-    reduced[static_cast<size_t>(byte)] = static_cast<uint8_t>(kept >> (8 * byte));
-  }
-  // Where the row of a length begins in a plot of n frames.
-  const auto row = [](uint64_t n, uint64_t length) { return 4 + (length - 1) * n - (length - 1) * (length - 2) / 2; };
-  for (uint64_t length = 1; length <= frames; ++length) {
-    const uint64_t to_length = (length - 1) * kept / frames + 1;
-    for (uint64_t start = 0; start + length <= frames; ++start) {
-      const uint64_t to_start = std::min(start * kept / frames, kept - to_length);
-      uint8_t& cell = reduced[row(kept, to_length) + to_start];
-      cell = std::max(cell, scape[row(frames, length) + start]);
-    }
-  }
-  return reduced;
-}
-
-Json MakePayload(const StudyData& data, const PayloadOptions& options) {
+Json MakePayload(const ResultsSnapshot& data, const PayloadOptions& options) {
   Json json = {{"format", 1}, {"meta", Json::object()}};
   for (const auto& [key, value] : data.meta) {
     json["meta"][key] = value;
@@ -235,11 +208,11 @@ Json MakePayload(const StudyData& data, const PayloadOptions& options) {
     json["runs"].push_back(RunToJson(data.runs[i], variants[i]));
   }
   json["sets"] = Json::array();
-  for (const StudySet& set : data.sets) {
-    json["sets"].push_back(SetToJson(set, set.kind == "continuation" ? set.pieces.size() : options.playable));
+  for (const SetRow& set : data.sets) {
+    json["sets"].push_back(SetToJson(set, set.kind == SetKind::kContinuation ? set.pieces.size() : options.playable));
   }
   json["published"] = Json::array();
-  for (const StudyData::Published& value : data.published) {
+  for (const PublishedRow& value : data.published) {
     json["published"].push_back({value.model, value.tokenizer, value.epoch, value.metric, Number(value.value)});
   }
   const std::vector<Contrast> contrasts = CompareAxes(data, kCompared);
@@ -264,11 +237,11 @@ Json MakePayload(const StudyData& data, const PayloadOptions& options) {
   }
   const auto place = [](const PiecePlace& piece) { return Json{piece.set, piece.piece}; };
   json["votes"] = Json::array();
-  for (const StudyData::Vote& vote : data.votes) {
+  for (const ResultsSnapshot::Vote& vote : data.votes) {
     json["votes"].push_back({{"winner", place(vote.winner)}, {"loser", place(vote.loser)}, {"at", vote.at}});
   }
   json["choices"] = Json::array();
-  for (const StudyData::Choice& choice : data.choices) {
+  for (const ResultsSnapshot::Choice& choice : data.choices) {
     json["choices"].push_back(
         {{"prompt", choice.prompt}, {"piece", place(choice.piece)}, {"note", choice.note}, {"at", choice.at}});
   }

@@ -3,7 +3,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
-#include "continuo/report/study_data.h"
+#include "continuo/results/snapshot.h"
 
 namespace continuo {
 
@@ -14,10 +14,6 @@ struct PayloadOptions {
 
 /// All that the page shows, as one JSON object: docs/report.md. Numbers have six digits; what was not measured
 /// is null or missing. A piece whose MIDI can't be read has a reason in place of notes.
-nlohmann::ordered_json MakePayload(const StudyData& data, const PayloadOptions& options = {});
-
-/// A fitness scape plot (pieces.scape) reduced to at most `size` frames, each the largest of those that it stands for;
-/// empty where the bytes are none.
-std::vector<uint8_t> ReduceScape(std::span<const uint8_t> scape, size_t size);
+nlohmann::ordered_json MakePayload(const ResultsSnapshot& data, const PayloadOptions& options = {});
 
 }  // namespace continuo

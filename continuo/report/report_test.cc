@@ -3,71 +3,20 @@
 
 #include <cmath>
 
-#include "continuo/experiment/database.h"
-#include "continuo/experiment/schema.h"
-#include "continuo/os/file.h"
-#include "continuo/os/temporary_folder_testing.h"
 #include "continuo/report/comparison.h"
 #include "continuo/report/page.h"
 #include "continuo/report/payload.h"
 #include "continuo/report/piece_notes.h"
-#include "continuo/report/study_data.h"
+#include "continuo/results/results_testing.h"
 #include "continuo/score/score_file.h"
 
 namespace continuo {
 namespace {
 
-namespace fs = std::filesystem;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using Json = nlohmann::ordered_json;
-
-/// A results.db that a test fills by SQL.
-class ResultsFile {
- public:
-  ResultsFile() : path_(folder_.path() / "results.db") {
-    Result<Database> database = Database::Open(path_, Database::Mode::kCreate);
-    CONTINUO_CHECK(database.ok());
-    database_ = std::make_unique<Database>(std::move(*database));
-    Sql(std::string(ResultsSchema()));
-    Sql("INSERT INTO meta VALUES ('schema_version', '1'), ('name', 'a test'), ('spec_sha256', 'abc')");
-  }
-  void Sql(const std::string& sql) {
-    const Status status = database_->Execute(sql);
-    ASSERT_TRUE(status.ok()) << status.error().message << " in " << sql;
-  }
-  void Run(const std::string& id, const std::string& model, const std::string& tokenizer,
-           const std::string& settings = "{}") {
-    Sql(fmt::format(
-        "INSERT INTO runs(id, model, tokenizer, corpus, seed, settings, status) VALUES ('{}', '{}', '{}', 'c', 1, "
-        "'{}', 'done')",
-        id, model, tokenizer, settings));
-  }
-  void Set(const std::string& id, const std::string& run, int epoch, double gs, double deviation, int count = 20,
-           const std::string& status = "done") {
-    Sql(fmt::format(
-        "INSERT INTO sets(id, kind, run, epoch, setting, sampling, label, seed, status) VALUES ('{0}', 'grid', "
-        "'{1}', {2}, 'default', '{{\"top_k\": 5}}', '{1} epoch {2}', 1, '{3}')",
-        id, run, epoch, status));
-    Sql(fmt::format("INSERT INTO set_metrics VALUES ('{}', 'GS', {}, {}, {}, {}, {})", id, count, gs, deviation,
-                    gs - 0.01, gs + 0.01));
-  }
-  void Piece(int id, const std::string& set, int number) {
-    Sql(fmt::format("INSERT INTO pieces(id, set_id, number, name) VALUES ({}, '{}', {}, 'piece')", id, set, number));
-  }
-  const fs::path& path() const { return path_; }
-  StudyData Read() const {
-    Result<StudyData> data = ReadStudyData(path_);
-    EXPECT_TRUE(data.ok()) << (data.ok() ? "" : data.error().message);
-    return data.ok() ? *std::move(data) : StudyData();
-  }
-
- private:
-  TemporaryFolder folder_;
-  fs::path path_;
-  std::unique_ptr<Database> database_;
-};
 
 uint64_t Take(const std::vector<uint8_t>& bytes, size_t& at) {
   uint64_t number = 0;
@@ -137,20 +86,6 @@ TEST(PackNotes, RefusesMoreBarsThanAPageCanDraw) {
   EXPECT_FALSE(PackNotes(score, 0).ok());
 }
 
-TEST(ReduceScape, KeepsTheLargestOfEachPatch) {
-  // Four frames to two: lengths 1 and 2 become 1, starts 0, 1 become 0.
-  const std::vector<uint8_t> scape = {4, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
-  EXPECT_THAT(ReduceScape(scape, 2), ElementsAre(2, 0, 0, 0, 6, 7, 10));
-  EXPECT_EQ(ReduceScape(scape, 4), scape);
-  EXPECT_EQ(ReduceScape(scape, 96), scape);
-}
-
-TEST(ReduceScape, TakesNothingFromBytesThatAreNoPlot) {
-  EXPECT_TRUE(ReduceScape(std::vector<uint8_t>{1, 0, 0}, 8).empty());
-  EXPECT_TRUE(ReduceScape(std::vector<uint8_t>{2, 0, 0, 0, 9}, 8).empty());
-  EXPECT_TRUE(ReduceScape(std::vector<uint8_t>{255, 255, 255, 255, 9}, 8).empty());
-}
-
 TEST(StudentQuantile, IsThatOfTheTables) {
   EXPECT_NEAR(StudentQuantile(0.95, 1), 12.706, 0.001);
   EXPECT_NEAR(StudentQuantile(0.95, 10), 2.2281, 0.0001);
@@ -160,8 +95,8 @@ TEST(StudentQuantile, IsThatOfTheTables) {
 
 TEST(Compare, IsWelchsTestForOneCellASide) {
   // Welch by hand: 3^2/9 + 4^2/16 = 2; freedom 2^2 / (1/8 + 1/15).
-  const SetMetric a{9, 10, 3, 0, 0};
-  const SetMetric b{16, 15, 4, 0, 0};
+  const Summary a{9, 10, 3, 0, 0};
+  const Summary b{16, 15, 4, 0, 0};
   const Difference difference = Compare(std::vector{a}, std::vector{b});
   EXPECT_DOUBLE_EQ(difference.value, 5);
   EXPECT_DOUBLE_EQ(difference.error, std::sqrt(2.0));
@@ -170,36 +105,7 @@ TEST(Compare, IsWelchsTestForOneCellASide) {
 
 TEST(Compare, HasNoIntervalWhereASideIsASinglePiece) {
   EXPECT_TRUE(std::isnan(
-      Compare(std::vector{SetMetric{1, 10, NAN, 0, 0}}, std::vector{SetMetric{9, 10, 3, 0, 0}}).HalfWidth(0.95)));
-}
-
-TEST(ReadStudyData, RefusesWhatIsNoResultsOfThisVersion) {
-  ResultsFile file;
-  file.Sql("UPDATE meta SET value = '99' WHERE key = 'schema_version'");
-  const Result<StudyData> data = ReadStudyData(file.path());
-  ASSERT_FALSE(data.ok());
-  EXPECT_THAT(data.error().message, HasSubstr("version 99"));
-
-  const TemporaryFolder folder;
-  const fs::path text = folder.path() / "text.db";
-  ASSERT_TRUE(WriteFileAtomically(text, "this is no database, whatever its name says").ok());
-  EXPECT_FALSE(ReadStudyData(text).ok());
-  EXPECT_FALSE(ReadStudyData(folder.path() / "not-there.db").ok());
-}
-
-TEST(ReadStudyData, LeavesOutWhatWasDroppedAndWhatRefersToNothing) {
-  ResultsFile file;
-  file.Run("r", "m", "t");
-  file.Set("kept", "r", 10, 0.8, 0.1);
-  file.Set("old", "r", 20, 0.8, 0.1, 20, "dropped");
-  file.Set("lost", "no such run", 30, 0.8, 0.1);
-  file.Piece(1, "kept", 0);
-  file.Piece(2, "old", 0);
-  file.Sql("INSERT INTO votes(winner, loser, at) VALUES (1, 2, 'x'), (1, 77, 'y')");
-  const StudyData data = file.Read();
-  ASSERT_EQ(data.sets.size(), 1u);
-  EXPECT_EQ(data.sets[0].id, "kept");
-  EXPECT_TRUE(data.votes.empty());
+      Compare(std::vector{Summary{1, 10, NAN, 0, 0}}, std::vector{Summary{9, 10, 3, 0, 0}}).HalfWidth(0.95)));
 }
 
 TEST(MakePayload, SurvivesNestedSettingsAndBrokenMidi) {
@@ -235,37 +141,6 @@ TEST(MakePayload, GivesTheSameBytesAgain) {
   EXPECT_EQ(MakePayload(file.Read()).dump(), MakePayload(file.Read()).dump());
 }
 
-TEST(MergeStudyData, JoinsShardsByTheIdsOfCellsAndPrefersWhatIsDone) {
-  ResultsFile one;
-  one.Run("r1", "m", "t");
-  one.Set("a", "r1", 10, 0.8, 0.1);
-  one.Set("b", "r1", 20, 0.5, 0.1, 20, "pending");
-  one.Piece(1, "a", 0);
-  ResultsFile two;
-  two.Run("r2", "m", "u");
-  two.Run("r1", "m", "t");
-  two.Set("c", "r2", 10, 0.7, 0.1);
-  two.Set("b", "r1", 20, 0.9, 0.1);
-  two.Piece(1, "c", 0);
-  two.Piece(2, "b", 0);
-  two.Sql("INSERT INTO votes(winner, loser, at) VALUES (2, 1, 'x')");
-  const std::vector<std::string> names = {"1", "2"};
-  const Result<StudyData> merged = MergeStudyData({one.Read(), two.Read()}, names);
-  ASSERT_TRUE(merged.ok());
-  ASSERT_EQ(merged->sets.size(), 3u);
-  EXPECT_EQ(merged->sets[1].id, "b");
-  EXPECT_EQ(merged->sets[1].status, "done");
-  EXPECT_EQ(merged->runs[*merged->sets[1].run].id, "r1");
-  EXPECT_EQ(merged->sets[2].id, "c");
-  EXPECT_EQ(merged->runs[*merged->sets[2].run].id, "r2");
-  ASSERT_EQ(merged->votes.size(), 1u);
-  EXPECT_EQ(merged->votes[0].winner, (PiecePlace{1, 0}));
-  EXPECT_EQ(merged->votes[0].loser, (PiecePlace{2, 0}));
-
-  two.Sql("UPDATE meta SET value = 'another' WHERE key = 'spec_sha256'");
-  EXPECT_FALSE(MergeStudyData({one.Read(), two.Read()}, names).ok());
-}
-
 TEST(CompareAxes, SaysOnlyWhatTheIntervalsSupport) {
   ResultsFile file;
   file.Run("m1 t1", "m1", "t1");
@@ -280,7 +155,7 @@ TEST(CompareAxes, SaysOnlyWhatTheIntervalsSupport) {
     file.Set(std::to_string(number++), run, 100, 0.80 + model, 0.1);
   }
   file.Set("alone", "m1 t1", 50, 0.1, 0.001);  // has no counterpart
-  const StudyData data = file.Read();
+  const ResultsSnapshot data = file.Read();
   constexpr std::string_view kGs[] = {"GS"};
   const std::vector<Contrast> contrasts = CompareAxes(data, kGs);
   const auto find = [&](const std::string& axis, const std::string& within) {
@@ -317,7 +192,7 @@ TEST(CompareAxes, SaysWhichGroupsGoTheOtherWay) {
   file.Set("2", "m1 t", 20, 0.9, 0.1);
   file.Set("3", "m2 t", 10, 0.8, 0.1);
   file.Set("4", "m2 t", 20, 0.5, 0.1);
-  const StudyData data = file.Read();
+  const ResultsSnapshot data = file.Read();
   constexpr std::string_view kGs[] = {"GS"};
   const std::vector<Finding> findings = Findings(data, CompareAxes(data, kGs));
   const auto epochs =
@@ -333,7 +208,7 @@ TEST(CompareAxes, SaysNothingOfWhatOnlyRoundingTellsApart) {
   file.Run("m t", "m", "t");
   file.Set("1", "m t", 10, 1.0, 1e-17);
   file.Set("2", "m t", 20, 1.0 - 1e-14, 1e-17);
-  const StudyData data = file.Read();
+  const ResultsSnapshot data = file.Read();
   constexpr std::string_view kGs[] = {"GS"};
   EXPECT_TRUE(Findings(data, CompareAxes(data, kGs)).empty());
 }
@@ -344,7 +219,7 @@ TEST(CompareAxes, FindsTheSettingThatRunsOfOneModelDifferIn) {
   file.Run("r2", "m", "t", R"({"transpose": true, "width": 64})");
   file.Set("a", "r1", 10, 0.6, 0.1);
   file.Set("b", "r2", 10, 0.9, 0.1);
-  const StudyData data = file.Read();
+  const ResultsSnapshot data = file.Read();
   EXPECT_THAT(RunVariants(data), ElementsAre("transpose false", "transpose true"));
   constexpr std::string_view kGs[] = {"GS"};
   const std::vector<Contrast> contrasts = CompareAxes(data, kGs);

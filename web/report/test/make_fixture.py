@@ -34,7 +34,7 @@ HOSTILE = "</script><script>window.broken = 1</script><img src=x onerror='window
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 # The program's own statements, so that the fixture can't drift from them.
-SCHEMA = re.search(r'R"sql\((.*?)\)sql"', (ROOT / "continuo/experiment/schema.cc").read_text(), re.DOTALL).group(1)
+SCHEMA = re.search(r'R"sql\((.*?)\)sql"', (ROOT / "continuo/results/schema.cc").read_text(), re.DOTALL).group(1)
 
 rng = random.Random(20)
 

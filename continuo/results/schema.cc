@@ -1,6 +1,24 @@
-#include "continuo/experiment/schema.h"
+#include "continuo/results/schema.h"
 
 namespace continuo {
+namespace {
+
+/// The version that a database states; 0 where it states none.
+Result<int64_t> VersionOf(Database& database) {
+  CONTINUO_ASSIGN(Statement tables, database.Prepare("SELECT count(*) FROM sqlite_master WHERE name = 'meta'"));
+  CONTINUO_ASSIGN(const bool has_row, tables.Step());
+  if (!has_row || tables.Integer(0) == 0) {
+    return 0;
+  }
+  Result<Statement> version = database.Prepare("SELECT value FROM meta WHERE key = 'schema_version'");
+  if (!version.ok()) {
+    return 0;  // a table of the same name with other columns
+  }
+  CONTINUO_ASSIGN(const bool has_version, version->Step());
+  return has_version ? version->Integer(0) : 0;
+}
+
+}  // namespace
 
 std::string_view ResultsSchema() {
   return R"sql(
@@ -36,6 +54,20 @@ CREATE TABLE votes(
   id INTEGER PRIMARY KEY, winner INTEGER NOT NULL, loser INTEGER NOT NULL, at TEXT, UNIQUE(at, winner, loser));
 CREATE TABLE choices(prompt TEXT PRIMARY KEY, piece INTEGER NOT NULL, note TEXT, at TEXT);
 )sql";
+}
+
+Status CheckResultsVersion(Database& database) {
+  CONTINUO_ASSIGN(const int64_t version, VersionOf(database));
+  if (version == kResultsVersion) {
+    return {};
+  }
+  if (version == 0) {
+    return Error{fmt::format("{}: is not a results.db of an experiment", database.path()),
+                 "`continuo experiment run` makes one"};
+  }
+  return Error{fmt::format("{}: has schema version {}, this program reads version {}", database.path(), version,
+                           kResultsVersion),
+               "use the continuo that wrote it, or another folder"};
 }
 
 }  // namespace continuo

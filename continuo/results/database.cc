@@ -1,4 +1,4 @@
-#include "continuo/experiment/database.h"
+#include "continuo/results/database.h"
 
 #include <sqlite3.h>
 
@@ -13,7 +13,7 @@ constexpr int kBusyMilliseconds = 30000;
 Error SqlError(sqlite3* database, const std::string& path) {
   Error error{fmt::format("{}: {}", path, sqlite3_errmsg(database)), {}};
   if (sqlite3_errcode(database) == SQLITE_FULL) {
-    error.hint = "make room on the disk and start again; all that was finished is kept";
+    error.hint = "free some disk space and start again; finished cells are kept";
   }
   return error;
 }
@@ -41,6 +41,14 @@ Statement& Statement::Bind(int parameter, std::string_view text) {
   CONTINUO_CHECK(sqlite3_bind_text64(statement_.get(), parameter + 1, text.data(), text.size(), SQLITE_TRANSIENT,
                                      SQLITE_UTF8) == SQLITE_OK);
   return *this;
+}
+
+Statement& Statement::Bind(int parameter, const std::optional<int64_t>& value) {
+  return value ? Bind(parameter, *value) : BindNull(parameter);
+}
+
+Statement& Statement::BindTextOrNull(int parameter, std::string_view text) {
+  return text.empty() ? BindNull(parameter) : Bind(parameter, text);
 }
 
 Statement& Statement::BindBlob(int parameter, std::span<const uint8_t> bytes) {
@@ -83,6 +91,10 @@ int64_t Statement::Integer(int column) const {
   return sqlite3_column_int64(statement_.get(), column);
 }
 
+std::optional<int64_t> Statement::MaybeInteger(int column) const {
+  return IsNull(column) ? std::nullopt : std::optional<int64_t>(Integer(column));
+}
+
 double Statement::Real(int column) const {
   return IsNull(column) ? std::numeric_limits<double>::quiet_NaN() : sqlite3_column_double(statement_.get(), column);
 }
@@ -110,10 +122,10 @@ Result<Database> Database::Open(const std::filesystem::path& path, Mode mode) {
   const int code = sqlite3_open_v2(path.c_str(), &raw, flags, nullptr);
   Database database(path.string(), raw);  // closes it in any case
   if (code != SQLITE_OK) {
-    return MakeError("{}: cannot be opened: {}", path.string(), sqlite3_errstr(code));
+    return MakeError("{}: cannot open: {}", path.string(), sqlite3_errstr(code));
   }
   sqlite3_busy_timeout(raw, kBusyMilliseconds);
-  // The first statement that touches the file: it fails on a file that is no database.
+  // The first statement that reads the file: it fails if the file is not a database.
   const Status status = database.Execute("SELECT count(*) FROM sqlite_master");
   if (!status.ok()) {
     return status.error();
@@ -141,6 +153,10 @@ int64_t Database::last_row_id() const {
   return sqlite3_last_insert_rowid(database_.get());
 }
 
+int64_t Database::changed_rows() const {
+  return sqlite3_changes64(database_.get());
+}
+
 Result<Transaction> Transaction::Begin(Database& database) {
   CONTINUO_TRY(database.Execute("BEGIN IMMEDIATE"));
   return Transaction(database);
@@ -148,7 +164,7 @@ Result<Transaction> Transaction::Begin(Database& database) {
 
 Transaction::~Transaction() {
   if (database_ != nullptr) {
-    // What failed halfway may have ended the transaction already.
+    // A failed statement may have ended the transaction already.
     (void)database_->Execute("ROLLBACK");
   }
 }
