@@ -57,16 +57,16 @@ Result<LoadedModel> LoadModel(const ModelFlags& flags, size_t sequences, const A
   if (path.empty()) {
     CONTINUO_ASSIGN(path, DefaultModel());
   }
-  if (context.loader_for) {
-    return LoadModel(path, options.precision, context.loader_for(flags.device));
-  }
   CONTINUO_ASSIGN(const ModelDirectory directory, ModelDirectory::Open(path));
+  if (context.loader_for) {
+    return LoadModel(directory, options.precision, context.loader_for(flags.device));
+  }
   CONTINUO_ASSIGN(const GenerationSettings settings, ReadGenerationSettings(directory));
   if (!options.precision) {
     options.precision = settings.precision.value_or(StoredPrecision(directory));
   }
   CONTINUO_TRY(CheckMemory(directory.config(), *options.precision, sequences, path.string()));
-  return LoadModel(path, options);
+  return LoadModel(directory, options);
 }
 
 }  // namespace continuo

@@ -57,7 +57,7 @@ std::vector<Note> NotesBefore(const Score& score, Tick line) {
   return notes;
 }
 
-TEST_P(ContinuationTest, ThePromptsBarsComeBackUntouchedAndTheNewOnesFollow) {
+TEST_P(ContinuationTest, ThePromptDoesNotChangeAndTheNewBarsFollow) {
   const Score score = EightBars();
   for (const size_t bars : {1U, 4U, 8U}) {
     const auto prompt = TakePrompt(score, bars, *tokenizer_, "song.mid");
@@ -112,7 +112,7 @@ TEST_P(ContinuationTest, SeveralTracksAreReadAsOneAndKept) {
   EXPECT_GT(made.whole.tracks[0].notes.size(), 16U);
 }
 
-TEST_P(ContinuationTest, APromptThatIsTooShortIsRefused) {
+TEST_P(ContinuationTest, APieceThatIsTooShortIsRejected) {
   EXPECT_THAT(TakePrompt(EightBars(), 9, *tokenizer_, "song.mid").error().message,
               HasSubstr("song.mid: has 8 bars, but the prompt is to be its first 9"));
   EXPECT_THAT(TakePrompt(Score(), 1, *tokenizer_, "song.mid").error().message, HasSubstr("has 0 bars"));

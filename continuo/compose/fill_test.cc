@@ -14,7 +14,7 @@ using ::testing::HasSubstr;
 
 constexpr Tick kBar = 4 * 480;
 
-/// Eight bars of quarter notes, the last of each bar long, with drums beside them; the pedal is down from bar 2 to 7.
+/// Eight bars of quarter notes, the last of each bar long, and a track of drums; the pedal is down from bar 2 to 7.
 Score EightBars() {
   Score score;
   score.tempos = {{0, 625000}, {3 * kBar, 400000}};
@@ -58,7 +58,7 @@ class FillTest : public ::testing::TestWithParam<const char*> {
   FakeModel model_;
 };
 
-TEST_P(FillTest, WhatStandsBeforeAndBehindStaysToTheTick) {
+TEST_P(FillTest, NotesBeforeAndAfterTheGapDoNotChange) {
   const Score score = EightBars();
   for (const auto& [first, last] : {std::pair<size_t, size_t>{2, 5}, {0, 1}, {7, 8}}) {
     const Result<Gap> gap = MakeGap(score, first, last, *tokenizer_, "song.mid");
@@ -82,7 +82,7 @@ TEST_P(FillTest, WhatStandsBeforeAndBehindStaysToTheTick) {
   }
 }
 
-TEST_P(FillTest, ThePedalIsUpInTheGapAndAsItWasBehindIt) {
+TEST_P(FillTest, ThePedalIsUpInTheGapAndRestoredAfterIt) {
   const Score filled = Fill(*MakeGap(EightBars(), 2, 5, *tokenizer_, "song.mid"));
   EXPECT_THAT(filled.tracks[0].controls, ElementsAre(ControlChange{0, 7, 100}, ControlChange{kBar, 64, 127},
                                                      ControlChange{2 * kBar, 64, 0}, ControlChange{3 * kBar + 5, 7, 90},
@@ -90,20 +90,20 @@ TEST_P(FillTest, ThePedalIsUpInTheGapAndAsItWasBehindIt) {
   EXPECT_THAT(filled.tracks[0].pedals, ElementsAre(Pedal{kBar, kBar}, Pedal{5 * kBar, kBar}));
 }
 
-TEST_P(FillTest, TheFollowingBarsAreMeasuredAsTheFilledPieceLeadsThere) {
+TEST_P(FillTest, TheBarsAfterTheGapAreMeasuredGivenTheNewOnes) {
   const Score score = EightBars();
   const Gap gap = *MakeGap(score, 2, 4, *tokenizer_, "song.mid");
   const double as_it_was = *FollowingNll(gap, score, model_, *tokenizer_);
   const double filled = *FollowingNll(gap, Fill(gap), model_, *tokenizer_);
   EXPECT_GT(as_it_was, 0.0);
   EXPECT_NE(as_it_was, filled);
-  // Behind a gap at the end there is nothing: its own tokens count.
+  // No bars follow a gap at the end: its own are measured.
   const Gap at_end = *MakeGap(score, 6, 8, *tokenizer_, "song.mid");
   EXPECT_NE(*FollowingNll(at_end, score, model_, *tokenizer_),
             *FollowingNll(at_end, Fill(at_end), model_, *tokenizer_));
 }
 
-TEST_P(FillTest, RefusesBarsThatAreNotThere) {
+TEST_P(FillTest, RejectsBarsThatThePieceDoesNotHave) {
   EXPECT_THAT(MakeGap(EightBars(), 2, 9, *tokenizer_, "song.mid").error().message,
               HasSubstr("song.mid: bars 3 to 9 are not among its 8"));
   EXPECT_FALSE(MakeGap(EightBars(), 2, 2, *tokenizer_, "song.mid").ok());

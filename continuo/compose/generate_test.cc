@@ -202,7 +202,7 @@ TEST_P(GenerateTest, GuardsRecordStuckBarsAndRetriesRemoveThem) {
   EXPECT_GT(stuck, 0U);
 }
 
-/// Forbids everything, and counts what it is told.
+/// Forbids every token, and records the bars that it is told of.
 class ForbidAll : public TokenConstraint {
  public:
   explicit ForbidAll(std::vector<std::vector<size_t>>& bars) : bars_(bars) {}

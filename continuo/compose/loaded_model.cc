@@ -1,13 +1,16 @@
 #include "continuo/compose/loaded_model.h"
 
 #include <nlohmann/json.hpp>
+#include <string_view>
 #include <utility>
 
 namespace continuo {
 namespace {
 
-namespace fs = std::filesystem;
 using Json = nlohmann::json;
+
+constexpr std::string_view kTokenizerFile = "tokenizer.json";
+constexpr std::string_view kGenerationFile = "generation.json";
 
 Result<GenerationSettings> ParseGenerationSettings(const std::string& text, const std::string& name) {
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
@@ -41,33 +44,43 @@ Result<GenerationSettings> ParseGenerationSettings(const std::string& text, cons
 }  // namespace
 
 Result<GenerationSettings> ReadGenerationSettings(const ModelDirectory& directory) {
-  CONTINUO_ASSIGN(const std::optional<std::string> text, directory.ReadText("generation.json"));
+  CONTINUO_ASSIGN(const std::optional<std::string> text, directory.ReadText(kGenerationFile));
   if (!text) {
     return GenerationSettings();
   }
-  return ParseGenerationSettings(*text, (directory.path() / "generation.json").string());
+  return ParseGenerationSettings(*text, (directory.path() / kGenerationFile).string());
 }
 
-Result<LoadedModel> LoadModel(const fs::path& path, const CpuModelOptions& options) {
-  return LoadModel(path, options.precision, [&](const ModelDirectory& directory, std::optional<Precision> precision) {
-    return LoadCpuModel(directory, {options.threads, precision});
-  });
+Result<LoadedModel> LoadModel(const std::filesystem::path& directory, const CpuModelOptions& options) {
+  CONTINUO_ASSIGN(const ModelDirectory opened, ModelDirectory::Open(directory));
+  return LoadModel(opened, options);
 }
 
-Result<LoadedModel> LoadModel(const fs::path& path, std::optional<Precision> precision, const ModelLoader& load) {
+Result<LoadedModel> LoadModel(const ModelDirectory& directory, const CpuModelOptions& options) {
+  return LoadModel(directory, options.precision,
+                   [&options](const ModelDirectory& opened, std::optional<Precision> precision) {
+                     return LoadCpuModel(opened, {options.threads, precision});
+                   });
+}
+
+Result<LoadedModel> LoadModel(const ModelDirectory& directory, std::optional<Precision> precision,
+                              const ModelLoader& load) {
   LoadedModel loaded;
-  loaded.directory = path;
-  CONTINUO_ASSIGN(const ModelDirectory directory, ModelDirectory::Open(loaded.directory));
+  loaded.directory = directory.path();
 
-  const fs::path tokenizer_file = loaded.directory / "tokenizer.json";
-  CONTINUO_ASSIGN(loaded.tokenizer, Tokenizer::Load(tokenizer_file.string()));
+  const std::string name = (directory.path() / kTokenizerFile).string();
+  CONTINUO_ASSIGN(const std::optional<std::string> json, directory.ReadText(kTokenizerFile));
+  if (!json) {
+    return MakeError("{}: no such file, but a model needs its tokenizer", name);
+  }
+  CONTINUO_ASSIGN(loaded.tokenizer, Tokenizer::FromJson(*json, name));
   const Vocabulary& vocabulary = loaded.tokenizer->vocabulary();
   if (static_cast<int64_t>(vocabulary.size()) != directory.config().vocab_size) {
-    return MakeError("{}: has {} tokens, but the model beside it was trained with {}", tokenizer_file.string(),
-                     vocabulary.size(), directory.config().vocab_size);
+    return MakeError("{}: has {} tokens, but the model beside it was trained with {}", name, vocabulary.size(),
+                     directory.config().vocab_size);
   }
   if (!directory.vocab_sha256().empty() && directory.vocab_sha256() != loaded.tokenizer->vocabulary_sha256()) {
-    return MakeError("{}: has another vocabulary than the model beside it was trained with", tokenizer_file.string());
+    return MakeError("{}: its vocabulary is not the one that the model beside it was trained with", name);
   }
 
   CONTINUO_ASSIGN(const GenerationSettings settings, ReadGenerationSettings(directory));

@@ -17,7 +17,7 @@ namespace continuo {
 
 /// A model and the tokenizer that it was trained with, whose vocabularies agree. One generation at a time may use it.
 struct LoadedModel {
-  std::filesystem::path directory;
+  std::filesystem::path directory;  // or the name of one that was made from memory
   std::unique_ptr<Tokenizer> tokenizer;
   std::unique_ptr<LanguageModel> model;
   std::string weights_sha256;
@@ -36,12 +36,14 @@ Result<GenerationSettings> ReadGenerationSettings(const ModelDirectory& director
 /// Computes in the precision of the options, else in that of generation.json, else in the one that the weights are
 /// stored in. Fails, naming file and place, on a file that is missing, damaged or does not match the others.
 Result<LoadedModel> LoadModel(const std::filesystem::path& directory, const CpuModelOptions& options = {});
+/// The same for a directory that is open, which may be one in memory.
+Result<LoadedModel> LoadModel(const ModelDirectory& directory, const CpuModelOptions& options = {});
 
 /// Makes a LanguageModel of a directory's weights, in the precision given or in one of its own choice.
 using ModelLoader =
     std::function<Result<std::unique_ptr<LanguageModel>>(const ModelDirectory&, std::optional<Precision>)>;
-/// LoadModel with another engine: the one that `load` makes.
-Result<LoadedModel> LoadModel(const std::filesystem::path& directory, std::optional<Precision> precision,
+/// The same, computed by what `load` makes.
+Result<LoadedModel> LoadModel(const ModelDirectory& directory, std::optional<Precision> precision,
                               const ModelLoader& load);
 
 }  // namespace continuo

@@ -52,14 +52,19 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::Load(const std::string& spec, Midi
     return Error{fmt::format("{}: no such file, and no preset of that name", spec), fmt::format("presets: {}", names)};
   }
   CONTINUO_ASSIGN(const std::string text, ReadTextFile(path, kMaxJsonBytes));
-  CONTINUO_ASSIGN(const TokenizerJson json, ParseTokenizerJson(text, spec, release));
+  return FromJson(text, spec, release);
+}
+
+Result<std::unique_ptr<Tokenizer>> Tokenizer::FromJson(std::string_view text, const std::string& name,
+                                                       MidiTokRelease release) {
+  CONTINUO_ASSIGN(const TokenizerJson json, ParseTokenizerJson(text, name, release));
   Result<std::unique_ptr<Tokenizer>> tokenizer = Create(json.config);
   if (!tokenizer.ok()) {
-    return MakeError("{}: {}", spec, tokenizer.error().message);
+    return MakeError("{}: {}", name, tokenizer.error().message);
   }
   const std::string& sha256 = (*tokenizer)->vocabulary_sha256();
   if (!json.vocab_sha256.empty() && json.vocab_sha256 != sha256) {
-    return MakeError("{}: vocab_sha256 is {}, but its settings make the vocabulary {}", spec, json.vocab_sha256,
+    return MakeError("{}: vocab_sha256 is {}, but its settings make the vocabulary {}", name, json.vocab_sha256,
                      sha256);
   }
   return tokenizer;

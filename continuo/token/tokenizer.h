@@ -29,6 +29,9 @@ class Tokenizer {
   /// `spec` is a preset's name (remi, remiplus, midilike, ...) or the path of a tokenizer.json.
   static Result<std::unique_ptr<Tokenizer>> Load(const std::string& spec,
                                                  MidiTokRelease release = MidiTokRelease::k3_1_0);
+  /// From the text of a tokenizer.json. `name` stands for the file in messages.
+  static Result<std::unique_ptr<Tokenizer>> FromJson(std::string_view text, const std::string& name,
+                                                     MidiTokRelease release = MidiTokRelease::k3_1_0);
   virtual ~Tokenizer();
 
   const TokenizerConfig& config() const { return config_; }
