@@ -34,7 +34,7 @@ struct BenchFlags {
   std::string device = "cpu";
   size_t batch = 1;
   size_t threads = 0;
-  size_t prompt = 0;  // 0: kPrompt, or as many as the context leaves
+  size_t prompt = 0;  // 0: kPrompt, or as many as the context has room for
   size_t tokens = 512;
   std::string folder;
 };
@@ -43,18 +43,18 @@ double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// Processor time of all threads: what a measurement on a machine with other work to do can be judged by.
+/// Processor time of all threads: the fairer measure on a machine that does other work at the same time.
 double ProcessorSeconds() {
   return static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
 }
 
-/// Bytes a second that `threads` threads read from memory together: the best of several passes over 256 MiB.
+/// Bytes per second that `threads` threads read from memory together: the best of several passes over 256 MiB.
 double ReadBandwidth(size_t threads) {
   constexpr size_t kWords = size_t{1} << 25;
   const std::vector<uint64_t> words(kWords, 1);
   ThreadPool pool(threads);
   const size_t parts = pool.size() * 8;
-  std::atomic<uint64_t> total = 0;  // so that nothing is left out
+  std::atomic<uint64_t> total = 0;  // keeps the compiler from removing the loop
   double best = 0.0;
   for (int pass = 0; pass < 8; ++pass) {
     const auto start = Clock::now();
@@ -132,7 +132,7 @@ double BytesAStep(const BenchFlags& flags) {
                        (width * element + scales);
 }
 
-/// Measured times in seconds: prompts, then tokens one after the other.
+/// Measured times in seconds: the prompts, then the tokens after them.
 struct Times {
   double prompt = 0;
   double decode = 0;
@@ -184,7 +184,7 @@ Status CheckFlags(const BenchFlags& flags) {
                      std::max<size_t>(flags.prompt, 1) + flags.tokens, context);
   }
   if (flags.device != "cpu" && flags.precision == "int8") {
-    return Error{"int8 is computed on the CPU alone", "add --precision bf16 or f32"};
+    return Error{"int8 is computed on the CPU only", "add --precision bf16 or f32"};
   }
   return {};
 }
@@ -243,12 +243,12 @@ Status RunBenchGenerate(BenchFlags flags, const AppContext& context) {
     return PrintJson(values);
   }
   std::string line = fmt::format(
-      "{} x {} in {}, {} at a time, {} ({}): {:.0f} tokens a second, {:.0f} a processor second; prompts read in {:.3f} "
-      "s",
+      "{} x {} in {}, {} at a time, {} ({}): {:.0f} tokens per second, {:.0f} per second of processor time; prompts "
+      "read in {:.3f} s",
       flags.config.layers, flags.config.width, flags.precision, flags.batch, FormatCount(flags.threads, "thread"),
       instructions, speed, processor_speed, times.prompt);
   if (bandwidth > 0) {
-    line += fmt::format("\nmemory read at {:.1f} GB/s would allow {:.0f}: {:.0f} %", bandwidth / 1e9, limit,
+    line += fmt::format("\nreading memory at {:.1f} GB/s would allow {:.0f}: {:.0f} % of that", bandwidth / 1e9, limit,
                         100.0 * speed / limit);
   }
   return PrintLine(line + fmt::format("\nloaded in {:.0f} ms, {:.0f} MB resident", load * 1e3, resident));
@@ -257,8 +257,8 @@ Status RunBenchGenerate(BenchFlags flags, const AppContext& context) {
 }  // namespace
 
 void AddBenchGenerateCommand(CLI::App& bench, AppContext& context) {
-  CLI::App* command =
-      bench.add_subcommand("generate", "Tokens a second of a model of random weights, and memory's share in it");
+  CLI::App* command = bench.add_subcommand(
+      "generate", "Tokens per second of a model with random weights, compared with the limit that memory sets");
   command->footer(
       "Examples:\n"
       "  continuo bench generate\n"
@@ -272,19 +272,20 @@ void AddBenchGenerateCommand(CLI::App& bench, AppContext& context) {
   number("--heads", flags->config.heads, "attention heads");
   number("--width", flags->config.width, "width of the residual stream");
   number("--vocab", flags->config.vocab_size, "ids of the vocabulary");
-  number("--context", flags->config.context_length, "ids that the model sees at once");
-  number("--batch", flags->batch, "sequences side by side")->check(CLI::Range(1, 1024));
+  number("--context", flags->config.context_length, "ids that the model reads at once");
+  number("--batch", flags->batch, "sequences decoded at a time")->check(CLI::Range(1, 1024));
   number("--threads", flags->threads, "threads; 0: one for each core")->check(CLI::Range(0, 1024));
   number("--precision", flags->precision, "f32, bf16 or int8")->check(CLI::IsMember({"f32", "bf16", "int8"}));
   command
       ->add_option(
           "--prompt", flags->prompt,
-          fmt::format("ids that each sequence begins with; if left out, {} or what the context leaves", kPrompt))
+          fmt::format("ids that each sequence begins with; default: {}, or as many as the context has room for",
+                      kPrompt))
       ->check(CLI::Range(1, 65536));
-  number("--tokens", flags->tokens, "ids to write behind them, the likeliest each")->check(CLI::Range(1, 65536));
+  number("--tokens", flags->tokens, "ids to write after them, always the likeliest")->check(CLI::Range(1, 65536));
   AddDeviceFlag(*command, flags->device);
   command->add_option("--folder", flags->folder,
-                      "keep the random model there, for other programs to read too; if left out, it is removed");
+                      "keep the random model there, so that other programs can read it; default: removed");
   command->callback(
       [flags, &context] { context.run = [flags, &context] { return RunBenchGenerate(*flags, context); }; });
 }

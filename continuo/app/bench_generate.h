@@ -4,7 +4,7 @@
 
 namespace continuo {
 
-/// `bench generate`: tokens a second of a GPT-2 of random weights.
+/// Adds `bench generate`: tokens per second of a model with random weights.
 void AddBenchGenerateCommand(CLI::App& bench, AppContext& context);
 
 }  // namespace continuo
