@@ -61,6 +61,7 @@ size_t NextTrack(std::span<const uint8_t> bytes, size_t from) {
 struct Extent {
   size_t begin = 0;
   size_t end = 0;
+  size_t chunk_end = 0;  // of the "data" chunk, with its padding
 };
 Result<Extent> FindInRiff(std::span<const uint8_t> bytes, const Defects& defects) {
   if (!Named(bytes, 8, "RMID")) {
@@ -73,7 +74,8 @@ Result<Extent> FindInRiff(std::span<const uint8_t> bytes, const Defects& defects
     const uint64_t next = at + kChunkHeader + length;
     if (Named(bytes, at, "data")) {
       // A length of 0 or too much is that of a writer which did not come back to fill it in.
-      return Extent{at + kChunkHeader, length == 0 ? bytes.size() : std::min<uint64_t>(next, bytes.size())};
+      const uint64_t end = length == 0 ? bytes.size() : std::min<uint64_t>(next, bytes.size());
+      return Extent{at + kChunkHeader, end, std::min<uint64_t>(end + end % 2, bytes.size())};
     }
     at = std::min<uint64_t>(next + next % 2, bytes.size());
   }
@@ -83,6 +85,7 @@ Result<Extent> FindInRiff(std::span<const uint8_t> bytes, const Defects& defects
 /// Sets the time base from the header's two bytes at `at`.
 Status ReadDivision(std::span<const uint8_t> bytes, size_t at, const Defects& defects, MidiChunks& chunks) {
   const uint32_t division = Big16(bytes, at);
+  chunks.division = static_cast<uint16_t>(division);
   if ((division & 0x8000) == 0) {
     if (division == 0) {
       return defects.Fatal(at, "0 ticks in a quarter note, where 1 to 32767 were expected");
@@ -103,9 +106,14 @@ Status ReadDivision(std::span<const uint8_t> bytes, size_t at, const Defects& de
   return {};
 }
 
-/// Fills in `chunks.tracks` with `claimed` tracks, or as many as there are, from `at` on. Returns where they end.
+/// Fills in `chunks.tracks` with `claimed` tracks, or as many as there are, from `at` on, and `chunks.others`. Returns
+/// where they end.
 size_t FindTracks(std::span<const uint8_t> bytes, size_t at, size_t claimed, Defects& defects, MidiChunks& chunks) {
-  while (chunks.tracks.size() < claimed && at < bytes.size()) {
+  while (at < bytes.size()) {
+    const bool all_found = chunks.tracks.size() == claimed;
+    if (all_found && (!ChunkAt(bytes, at) || Named(bytes, at, "MTrk"))) {
+      break;
+    }
     if (!ChunkAt(bytes, at)) {
       const size_t next = NextTrack(bytes, at);
       defects.Add(at, "{}, where a chunk was expected; {} bytes skipped", Shown(bytes, at), next - at);
@@ -115,6 +123,7 @@ size_t FindTracks(std::span<const uint8_t> bytes, size_t at, size_t claimed, Def
     const size_t length = Big32(bytes, at + 4);
     const size_t start = at + kChunkHeader;
     if (!Named(bytes, at, "MTrk")) {
+      chunks.others.push_back({bytes.subspan(at, kChunkHeader + length), chunks.tracks.size()});
       at = start + length;
       continue;
     }
@@ -144,9 +153,12 @@ Result<MidiChunks> FindMidiChunks(std::span<const uint8_t> bytes, Defects& defec
     return defects.Fatal(kLargestFile, "the file has {} bytes, where at most {} are read", bytes.size(), kLargestFile);
   }
   size_t at = 0;
+  MidiChunks chunks;
   if (Named(bytes, 0, "RIFF")) {
     CONTINUO_ASSIGN(const Extent extent, FindInRiff(bytes, defects));
     at = extent.begin;
+    chunks.riff_before = bytes.subspan(8, at - kChunkHeader - 8);
+    chunks.riff_after = bytes.subspan(extent.chunk_end);
     bytes = bytes.first(extent.end);
   }
   if (!Named(bytes, at, "MThd")) {
@@ -163,7 +175,7 @@ Result<MidiChunks> FindMidiChunks(std::span<const uint8_t> bytes, Defects& defec
     header_length = kMidiHeaderLength;
   }
 
-  MidiChunks chunks;
+  chunks.header_rest = bytes.subspan(at + kChunkHeader + kMidiHeaderLength, header_length - kMidiHeaderLength);
   chunks.format = static_cast<int>(Big16(bytes, at + 8));
   if (chunks.format > 2) {
     defects.Add(at + 8, "format {}, where 0, 1 or 2 was expected; read as 1", chunks.format);

@@ -18,7 +18,7 @@ enum MidiStatus : uint8_t {
   kSystem = 0xF0,
 };
 
-/// First bytes that are no channel message.
+/// First bytes that are not of a channel message.
 enum MidiSystemStatus : uint8_t {
   kSysEx = 0xF0,
   kTimeCode = 0xF1,
@@ -30,9 +30,14 @@ enum MidiSystemStatus : uint8_t {
 };
 
 enum MidiMeta : uint8_t {
+  kMetaText = 0x01,
   kMetaTrackName = 0x03,
+  kMetaInstrumentName = 0x04,
   kMetaLyric = 0x05,
   kMetaMarker = 0x06,
+  kMetaProgramName = 0x08,
+  kMetaDeviceName = 0x09,
+  kMetaPort = 0x21,
   kMetaEndOfTrack = 0x2F,
   kMetaTempo = 0x51,
   kMetaTimeSignature = 0x58,

@@ -8,7 +8,6 @@ namespace continuo {
 namespace {
 
 constexpr size_t kTrackCountAt = 10;
-constexpr uint8_t kMetaText = 0x01;
 
 void PutBig16(uint8_t* to, uint32_t value) {
   to[0] = static_cast<uint8_t>(value >> 8);

@@ -12,8 +12,16 @@
 
 namespace continuo {
 
+/// A handler that takes every event with all of its bytes; see TrackReader.
+template <typename Handler>
+concept TakesEveryEvent = requires(Handler handler, std::span<const uint8_t> data) {
+  handler.Message(uint32_t{}, uint8_t{}, uint8_t{}, uint8_t{}, bool{});
+  handler.SystemExclusive(uint32_t{}, uint8_t{}, data);
+  handler.EndOfTrack(uint32_t{});
+};
+
 /// Reads the events of one track, in order, and calls the handler for each; `time` is in ticks from the start of the
-/// track and never falls. The handler is a class with
+/// track and never decreases. The handler is a class with
 ///
 ///     bool Note(uint32_t time, uint32_t channel, uint32_t key);  // pitch + 256 * velocity; false: ends no note
 ///     void Control(uint32_t time, uint8_t channel, uint8_t number, uint8_t value);
@@ -24,9 +32,17 @@ namespace continuo {
 /// A note-off is a note of velocity 0. Pressure, system exclusive and other system messages are skipped. `offset`
 /// is the event's place in the file. All values are in the range that MIDI gives them.
 ///
-/// Nothing fails: a fault is noted in `defects` and read past as follows.
+/// A handler that takes every event (TakesEveryEvent) has instead of the first four
+///
+///     void Message(uint32_t time, uint8_t status, uint8_t data1, uint8_t data2, bool running);  // channel messages
+///     void SystemExclusive(uint32_t time, uint8_t status, std::span<const uint8_t> data);       // F0 or F7
+///     void EndOfTrack(uint32_t time);
+///
+/// where `running` says that the file leaves the status byte out, and `data2` is 0 if the message has one data byte.
+///
+/// Reading never fails: a fault is added to `defects` and repaired as follows.
 /// - A data byte above 127 counts as 127 where it is a value; where it is a pitch or a controller the event is dropped.
-/// - Running status goes on after a meta event and a real-time message; it ends with a system exclusive or a system
+/// - Running status continues after a meta event and a real-time message; it ends with a system exclusive or a system
 ///   common message.
 /// - Data bytes where a status byte must stand are skipped up to the next status byte.
 /// - A system message that no file may hold is skipped, with its data bytes.
@@ -52,8 +68,10 @@ class TrackReader {
       if (!ReadEvent()) {
         return;
       }
-      if ((running_ & 0xE0) == kNoteOff) {
-        ReadPlainNotes();
+      if constexpr (!TakesEveryEvent<Handler>) {
+        if ((running_ & 0xE0) == kNoteOff) {
+          ReadPlainNotes();
+        }
       }
     }
     defects_.Add(Offset(at_), "the track ends without an end-of-track event");
@@ -195,12 +213,15 @@ class TrackReader {
     }
     defects_.Add(Offset(from), "data byte {:02x}, where a status byte was expected; {} bytes skipped", *from,
                  at_ - from);
-    if (!Has(at_, 1)) {
-      return false;
+    // Bytes after the track's claim, which Has may take, can be data bytes again.
+    while (Has(at_, 1)) {
+      event_ = at_;
+      status = *at_++;
+      if (status >= 0x80) {
+        return true;
+      }
     }
-    event_ = at_;
-    status = *at_++;
-    return true;
+    return false;
   }
 
   /// The data byte at `p` as a value, 127 where it is more.
@@ -230,6 +251,21 @@ class TrackReader {
     }
     const uint8_t* data = at_;
     at_ += size;
+    if constexpr (TakesEveryEvent<Handler>) {
+      // A bend has no key: both bytes are values.
+      if (kind == kPitchBend || kind == kChannelPressure || IsKey(data)) {
+        const bool running = event_ == data;
+        const uint8_t first = Value(data);
+        handler_.Message(time_, status, first, size == 2 ? Value(data + 1) : 0, running);
+      }
+      return true;
+    } else {
+      ReadMessage(kind, channel, data);
+      return true;
+    }
+  }
+
+  void ReadMessage(uint8_t kind, uint8_t channel, const uint8_t* data) {
     switch (kind) {
       case kNoteOn:
         if (IsKey(data)) {
@@ -260,7 +296,6 @@ class TrackReader {
       default:
         break;
     }
-    return true;
   }
 
   void Note(uint32_t channel, uint32_t key) {
@@ -278,6 +313,9 @@ class TrackReader {
       uint32_t length = 0;
       if (!ReadQuantity(length) || !Has(at_, length)) {
         return false;
+      }
+      if constexpr (TakesEveryEvent<Handler>) {
+        handler_.SystemExclusive(time_, status, std::span(at_, length));
       }
       at_ += length;
       return true;
@@ -308,6 +346,9 @@ class TrackReader {
     if (type == kMetaEndOfTrack) {
       if (at_ < end_) {
         defects_.Add(Offset(at_), "{} bytes after the end-of-track event; ignored", end_ - at_);
+      }
+      if constexpr (TakesEveryEvent<Handler>) {
+        handler_.EndOfTrack(time_);
       }
       return false;
     }

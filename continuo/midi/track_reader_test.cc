@@ -136,6 +136,13 @@ TEST(TrackReader, TakesTheSpareBytesWhereTheClaimCutsAnEvent) {
   EXPECT_THAT(between.warnings, ElementsAre("f: byte 104: the track ends without an end-of-track event"));
 }
 
+TEST(TrackReader, SkipsDataBytesOnIntoTheSpareBytes) {
+  const Read read = ReadAt100(Hex("00 3c50  6040 903c40") + kEnd, 9);
+  EXPECT_THAT(read.events, ElementsAre("0 note 0 60 64"));
+  EXPECT_THAT(read.warnings,
+              ElementsAre("f: byte 101: data byte 3c, where a status byte was expected; 2 bytes skipped"));
+}
+
 TEST(TrackReader, IgnoresWhatFollowsTheEndOfTrack) {
   const Read read = ReadAt100(Hex("00 903c40") + kEnd + Hex("00 803c40"));
   EXPECT_THAT(read.events, ElementsAre("0 note 0 60 64"));
