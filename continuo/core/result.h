@@ -10,11 +10,23 @@
 
 namespace continuo {
 
+/// The kind of an Error, for callers that act on it.
+enum class ErrorCode {
+  kInvalid,    // the input or a setting is wrong; also every error without a more specific code
+  kNotFound,   // a file or another thing named does not exist
+  kIo,         // the operating system failed
+  kFull,       // the disk is full
+  kBusy,       // another process holds the thing
+  kCancelled,  // a StopToken requested a stop
+  kTooLarge,   // more than a limit that this program sets allows
+};
+
 /// What went wrong, in words for the person at the keyboard: the file or field, the place in it, the
 /// value found and what was expected. `hint` says what to do about it and may be empty.
 struct Error {
   std::string message;
-  std::string hint;
+  std::string hint = {};
+  ErrorCode code = ErrorCode::kInvalid;
 
   /// "message (hint)", or the message alone.
   std::string ToString() const;
@@ -23,8 +35,15 @@ struct Error {
 /// An Error with a message formatted by fmt.
 template <typename... Args>
 [[nodiscard]] Error MakeError(fmt::format_string<Args...> format, Args&&... args) {
-  return Error{fmt::format(format, std::forward<Args>(args)...), {}};
+  return Error{fmt::format(format, std::forward<Args>(args)...)};
 }
+template <typename... Args>
+[[nodiscard]] Error MakeError(ErrorCode code, fmt::format_string<Args...> format, Args&&... args) {
+  return Error{.message = fmt::format(format, std::forward<Args>(args)...), .code = code};
+}
+
+/// The Error of work that a StopToken ended.
+[[nodiscard]] Error CancelledError();
 
 /// A value, or the Error that kept it from being made. What the outside world can cause comes back as
 /// an Error; what only a bug can cause is a CHECK. Reading the value of a failed Result is such a bug.

@@ -1,14 +1,14 @@
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cmath>
+#include <span>
 
 #include "continuo/compose/composer.h"
 #include "continuo/compose/likelihood.h"
 #include "continuo/core/hash.h"
 #include "continuo/core/thread_pool.h"
 #include "continuo/experiment/steps.h"
-#include "continuo/metrics/piece_measures.h"
+#include "continuo/metrics/piece_set.h"
 #include "continuo/metrics/set_distance.h"
 #include "continuo/results/scape_bytes.h"
 #include "continuo/score/excerpt.h"
@@ -19,10 +19,9 @@ namespace {
 
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
+using NamedSummaries = std::vector<std::pair<std::string, Summary>>;
 
-// Notes in a run for the distinctness of pieces among themselves; eval has the same.
-constexpr size_t kDistinctRun = 8;
-// Fewer pieces than this make no set to compare.
+// Sets of fewer pieces are not compared with real music.
 constexpr size_t kLeastForDistance = 3;
 constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 
@@ -30,118 +29,84 @@ double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// A piece as it is to be measured and kept.
-struct Piece {
-  std::string name;
-  Score measured;
-  Score kept;
-  PieceMeasures measures;
-  PieceRow result;
-};
-
-/// Measures pieces side by side. False where it was asked to stop.
-bool MeasurePieces(const ExperimentContext& context, int64_t bars, std::vector<Piece>& pieces) {
-  class Stopper : public Progress {
-   public:
-    explicit Stopper(const Progress& stop) : stop_(stop) {}
-    bool ShouldStop() const override { return stop_.ShouldStop(); }
-
-   private:
-    const Progress& stop_;
-  } stopper(context.stop);
-  ThreadPool pool(context.threads);
-  pool.ForEach(pieces.size(), [&](size_t i, size_t) {
-    if (stopper.ShouldStop()) {
-      return;
-    }
-    Piece& piece = pieces[i];
-    Result<PieceMeasures> measures = MeasurePiece(
-        piece.measured, {.bars = bars, .structure = context.spec.measure.structure, .scape = true}, stopper);
-    if (!measures.ok()) {  // it is too long for its structure: minutes for a piece are not spent
-      measures = MeasurePiece(piece.measured, {.bars = bars});
-    }
-    piece.measures = std::move(*measures);
-  });
-  if (stopper.ShouldStop()) {
-    return false;
-  }
-  for (Piece& piece : pieces) {
-    PieceRow& result = piece.result;
-    result.name = piece.name;
-    result.bars = piece.measures.metrics.bars;
-    result.notes = piece.measures.metrics.notes;
-    if (piece.measures.has_structure) {
-      result.scape = PackScape(piece.measures.structure.scape);
-    }
-    for (const auto columns : {MetricColumns(), DescriptionColumns()}) {
-      for (const MeasureColumn& column : columns) {
-        result.metrics.emplace_back(column.name, column.value(piece.measures));
-      }
-    }
-  }
-  return true;
+double Per(double total, size_t count) {
+  return count > 0 ? total / static_cast<double>(count) : kUndefined;
 }
 
-/// The metrics of the set: those of its pieces, and what only a set has.
-void SummarizeSet(const std::vector<Piece>& pieces, SetOutcome& result) {
-  const auto add = [&](const std::string& name, const std::vector<double>& values) {
-    const Summary summary = Summarize(values);
+StopToken StopOf(const ExperimentContext& context) {
+  return StopToken([&stop = context.stop] { return stop.ShouldStop(); });
+}
+
+/// Measures scores as the spec asks. Fails with CancelledError() on a stop.
+Result<MeasuredSet> MeasureScores(const ExperimentContext& context, int64_t bars, std::span<const SetPiece> pieces) {
+  const SetOptions options = {.bars = bars,
+                              .structure = context.spec.measure.structure,
+                              .scape = true,
+                              .skip_long_structure = true,
+                              .threads = context.threads};
+  CONTINUO_ASSIGN(MeasuredSet set, MeasureSet(pieces, options, NoProgress(), StopOf(context)));
+  if (!set.failures.empty()) {
+    return set.failures.front();
+  }
+  return set;
+}
+
+/// A row for each piece of a set with what was measured of it.
+std::vector<PieceRow> RowsOf(const MeasuredSet& set) {
+  std::vector<PieceRow> rows;
+  for (size_t i = 0; i < set.pieces.size(); ++i) {
+    const PieceMeasures& measures = set.pieces[i];
+    PieceRow& row = rows.emplace_back();
+    row.name = set.names[i];
+    row.bars = measures.metrics.bars;
+    row.notes = measures.metrics.notes;
+    if (measures.structure) {
+      row.scape = PackScape(measures.structure->scape);
+    }
+    for (size_t metric = 0; metric < PieceMetrics().size(); ++metric) {
+      row.metrics.emplace_back(PieceMetrics()[metric].name, measures.values[metric]);
+    }
+  }
+  return rows;
+}
+
+/// The metrics of the set: those of its pieces, and those that only a set has. Metrics without any value are left out.
+NamedSummaries SummariesOf(const MeasuredSet& set, std::span<const PieceRow> rows) {
+  NamedSummaries summaries;
+  const auto add = [&summaries](std::string_view name, const Summary& summary) {
     if (summary.count > 0) {
-      result.metrics.emplace_back(name, summary);
+      summaries.emplace_back(name, summary);
     }
   };
-  for (size_t metric = 0; metric < pieces.front().result.metrics.size(); ++metric) {
-    std::vector<double> values;
-    for (const Piece& piece : pieces) {
-      values.push_back(piece.result.metrics[metric].second);
-    }
-    add(pieces.front().result.metrics[metric].first, values);
+  const std::vector<Summary> of_pieces = set.Summaries();
+  for (size_t metric = 0; metric < of_pieces.size(); ++metric) {
+    add(PieceMetrics()[metric].name, of_pieces[metric]);
   }
   std::vector<double> copied;
   std::vector<double> nll;
-  std::vector<NoteSteps> steps;
-  for (const Piece& piece : pieces) {
-    copied.push_back(piece.result.copied_notes ? static_cast<double>(*piece.result.copied_notes) : kUndefined);
-    nll.push_back(piece.result.nll.token);
-    steps.push_back(piece.measures.steps);
+  for (const PieceRow& row : rows) {
+    copied.push_back(row.copied_notes ? static_cast<double>(*row.copied_notes) : kUndefined);
+    nll.push_back(row.nll.token);
   }
-  add("copied_notes", copied);
-  add("nll_token", nll);
-  add("distinct_runs", {DistinctRuns(steps, kDistinctRun)});
+  add("copied_notes", Summarize(copied));
+  add("nll_token", Summarize(nll));
+  const std::vector<double> of_set = set.SetValues();
+  for (size_t metric = 0; metric < of_set.size(); ++metric) {
+    add(MetricsOf(MetricGroup::kSet)[metric].name, Summarize(std::span(&of_set[metric], 1)));
+  }
+  return summaries;
 }
 
-SetOutcome Collect(std::vector<Piece> pieces) {
-  SetOutcome result;
-  SummarizeSet(pieces, result);
-  for (Piece& piece : pieces) {
-    if (!piece.kept.tracks.empty()) {
-      piece.result.midi = SerializeScore(piece.kept);
-    }
-    result.pieces.push_back(std::move(piece.result));
-  }
-  return result;
-}
-
-std::vector<Description> DescriptionsOf(const std::vector<Piece>& pieces) {
-  std::vector<Description> descriptions;
-  for (const Piece& piece : pieces) {
-    descriptions.push_back(piece.measures.description);
-  }
-  return descriptions;
-}
-
-void TakeCopy(const CopyIndex& index, const std::vector<std::string>& names, Piece& piece) {
-  const CopiedRun run = index.LongestIn(piece.measures.steps);
-  piece.result.copied_notes = run.notes;
+void PutCopy(const CopiedRun& run, const SongIndex& songs, PieceRow& row) {
+  row.copied_notes = run.notes;
   if (run.notes > 0) {
-    piece.result.copied_from = names[run.song];
+    row.copied_from = songs.names[run.song];
   }
 }
 
-/// NLL of the first bars of validation songs, per token, note and bar, in the mean over songs.
-Result<std::optional<std::vector<std::pair<std::string, Summary>>>> MeasureValidation(const ExperimentContext& context,
-                                                                                      const RunCell& run,
-                                                                                      const LoadedModel& model) {
+/// NLL of the first bars of validation songs per token, note and bar, as means over songs. Empty if there are no songs.
+Result<NamedSummaries> MeasureValidation(const ExperimentContext& context, const RunCell& run,
+                                         const LoadedModel& model) {
   CONTINUO_ASSIGN(const Corpus corpus, Corpus::Open(context.folder.corpus(context.plan.corpora[run.corpus_cell])));
   const ExperimentSpec::Measure& measure = context.spec.measure;
   std::vector<double> per_token;
@@ -159,23 +124,35 @@ Result<std::optional<std::vector<std::pair<std::string, Summary>>>> MeasureValid
     const size_t length = bars > 0 && song.bar_offsets.size() > bars ? song.bar_offsets[bars] : song.ids.size();
     const std::vector<TokenId> ids(song.ids.begin(), song.ids.begin() + static_cast<std::ptrdiff_t>(length));
     if (context.stop.ShouldStop()) {
-      return std::optional<std::vector<std::pair<std::string, Summary>>>();
+      return CancelledError();
     }
     CONTINUO_ASSIGN(const Likelihood likelihood, MeasureLikelihood(*model.model, *model.tokenizer, ids, NoProgress()));
-    const auto per = [total = likelihood.total()](size_t count) {
-      return count > 0 ? total / static_cast<double>(count) : kUndefined;
-    };
-    per_token.push_back(per(ids.size()));
-    per_note.push_back(per(likelihood.notes));
-    per_bar.push_back(per(likelihood.bar_offsets.size()));
+    per_token.push_back(Per(likelihood.total(), ids.size()));
+    per_note.push_back(Per(likelihood.total(), likelihood.notes));
+    per_bar.push_back(Per(likelihood.total(), likelihood.bar_offsets.size()));
   }
-  std::vector<std::pair<std::string, Summary>> summaries;
-  if (!per_token.empty()) {
-    summaries = {{"valid_nll_token", Summarize(per_token)},
-                 {"valid_nll_note", Summarize(per_note)},
-                 {"valid_nll_bar", Summarize(per_bar)}};
+  if (per_token.empty()) {
+    return NamedSummaries();
   }
-  return std::optional(summaries);
+  return NamedSummaries{{"valid_nll_token", Summarize(per_token)},
+                        {"valid_nll_note", Summarize(per_note)},
+                        {"valid_nll_bar", Summarize(per_bar)}};
+}
+
+/// The NLLs of a checkpoint: those that another of its sets has found, else measured now and added to the curve.
+Result<NamedSummaries> ValidationOf(const ExperimentContext& context, const RunCell& run, int64_t epoch,
+                                    const LoadedModel& model) {
+  CONTINUO_ASSIGN(NamedSummaries known, context.results.CheckpointMetrics(run.id, epoch, "valid_nll"));
+  if (!known.empty()) {
+    return known;
+  }
+  CONTINUO_ASSIGN(NamedSummaries measured, MeasureValidation(context, run, model));
+  if (!measured.empty()) {
+    CONTINUO_TRY(PutCurveStep(context, run));  // so that it reaches the checkpoint's epoch
+    CONTINUO_TRY(context.results.PutCheckpointNll(run.id, static_cast<double>(epoch), measured[1].second.mean,
+                                                  measured[2].second.mean));
+  }
+  return measured;
 }
 
 /// The bars that fit into the model's context beside BOS: what is left of a piece where the window doesn't slide. Up to
@@ -216,9 +193,13 @@ std::vector<std::string> RealMusic::Names() const {
 
 namespace {
 
-/// The first bars of songs; those that can't be read, or have no notes there, are left out.
-std::vector<Piece> ReadFirstBars(const ExperimentContext& context, const fs::path& folder,
-                                 const std::vector<std::string>& names, int64_t bars) {
+bool HasNotes(const Score& score) {
+  return std::any_of(score.tracks.begin(), score.tracks.end(), [](const Track& track) { return !track.notes.empty(); });
+}
+
+/// The first bars of songs, without songs that cannot be read or have no notes there.
+std::vector<SetPiece> ReadFirstBars(const ExperimentContext& context, const fs::path& folder,
+                                    const std::vector<std::string>& names, int64_t bars) {
   std::vector<std::optional<Score>> scores(names.size());
   ThreadPool pool(context.threads);
   pool.ForEach(names.size(), [&](size_t i, size_t) {
@@ -227,14 +208,10 @@ std::vector<Piece> ReadFirstBars(const ExperimentContext& context, const fs::pat
       scores[i] = bars > 0 ? ExcerptBars(*score, 0, static_cast<size_t>(bars)) : *score;
     }
   });
-  std::vector<Piece> pieces;
+  std::vector<SetPiece> pieces;
   for (size_t i = 0; i < names.size(); ++i) {
-    const bool has_notes = scores[i] && std::any_of(scores[i]->tracks.begin(), scores[i]->tracks.end(),
-                                                    [](const Track& track) { return !track.notes.empty(); });
-    if (has_notes) {
-      Piece& piece = pieces.emplace_back();
-      piece.name = names[i];
-      piece.measured = std::move(*scores[i]);
+    if (scores[i] && HasNotes(*scores[i])) {
+      pieces.push_back({names[i], std::move(*scores[i])});
     }
   }
   return pieces;
@@ -249,104 +226,110 @@ fs::path FirstCorpusFolder(const ExperimentContext& context) {
 Result<const std::vector<Description>*> RealMusic::Descriptions() {
   const std::lock_guard lock(mutex_);
   if (!descriptions_) {
-    const std::vector<Piece> pieces =
-        ReadFirstBars(context_, FirstCorpusFolder(context_), Names(), context_.spec.generate.bars);
+    const int64_t bars = context_.spec.generate.bars;
     descriptions_.emplace();
-    for (const Piece& piece : pieces) {
-      descriptions_->push_back(Describe(piece.measured, context_.spec.generate.bars));
+    for (const SetPiece& piece : ReadFirstBars(context_, FirstCorpusFolder(context_), Names(), bars)) {
+      descriptions_->push_back(Describe(std::get<Score>(piece.music), bars));
     }
   }
   return &*descriptions_;
 }
 
-Result<const RealMusic::TrainingSongs*> RealMusic::SongsOf(size_t corpus_cell) {
+Result<const SongIndex*> RealMusic::SongsOf(size_t corpus_cell) {
   const std::lock_guard lock(mutex_);
   const CorpusCell& cell = context_.plan.corpora[corpus_cell];
   auto found = songs_.find(cell.corpus);
   if (found == songs_.end()) {
-    TrainingSongs songs;
     CONTINUO_ASSIGN(const Corpus corpus, Corpus::Open(context_.folder.corpus(cell)));
-    std::vector<std::string> names;
+    const fs::path folder = context_.inputs.Resolve(context_.spec.corpus(cell.corpus).folder);
+    std::vector<SetPiece> songs;
     for (size_t i = 0; i < corpus.song_count(); ++i) {
       if (corpus.song(i).split == Split::kTrain) {
-        names.emplace_back(corpus.song(i).name);
+        const std::string name(corpus.song(i).name);
+        songs.push_back({name, folder / name});
       }
     }
-    std::vector<NoteSteps> steps;
-    for (const Piece& piece :
-         ReadFirstBars(context_, context_.inputs.Resolve(context_.spec.corpus(cell.corpus).folder), names, 0)) {
-      steps.push_back(StepsOf(piece.measured));
-      songs.names.push_back(piece.name);
-    }
-    CONTINUO_ASSIGN(songs.index, CopyIndex::Build(steps));
-    found = songs_.emplace(cell.corpus, std::move(songs)).first;
+    CONTINUO_ASSIGN(SongIndex index, IndexSongs(songs, context_.threads, NoProgress(), StopOf(context_)));
+    found = songs_.emplace(cell.corpus, std::move(index)).first;
   }
   return &found->second;
 }
 
-Result<std::optional<SetOutcome>> RealSetStep(const ExperimentContext& context, RealMusic& real) {
+Result<SetOutcome> RealSetStep(const ExperimentContext& context, RealMusic& real) {
   const auto start = Clock::now();
   const int64_t bars = context.spec.generate.bars;
-  std::vector<Piece> pieces = ReadFirstBars(context, FirstCorpusFolder(context), real.Names(), bars);
+  const std::vector<SetPiece> pieces = ReadFirstBars(context, FirstCorpusFolder(context), real.Names(), bars);
   if (pieces.empty()) {
     return MakeError("{}: no song has notes in its first {} bars", FirstCorpusFolder(context).string(), bars);
   }
-  if (!MeasurePieces(context, bars, pieces)) {
-    return std::optional<SetOutcome>();
-  }
+  CONTINUO_ASSIGN(const MeasuredSet set, MeasureScores(context, bars, pieces));
+  SetOutcome outcome;
+  outcome.pieces = RowsOf(set);
   if (context.spec.measure.copying) {
-    CONTINUO_ASSIGN(const RealMusic::TrainingSongs* songs, real.SongsOf(0));
-    for (Piece& piece : pieces) {  // a song of the training set would find itself
-      if (std::find(songs->names.begin(), songs->names.end(), piece.name) == songs->names.end()) {
-        TakeCopy(*songs->index, songs->names, piece);
+    CONTINUO_ASSIGN(const SongIndex* songs, real.SongsOf(0));
+    const std::vector<CopiedRun> copies = set.FindCopies(songs->index);
+    for (size_t i = 0; i < copies.size(); ++i) {
+      // A song of the training set would find itself.
+      if (std::find(songs->names.begin(), songs->names.end(), set.names[i]) == songs->names.end()) {
+        PutCopy(copies[i], *songs, outcome.pieces[i]);
       }
     }
   }
-  for (Piece& piece : pieces) {
-    piece.result.nll.token = piece.result.nll.note = piece.result.nll.bar = kUndefined;
-  }
-  SetOutcome result = Collect(std::move(pieces));
-  result.seconds = SecondsSince(start);
-  return std::optional(std::move(result));
+  outcome.metrics = SummariesOf(set, outcome.pieces);
+  outcome.seconds = SecondsSince(start);
+  return outcome;
 }
 
-Result<std::optional<SetOutcome>> PiecesStep(const ExperimentContext& context, RealMusic& real, const SetCell& cell) {
-  const auto start = Clock::now();
-  const RunCell& run = context.plan.runs[*cell.run];
-  CONTINUO_ASSIGN(const LoadedModel model,
-                  LoadModel(context.folder.checkpoint(run, cell.epoch),
-                            {.threads = context.threads, .precision = context.spec.generate.precision}));
-  const bool continues = cell.kind == SetKind::kContinuation;
+namespace {
+
+/// A piece that a model wrote.
+struct NewPiece {
+  std::string name;
+  Score measured;  // what is new
+  Score kept;      // with the prompt
+  int64_t prompt_bars = 0;
+  int64_t tokens = 0;    // with the prompt's
+  double nll_token = 0;  // of what is new, nats per token
+  double nll_total = 0;  // of what is new, nats
+};
+
+/// What a set asks its model to write.
+Result<Request> RequestOf(const ExperimentContext& context, const SetCell& cell) {
+  if (cell.kind != SetKind::kContinuation) {
+    return Request(NewRequest{.bars = static_cast<size_t>(context.spec.generate.bars)});
+  }
+  const ExperimentSpec::Board& board = context.spec.board;
+  const auto prompt = std::find_if(board.prompts.begin(), board.prompts.end(),
+                                   [&cell](const PromptSpec& spec) { return spec.name == cell.prompt; });
+  CONTINUO_ASSIGN(MidiPiece piece, MidiPiece::Read(context.inputs.Resolve(prompt->file).string()));
+  return Request(ContinueRequest{.piece = std::move(piece),
+                                 .prompt_bars = static_cast<size_t>(board.prompt_bars),
+                                 .bars = static_cast<size_t>(board.bars)});
+}
+
+/// Writes the pieces of a set. Fails with CancelledError() on a stop.
+Result<std::vector<NewPiece>> WritePieces(const ExperimentContext& context, const SetCell& cell,
+                                          const LoadedModel& model) {
   ComposeOptions options;
   options.count = static_cast<size_t>(cell.count);
   options.seed = static_cast<uint64_t>(cell.seed);
   options.sampling = context.spec.sampling(cell.setting).options;
-
-  Request request = NewRequest{.bars = static_cast<size_t>(context.spec.generate.bars)};
-  if (continues) {
-    const auto named = std::find_if(context.spec.board.prompts.begin(), context.spec.board.prompts.end(),
-                                    [&cell](const PromptSpec& spec) { return spec.name == cell.prompt; });
-    const std::string file = context.inputs.Resolve(named->file).string();
-    CONTINUO_ASSIGN(MidiPiece piece, MidiPiece::Read(file));
-    request = ContinueRequest{.piece = std::move(piece),
-                              .prompt_bars = static_cast<size_t>(context.spec.board.prompt_bars),
-                              .bars = static_cast<size_t>(context.spec.board.bars)};
-  }
-
+  CONTINUO_ASSIGN(const Request request, RequestOf(context, cell));
   CONTINUO_ASSIGN(std::vector<WrittenPiece> written, Composer(model).Write(request, options, context.stop));
   if (written.size() < options.count) {
-    return std::optional<SetOutcome>();
+    return CancelledError();
   }
-  std::vector<Piece> pieces;
+  std::vector<NewPiece> pieces;
   for (WrittenPiece& made : written) {
     GeneratedPiece& generated = made.generated;
-    Piece& piece = pieces.emplace_back();
+    NewPiece& piece = pieces.emplace_back();
     piece.name = fmt::format("piece-{:03}", made.index + 1);
-    const double new_nll = generated.nll * static_cast<double>(generated.ids.size() - generated.prompt_length);
-    if (continues) {
+    piece.nll_token = generated.nll;
+    piece.nll_total = generated.nll * static_cast<double>(generated.ids.size() - generated.prompt_length);
+    if (made.new_bars) {
       piece.measured = made.new_bars->score();
       piece.kept = made.piece.score();
-      piece.result.prompt_bars = context.spec.board.prompt_bars;
+      piece.prompt_bars = context.spec.board.prompt_bars;
     } else {
       if (cell.window == "cut") {
         generated.ids = CutToContext(model, std::move(generated.ids));
@@ -355,58 +338,79 @@ Result<std::optional<SetOutcome>> PiecesStep(const ExperimentContext& context, R
       piece.measured = model.tokenizer->Decode(streams);
       piece.kept = piece.measured;
     }
-    piece.result.tokens = static_cast<int64_t>(generated.ids.size());
-    piece.result.nll.token = generated.nll;
-    piece.result.nll.note = new_nll;  // divided when notes and bars are counted
-    piece.result.nll.bar = new_nll;
+    piece.tokens = static_cast<int64_t>(generated.ids.size());
   }
-  if (!MeasurePieces(context, continues ? 0 : context.spec.generate.bars, pieces)) {
-    return std::optional<SetOutcome>();
+  return pieces;
+}
+
+/// The rows of pieces that were written, without what other pieces or songs are needed for.
+std::vector<PieceRow> RowsOf(const MeasuredSet& set, std::span<const NewPiece> pieces) {
+  std::vector<PieceRow> rows = RowsOf(set);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const NewPiece& piece = pieces[i];
+    PieceRow& row = rows[i];
+    row.nll = {piece.nll_token, Per(piece.nll_total, static_cast<size_t>(*row.notes)),
+               Per(piece.nll_total, static_cast<size_t>(*row.bars))};
+    row.tokens = piece.tokens;
+    row.prompt_bars = piece.prompt_bars;
+    *row.bars += piece.prompt_bars;
+    if (!piece.kept.tracks.empty()) {
+      row.midi = SerializeScore(piece.kept);
+    }
   }
-  const RealMusic::TrainingSongs* songs = nullptr;
+  return rows;
+}
+
+/// Distances from real music. Empty for a set that is too small or has no notes, which its counts show.
+Result<std::vector<DistanceRow>> DistancesOf(const MeasuredSet& set, RealMusic& real) {
+  std::vector<DistanceRow> rows;
+  if (set.pieces.size() < kLeastForDistance) {
+    return rows;
+  }
+  CONTINUO_ASSIGN(const std::vector<Description>* reference, real.Descriptions());
+  const Result<std::vector<SetDistance>> distances = CompareSets(set.Descriptions(), *reference);
+  if (distances.ok()) {
+    for (const SetDistance& distance : *distances) {
+      rows.push_back({std::string(distance.feature), distance.overlap, distance.divergence});
+    }
+  }
+  return rows;
+}
+
+}  // namespace
+
+Result<SetOutcome> PiecesStep(const ExperimentContext& context, RealMusic& real, const SetCell& cell) {
+  const auto start = Clock::now();
+  const RunCell& run = context.plan.runs[*cell.run];
+  CONTINUO_ASSIGN(const LoadedModel model,
+                  LoadModel(context.folder.checkpoint(run, cell.epoch),
+                            {.threads = context.threads, .precision = context.spec.generate.precision}));
+  CONTINUO_ASSIGN(const std::vector<NewPiece> pieces, WritePieces(context, cell, model));
+  std::vector<SetPiece> measured;
+  for (const NewPiece& piece : pieces) {
+    measured.push_back({piece.name, piece.measured});
+  }
+  // Of continuations all new bars are measured.
+  const int64_t bars = cell.kind == SetKind::kContinuation ? 0 : context.spec.generate.bars;
+  CONTINUO_ASSIGN(const MeasuredSet set, MeasureScores(context, bars, measured));
+
+  SetOutcome outcome;
+  outcome.pieces = RowsOf(set, pieces);
   if (context.spec.measure.copying) {
-    CONTINUO_ASSIGN(songs, real.SongsOf(run.corpus_cell));
-  }
-  for (Piece& piece : pieces) {
-    piece.result.nll.note =
-        *piece.result.notes > 0 ? piece.result.nll.note / static_cast<double>(*piece.result.notes) : kUndefined;
-    piece.result.nll.bar =
-        *piece.result.bars > 0 ? piece.result.nll.bar / static_cast<double>(*piece.result.bars) : kUndefined;
-    *piece.result.bars += piece.result.prompt_bars;
-    if (songs != nullptr) {
-      TakeCopy(*songs->index, songs->names, piece);
+    CONTINUO_ASSIGN(const SongIndex* songs, real.SongsOf(run.corpus_cell));
+    const std::vector<CopiedRun> copies = set.FindCopies(songs->index);
+    for (size_t i = 0; i < copies.size(); ++i) {
+      PutCopy(copies[i], *songs, outcome.pieces[i]);
     }
   }
-  std::vector<SetDistance> distances;
-  if (pieces.size() >= kLeastForDistance) {
-    CONTINUO_ASSIGN(const std::vector<Description>* reference, real.Descriptions());
-    Result<std::vector<SetDistance>> compared = CompareSets(DescriptionsOf(pieces), *reference);
-    if (compared.ok()) {  // fails where a set is too small or empty, which its counts show
-      distances = std::move(*compared);
-    }
+  outcome.metrics = SummariesOf(set, outcome.pieces);
+  CONTINUO_ASSIGN(outcome.distances, DistancesOf(set, real));
+  if (cell.kind != SetKind::kContinuation) {
+    CONTINUO_ASSIGN(const NamedSummaries validation, ValidationOf(context, run, cell.epoch, model));
+    outcome.metrics.insert(outcome.metrics.end(), validation.begin(), validation.end());
   }
-  SetOutcome result = Collect(std::move(pieces));
-  for (const SetDistance& distance : distances) {
-    result.distances.push_back({std::string(distance.feature), distance.overlap, distance.divergence});
-  }
-  if (!continues) {
-    CONTINUO_ASSIGN(auto known, context.results.CheckpointMetrics(run.id, cell.epoch, "valid_nll"));
-    if (known.empty()) {
-      CONTINUO_ASSIGN(auto measured, MeasureValidation(context, run, model));
-      if (!measured) {
-        return std::optional<SetOutcome>();
-      }
-      known = std::move(*measured);
-      if (!known.empty()) {
-        CONTINUO_TRY(PutCurveStep(context, run));  // up to the checkpoint's place in it
-        CONTINUO_TRY(context.results.PutCheckpointNll(run.id, static_cast<double>(cell.epoch), known[1].second.mean,
-                                                      known[2].second.mean));
-      }
-    }
-    result.metrics.insert(result.metrics.end(), known.begin(), known.end());
-  }
-  result.seconds = SecondsSince(start);
-  return std::optional(std::move(result));
+  outcome.seconds = SecondsSince(start);
+  return outcome;
 }
 
 }  // namespace continuo

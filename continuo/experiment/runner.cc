@@ -13,6 +13,7 @@
 #include "continuo/core/thread_pool.h"
 #include "continuo/experiment/progress.h"
 #include "continuo/experiment/steps.h"
+#include "continuo/metrics/catalogue.h"
 #include "continuo/os/file.h"
 #include "continuo/os/lock.h"
 #include "continuo/os/machine.h"
@@ -33,29 +34,30 @@ struct Task {
   std::string id;
 };
 
-/// The values that a coursework published: a TSV with a head; all columns but model, tokenizer and epoch are metrics.
+/// Stores values that somebody published: a TSV with a header, the columns model, tokenizer and epoch, and metrics of
+/// the catalogue. Other columns are ignored.
 Status TakePublished(const fs::path& path, Results& results) {
   CONTINUO_ASSIGN(const std::string text, ReadTextFile(path, uint64_t{1} << 24));
   std::istringstream lines(text);
-  std::vector<std::string> head;
+  std::vector<std::string> header;
   for (std::string line; std::getline(lines, line);) {
     std::vector<std::string> cells;
     std::istringstream fields(line);
     for (std::string cell; std::getline(fields, cell, '\t');) {
       cells.push_back(cell);
     }
-    if (head.empty()) {
-      head = cells;
+    if (header.empty()) {
+      header = cells;
       continue;
     }
     std::map<std::string, std::string> row;
-    for (size_t i = 0; i < std::min(head.size(), cells.size()); ++i) {
-      row[head[i]] = cells[i];
+    for (size_t i = 0; i < std::min(header.size(), cells.size()); ++i) {
+      row[header[i]] = cells[i];
     }
-    for (const char* metric : {"H1", "H4", "GS", "CPI", "SI_short", "SI_mid", "SI_long"}) {
-      if (row.contains(metric) && !row[metric].empty()) {
-        CONTINUO_TRY(results.PutPublished({row["model"], row["tokenizer"], std::atoll(row["epoch"].c_str()), metric,
-                                           std::atof(row[metric].c_str())}));
+    for (const auto& [metric, value] : row) {
+      if (FindMetric(metric) != nullptr && !value.empty()) {
+        CONTINUO_TRY(results.PutPublished(
+            {row["model"], row["tokenizer"], std::atoll(row["epoch"].c_str()), metric, std::atof(value.c_str())}));
       }
     }
   }
@@ -343,15 +345,14 @@ Status Runner::Do(const Task& task, const FileLock& lock) {
     }
   } else {
     CONTINUO_TRY(results_.SetStatus(task.id, CellStatus::kRunning));
-    const auto result = set.run ? PiecesStep(context_, real_, set) : RealSetStep(context_, real_);
-    if (!result.ok()) {
-      return Failed(task, result.error());
-    }
-    done = result->has_value();
+    const Result<SetOutcome> outcome = set.run ? PiecesStep(context_, real_, set) : RealSetStep(context_, real_);
+    done = outcome.ok();
     if (done) {
-      CONTINUO_TRY(results_.FinishSet(task.id, **result));
-    } else {
+      CONTINUO_TRY(results_.FinishSet(task.id, *outcome));
+    } else if (outcome.error().code == ErrorCode::kCancelled) {
       CONTINUO_TRY(results_.SetStatus(task.id, CellStatus::kPending));
+    } else {
+      return Failed(task, outcome.error());
     }
   }
   const std::lock_guard guard(mutex_);

@@ -12,8 +12,8 @@
 #include "continuo/core/result.h"
 #include "continuo/corpus/corpus.h"
 #include "continuo/experiment/plan.h"
-#include "continuo/metrics/copying.h"
 #include "continuo/metrics/description.h"
+#include "continuo/metrics/piece_set.h"
 #include "continuo/os/lock.h"
 #include "continuo/os/process.h"
 #include "continuo/results/results.h"
@@ -66,32 +66,30 @@ Result<std::optional<RunOutcome>> TrainStep(const ExperimentContext& context, co
 /// Puts the curve of a run, as far as it has come, into the results.
 Status PutCurveStep(const ExperimentContext& context, const RunCell& cell);
 
-/// Songs of real music that sets are compared with, read once when first asked for. Any thread may call.
+/// Real music that sets are compared with, read when it is first asked for. Any thread may call. What it returns is
+/// valid as long as the object.
 class RealMusic {
  public:
   explicit RealMusic(const ExperimentContext& context) : context_(context) {}
-  /// Of each real song, its first bars as a description.
+  /// Descriptions of the first bars of the real songs.
   Result<const std::vector<Description>*> Descriptions();
-  /// The songs that a run trained on, to find copies of, and their names.
-  struct TrainingSongs {
-    std::vector<std::string> names;
-    std::optional<CopyIndex> index;
-  };
-  Result<const TrainingSongs*> SongsOf(size_t corpus_cell);
-  /// Names of the songs that are measured as real music, of the first corpus.
+  /// The songs that runs of a corpus trained on, to find copies of.
+  Result<const SongIndex*> SongsOf(size_t corpus_cell);
+  /// The names of the songs that are measured as real music, which are of the first corpus.
   std::vector<std::string> Names() const;
 
  private:
   const ExperimentContext& context_;
   std::mutex mutex_;
   std::optional<std::vector<Description>> descriptions_;
-  std::map<std::string, TrainingSongs> songs_;  // by corpus
+  std::map<std::string, SongIndex> songs_;  // by corpus
 };
 
-/// Measures real music, the first bars of each song. Its MIDI is not kept.
-Result<std::optional<SetOutcome>> RealSetStep(const ExperimentContext& context, RealMusic& real);
+/// Measures real music, the first bars of each song. Its MIDI is not kept. Fails with CancelledError() on a stop.
+Result<SetOutcome> RealSetStep(const ExperimentContext& context, RealMusic& real);
 
-/// Writes a set's pieces by its checkpoint, or its continuations, and measures them.
-Result<std::optional<SetOutcome>> PiecesStep(const ExperimentContext& context, RealMusic& real, const SetCell& cell);
+/// Writes the pieces or continuations of a set with its checkpoint, and measures them. Fails with CancelledError() on a
+/// stop.
+Result<SetOutcome> PiecesStep(const ExperimentContext& context, RealMusic& real, const SetCell& cell);
 
 }  // namespace continuo

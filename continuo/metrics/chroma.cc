@@ -125,7 +125,7 @@ Result<ChromaFeatures> ComputeChroma(const Score& score, int64_t max_frames) {
   ChromaFeatures chroma;
   chroma.frames = CeilDivide(fine_count, kFinePerFrame);
   if (chroma.frames > max_frames) {
-    return MakeError("the piece lasts {}, and its structure is measured only in pieces of up to {}",
+    return MakeError(ErrorCode::kTooLarge, "the piece lasts {}, and its structure is measured only in pieces of up to {}",
                      ClockTime(chroma.frames / ChromaFeatures::kFramesPerSecond),
                      ClockTime(max_frames / ChromaFeatures::kFramesPerSecond));
   }

@@ -48,7 +48,11 @@ size_t CountSymbols(std::span<const NoteSteps> sequences) {
 }  // namespace
 
 NoteSteps StepsOf(const Score& score, int64_t first_bars) {
-  std::vector<GridNote> notes = PlaceOnGrid(score, first_bars).notes;
+  return StepsOf(PlaceOnGrid(score, first_bars));
+}
+
+NoteSteps StepsOf(const GridPiece& piece) {
+  std::vector<GridNote> notes = piece.notes;
   std::erase_if(notes, [](const GridNote& note) { return note.is_drum; });
   const auto place = [](const GridNote& note) { return std::pair(note.onset, note.pitch); };
   std::sort(notes.begin(), notes.end(), [&](const GridNote& a, const GridNote& b) { return place(a) < place(b); });

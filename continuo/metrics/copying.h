@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "continuo/core/result.h"
+#include "continuo/metrics/grid_piece.h"
 #include "continuo/score/score.h"
 
 namespace continuo {
@@ -21,8 +22,10 @@ struct NoteSteps {
 
 /// The steps of the first `first_bars` bars, or with 0 of all.
 NoteSteps StepsOf(const Score& score, int64_t first_bars = 0);
+/// The same of notes that are on the grid already.
+NoteSteps StepsOf(const GridPiece& piece);
 
-/// A run of notes of a piece that stands in a song too, but for the key and the moment.
+/// A run of notes of a piece that stands in a song too, in any key and at any time.
 struct CopiedRun {
   int64_t notes = 0;  // 0 where not even two notes are shared
   size_t song = 0;

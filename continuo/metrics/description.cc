@@ -7,8 +7,6 @@
 #include <span>
 #include <vector>
 
-#include "continuo/metrics/grid_piece.h"
-
 namespace continuo {
 namespace {
 
@@ -207,7 +205,10 @@ Key EstimateKey(const std::array<double, 12>& sounding) {
 }
 
 Description Describe(const Score& score, int64_t first_bars) {
-  const GridPiece piece = PlaceOnGrid(score, first_bars);
+  return Describe(score, PlaceOnGrid(score, first_bars));
+}
+
+Description Describe(const Score& score, const GridPiece& piece) {
   Description description;
   if (piece.bars > 0) {
     int64_t struck = 0;

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "continuo/metrics/grid_piece.h"
 #include "continuo/score/score.h"
 
 namespace continuo {
@@ -68,6 +69,8 @@ struct Description {
 
 /// Describes the first `first_bars` bars, or with 0 all. Times in `score` must not be negative.
 Description Describe(const Score& score, int64_t first_bars = 0);
+/// The same, with the bars of `score` that are on the grid already.
+Description Describe(const Score& score, const GridPiece& piece);
 
 /// The key whose profile of 12 pitch classes correlates best with how long each sounds, after Krumhansl and Schmuckler
 /// with the profiles of Krumhansl and Kessler (1982). None where all 12 are equal.

@@ -4,12 +4,14 @@
 
 #include "continuo/metrics/bar_metrics.h"
 #include "continuo/metrics/chord_finder.h"
-#include "continuo/metrics/grid_piece.h"
 
 namespace continuo {
 
 Metrics MeasureBars(const Score& score, int64_t first_bars) {
-  const GridPiece piece = PlaceOnGrid(score, first_bars);
+  return MeasureBars(PlaceOnGrid(score, first_bars));
+}
+
+Metrics MeasureBars(const GridPiece& piece) {
   std::vector<BarPitchClass> pitch_classes;
   std::vector<BarPosition> positions;
   pitch_classes.reserve(piece.notes.size());

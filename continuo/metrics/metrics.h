@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <limits>
 
+#include "continuo/metrics/grid_piece.h"
 #include "continuo/score/score.h"
 
 namespace continuo {
@@ -23,5 +24,7 @@ struct Metrics {
 /// H1, H4, GS and CPI, as docs/metrics.md defines them. `first_bars` above 0 measures that many bars from the start.
 /// Times in `score` must not be negative. O(n log n) time and O(n) memory in the notes, whatever their times.
 Metrics MeasureBars(const Score& score, int64_t first_bars = 0);
+/// The same of notes that are on the grid already.
+Metrics MeasureBars(const GridPiece& piece);
 
 }  // namespace continuo

@@ -24,7 +24,7 @@ bool FitsFixedPoint(const SimilarityMatrix& matrix, int64_t max_length) {
 }
 
 template <typename Value>
-Status Fill(const SimilarityMatrix& matrix, double one, ScapePlot& plot, Progress& progress) {
+Status Fill(const SimilarityMatrix& matrix, double one, ScapePlot& plot, const StopToken& stop) {
   const auto frames = static_cast<size_t>(matrix.frames);
   const size_t stride = frames + kMaxVectorBytes / sizeof(Value);
   std::vector<Value> padded(frames * stride);
@@ -36,14 +36,12 @@ Status Fill(const SimilarityMatrix& matrix, double one, ScapePlot& plot, Progres
   const PaddedMatrix<Value> view = {padded.data(), matrix.frames, static_cast<int64_t>(stride)};
   const auto scratch = hwy::AllocateAligned<uint8_t>(FitnessScratchBytes(plot.max_length));
   CONTINUO_CHECK(scratch != nullptr);
-  const auto lengths = static_cast<uint64_t>(plot.max_length - plot.min_length + 1);
   for (int64_t length = plot.min_length; length <= plot.max_length; ++length) {
-    if (progress.ShouldStop()) {
-      return MakeError("stopped");
+    if (stop.stop_requested()) {
+      return CancelledError();
     }
     const auto row = static_cast<size_t>(length - plot.min_length);
     FitnessOfLength(view, length, scratch.get(), plot.fitness.data() + row * frames);
-    progress.Update(row + 1, lengths, "segment lengths");
   }
   return {};
 }
@@ -61,7 +59,7 @@ double ScapePlot::Largest(int64_t shortest, int64_t longest) const {
 }
 
 Result<ScapePlot> ComputeScapePlot(const SimilarityMatrix& matrix, int64_t min_length, int64_t max_length,
-                                   Progress& progress) {
+                                   const StopToken& stop) {
   CONTINUO_CHECK(min_length >= 1);
   ScapePlot plot;
   plot.frames = matrix.frames;
@@ -72,9 +70,9 @@ Result<ScapePlot> ComputeScapePlot(const SimilarityMatrix& matrix, int64_t min_l
   }
   plot.fitness.assign(static_cast<size_t>((plot.max_length - min_length + 1) * matrix.frames), 0.0);
   if (FitsFixedPoint(matrix, plot.max_length)) {
-    CONTINUO_TRY(Fill<int32_t>(matrix, kFixedPointOne, plot, progress));
+    CONTINUO_TRY(Fill<int32_t>(matrix, kFixedPointOne, plot, stop));
   } else {
-    CONTINUO_TRY(Fill<double>(matrix, 1, plot, progress));
+    CONTINUO_TRY(Fill<double>(matrix, 1, plot, stop));
   }
   return plot;
 }

@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "continuo/core/progress.h"
 #include "continuo/core/result.h"
+#include "continuo/core/stop_token.h"
 #include "continuo/metrics/similarity_matrix.h"
 
 namespace continuo {
@@ -28,9 +28,9 @@ struct ScapePlot {
 /// The fitness of all segments of `min_length` to `max_length` frames, as MusDr computes it, to the last bit. Work is
 /// the sum of frames x length over the segments: 4e9 steps, and 0.3 s with AVX-512, for 450 frames and lengths 6..256
 /// of a matrix whose values are whole steps of 2^-20 from -2 to 1; others, and those beyond 2,047 frames, take more
-/// than twice as long. Values must be finite. Fails only when `progress`, which is told of each length, asks to stop.
+/// than twice as long. Values must be finite. Fails only when `stop`, which is asked before each length, requests it.
 /// Source: Mueller, Jiang and Grosche (2013); MusDr's Python.
 Result<ScapePlot> ComputeScapePlot(const SimilarityMatrix& matrix, int64_t min_length, int64_t max_length,
-                                   Progress& progress = NoProgress());
+                                   const StopToken& stop = {});
 
 }  // namespace continuo

@@ -151,7 +151,7 @@ SimilarityMatrix KeepHighest(const std::vector<int64_t>& best, int64_t frames) {
 
 }  // namespace
 
-Result<SimilarityMatrix> ComputeSelfSimilarity(const ChromaFeatures& chroma, Progress& progress) {
+Result<SimilarityMatrix> ComputeSelfSimilarity(const ChromaFeatures& chroma, const StopToken& stop) {
   const auto frames = static_cast<size_t>(chroma.frames);
   std::vector<int32_t> by_pitch_class(12 * frames);
   for (size_t n = 0; n < frames; ++n) {
@@ -167,8 +167,8 @@ Result<SimilarityMatrix> ComputeSelfSimilarity(const ChromaFeatures& chroma, Pro
     for (size_t shift = 0; shift < 12; ++shift) {
       Products(chroma, by_pitch_class, shift, product);
       for (const TempoMap& map : maps) {
-        if (progress.ShouldStop()) {
-          return MakeError("stopped");
+        if (stop.stop_requested()) {
+          return CancelledError();
         }
         sums.Raise(product, map, best);
       }

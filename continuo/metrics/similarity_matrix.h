@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "continuo/core/progress.h"
 #include "continuo/core/result.h"
+#include "continuo/core/stop_token.h"
 #include "continuo/metrics/chroma.h"
 
 namespace continuo {
@@ -21,6 +21,6 @@ struct SimilarityMatrix {
 /// is 16 bytes a cell. Fails only when `progress` asks to stop.
 /// Source: Mueller, Jiang and Grosche, "A robust fitness measure for capturing repetitions in music recordings", IEEE
 /// Transactions on Audio, Speech and Language Processing 21 (2013), with the parameters of MusDr.
-Result<SimilarityMatrix> ComputeSelfSimilarity(const ChromaFeatures& chroma, Progress& progress = NoProgress());
+Result<SimilarityMatrix> ComputeSelfSimilarity(const ChromaFeatures& chroma, const StopToken& stop = {});
 
 }  // namespace continuo

@@ -5,7 +5,7 @@
 
 namespace continuo {
 
-Result<Structure> MeasureStructure(const Score& score, const StructureOptions& options, Progress& progress) {
+Result<Structure> MeasureStructure(const Score& score, const StructureOptions& options, const StopToken& stop) {
   constexpr int64_t kRate = ChromaFeatures::kFramesPerSecond;
   CONTINUO_ASSIGN(const ChromaFeatures chroma, ComputeChroma(score, options.max_frames));
   Structure structure;
@@ -13,8 +13,8 @@ Result<Structure> MeasureStructure(const Score& score, const StructureOptions& o
   if (chroma.frames < 3 * kRate) {
     return structure;
   }
-  CONTINUO_ASSIGN(const SimilarityMatrix matrix, ComputeSelfSimilarity(chroma, progress));
-  CONTINUO_ASSIGN(structure.scape, ComputeScapePlot(matrix, 3 * kRate, 128 * kRate, progress));
+  CONTINUO_ASSIGN(const SimilarityMatrix matrix, ComputeSelfSimilarity(chroma, stop));
+  CONTINUO_ASSIGN(structure.scape, ComputeScapePlot(matrix, 3 * kRate, 128 * kRate, stop));
   structure.si_short = structure.scape.Largest(3 * kRate, 8 * kRate);
   structure.si_mid = structure.scape.Largest(8 * kRate, 15 * kRate);
   structure.si_long = structure.scape.Largest(15 * kRate, 128 * kRate);

@@ -2,8 +2,8 @@
 
 #include <cstdint>
 
-#include "continuo/core/progress.h"
 #include "continuo/core/result.h"
+#include "continuo/core/stop_token.h"
 #include "continuo/metrics/scape_plot.h"
 #include "continuo/score/score.h"
 
@@ -26,8 +26,8 @@ struct Structure {
 
 /// SI_short, SI_mid and SI_long, as docs/metrics.md defines them; 0 where the piece is shorter than the segments. Takes
 /// 0.4 s for a piece of 450 frames on one core with AVX-512. Fails on a piece longer than the options allow, and when
-/// `progress` asks to stop.
+/// `stop` requests it.
 Result<Structure> MeasureStructure(const Score& score, const StructureOptions& options = {},
-                                   Progress& progress = NoProgress());
+                                   const StopToken& stop = {});
 
 }  // namespace continuo

@@ -220,6 +220,7 @@ TEST(MeasureStructure, RefusesAPieceThatWouldTakeHours) {
   Score score = ScoreOf({{0, 480, 60, 64}, {36000 * 960, 480, 60, 64}});
   const Result<Structure> structure = MeasureStructure(score);
   ASSERT_FALSE(structure.ok());
+  EXPECT_EQ(structure.error().code, ErrorCode::kTooLarge);
   EXPECT_EQ(structure.error().ToString(),
             "the piece lasts 10:00:00, and its structure is measured only in pieces of up to 0:30:00");
   // At the slowest tempo and the coarsest grid that a file can hold, at the last tick.
@@ -230,11 +231,8 @@ TEST(MeasureStructure, RefusesAPieceThatWouldTakeHours) {
 }
 
 TEST(MeasureStructure, StopsWhenAsked) {
-  class Stop : public Progress {
-    bool ShouldStop() const override { return true; }
-  };
-  Stop stop;
-  EXPECT_FALSE(MeasureStructure(ScoreOf({{0, 48000, 60, 64}}), {}, stop).ok());
+  const StopToken stop([] { return true; });
+  EXPECT_EQ(MeasureStructure(ScoreOf({{0, 48000, 60, 64}}), {}, stop).error().code, ErrorCode::kCancelled);
 }
 
 TEST(ComputeChroma, ALongNoteIsEnteredOnce) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -10,6 +11,7 @@
 #include <tuple>
 
 #include "continuo/core/check.h"
+#include "continuo/metrics/catalogue.h"
 
 namespace continuo {
 namespace {
@@ -329,14 +331,15 @@ std::vector<std::string> RunVariants(const ResultsSnapshot& data) {
 
 namespace {
 
-/// A metric as a sentence calls it.
-std::string InWords(const std::string& metric) {
-  if (metric == "valid_nll_note" || metric == "valid_nll_bar") {
-    return metric == "valid_nll_bar" ? "the NLL of unseen songs a bar" : "the NLL of unseen songs a note";
+/// The title of a metric inside a sentence: "notes per bar", but "GS" and "NLL per bar".
+std::string InSentence(const std::string& name) {
+  const MetricRow* metric = FindMetric(name);
+  std::string title = metric == nullptr ? name : std::string(metric->title);
+  const auto is_lower = [](char c) { return c >= 'a' && c <= 'z'; };
+  if (title.size() > 1 && is_lower(title[1])) {
+    title[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(title[0])));
   }
-  std::string words = metric;
-  std::replace(words.begin(), words.end(), '_', ' ');
-  return words;
+  return title;
 }
 
 }  // namespace
@@ -354,7 +357,7 @@ std::vector<Finding> Findings(const ResultsSnapshot& data, std::span<const Contr
       continue;
     }
     const double value = contrast.difference.value;
-    const std::string name = InWords(contrast.metric);
+    const std::string name = InSentence(contrast.metric);
     std::string sentence = contrast.axis == "epoch"
                                ? fmt::format("From epoch {} to epoch {}, {} {} by", contrast.a, contrast.b, name,
                                              value > 0 ? "rises" : "falls")
@@ -380,7 +383,11 @@ std::vector<Finding> Findings(const ResultsSnapshot& data, std::span<const Contr
     }
     findings.push_back({contrast.axis, contrast.metric, sentence + "."});
   }
-  for (const char* metric : {"GS", "H4"}) {
+  for (const MetricRow& row : MetricCatalogue()) {
+    if (row.ranking.empty() || row.better != Better::kHigher) {
+      continue;
+    }
+    const std::string metric(row.name);
     const SetRow* best = nullptr;
     const Summary* best_value = nullptr;
     for (const SetRow& set : data.sets) {

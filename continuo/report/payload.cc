@@ -1,10 +1,10 @@
 #include "continuo/report/payload.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstdlib>
 
+#include "continuo/metrics/catalogue.h"
 #include "continuo/report/comparison.h"
 #include "continuo/report/piece_notes.h"
 #include "continuo/results/scape_bytes.h"
@@ -15,8 +15,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::array<std::string_view, 10> kCompared = {
-    "H1", "H4", "GS", "CPI", "SI_short", "SI_mid", "SI_long", "notes_per_bar", "valid_nll_note", "valid_nll_bar"};
 // Points of a learning curve; more than a screen has columns for is of no use.
 constexpr size_t kCurvePoints = 300;
 constexpr size_t kScapeSize = 96;
@@ -195,10 +193,33 @@ Json SetToJson(const SetRow& set, size_t playable) {
   return json;
 }
 
+/// What the page knows of metrics, usual ones first, in the order in which it lists them.
+Json CatalogueToJson() {
+  const auto to_json = [](const MetricRow& metric) -> Json {
+    const int better = metric.better == Better::kHigher ? 1 : metric.better == Better::kLower ? -1 : 0;
+    return {{"name", metric.name},
+            {"title", metric.title},
+            {"description", metric.description},
+            {"digits", std::max(1, metric.decimals)},
+            {"better", better},
+            {"usual", metric.usual},
+            {"ranking", metric.ranking}};
+  };
+  Json json = Json::array();
+  for (const bool usual : {true, false}) {
+    for (const MetricRow& metric : MetricCatalogue()) {
+      if (metric.usual == usual) {
+        json.push_back(to_json(metric));
+      }
+    }
+  }
+  return json;
+}
+
 }  // namespace
 
 Json MakePayload(const ResultsSnapshot& data, const PayloadOptions& options) {
-  Json json = {{"format", 1}, {"meta", Json::object()}};
+  Json json = {{"format", 2}, {"metrics", CatalogueToJson()}, {"meta", Json::object()}};
   for (const auto& [key, value] : data.meta) {
     json["meta"][key] = value;
   }
@@ -215,7 +236,13 @@ Json MakePayload(const ResultsSnapshot& data, const PayloadOptions& options) {
   for (const PublishedRow& value : data.published) {
     json["published"].push_back({value.model, value.tokenizer, value.epoch, value.metric, Number(value.value)});
   }
-  const std::vector<Contrast> contrasts = CompareAxes(data, kCompared);
+  std::vector<std::string_view> compared;
+  for (const MetricRow& metric : MetricCatalogue()) {
+    if (metric.compared) {
+      compared.push_back(metric.name);
+    }
+  }
+  const std::vector<Contrast> contrasts = CompareAxes(data, compared);
   json["contrasts"] = Json::array();
   for (const Contrast& contrast : contrasts) {
     json["contrasts"].push_back({{"axis", contrast.axis},

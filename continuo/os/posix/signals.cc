@@ -30,4 +30,8 @@ int InterruptSignal() {
   return g_signal;
 }
 
+StopToken SignalStop() {
+  return StopToken([] { return InterruptSignal() != 0; });
+}
+
 }  // namespace continuo

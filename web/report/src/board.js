@@ -24,7 +24,7 @@ export function board(study, player, store) {
         }}, icon('star'));
       stars.push([star, piece]);
       return card(player, piece, {name: set.name, title: setting,
-        lines: [['H4', 'GS'].map(metric => `${metric} ${format(metric, piece.value(metric))}`).join(' · ')], extra: star});
+        lines: [study.mainMetrics.map(metric => `${metric} ${format(metric, piece.value(metric))}`).join(' · ')], extra: star});
     };
     const bestLine = h('div', {class: 'best-line screen-only'});
     const note = h('input', {type: 'text', maxlength: 2000, placeholder: 'Why? A note for the record', 'aria-label': `Why this is the best of ${prompt}`,

@@ -2,7 +2,7 @@
 import {h, replace, select} from './dom.js';
 import {intervalChart, lineChart, padded, panel} from './charts.js';
 import {findingsList} from './overview.js';
-import {differenceHalf, format, mean, metricBest, metricName, metricText, ranked, valuesOf} from './study.js';
+import {differenceHalf, format, mean, metricBest, metricName, metricRanking, metricText, ranked, valuesOf} from './study.js';
 
 function signed(metric, value) {
   const size = format(metric, Math.abs(value));
@@ -14,7 +14,11 @@ export const realLevel = (study, metric) => {
   return real && {value: real.mean, low: real.low, high: real.high, name: 'real music'};
 };
 
-const kGrouped = 'Means over all that the grid varies beside model and tokenizer, with the 95 % intervals that these rows give.';
+const kGrouped = 'Means over everything that the grid varies besides model and tokenizer, with the 95 % intervals of these rows.';
+
+/** The main metrics of the study and one more, each once. */
+const withMain = (study, metric) => [...new Set([...study.mainMetrics, metric])].filter(name => study.metrics.includes(name));
+const mainNames = study => study.mainMetrics.map(metricName).join(' and ');
 
 const metricOptions = study => study.metrics.map(metric => [metric, metricName(metric)]);
 const epochOptions = study => [['all', 'mean of all checkpoints'], ...study.epochs.map(epoch => [String(epoch), `epoch ${epoch}`])];
@@ -43,22 +47,20 @@ function heatmap(study, metric, epoch) {
 
 export function heatmaps(study) {
   const box = h('div', {class: 'panels three'});
-  let metric = study.metrics.includes('valid_nll_bar') ? 'valid_nll_bar' : study.metrics[0], epoch = 'all';
-  const draw = () => replace(box, [...new Set(['H4', 'GS', metric])].filter(name => study.metrics.includes(name))
-    .map(name => heatmap(study, name, epoch)));
+  let metric = study.rankedMetrics.at(-1) ?? study.metrics[0], epoch = 'all';
+  const draw = () => replace(box, withMain(study, metric).map(name => heatmap(study, name, epoch)));
   draw();
   return [h('div', {class: 'tools screen-only'},
-    select('Beside H4 and GS', metricOptions(study), metric, value => { metric = value; draw(); }),
+    select(`Beside ${mainNames(study)}`, metricOptions(study), metric, value => { metric = value; draw(); }),
     select('Of', epochOptions(study), epoch, value => { epoch = value; draw(); })), box,
   h('p', {class: 'note'}, 'Each map has a scale of its own: the stronger the color, the higher the value.')];
 }
 
 export function bars(study) {
   const box = h('div', {class: 'panels three'});
-  const chosen = ['H1', 'H4', 'GS', 'CPI', 'SI_short', 'SI_mid', 'SI_long', 'overlap', 'valid_nll_bar'];
   let epoch = String(study.lastEpoch), zero = true, only = 'usual';
   const draw = () => {
-    const metrics = (only === 'usual' ? chosen : [only]).filter(metric => study.metrics.includes(metric));
+    const metrics = (only === 'usual' ? study.usualMetrics : [only]).filter(metric => study.metrics.includes(metric));
     const charts = metrics.map(metric => ({metric, rows: study.groups.map(({name, model, tokenizer, at}) => ({name,
       color: study.tokenizerColor(tokenizer), hollow: study.models.indexOf(model) % 2 === 1, ...at(Number(epoch), metric)}))}))
       .filter(({rows}) => rows.some(row => Number.isFinite(row.mean)));
@@ -69,15 +71,15 @@ export function bars(study) {
   draw();
   return [h('div', {class: 'tools screen-only'},
     select('Checkpoint', study.epochs.map(value => [String(value), `epoch ${value}`]), epoch, value => { epoch = value; draw(); }),
-    select('Metrics', [['usual', 'the usual nine'], ...metricOptions(study)], only, value => { only = value; draw(); }),
+    select('Metrics', [['usual', 'the usual ones'], ...metricOptions(study)], only, value => { only = value; draw(); }),
     select('Scale', [['zero', 'bars from zero'], ['close', 'dots, close up']], 'zero', value => { zero = value === 'zero'; draw(); })), box,
   study.isGrouped && h('p', {class: 'note'}, kGrouped)];
 }
 
 export function progress(study) {
   const box = h('div', {class: 'panels two'});
-  let third = study.metrics.includes('overlap') ? 'overlap' : study.metrics[0];
-  const draw = () => replace(box, [...new Set(['H4', 'GS', third])].filter(metric => study.metrics.includes(metric)).map(metric => {
+  let third = study.thirdMetric;
+  const draw = () => replace(box, withMain(study, third).map(metric => {
     const all = study.groups.flatMap(({at}) => study.epochs.map(epoch => at(epoch, metric))).filter(Boolean);
     const level = realLevel(study, metric);
     const domain = padded([...all.flatMap(({mean: middle, low, high}) => [middle, low, high]), level?.value, level?.low, level?.high]);
@@ -90,7 +92,7 @@ export function progress(study) {
     }));
   }));
   draw();
-  return [h('div', {class: 'tools screen-only'}, select('Below H4 and GS', metricOptions(study), third, value => { third = value; draw(); })),
+  return [h('div', {class: 'tools screen-only'}, select(`Below ${mainNames(study)}`, metricOptions(study), third, value => { third = value; draw(); })),
     box, study.isGrouped && h('p', {class: 'note'}, kGrouped)];
 }
 
@@ -110,16 +112,16 @@ export function losses(study) {
   const every = tokenizers.map(tokenizer => runs.filter(run => run.tokenizer === tokenizer));
   const top = Math.max(...runs.flatMap(run => run.train.slice(Math.floor(run.train.length / 40)).map(([, y]) => y)));
   const low = Math.min(...runs.flatMap(run => [...run.train, ...run.valid].map(([, y]) => y)).filter(Number.isFinite));
-  return [h('div', {class: 'panels three'}, every.map((some, i) => lineChart({title: `Loss, ${tokenizers[i]}`, unit: 'nats a token', points: false,
+  return [h('div', {class: 'panels three'}, every.map((some, i) => lineChart({title: `Loss, ${tokenizers[i]}`, unit: 'nats per token', points: false,
     across: [0, Math.max(...some.map(run => run.epochs ?? 0), ...some.flatMap(run => run.train.map(([x]) => x)))],
     lines: some.flatMap(of), height: 240, domain: padded([low, top], 0.04)}))),
-  h('p', {class: 'note'}, 'Thick: songs that were not trained on; thin: the training itself. A token is worth more music with one tokenizer than with another: compare curves within a panel; across tokenizers, the NLL a note or a bar.')];
+  h('p', {class: 'note'}, 'Thick: songs that were not trained on; thin: the training itself. A token stands for more music in one tokenizer than in another: compare curves within a panel; across tokenizers, compare the NLL per note or per bar.')];
 }
 
 /** What became of each metric since the first checkpoint. */
 export function changes(study) {
   const box = h('div', {});
-  let third = study.metrics.includes('overlap') ? 'overlap' : study.metrics[0];
+  let third = study.thirdMetric;
   const table = metric => {
     const rows = study.groups.map(({name, at}) => {
       const first = at(study.firstEpoch, metric);
@@ -141,11 +143,11 @@ export function changes(study) {
           title: Number.isFinite(cell.half) ? `95 % interval ${signed(metric, cell.change - cell.half)} to ${signed(metric, cell.change + cell.half)}` : 'no interval'},
         signed(metric, cell.change)))))))));
   };
-  const draw = () => replace(box, h('div', {class: 'panels two'}, [...new Set(['H4', 'GS', third])].filter(metric => study.metrics.includes(metric)).map(table)));
+  const draw = () => replace(box, h('div', {class: 'panels two'}, withMain(study, third).map(table)));
   draw();
-  return [h('div', {class: 'tools screen-only'}, select('Beside H4 and GS', metricOptions(study), third, value => { third = value; draw(); })), box,
-    h('p', {class: 'note'}, h('b', {}, 'Bold'), ': the 95 % interval of the change (Welch) leaves out 0; in grey and pale: it does not. Columns are epochs. ',
-      'Overlap and KL are of a whole row and have no interval.')];
+  return [h('div', {class: 'tools screen-only'}, select(`Beside ${mainNames(study)}`, metricOptions(study), third, value => { third = value; draw(); })), box,
+    h('p', {class: 'note'}, h('b', {}, 'Bold'), ': the 95 % interval of the change (Welch) excludes 0. Grey and pale: it includes 0. Columns are epochs. ',
+      'Overlap and KL are values of a whole row and have no interval.')];
 }
 
 const kAxes = {epoch: 'Epochs', model: 'Architecture', tokenizer: 'Tokenizer'};
@@ -153,16 +155,15 @@ const kAxes = {epoch: 'Epochs', model: 'Architecture', tokenizer: 'Tokenizer'};
 /** One axis varied, all else the same on both sides. */
 export function controlled(study) {
   const axes = [...new Set(study.contrasts.map(contrast => contrast.axis))];
-  if (axes.length === 0) return h('p', {class: 'note'}, 'No two finished rows differ in one thing only.');
-  const wanted = ['H1', 'H4', 'GS', 'CPI', 'SI_short', 'SI_mid', 'SI_long', 'valid_nll_bar'];
+  if (axes.length === 0) return h('p', {class: 'note'}, 'No two finished rows differ in exactly one thing.');
   return axes.map(axis => {
     const all = study.contrasts.filter(contrast => contrast.axis === axis);
-    const metrics = wanted.filter(metric => all.some(contrast => contrast.metric === metric));
+    const metrics = study.usualMetrics.filter(metric => all.some(contrast => contrast.metric === metric));
     const rows = [...new Set(all.map(({a, b, within}) => JSON.stringify([a, b, within])))].map(key => JSON.parse(key));
     const found = study.findings.filter(finding => finding.axis === axis);
     return h('div', {class: 'axis', 'data-axis': axis}, h('h3', {}, kAxes[axis] ?? axis),
-      found.length > 0 ? findingsList(found, 5)
-        : h('p', {class: 'none-found'}, 'Over all cells together no difference is clear at this number of pieces.'),
+      found.length > 0 ? findingsList(study, found, 5)
+        : h('p', {class: 'none-found'}, 'No difference over all cells is clear with this number of pieces.'),
       h('div', {class: 'scroll'}, h('table', {class: 'contrasts'},
         h('thead', {}, h('tr', {}, h('th', {}, 'From → to'), h('th', {}, 'Within'), h('th', {class: 'num wide', title: 'pairs of rows that are compared'}, 'Pairs'),
           metrics.map(metric => h('th', {class: 'num', title: metricText(metric)}, metricName(metric))))),
@@ -180,17 +181,16 @@ export function controlled(study) {
   });
 }
 
-export const controlledNote = 'Differences ± half of their 95 % intervals. Bold: 0 lies outside also when all comparisons of the table are taken ' +
-  'together (Bonferroni), so that a wrong one is found in at most one study in 20. The pieces of a row are what was drawn by chance; ' +
-  'where each training ran once, what another seed would have changed is not in the intervals. NLLs are of the same songs on both ' +
-  'sides, whose spread the intervals include: they err on the side of caution.';
+export const controlledNote = 'Differences ± half of their 95 % intervals. Bold: the interval excludes 0 even when it is widened for all comparisons of ' +
+  'the table together (Bonferroni), so that at most one study in 20 has a wrong one. Only the pieces of a row count as drawn by chance: where each ' +
+  'training ran once, the intervals do not cover the effect of another seed. NLLs of both sides are of the same songs; the intervals include the ' +
+  'spread of the songs and are therefore wide.';
 
 const ordinal = place => `${place}${place % 100 > 10 && place % 100 < 14 ? 'th' : ['th', 'st', 'nd', 'rd'][place % 10] ?? 'th'}`;
 
-/** Four orders side by side: the study's two, and two that ask for likeness to music. */
+/** Several orders side by side: those of the study, and those by likeness to music. */
 export function rankings(study, playOf) {
-  const lists = [['GS', 'as the study ranks'], ['H4', 'as the study ranks'], ['overlap', 'likeness to real music'], ['valid_nll_bar', 'how well music is foreseen']]
-    .filter(([metric]) => study.metrics.includes(metric)).map(([metric, why]) => ({metric, why, order: ranked(study, metric)}));
+  const lists = study.rankedMetrics.map(metric => ({metric, why: metricRanking(metric), order: ranked(study, metric)}));
   const cards = lists.map(({metric, why, order}) => {
     const other = lists.filter(list => list.metric !== metric);
     return h('div', {class: 'panel ranking', 'data-metric': metric}, h('div', {class: 'figcaption'}, h('b', {}, `${metricBest(metric) > 0 ? 'Highest' : 'Lowest'} ${metricName(metric)}`),
@@ -214,6 +214,6 @@ export function rankings(study, playOf) {
       `${lists.find(list => list.metric === 'GS').order.indexOf(nearest) + 1} in GS.`);
   return [h('div', {class: 'panels four'}, cards),
     sentence && h('p', {class: 'note'}, sentence, real && top && top.low > real.high
-      ? ' Its rhythm repeats more than that of real music does: the highest GS is not the best music.' : '',
+      ? ' Its rhythm repeats more than that of real music: the highest GS is not the best music.' : '',
     ' Small figures: the place of the row in the other orders.')];
 }

@@ -33,7 +33,7 @@ export function selection(study, player, store) {
         const set = piece.owner;
         return h('article', {class: 'final', 'data-prompt': prompt},
           card(player, piece, {name: set.name, title: `${prompt}: ${set.checkpoint}, ${set.setting}`,
-            lines: [['H4', 'GS', 'SI_mid'].filter(metric => piece.value(metric) !== null).map(metric => `${metricName(metric)} ${format(metric, piece.value(metric))}`).join(' · '),
+            lines: [[...study.mainMetrics, 'SI_mid'].filter(metric => piece.value(metric) !== null).map(metric => `${metricName(metric)} ${format(metric, piece.value(metric))}`).join(' · '),
               kept ? 'in the results' : 'in this browser only: export it']}),
           choice.note && h('blockquote', {}, choice.note));
       }));

@@ -36,12 +36,12 @@ function start(study) {
     ['metrics', 'Metrics', 'Metric comparison', () => bars(study)],
     ['progress', 'Progress', 'Training progress', () => [progress(study), h('h3', {}, 'Loss'), losses(study)]],
     study.epochs.length > 1 && ['change', 'Change', `Change from epoch ${study.firstEpoch}`, () => changes(study)],
-    ['controlled', 'Controlled', 'One thing varied, all else the same', () => [controlled(study), h('p', {class: 'note'}, controlledNote)]],
-    ['rankings', 'Rankings', 'Top three, four ways', () => rankings(study, firstPlay)],
+    ['controlled', 'Controlled', 'One thing varied, everything else equal', () => [controlled(study), h('p', {class: 'note'}, controlledNote)]],
+    ['rankings', 'Rankings', 'The top three of each ranking', () => rankings(study, firstPlay)],
     ['structure', 'Structure', 'Repetition: scape plots', () => scapes(study, player)],
     ['copying', 'Copying', 'Copying', () => copying(study, player)],
     study.board.length > 0 && ['board', 'Continuations', 'Continuations', () => [h('p', {class: 'note'}, h('i', {class: 'dot given'}),
-      ' the prompt as given, ', h('i', {class: 'dot fresh'}), ' what the model goes on with. A click on a roll plays it.'), board(study, player, store)]],
+      ' the prompt as given, ', h('i', {class: 'dot fresh'}), ' what the model added. A click on a roll plays it.'), board(study, player, store)]],
     study.board.length > 0 && ['selection', 'Selection', 'Final selection', () => selection(study, player, store)],
     ['listening', 'Listening', 'Listening', () => [h('h3', {}, 'Any piece'), everything(study, player), h('div', {class: 'screen-only'}, h('h3', {}, 'Blind comparison'),
       blind(study, player, store), h('h3', {}, 'Choices and votes'), exchange(study, store))]],
@@ -56,7 +56,7 @@ function start(study) {
   const nav = h('nav', {class: 'top screen-only', 'aria-label': 'Sections'}, h('div', {class: 'links'}, [...links.values()]),
     h('button', {class: 'plain theme', title: 'Light or dark', 'aria-label': 'Light or dark', onclick: switchTheme}, icon('moon')));
   replace(document.getElementById('page'), nav, h('main', {}, header(study), body,
-    h('footer', {class: 'foot'}, 'Made by ', h('b', {}, 'continuo report'), ` ${study.meta.continuo_version ?? ''} from results.db alone. Nothing here is loaded from elsewhere.`)),
+    h('footer', {class: 'foot'}, 'Made by ', h('b', {}, 'continuo report'), ` ${study.meta.continuo_version ?? ''} from results.db alone. The page loads nothing from other places.`)),
   player.dock);
 
   // The link of the section that is being read.
@@ -78,6 +78,6 @@ const page = document.getElementById('page');
 let json = null;
 try {
   json = JSON.parse(document.getElementById('study').textContent);
-} catch { /* said below */ }
-if (json === null) replace(page, h('p', {}, 'This page holds no results; “continuo report” makes one that does.'));
+} catch { /* reported below */ }
+if (json === null) replace(page, h('p', {}, 'This page has no results. “continuo report” makes a page with results.'));
 else start(readStudy(json));

@@ -29,16 +29,14 @@ export function header(study) {
     lines.length > 0 && h('div', {class: 'scaled'}, h('b', {}, 'Scaled down: '),
       lines.length === 1 ? lines[0] : h('ul', {}, lines.map(line => h('li', {}, line)))),
     h('p', {class: 'facts'}, facts.join(' · ')),
-    open > 0 && h('p', {class: 'note'}, `${open} cells are not finished; they stand empty here, and nothing is concluded from them.`),
+    open > 0 && h('p', {class: 'note'}, `${open} cells are not finished. They are empty here and no conclusion uses them.`),
     failed.length > 0 && h('p', {class: 'note'}, `Failed: ${failed.map(cell => `${cell.label || cell.id} (${cell.error})`).join('; ')}`));
 }
 
-// What a study is asked first.
-const kFirst = ['H4', 'GS', 'valid_nll_bar', 'valid_nll_note'];
-
-/** Findings, the first `shown` at once: those on the metrics that are asked for first lead. */
-export function findingsList(all, shown) {
-  const weight = ({metric}) => (kFirst.includes(metric) ? kFirst.indexOf(metric) : kFirst.length);
+/** Findings, the first `shown` at once: those on the metrics by which cells are ranked come first. */
+export function findingsList(study, all, shown) {
+  const first = study.rankedMetrics;
+  const weight = ({metric}) => (first.includes(metric) ? first.indexOf(metric) : first.length);
   const list = [...all].sort((a, b) => (b.axis === 'best') - (a.axis === 'best') || weight(a) - weight(b));
   const items = some => h('ul', {class: 'findings'}, some.map(({text}) => h('li', {}, text)));
   return [items(list.slice(0, shown)),
@@ -47,8 +45,8 @@ export function findingsList(all, shown) {
 
 /** What is clear. */
 export function findings(study) {
-  return study.findings.length > 0 ? findingsList(study.findings, 8)
-    : h('p', {}, 'No difference between cells is larger than chance would make it at this number of pieces.');
+  return study.findings.length > 0 ? findingsList(study, study.findings, 8)
+    : h('p', {}, 'No difference between cells is larger than chance explains with this number of pieces.');
 }
 
 const show = value => typeof value === 'boolean' ? (value ? 'yes' : 'no') : String(value);
@@ -77,9 +75,9 @@ export function settings(study) {
         h('td', {class: 'num'}, number(run.parameters)), h('td', {class: 'num'}, number(run.tokens)),
         h('td', {class: 'num'}, number(run.epochs)), h('td', {class: 'num'}, duration(run.seconds)),
         h('td', {class: 'state'}, run.status === 'done' ? '' : run.error ? `${run.status}: ${run.error}` : run.status)))))),
-    h('h3', {}, 'The same in all trainings'),
+    h('h3', {}, 'Equal in all trainings'),
     h('dl', {class: 'pairs'}, Object.entries(common).map(([key, value]) => h('div', {}, h('dt', {}, key), h('dd', {}, show(value))))),
-    h('h3', {}, 'How tokens are drawn'),
+    h('h3', {}, 'Sampling'),
     h('div', {class: 'scroll'}, h('table', {class: 'plain-table'},
       h('thead', {}, h('tr', {}, h('th', {}, 'Setting'), knobs.map(knob => h('th', {class: 'num'}, knob)), h('th', {}, 'for'))),
       h('tbody', {}, [...ways.values()].map(({name, sampling, kinds}) => h('tr', {}, h('td', {}, name),

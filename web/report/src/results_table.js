@@ -3,8 +3,6 @@ import {checkbox, h, replace} from './dom.js';
 import {gallery} from './gallery.js';
 import {format, metricBest, metricName, metricText, ranked} from './study.js';
 
-const kFirst = ['H1', 'H4', 'GS', 'CPI', 'SI_short', 'SI_mid', 'SI_long', 'overlap', 'valid_nll_bar', 'copied_notes'];
-
 export function resultsTable(study, player) {
   let all = false, published = false;
   let order = {key: null, down: false};
@@ -29,15 +27,14 @@ export function resultsTable(study, player) {
   };
 
   function draw() {
-    const metrics = [...kFirst.filter(metric => study.metrics.includes(metric)),
-      ...(all ? study.metrics.filter(metric => !kFirst.includes(metric)) : [])];
+    const metrics = all ? study.metrics : study.usualMetrics;
     const bests = new Map(metrics.map(metric => [metric, ranked(study, metric)[0]]));
     const rows = [...study.grid];
     if (order.key) {
       const get = sortKey[order.key] ?? (set => set.metrics[order.key]?.mean ?? NaN);
       rows.sort((a, b) => {
         const x = get(a), y = get(b);
-        if (Number.isNaN(x) || Number.isNaN(y)) return Number.isNaN(x) - Number.isNaN(y);  // what is unknown comes last
+        if (Number.isNaN(x) || Number.isNaN(y)) return Number.isNaN(x) - Number.isNaN(y);  // unknown values come last
         return (x < y ? -1 : x > y ? 1 : 0) * (order.down ? -1 : 1);
       });
     }
@@ -80,16 +77,17 @@ export function resultsTable(study, player) {
   }
   draw();
   const unpublished = study.publishedEpochs;
+  const usualBest = end => study.usualMetrics.filter(metric => metricBest(metric) === end).map(metricName).join(', ');
   return [
     h('div', {class: 'tools screen-only'},
       checkbox('All metrics', all, on => { all = on; draw(); }),
-      study.hasPublished && checkbox('The coursework’s published values beside', published, on => { published = on; draw(); })),
+      study.hasPublished && checkbox('Show published values too', published, on => { published = on; draw(); })),
     box,
     h('p', {class: 'note'}, 'Means over the pieces of a row, ± half of the 95 % interval (bootstrap over pieces). ',
-      h('b', {}, 'Bold'), ': the highest H1, H4, GS and overlap, the lowest NLL, elsewhere what comes nearest to real music. ',
-      'Overlap: the shared area of the histograms of ten features with those of real music, averaged. NLL: of songs that were not trained on, in nats. ',
-      'Copied: the longest run of notes that also stands in a training song. ',
-      study.hasPublished && [h('span', {class: 'theirs inline'}, 'In this face'), `: the published value of the same cell${unpublished
+      h('b', {}, 'Bold'), `: the highest ${usualBest(1)}, the lowest ${usualBest(-1)}; of other metrics the value nearest to real music. `,
+      'Overlap: the area that the histograms of ten features share with those of real music, mean of the features. NLL: of songs that were not ' +
+      'trained on, in nats. Copied: the longest run of notes that also occurs in a training song. ',
+      study.hasPublished && [h('span', {class: 'theirs inline'}, 'In this typeface'), `: the published value of the same cell${unpublished
         ? `, at the same share of its ${unpublished} epochs` : ''}.`]),
   ];
 }

@@ -1,44 +1,16 @@
 // The data of the page, with what follows from it.
 import {bytesOf, timeline, unpackNotes} from './notes.js';
 
-/** What is known of metrics: a name, what it is, digits worth showing, and which end is better where one is. */
-const kMetrics = {
-  H1: ['H1', 'entropy of pitch classes within a bar, in bits', 3, 1],
-  H4: ['H4', 'entropy of pitch classes within four bars, in bits', 3, 1],
-  GS: ['GS', 'grooving similarity of all pairs of bars, 0 to 1', 3, 1],
-  CPI: ['CPI', 'chord progression irregularity, 0 to 1', 3, 0],
-  SI_short: ['SI short', 'repetition over 3 to 8 seconds', 3, 0],
-  SI_mid: ['SI mid', 'repetition over 8 to 15 seconds', 3, 0],
-  SI_long: ['SI long', 'repetition over more than 15 seconds', 3, 0],
-  overlap: ['Overlap', 'area shared with real music’s histograms, mean of features', 3, 1],
-  divergence: ['KL', 'divergence from real music’s histograms, mean of features, nats', 3, -1],
-  valid_nll_bar: ['NLL a bar', 'negative log-likelihood of unseen songs, nats a bar', 2, -1],
-  valid_nll_note: ['NLL a note', 'negative log-likelihood of unseen songs, nats a note', 3, -1],
-  valid_nll_token: ['NLL a token', 'negative log-likelihood of unseen songs, nats a token; compare within a tokenizer only', 3, -1],
-  nll_token: ['Own NLL', 'negative log-likelihood of its own pieces, in nats a token', 3, 0],
-  copied_notes: ['Copied', 'longest run of notes shared with a training song', 1, 0],
-  distinct_runs: ['Distinct', 'share of runs of eight notes that occur once in the set', 3, 0],
-  bars: ['Bars', 'bars a piece', 1, 0],
-  notes: ['Notes', 'notes a piece', 0, 0],
-  notes_per_bar: ['Notes a bar', 'notes that begin in a bar', 1, 0],
-  polyphony: ['Polyphony', 'notes that sound at once', 2, 0],
-  empty_bars: ['Empty bars', 'share of bars in which no note begins', 3, 0],
-  lowest_pitch: ['Lowest', 'lowest MIDI key', 1, 0],
-  highest_pitch: ['Highest', 'highest MIDI key', 1, 0],
-  pitches_used: ['Pitches', 'different keys used', 1, 0],
-  scale_consistency: ['In scale', 'largest share of notes within one major scale', 3, 0],
-  tempo_mean: ['Tempo', 'quarters a minute', 1, 0],
-  tempo_deviation: ['Tempo spread', 'standard deviation of the tempo within a piece', 1, 0],
-  mean_interval: ['Interval', 'semitones from a note to the next', 2, 0],
-  mean_onset_gap: ['Onset gap', 'quarters from an onset to the next', 3, 0],
-};
+/** The program's catalogue of metrics by name, in the order in which the page lists them. readStudy fills it. */
+const catalogue = new Map();
 
-export const metricName = metric => kMetrics[metric]?.[0] ?? metric;
-export const metricText = metric => kMetrics[metric]?.[1] ?? '';
-export const metricDigits = metric => kMetrics[metric]?.[2] ?? 3;
-/** 1: the study calls the highest best; -1: the lowest is; 0: neither. */
-export const metricBest = metric => kMetrics[metric]?.[3] ?? 0;
-export const metricOrder = Object.keys(kMetrics);
+export const metricName = metric => catalogue.get(metric)?.title ?? metric;
+export const metricText = metric => catalogue.get(metric)?.description ?? '';
+export const metricDigits = metric => catalogue.get(metric)?.digits ?? 3;
+/** 1: the highest counts as best; -1: the lowest; 0: what is nearest to real music. */
+export const metricBest = metric => catalogue.get(metric)?.better ?? 0;
+/** Why cells are ranked by it. */
+export const metricRanking = metric => catalogue.get(metric)?.ranking ?? '';
 
 export function format(metric, value) {
   return value === null || value === undefined || !Number.isFinite(value) ? '–' : value.toFixed(metricDigits(metric));
@@ -71,6 +43,8 @@ class Piece {
 }
 
 export function readStudy(json) {
+  catalogue.clear();
+  for (const metric of json.metrics) catalogue.set(metric.name, metric);
   const study = {...json};
   study.runs = json.runs.map(run => ({...run, label: [run.model, run.tokenizer, run.variant].filter(Boolean).join(' · ')}));
   study.sets = json.sets.map(set => {
@@ -132,9 +106,15 @@ export function readStudy(json) {
   });
   study.isGrouped = study.series.length > kMostSeries;
 
+  // What the grid has: metrics that the program does not know come last.
   const metrics = new Set(study.grid.flatMap(set => Object.keys(set.metrics)));
-  study.metrics = [...metricOrder.filter(metric => metrics.has(metric)),
-    ...[...metrics].filter(metric => !metricOrder.includes(metric)).sort()];
+  const known = [...catalogue.values()].filter(({name}) => metrics.has(name));
+  study.metrics = [...known.map(({name}) => name), ...[...metrics].filter(name => !catalogue.has(name)).sort()];
+  study.usualMetrics = known.filter(({usual}) => usual).map(({name}) => name);
+  study.rankedMetrics = known.filter(({ranking}) => ranking).map(({name}) => name);
+  /** The two metrics that sections always show, and what may stand beside them at first. */
+  study.mainMetrics = study.rankedMetrics.slice(0, 2);
+  study.thirdMetric = study.rankedMetrics[2] ?? study.metrics[0];
 
   const published = new Map(json.published.map(([model, tokenizer, epoch, metric, value]) =>
     [JSON.stringify([model, tokenizer, epoch, metric]), value]));
@@ -144,7 +124,7 @@ export function readStudy(json) {
     ? 1 : lastPublished / (study.lastEpoch || 1);
   study.publishedOf = (set, metric) => set.run
     ? published.get(JSON.stringify([set.run.model, set.run.tokenizer, Math.round(set.epoch * stretch), metric])) : undefined;
-  study.hasPublished = study.grid.some(set => ['H1', 'H4', 'GS'].some(metric => study.publishedOf(set, metric) !== undefined));
+  study.hasPublished = study.grid.some(set => study.metrics.some(metric => study.publishedOf(set, metric) !== undefined));
   study.publishedEpochs = stretch === 1 ? null : lastPublished;
 
   const byId = new Map(study.sets.map(set => [set.id, set]));

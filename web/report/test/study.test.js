@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {Store} from '../src/store.js';
-import {differenceHalf, format, ranked, readStudy, studentQuantile} from '../src/study.js';
+import {differenceHalf, format, metricName, metricText, ranked, readStudy, studentQuantile} from '../src/study.js';
 
 const set = (id, kind, run, epoch, metrics, more = {}) => ({id, kind, run, epoch, setting: 'default', sampling: {}, prompt: '', label: id, seed: 1, status: 'done',
   metrics, distances: {}, values: {}, pieces: [{number: 0, name: 'a'}], ...more});
 const run = (model, tokenizer) => ({model, tokenizer, variant: '', settings: {}, train: [], valid: []});
+const metric = (name, better, more = {}) => ({name, title: name.replace('_', ' '), description: `what ${name} is`, digits: 3, better, usual: false, ranking: '', ...more});
+const kMetrics = [metric('H4', 1, {usual: true, ranking: 'first'}), metric('GS', 1, {usual: true, ranking: 'second'}), metric('CPI', 0, {usual: true}),
+  metric('overlap', 1, {ranking: 'third', digits: 1}), metric('notes_per_bar', 0)];
 const json = {
-  meta: {spec_sha256: 'abc'}, runs: [run('m', 't'), run('m', 'u')],
+  meta: {spec_sha256: 'abc'}, metrics: kMetrics, runs: [run('m', 't'), run('m', 'u')],
   sets: [
     set('real', 'real', null, null, {GS: [5, 0.8, 0.1, 0.7, 0.9], CPI: [5, 0.5, 0.1, 0.4, 0.6]}),
     set('a', 'grid', 0, 5, {GS: [5, 0.9, 0.1, 0.8, 1.0], CPI: [5, 0.9, 0.1, 0.8, 1]}, {distances: {x: [0.4, 1], y: [0.6, 3]}}),
@@ -26,6 +29,18 @@ test('the best is the highest where the study says so, else the nearest to real 
   assert.deepEqual(ranked(study, 'H4'), []);
   assert.equal(study.grid[0].metrics.overlap.mean, 0.5);
   assert.equal(study.grid[0].metrics.divergence.mean, 2);
+});
+
+test('metrics are listed, named and rounded as the catalogue of the program says, unknown ones last, by name', () => {
+  const sets = json.sets.map(one => one.id === 'b' ? {...one, metrics: {...one.metrics, a_new_one: [1, 2, null, null, null], notes_per_bar: [1, 9, null, null, null]}} : one);
+  const study = readStudy({...json, sets});
+  assert.deepEqual(study.metrics, ['GS', 'CPI', 'overlap', 'notes_per_bar', 'a_new_one', 'divergence']);
+  assert.deepEqual(study.usualMetrics, ['GS', 'CPI']);
+  assert.deepEqual(study.rankedMetrics, ['GS', 'overlap']);
+  assert.equal(metricName('notes_per_bar'), 'notes per_bar');
+  assert.equal(metricText('GS'), 'what GS is');
+  assert.equal(metricName('a_new_one'), 'a_new_one');
+  assert.equal(format('overlap', 0.25), '0.3');
 });
 
 test('published values stand at the same share of the training', () => {
