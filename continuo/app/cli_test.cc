@@ -213,9 +213,10 @@ TEST_F(CliTest, ARunIsSummedUp) {
 {"step":3,"ep)");
   const Outcome page = Continuo({"inspect", Path("run")});
   EXPECT_EQ(page.exit_code, 0) << page.err;
-  for (const char* text : {"50 % done", "6 layers, 4 heads, 256 wide", "2 updates, epoch 1, 200 tokens", "5.0000 over the last 2",
-                           "100 tokens/s", "5.7500 nats a token, 12.000 a note, 57.00 a bar at step 2",
-                           "5.5000 nats a token, 11.000 a note, 55.00 a bar at step 1"}) {
+  for (const char* text :
+       {"50 % done", "6 layers, 4 heads, 256 wide", "2 updates, epoch 1, 200 tokens", "5.0000 over the last 2",
+        "100 tokens/s", "5.7500 nats a token, 12.000 a note, 57.00 a bar at step 2",
+        "5.5000 nats a token, 11.000 a note, 55.00 a bar at step 1"}) {
     EXPECT_THAT(page.out, HasSubstr(text));
   }
   const Json json = Json::parse(Continuo({"inspect", Path("run"), "--json"}).out);
@@ -226,7 +227,7 @@ TEST_F(CliTest, ARunIsSummedUp) {
 
 TEST_F(CliTest, OfMusicWithoutNotesWhatCannotBeMeasuredIsADash) {
   WriteBytes("rest.mid", std::string("MThd\0\0\0\6\0\0\0\1\1\340MTrk\0\0\0\4\0\377\57\0", 26));
-  for (const std::string command : {"inspect", "eval", "score"}) {
+  for (const std::string command : {"inspect", "eval", "likelihood"}) {
     const Outcome run = Continuo({command, Path("rest.mid")});
     EXPECT_EQ(run.exit_code, 0) << run.err;
     EXPECT_THAT(run.out, AllOf(HasSubstr(" -"), Not(HasSubstr("nan")))) << command;
@@ -479,8 +480,8 @@ TEST_F(CliTest, StreamTellsEachBarAndAllItsNotes) {
   ExpectError({"generate", "--stream", "--retries", "1", "-o", Path("no")}, "cannot be taken back");
 }
 
-TEST_F(CliTest, ScoreAddsUp) {
-  const Outcome outcome = Continuo({"score", kPrompt.string(), "--json"});
+TEST_F(CliTest, LikelihoodsOfBarsAddUpToThatOfTheFile) {
+  const Outcome outcome = Continuo({"likelihood", kPrompt.string(), "--json"});
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   const Json report = Json::parse(outcome.out);
   const Json& file = report["files"][0];
@@ -491,7 +492,23 @@ TEST_F(CliTest, ScoreAddsUp) {
   EXPECT_EQ(file["bar_nll"].size(), file["bars"]);
   EXPECT_NEAR(sum, static_cast<double>(file["nll_per_token"]) * static_cast<double>(file["tokens"]), 1e-6);
   EXPECT_NEAR(sum, static_cast<double>(file["nll_per_note"]) * static_cast<double>(file["notes"]), 1e-6);
-  EXPECT_THAT(Continuo({"score", kPrompt.string()}).out, HasSubstr("a note"));
+  EXPECT_THAT(Continuo({"likelihood", kPrompt.string()}).out, HasSubstr("per note"));
+  EXPECT_EQ(Continuo({"score", kPrompt.string(), "--json"}).out, outcome.out);  // its former name
+}
+
+TEST_F(CliTest, FilesThatCannotBeReadAreReportedAfterTheOthersAreMeasured) {
+  WriteBytes("bad.mid", "not a MIDI file");
+  for (const std::string command : {"likelihood", "score", "eval"}) {
+    const Outcome run = Continuo({command, Path("bad.mid"), kPrompt.string(), "--json"});
+    EXPECT_EQ(run.exit_code, 1) << command;
+    EXPECT_THAT(run.err, AllOf(HasSubstr("bad.mid"), HasSubstr("1 of 2 files could not be measured"))) << command;
+    const Json files = Json::parse(run.out)["files"];
+    ASSERT_EQ(files.size(), 1U) << command;
+    EXPECT_EQ(files[0]["file"], kPrompt.string()) << command;
+    const Outcome none = Continuo({command, Path("bad.mid")});
+    EXPECT_EQ(none.exit_code, 1) << command;
+    EXPECT_EQ(none.out, "") << command;
+  }
 }
 
 TEST_F(CliTest, EvalMeasuresAllThatItsPageNames) {
@@ -595,8 +612,8 @@ TEST_F(CliTest, BenchPrintsRates) {
   const Json ids = Json::parse(Continuo({"tokenize", kPrompt.string(), "--tokenizer", "midilike"}).out);
   EXPECT_EQ(tokenize["tokens"], ids["tracks"][0].size());
 
-  const std::vector<std::string> small = {"--layers", "1", "--heads", "2", "--width", "64", "--vocab", "100",
-                                          "--batch",  "2", "--threads", "1"};
+  const std::vector<std::string> small = {"--layers", "1",   "--heads", "2", "--width",   "64",
+                                          "--vocab",  "100", "--batch", "2", "--threads", "1"};
   for (const std::string precision : {"f32", "bf16", "int8"}) {
     std::vector<std::string> arguments = {"generate", "--tokens", "4", "--precision", precision};
     arguments.insert(arguments.end(), small.begin(), small.end());
@@ -612,8 +629,8 @@ TEST_F(CliTest, BenchPrintsRates) {
 }
 
 TEST_F(CliTest, BenchKeepsItsRandomModelWhereItIsAskedTo) {
-  const std::vector<std::string> arguments = {"bench", "generate", "--layers", "1", "--heads", "1", "--width",
-                                              "64", "--tokens", "1", "--prompt", "1", "--json"};
+  const std::vector<std::string> arguments = {"bench",    "generate", "--layers", "1", "--heads", "1", "--width", "64",
+                                              "--tokens", "1",        "--prompt", "1", "--json"};
   std::vector<std::string> kept = arguments;
   kept.insert(kept.end(), {"--folder", Path("models")});
   ASSERT_EQ(Continuo(kept).exit_code, 0);
@@ -640,11 +657,11 @@ TEST_F(CliTest, BenchRefusesWhatItCannotMeasure) {
 
 TEST_F(CliTest, LibTorchComputesWhatTheEngineComputes) {
   if (!fs::exists(CONTINUO_BIN_DIR "/continuo-torch")) {
-    ExpectError({"score", kPrompt, "--device", "cuda"}, "was not built");
+    ExpectError({"likelihood", kPrompt, "--device", "cuda"}, "was not built");
     return;
   }
   const auto score = [](const Outcome& run) { return Json::parse(run.out)["files"][0]["nll_per_token"].get<double>(); };
-  const std::vector<std::string> arguments = {"score", kPrompt, "--precision", "f32", "--json"};
+  const std::vector<std::string> arguments = {"likelihood", kPrompt, "--precision", "f32", "--json"};
   const double wanted = score(Continuo(arguments));
   // Sums of f32 in another order.
   EXPECT_NEAR(score(Wait(Start(arguments, "continuo-torch"))), wanted, 1e-5 * wanted);

@@ -39,7 +39,7 @@ void AddPretrainCommand(CLI::App& app, AppContext& context);
 void AddGenerateCommand(CLI::App& app, AppContext& context);
 void AddContinueCommand(CLI::App& app, AppContext& context);
 void AddFillCommand(CLI::App& app, AppContext& context);
-void AddScoreCommand(CLI::App& app, AppContext& context);
+void AddLikelihoodCommand(CLI::App& app, AppContext& context);
 void AddEvalCommand(CLI::App& app, AppContext& context);
 void AddRenderCommand(CLI::App& app, AppContext& context);
 void AddReportCommand(CLI::App& app, AppContext& context);

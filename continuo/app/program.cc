@@ -39,7 +39,7 @@ int Run(int argc, char** argv, AppContext& context) {
   AddGenerateCommand(app, context);
   AddContinueCommand(app, context);
   AddFillCommand(app, context);
-  AddScoreCommand(app, context);
+  AddLikelihoodCommand(app, context);
   AddEvalCommand(app, context);
   AddRenderCommand(app, context);
   AddReportCommand(app, context);

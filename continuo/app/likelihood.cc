@@ -1,0 +1,165 @@
+#include <algorithm>
+#include <cmath>
+#include <memory>
+
+#include "continuo/app/command.h"
+#include "continuo/app/model_flags.h"
+#include "continuo/app/terminal.h"
+#include "continuo/compose/likelihood.h"
+#include "continuo/compose/score_parts.h"
+#include "continuo/os/signals.h"
+#include "continuo/score/score_file.h"
+
+namespace continuo {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+struct LikelihoodFlags {
+  ModelFlags model;
+  std::vector<std::string> paths;
+};
+
+/// Negative log-likelihood in nats of a file or of several, with what it is divided by.
+struct Counts {
+  double tokens = 0;
+  double notes = 0;
+  double bars = 0;
+  double nll = 0;
+
+  double PerToken() const { return tokens > 0 ? nll / tokens : NAN; }
+  double PerNote() const { return notes > 0 ? nll / notes : NAN; }
+  double PerBar() const { return bars > 0 ? nll / bars : NAN; }
+};
+
+struct FileLikelihood {
+  std::string file;
+  Counts counts;
+  std::vector<double> by_bar;  // nats
+};
+
+Result<FileLikelihood> MeasureFile(const fs::path& file, const LoadedModel& model) {
+  CONTINUO_ASSIGN(const Score score, ReadScore(file));
+  const Tokenizer& tokenizer = *model.tokenizer;
+  const std::vector<std::vector<TokenId>> streams = tokenizer.Encode(ReadableScore(score, tokenizer));
+  const std::vector<TokenId> ids = streams.empty() ? std::vector<TokenId>() : streams.front();
+  class Stopper : public Progress {
+   public:
+    bool ShouldStop() const override { return InterruptSignal() != 0; }
+  } stopper;
+  CONTINUO_ASSIGN(const Likelihood likelihood, MeasureLikelihood(*model.model, tokenizer, ids, stopper));
+  FileLikelihood measured;
+  measured.file = file.string();
+  for (size_t bar = 0; bar < likelihood.bar_offsets.size(); ++bar) {
+    measured.by_bar.push_back(likelihood.OfBar(bar));
+  }
+  measured.counts = {static_cast<double>(ids.size()), static_cast<double>(likelihood.notes),
+                     static_cast<double>(measured.by_bar.size()), likelihood.total()};
+  return measured;
+}
+
+Counts SumOf(const std::vector<FileLikelihood>& files) {
+  Counts sum;
+  for (const FileLikelihood& file : files) {
+    sum.tokens += file.counts.tokens;
+    sum.notes += file.counts.notes;
+    sum.bars += file.counts.bars;
+    sum.nll += file.counts.nll;
+  }
+  return sum;
+}
+
+Status PrintAsJson(const std::vector<FileLikelihood>& files, const LoadedModel& model) {
+  const auto number = [](double value) { return std::isnan(value) ? Json() : Json(value); };
+  Json rows = Json::array();
+  for (const FileLikelihood& file : files) {
+    rows.push_back({{"file", file.file},
+                    {"tokens", static_cast<uint64_t>(file.counts.tokens)},
+                    {"notes", static_cast<uint64_t>(file.counts.notes)},
+                    {"bars", static_cast<uint64_t>(file.counts.bars)},
+                    {"nll_per_token", number(file.counts.PerToken())},
+                    {"nll_per_note", number(file.counts.PerNote())},
+                    {"nll_per_bar", number(file.counts.PerBar())},
+                    {"bar_nll", file.by_bar}});
+  }
+  const Counts sum = SumOf(files);
+  return PrintJson({{"files", rows},
+                    {"all", {{"tokens", sum.tokens}, {"notes", sum.notes}, {"bars", sum.bars}, {"nll", sum.nll}}},
+                    {"model", model.directory.string()}});
+}
+
+/// One character per bar, higher for a less likely one.
+std::string Curve(const std::vector<double>& values) {
+  constexpr const char* kSteps[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+  const auto [low, high] = std::minmax_element(values.begin(), values.end());
+  std::string curve;
+  for (const double value : values) {
+    const double share = *high > *low ? (value - *low) / (*high - *low) : 0.0;
+    curve += kSteps[static_cast<size_t>(std::min(7.0, share * 8))];
+  }
+  return curve;
+}
+
+std::string Line(std::string_view name, const Counts& counts) {
+  return fmt::format("{:<48} {:>7.0f} {:>7.0f} {:>5.0f} {:>9} {:>9} {:>9}", name, counts.tokens, counts.notes,
+                     counts.bars, FormatNumber(counts.PerToken(), 3), FormatNumber(counts.PerNote(), 3),
+                     FormatNumber(counts.PerBar(), 2));
+}
+
+Status PrintAsText(const std::vector<FileLikelihood>& files) {
+  CONTINUO_TRY(PrintLine(fmt::format("{:<48} {:>7} {:>7} {:>5} {:>9} {:>9} {:>9}  {}", "", "tokens", "notes", "bars",
+                                     "per token", "per note", "per bar", "nats, bar by bar")));
+  for (const FileLikelihood& file : files) {
+    CONTINUO_TRY(PrintLine(fmt::format("{}  {}", Line(file.file, file.counts), Curve(file.by_bar))));
+  }
+  return files.size() > 1 ? PrintLine(Line(fmt::format("all {}", files.size()), SumOf(files))) : Status();
+}
+
+Status RunLikelihood(const LikelihoodFlags& flags, const AppContext& context) {
+  CONTINUO_ASSIGN(const std::vector<fs::path> files, MidiFilesIn(flags.paths));
+  CONTINUO_ASSIGN(const LoadedModel model, LoadModel(flags.model, /*sequences=*/1, context));
+  std::vector<FileLikelihood> measured;
+  {
+    TerminalProgress progress("files", context.quiet);
+    for (size_t i = 0; i < files.size(); ++i) {
+      Result<FileLikelihood> file = MeasureFile(files[i], model);
+      if (InterruptSignal() != 0) {
+        return {};
+      }
+      if (file.ok()) {
+        measured.push_back(std::move(*file));
+      } else {
+        PrintError(file.error());
+      }
+      progress.Update(i + 1, files.size(), "");
+    }
+  }
+  if (!measured.empty()) {
+    CONTINUO_TRY(context.json ? PrintAsJson(measured, model) : PrintAsText(measured));
+  }
+  if (measured.size() < files.size()) {
+    return MakeError("{} of {} files could not be measured", files.size() - measured.size(), files.size());
+  }
+  return {};
+}
+
+}  // namespace
+
+void AddLikelihoodCommand(CLI::App& app, AppContext& context) {
+  CLI::App* command = app.add_subcommand(
+      "likelihood", "Measure how likely a model finds pieces: negative log-likelihood per token, note and bar");
+  command->alias("score");
+  command->footer(
+      "Negative log-likelihoods are in nats; a lower one is likelier. Notes and bars are the same for every "
+      "tokenizer,\n"
+      "tokens are not: compare models of different tokenizers per note or per bar.\n\n"
+      "Example:\n"
+      "  continuo likelihood out/new --model out/run/best");
+  auto flags = std::make_shared<LikelihoodFlags>();
+  command->add_option("files", flags->paths, "MIDI files, or folders of them")->required();
+  AddModelFlags(*command, flags->model);
+  command->callback([flags, &context] { context.run = [flags, &context] { return RunLikelihood(*flags, context); }; });
+}
+
+}  // namespace continuo
