@@ -3,6 +3,7 @@
 # run.sh browser CONTINUO   the page in Chromium: needs node, playwright-core and Chromium
 # Exits with 77 where something is missing, with 1 where CONTINUO_REQUIRE_BROWSER is set.
 set -euo pipefail
+program=${2:+$(realpath "$2")}
 cd "$(dirname "$0")"
 command -v node >/dev/null || {
   echo "skipped: no node (tools/bootstrap.sh --page-tests installs it)"
@@ -10,5 +11,5 @@ command -v node >/dev/null || {
 }
 case "$1" in
   modules) exec node --test ./*.test.js ;;
-  browser) exec node browser.mjs "$2" ;;
+  browser) exec node browser.mjs "$program" ;;
 esac
