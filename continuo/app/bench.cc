@@ -40,7 +40,7 @@ double FastestPass(const Pass& pass) {
 volatile size_t g_result = 0;
 
 Status RunBenchParse(const BenchFilesFlags& flags, const AppContext& context) {
-  CONTINUO_ASSIGN(const std::vector<fs::path> files, MidiFilesIn(flags.paths));
+  CONTINUO_ASSIGN(const std::vector<fs::path> files, MidiFilesIn(flags.paths, context));
   std::vector<std::vector<uint8_t>> contents;
   size_t bytes = 0;
   for (const fs::path& file : files) {
@@ -84,7 +84,7 @@ size_t CountIds(const std::vector<std::vector<TokenId>>& tracks) {
 
 Status RunBenchTokenize(const BenchFilesFlags& flags, const AppContext& context) {
   CONTINUO_ASSIGN(const auto tokenizer, LoadTokenizer(flags.tokenizer));
-  CONTINUO_ASSIGN(const std::vector<fs::path> files, MidiFilesIn(flags.paths));
+  CONTINUO_ASSIGN(const std::vector<fs::path> files, MidiFilesIn(flags.paths, context));
   std::vector<std::vector<std::vector<TokenId>>> songs;
   size_t tokens = 0;
   for (const fs::path& file : files) {

@@ -1,11 +1,11 @@
 #include "continuo/app/command.h"
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <system_error>
 
 #include "continuo/os/process.h"
+#include "continuo/score/midi_files.h"
 
 namespace continuo {
 
@@ -16,7 +16,9 @@ void AddTokenizerFlags(CLI::App& command, TokenizerFlags& flags) {
       .add_option("-t,--tokenizer", flags.spec,
                   "a preset (remi, remiplus, midilike, ...) or the path of a tokenizer.json")
       ->required();
-  command.add_option("--miditok", flags.release, "the MidiTok release whose behaviour and ids a preset has: 3.0.4 or 3.1.0")
+  command
+      .add_option("--miditok", flags.release,
+                  "the MidiTok release whose behaviour and ids a preset has: 3.0.4 or 3.1.0")
       ->capture_default_str();
 }
 
@@ -47,7 +49,9 @@ Status PrintJson(const nlohmann::ordered_json& value) {
   return PrintLine(value.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
-void PrintError(const Error& error) { fmt::print(stderr, "continuo: {}\n", error.ToString()); }
+void PrintError(const Error& error) {
+  fmt::print(stderr, "continuo: {}\n", error.ToString());
+}
 
 void PrintNote(const AppContext& context, std::string_view text) {
   if (!context.quiet) {
@@ -55,38 +59,33 @@ void PrintNote(const AppContext& context, std::string_view text) {
   }
 }
 
-Result<std::vector<fs::path>> MidiFilesIn(const std::vector<std::string>& paths) {
+Result<std::vector<fs::path>> MidiFilesIn(const std::vector<std::string>& paths, const AppContext& context) {
   std::vector<fs::path> files;
   for (const fs::path path : paths) {
     std::error_code code;
+    if (!fs::exists(path, code)) {
+      return MakeError(ErrorCode::kNotFound, "{}: no such file or folder", path.string());
+    }
     if (!fs::is_directory(path, code)) {
-      if (!fs::exists(path, code)) {
-        return MakeError("{}: no such file or folder", path.string());
-      }
       files.push_back(path);
       continue;
     }
-    const size_t first = files.size();
-    fs::recursive_directory_iterator entries(path, code);
-    for (; !code && entries != fs::recursive_directory_iterator(); entries.increment(code)) {
-      std::string extension = entries->path().extension().string();
-      std::transform(extension.begin(), extension.end(), extension.begin(),
-                     [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-      if (extension == ".mid" || extension == ".midi") {
-        files.push_back(entries->path());
-      }
+    CONTINUO_ASSIGN(const MidiFileList list, ListMidiFiles(path));
+    for (const MidiFileList::Skipped& skipped : list.skipped) {
+      PrintNote(context, fmt::format("{}: skipped: {}", (path / skipped.name).string(), skipped.reason));
     }
-    if (code) {
-      return MakeError("{}: cannot list folder: {}", path.string(), code.message());
+    if (list.names.empty()) {
+      return NoMidiFiles(path);
     }
-    std::sort(files.begin() + static_cast<std::ptrdiff_t>(first), files.end());
-    if (files.size() == first) {
-      return MakeError("{}: holds no .mid or .midi file", path.string());
+    for (const std::string& name : list.names) {
+      files.push_back(path / name);
     }
   }
   return files;
 }
 
-std::string_view Version() { return CONTINUO_VERSION; }
+std::string_view Version() {
+  return CONTINUO_VERSION;
+}
 
 }  // namespace continuo

@@ -84,8 +84,10 @@ void PrintError(const Error& error);
 /// Writes "continuo: text" to stderr, unless --quiet was given.
 void PrintNote(const AppContext& context, std::string_view text);
 
-/// Every .mid and .midi file named in `paths` or below a folder named there, sorted within each folder.
-Result<std::vector<std::filesystem::path>> MidiFilesIn(const std::vector<std::string>& paths);
+/// The files named in `paths`, and of a folder named there its MIDI files by the rules of ListMidiFiles. Prints a note
+/// for each entry that is skipped. Fails on a path that does not exist and on a folder without MIDI files.
+Result<std::vector<std::filesystem::path>> MidiFilesIn(const std::vector<std::string>& paths,
+                                                       const AppContext& context);
 
 /// "0.1.0".
 std::string_view Version();

@@ -38,9 +38,10 @@ Status RunCorpusBuild(const CorpusFlags& flags, const AppContext& context) {
   for (const CorpusBuildReport::Failure& failure : report.failures) {
     PrintNote(context, fmt::format("skipped {}", failure.reason));
   }
-  return PrintLine(fmt::format("{}: {} songs of {} files ({} duplicates, {} skipped), {} tokens to train on, {} to validate",
-                               flags.output, report.songs, report.files, report.duplicates, report.failures.size(),
-                               report.tokens[kTrain], report.tokens[kValid]));
+  return PrintLine(
+      fmt::format("{}: {} songs of {} files ({} duplicates, {} skipped), {} tokens to train on, {} to validate",
+                  flags.output, report.songs, report.files, report.duplicates, report.failures.size(),
+                  report.tokens[kTrain], report.tokens[kValid]));
 }
 
 }  // namespace
@@ -52,7 +53,8 @@ void AddCorpusCommand(CLI::App& app, AppContext& context) {
   command->footer("Example:\n  continuo corpus build my-midi --tokenizer remi -o out/corpus");
   auto flags = std::make_shared<CorpusFlags>();
   AddTokenizerFlags(*command, flags->tokenizer);
-  command->add_option("folder", flags->folder, "a folder with .mid and .midi files, at any depth")->required();
+  command->add_option("folder", flags->folder, "a folder with MIDI files (.mid, .midi, .kar, .rmi), at any depth")
+      ->required();
   command->add_option("-o,--output", flags->output, "the corpus directory to write")->required();
   command->add_option("--valid", flags->options.valid_fraction, "share of the songs kept for validation")
       ->check(CLI::Range(0.0, 1.0))

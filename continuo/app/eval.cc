@@ -74,7 +74,7 @@ Status RunEval(const EvalFlags& flags, const AppContext& context) {
     CONTINUO_ASSIGN(const std::string text, ReadTextFile(flags.reference, uint64_t{1} << 28));
     CONTINUO_ASSIGN(reference, ParseEvalReference(text, flags.reference));
   }
-  CONTINUO_ASSIGN(const std::vector<fs::path> files, MidiFilesIn(flags.paths));
+  CONTINUO_ASSIGN(const std::vector<fs::path> files, MidiFilesIn(flags.paths, context));
   SetOptions options = {.bars = flags.bars, .threads = ThreadCount(flags.threads)};
   CONTINUO_ASSIGN(options.structure, WantsStructure(flags.si, files.size(), context));
 
@@ -83,12 +83,12 @@ Status RunEval(const EvalFlags& flags, const AppContext& context) {
   options.structure = false;
   std::optional<MeasuredSet> against;
   if (!flags.against.empty()) {
-    CONTINUO_ASSIGN(const std::vector<fs::path> paths, MidiFilesIn(flags.against));
+    CONTINUO_ASSIGN(const std::vector<fs::path> paths, MidiFilesIn(flags.against, context));
     CONTINUO_ASSIGN(against, MeasureFiles(paths, options, context));
   }
   std::optional<SongIndex> songs;
   if (!flags.copied_from.empty()) {
-    CONTINUO_ASSIGN(const std::vector<fs::path> paths, MidiFilesIn(flags.copied_from));
+    CONTINUO_ASSIGN(const std::vector<fs::path> paths, MidiFilesIn(flags.copied_from, context));
     CONTINUO_ASSIGN(songs, IndexFiles(paths, options.threads, context));
   }
   if (!result.set.names.empty()) {

@@ -119,6 +119,11 @@ Status RunRun(const RunFlags& flags, const AppContext& context) {
   CONTINUO_TRY(ParseShard(flags.shard, options));
   CONTINUO_ASSIGN(const ExperimentSpec spec, ReadSpec(flags.spec));
   CONTINUO_ASSIGN(const ExperimentInputs inputs, FindInputs(spec, flags.data));
+  for (const auto& [name, folder] : inputs.corpora) {
+    for (const std::string& skipped : folder.skipped) {
+      PrintNote(context, fmt::format("{}: skipped {}", name, skipped));
+    }
+  }
   const ExperimentPlan plan = MakePlan(spec, inputs);
   if (flags.dry_run) {
     return PrintPlan(spec, inputs, plan, flags, context);

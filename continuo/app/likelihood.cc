@@ -117,7 +117,7 @@ Status PrintAsText(const std::vector<FileLikelihood>& files) {
 }
 
 Status RunLikelihood(const LikelihoodFlags& flags, const AppContext& context) {
-  CONTINUO_ASSIGN(const std::vector<fs::path> files, MidiFilesIn(flags.paths));
+  CONTINUO_ASSIGN(const std::vector<fs::path> files, MidiFilesIn(flags.paths, context));
   CONTINUO_ASSIGN(const LoadedModel model, LoadModel(flags.model, /*sequences=*/1, context));
   std::vector<FileLikelihood> measured;
   {

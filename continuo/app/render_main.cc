@@ -32,7 +32,7 @@ Status Run(const RenderFlags& flags, const continuo::AppContext& context) {
     CONTINUO_ASSIGN(options.soundfont, continuo::FindSoundfont());
   }
   CONTINUO_TRY(continuo::CheckSoundfont(options.soundfont));
-  CONTINUO_ASSIGN(const std::vector<fs::path> files, continuo::MidiFilesIn(flags.paths));
+  CONTINUO_ASSIGN(const std::vector<fs::path> files, continuo::MidiFilesIn(flags.paths, context));
   const fs::path folder = flags.output;
   CONTINUO_TRY(continuo::MakeWritableDirectory(folder));
 

@@ -36,7 +36,7 @@ Status PrintTokens(const Tokenizer& tokenizer, const fs::path& file, const std::
 
 Status RunTokenize(const TokenizeFlags& flags, const AppContext& context) {
   CONTINUO_ASSIGN(const auto tokenizer, LoadTokenizer(flags.tokenizer));
-  CONTINUO_ASSIGN(const std::vector<fs::path> files, MidiFilesIn(flags.paths));
+  CONTINUO_ASSIGN(const std::vector<fs::path> files, MidiFilesIn(flags.paths, context));
   TerminalProgress progress("files", context.quiet);
   size_t failed = 0;
   for (size_t i = 0; i < files.size() && !progress.ShouldStop(); ++i) {
@@ -64,9 +64,10 @@ Status RunTokenize(const TokenizeFlags& flags, const AppContext& context) {
 
 void AddTokenizeCommand(CLI::App& app, AppContext& context) {
   CLI::App* command = app.add_subcommand("tokenize", "Turn MIDI files into token ids, one JSON line a file");
-  command->footer("Examples:\n"
-                  "  continuo tokenize --tokenizer remi song.mid > song.json\n"
-                  "  continuo tokenize --tokenizer midilike --text song.mid | head");
+  command->footer(
+      "Examples:\n"
+      "  continuo tokenize --tokenizer remi song.mid > song.json\n"
+      "  continuo tokenize --tokenizer midilike --text song.mid | head");
   auto flags = std::make_shared<TokenizeFlags>();
   AddTokenizerFlags(*command, flags->tokenizer);
   command->add_option("files", flags->paths, "MIDI files, or folders of them")->required();

@@ -11,6 +11,7 @@
 #include "continuo/corpus/corpus.h"
 #include "continuo/corpus/corpus_format.h"
 #include "continuo/os/machine.h"
+#include "continuo/score/midi_files.h"
 #include "continuo/score/score_file.h"
 
 namespace continuo {
@@ -23,34 +24,6 @@ constexpr uint64_t kMaxMidiBytes = uint64_t{1} << 30;
 constexpr uint64_t kShardTokens = uint64_t{1} << 27;  // 256 MiB
 constexpr size_t kMaxVocabulary = 65536;              // ids are stored in 16 bits
 constexpr size_t kSongsAtOnce = 512;                  // bounds the memory that finished songs take
-
-bool IsMidiFile(const fs::path& path) {
-  std::string extension = path.extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return extension == ".mid" || extension == ".midi";
-}
-
-/// Every MIDI file at any depth, as a path within the folder, sorted.
-Result<std::vector<std::string>> ListMidiFiles(const fs::path& folder) {
-  std::error_code error;
-  if (!fs::is_directory(folder, error)) {
-    return MakeError("{}: is not a folder", folder.string());
-  }
-  std::vector<std::string> names;
-  fs::recursive_directory_iterator entry(folder, error);
-  for (; !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
-    std::error_code unknown;
-    if (entry->is_regular_file(unknown) && IsMidiFile(entry->path())) {
-      names.push_back(entry->path().lexically_relative(folder).generic_string());
-    }
-  }
-  if (error) {
-    return MakeError("{}: cannot list its files: {}", folder.string(), error.message());
-  }
-  std::sort(names.begin(), names.end());
-  return names;
-}
 
 /// The content alone decides: its digest as a number in [0, 1).
 Split SplitOf(const Digest& digest, double valid_fraction) {
@@ -270,17 +243,20 @@ Result<CorpusBuildReport> BuildCorpus(const fs::path& folder, const Tokenizer& t
   if (vocabulary > kMaxVocabulary) {
     return MakeError("the vocabulary has {} tokens, but a corpus holds ids below {}", vocabulary, kMaxVocabulary);
   }
-  CONTINUO_ASSIGN(std::vector<std::string> names, ListMidiFiles(folder));
-  if (names.empty()) {
-    return MakeError("{}: holds no .mid or .midi file", folder.string());
+  CONTINUO_ASSIGN(MidiFileList list, ListMidiFiles(folder));
+  if (list.names.empty()) {
+    return NoMidiFiles(folder);
   }
   CONTINUO_ASSIGN(AtomicDirectory target, AtomicDirectory::Create(output));
 
   CorpusBuildReport report;
-  report.files = names.size();
-  std::vector<SourceFile> files(names.size());
-  for (size_t i = 0; i < names.size(); ++i) {
-    files[i].name = std::move(names[i]);
+  report.files = list.names.size() + list.skipped.size();
+  for (const MidiFileList::Skipped& skipped : list.skipped) {
+    report.failures.push_back({skipped.name, fmt::format("{}: {}", (folder / skipped.name).string(), skipped.reason)});
+  }
+  std::vector<SourceFile> files(list.names.size());
+  for (size_t i = 0; i < files.size(); ++i) {
+    files[i].name = std::move(list.names[i]);
   }
   ThreadPool pool(ThreadCount(options.threads));
   CONTINUO_TRY(HashFiles(folder, files, pool, progress));

@@ -8,6 +8,7 @@
 #include "continuo/experiment/settings.h"
 #include "continuo/model/model_directory.h"
 #include "continuo/os/file.h"
+#include "continuo/score/midi_files.h"
 #include "continuo/token/tokenizer.h"
 
 namespace continuo {
@@ -22,26 +23,6 @@ constexpr int kCellVersion = 1;
 /// Sixteen hex digits that name a content.
 std::string IdOf(const Json& content) {
   return Sha256Hex(content.dump()).substr(0, 16);
-}
-
-Result<std::vector<std::string>> MidiFilesBelow(const fs::path& folder) {
-  std::vector<std::string> files;
-  std::error_code code;
-  fs::recursive_directory_iterator entry(folder, code);
-  for (; !code && entry != fs::recursive_directory_iterator(); entry.increment(code)) {
-    std::string extension = entry->path().extension().string();
-    std::transform(extension.begin(), extension.end(), extension.begin(),
-                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-    std::error_code unknown;
-    if ((extension == ".mid" || extension == ".midi") && entry->is_regular_file(unknown)) {
-      files.push_back(entry->path().lexically_relative(folder).generic_string());
-    }
-  }
-  if (code) {
-    return MakeError("{}: cannot list its files: {}", folder.string(), code.message());
-  }
-  std::sort(files.begin(), files.end());
-  return files;
 }
 
 /// Keeps `count` of the names, drawn by their hashes, in their order.
@@ -62,9 +43,10 @@ void DrawByName(std::vector<std::string>& names, size_t count) {
   std::sort(names.begin(), names.end());
 }
 
+constexpr std::string_view kDataHint = "name the folder that holds it by --data, or change the spec";
+
 Error Missing(std::string_view key, const fs::path& path, std::string_view what) {
-  return Error{fmt::format("{}: {}: {}", key, path.string(), what),
-               "name the folder that holds it by --data, or change the spec"};
+  return Error{fmt::format("{}: {}: {}", key, path.string(), what), std::string(kDataHint)};
 }
 
 Result<ExperimentInputs::Folder> ReadCorpusFolder(const CorpusSpec& corpus, const fs::path& folder) {
@@ -72,10 +54,15 @@ Result<ExperimentInputs::Folder> ReadCorpusFolder(const CorpusSpec& corpus, cons
   if (!fs::is_directory(folder)) {
     return Missing(key, folder, "is not there, a folder of MIDI files was expected");
   }
+  CONTINUO_ASSIGN(MidiFileList list, ListMidiFiles(folder));
+  if (list.names.empty()) {
+    Error error = NoMidiFiles(folder);
+    return Error{fmt::format("{}: {}", key, error.message), std::string(kDataHint)};
+  }
   ExperimentInputs::Folder found;
-  CONTINUO_ASSIGN(found.files, MidiFilesBelow(folder));
-  if (found.files.empty()) {
-    return Missing(key, folder, "holds no .mid or .midi file");
+  found.files = std::move(list.names);
+  for (const MidiFileList::Skipped& skipped : list.skipped) {
+    found.skipped.push_back(fmt::format("{}: {}", (folder / skipped.name).string(), skipped.reason));
   }
   DrawByName(found.files, static_cast<size_t>(corpus.songs));
   Sha256 hash;

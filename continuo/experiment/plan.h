@@ -15,12 +15,13 @@
 
 namespace continuo {
 
-/// The files that a spec names, found and read for what tells one content from another.
+/// The files that a spec names, resolved, with a SHA-256 of each.
 struct ExperimentInputs {
   std::filesystem::path data;
   struct Folder {
-    std::vector<std::string> files;  // of MIDI, drawn as the spec asks, by name
-    std::string sha256;              // over their names and bytes
+    std::vector<std::string> files;         // MIDI files, drawn as the spec asks, in the order of their names
+    std::string sha256;                     // over their names and bytes
+    std::vector<std::string> skipped = {};  // entries of the folder that could not be taken, each with the reason
   };
   std::map<std::string, Folder> corpora;           // by the name in the spec
   std::map<std::string, std::string> prompts;      // SHA-256 by name
