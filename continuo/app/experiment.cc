@@ -55,7 +55,7 @@ Status ParseShard(const std::string& text, RunnerOptions& options) {
   return {};
 }
 
-/// The time that is left of an experiment that has begun, or a guess.
+/// The time left of an experiment that has begun, else a rough estimate.
 Result<double> EstimatedSeconds(const ExperimentSpec& spec, const ExperimentInputs& inputs, const ExperimentPlan& plan,
                                 const RunFlags& flags) {
   const fs::path file = ExperimentFolder(flags.output).results();
@@ -70,7 +70,7 @@ Result<double> EstimatedSeconds(const ExperimentSpec& spec, const ExperimentInpu
   return GuessSeconds(spec, inputs, plan, ThreadCount(flags.threads));
 }
 
-/// The statuses that cells have in a folder, if there is one.
+/// The statuses of the cells in a folder, if it exists.
 Result<std::map<std::string, CellStatus>> KnownStatuses(const RunFlags& flags) {
   const fs::path file = ExperimentFolder(flags.output).results();
   if (!fs::exists(file)) {
@@ -153,12 +153,12 @@ Status RunRun(const RunFlags& flags, const AppContext& context) {
                             {"left", report.left},
                             {"stopped", report.stopped}}));
   } else {
-    CONTINUO_TRY(PrintLine(fmt::format("{}: {} cells done, {} were there, {} failed, {} left{}", flags.output,
+    CONTINUO_TRY(PrintLine(fmt::format("{}: {} cells done, {} done before, {} failed, {} left{}", flags.output,
                                        report.done, report.skipped, report.failed, report.left,
-                                       report.stopped ? "; stopped, the same command goes on" : "")));
+                                       report.stopped ? "; stopped, the same command resumes" : "")));
   }
   if (report.failed > 0) {
-    return MakeError("{}: {} cells failed; `continuo experiment status` says why", flags.output, report.failed);
+    return MakeError("{}: {} cells failed; `continuo experiment status` shows why", flags.output, report.failed);
   }
   return {};
 }
@@ -276,33 +276,32 @@ Status RunChoose(const std::string& folder, const std::string& file, const AppCo
   if (context.json) {
     return PrintJson({{"choices", taken.choices}, {"votes", taken.votes}});
   }
-  return PrintLine(fmt::format("{}: {} choices and {} votes taken in", folder, taken.choices, taken.votes));
+  return PrintLine(fmt::format("{}: stored {} choices and {} votes", folder, taken.choices, taken.votes));
 }
 
 }  // namespace
 
 void AddExperimentCommand(CLI::App& app, AppContext& context) {
-  CLI::App* experiment = app.add_subcommand("experiment", "Train, write and measure over a grid of settings");
+  CLI::App* experiment = app.add_subcommand("experiment", "Train, generate and measure over a grid of settings");
   experiment->require_subcommand(1);
 
-  CLI::App* run = experiment->add_subcommand("run", "Do all that a spec asks for and that is not done yet");
+  CLI::App* run = experiment->add_subcommand("run", "Work on all cells of a spec that are not done");
   run->footer(
-      "Interrupt it at any time; the same command goes on.\n\n"
+      "It can be interrupted at any time; the same command resumes.\n\n"
       "Example:\n"
       "  continuo experiment run experiments/study-small.toml --data data -o runs/study-small");
   auto flags = std::make_shared<RunFlags>();
   run->add_option("spec", flags->spec, "the experiment, in TOML (docs/experiments.md)")->required();
   run->add_option("-o,--output", flags->output, "the experiment's folder: results.db, corpora, runs")->required();
-  run->add_option("--data", flags->data, "the folder in which the spec's relative paths begin")->capture_default_str();
-  run->add_option("--workers", flags->workers, "steps done side by side")
-      ->check(CLI::Range(1, 256))
+  run->add_option("--data", flags->data, "the folder that relative paths of the spec start from")
       ->capture_default_str();
+  run->add_option("--workers", flags->workers, "steps at a time")->check(CLI::Range(1, 256))->capture_default_str();
   run->add_option("--threads", flags->threads, "threads of all workers together; 0: one for each core")
       ->check(CLI::Range(0, 4096))
       ->capture_default_str();
-  run->add_option("--shard", flags->shard, "do only the trainings I, I + N, ... and their pieces, as in 0/4")
+  run->add_option("--shard", flags->shard, "only trainings with index % N == I and their pieces, as in 0/4")
       ->capture_default_str();
-  run->add_flag("--dry-run", flags->dry_run, "list the cells and estimate the time, and do nothing");
+  run->add_flag("--dry-run", flags->dry_run, "only list the cells and estimate the time");
   run->callback([flags, &context] { context.run = [flags, &context] { return RunRun(*flags, context); }; });
 
   CLI::App* status = experiment->add_subcommand("status", "Show how far an experiment is");
@@ -312,13 +311,13 @@ void AddExperimentCommand(CLI::App& app, AppContext& context) {
       "  continuo experiment status runs/study-small --tsv > results.tsv");
   auto status_flags = std::make_shared<StatusFlags>();
   status->add_option("folder", status_flags->folder, "the experiment's folder")->required();
-  status->add_flag("--tsv", status_flags->tsv, "the results so far instead, a table with tabs");
-  status->add_flag("--watch", status_flags->watch, "keep showing it, until Ctrl-C");
+  status->add_flag("--tsv", status_flags->tsv, "print the results so far as a table with tabs");
+  status->add_flag("--watch", status_flags->watch, "update until Ctrl-C");
   status->callback([status_flags, &context] {
     context.run = [status_flags, &context] { return RunStatus(*status_flags, context); };
   });
 
-  CLI::App* choose = experiment->add_subcommand("choose", "Take in what a listener chose on the report's page");
+  CLI::App* choose = experiment->add_subcommand("choose", "Store what a listener chose on the report page");
   choose->footer(
       "Example:\n"
       "  continuo experiment choose runs/study-small choices.json");

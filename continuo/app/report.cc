@@ -51,17 +51,17 @@ Status RunReport(const ReportFlags& flags, const AppContext& context) {
 }  // namespace
 
 void AddReportCommand(CLI::App& app, AppContext& context) {
-  CLI::App* command = app.add_subcommand("report", "Make one HTML page of an experiment's results");
+  CLI::App* command = app.add_subcommand("report", "Make one HTML page from the results of an experiment");
   command->footer(
       "Examples:\n"
       "  continuo report runs/study -o report.html\n"
       "  continuo report machine-1/results.db machine-2/results.db -o report.html");
   auto flags = std::make_shared<ReportFlags>();
-  command->add_option("results", flags->results, "the experiment's folder or its results.db; of shards all of them")
+  command->add_option("results", flags->results, "experiment folders or results.db files; give every shard")
       ->required();
   command->add_option("-o,--output", flags->output, "the page to write")->required();
   command->add_option("--playable", flags->options.playable,
-                      "pieces of a row that can be played; all if left out, which can make a page of many megabytes");
+                      "pieces per row that can be played; all by default, which can make a page of many megabytes");
   command->callback([flags, &context] { context.run = [flags, &context] { return RunReport(*flags, context); }; });
 }
 

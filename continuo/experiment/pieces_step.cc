@@ -155,8 +155,8 @@ Result<NamedSummaries> ValidationOf(const ExperimentContext& context, const RunC
   return measured;
 }
 
-/// The bars that fit into the model's context beside BOS: what is left of a piece where the window doesn't slide. Up to
-/// there both ways write the same.
+/// The bars that fit into the model's context after BOS: the piece as it would be if the window did not slide, which up
+/// to there writes the same.
 std::vector<TokenId> CutToContext(const LoadedModel& model, std::vector<TokenId> ids) {
   const auto room = model.model->context_length() - 1;
   if (ids.size() <= room) {
@@ -176,7 +176,7 @@ std::vector<std::string> RealMusic::Names() const {
   const std::string& corpus = context_.plan.corpora.front().corpus;
   std::vector<std::pair<std::string, std::string>> ranked;
   for (const std::string& name : context_.inputs.corpora.at(corpus).files) {
-    // Other songs than the first of those that a corpus draws by its names.
+    // So that these are not the same songs as those that a corpus draws.
     ranked.emplace_back(Sha256Hex("real " + name), name);
   }
   std::sort(ranked.begin(), ranked.end());

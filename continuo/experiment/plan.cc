@@ -17,15 +17,15 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-// Raised when cells of the same settings come to mean something else.
+// Raised when cells with the same settings get another meaning.
 constexpr int kCellVersion = 1;
 
-/// Sixteen hex digits that name a content.
+/// Sixteen hex digits of a hash of the content.
 std::string IdOf(const Json& content) {
   return Sha256Hex(content.dump()).substr(0, 16);
 }
 
-/// Keeps `count` of the names, drawn by their hashes, in their order.
+/// Keeps `count` of the names, chosen by their hashes, in their order.
 void DrawByName(std::vector<std::string>& names, size_t count) {
   if (count == 0 || names.size() <= count) {
     return;
@@ -52,7 +52,7 @@ Error Missing(std::string_view key, const fs::path& path, std::string_view what)
 Result<ExperimentInputs::Folder> ReadCorpusFolder(const CorpusSpec& corpus, const fs::path& folder) {
   const std::string key = fmt::format("corpora.{}.folder", corpus.name);
   if (!fs::is_directory(folder)) {
-    return Missing(key, folder, "is not there, a folder of MIDI files was expected");
+    return Missing(key, folder, "does not exist, a folder of MIDI files was expected");
   }
   CONTINUO_ASSIGN(MidiFileList list, ListMidiFiles(folder));
   if (list.names.empty()) {
@@ -85,7 +85,7 @@ Json RunIdentity(const ExperimentSpec& spec, const ExperimentInputs& inputs, con
           {"checkpoints", spec.checkpoints}};
 }
 
-/// A set's identity with what its model computes in, where the spec says it.
+/// A set's identity with the number format of its model, if the spec sets it.
 Json WithPrecision(Json identity, const ExperimentSpec& spec) {
   if (spec.generate.precision) {
     identity["precision"] = ToString(*spec.generate.precision);
@@ -128,7 +128,7 @@ Result<ExperimentInputs> FindInputs(const ExperimentSpec& spec, const fs::path& 
   for (const TokenizerSpec& tokenizer : spec.tokenizers) {
     const std::string source = tokenizer.is_file ? inputs.Resolve(tokenizer.source).string() : tokenizer.source;
     if (tokenizer.is_file && !fs::is_regular_file(source)) {
-      return Missing(fmt::format("tokenizers.{}.file", tokenizer.name), source, "is not there");
+      return Missing(fmt::format("tokenizers.{}.file", tokenizer.name), source, "does not exist");
     }
     CONTINUO_ASSIGN(auto loaded, Tokenizer::Load(source, tokenizer.release));
     inputs.tokenizers[tokenizer.name] = Sha256Hex(loaded->ToJson());
@@ -140,7 +140,7 @@ Result<ExperimentInputs> FindInputs(const ExperimentSpec& spec, const fs::path& 
     }
     const fs::path directory = inputs.Resolve(model.init_from);
     if (!fs::is_directory(directory)) {
-      return Missing(fmt::format("models.{}.init_from", model.name), directory, "is not there, a model was expected");
+      return Missing(fmt::format("models.{}.init_from", model.name), directory, "does not exist, a model was expected");
     }
     CONTINUO_ASSIGN(const ModelDirectory opened, ModelDirectory::Open(directory));
     inputs.init_models[model.name] = opened.WeightsSha256();
@@ -148,7 +148,7 @@ Result<ExperimentInputs> FindInputs(const ExperimentSpec& spec, const fs::path& 
   for (const PromptSpec& prompt : spec.board.prompts) {
     const fs::path file = inputs.Resolve(prompt.file);
     if (!fs::is_regular_file(file)) {
-      return Missing(fmt::format("continue.prompts: {}", prompt.name), file, "is not there");
+      return Missing(fmt::format("continue.prompts: {}", prompt.name), file, "does not exist");
     }
     CONTINUO_ASSIGN(const std::vector<uint8_t> bytes, ReadFile(file));
     CONTINUO_ASSIGN(MidiPiece piece, MidiPiece::Parse(bytes, file.string()));
@@ -161,7 +161,7 @@ Result<ExperimentInputs> FindInputs(const ExperimentSpec& spec, const fs::path& 
     inputs.prompts[prompt.name] = Sha256Hex(bytes);
   }
   if (!spec.published.empty() && !fs::is_regular_file(spec.published)) {
-    return Missing("published", spec.published, "is not there");
+    return Missing("published", spec.published, "does not exist");
   }
   return inputs;
 }

@@ -28,12 +28,12 @@ struct ExperimentInputs {
   std::map<std::string, std::string> init_models;  // SHA-256 of the weights by the model's name
   std::map<std::string, std::string> tokenizers;   // SHA-256 of the configuration by name
 
-  /// Where a path of the spec leads: within the data folder, unless it is absolute.
+  /// A path of the spec: relative to the data folder, unless it is absolute.
   std::filesystem::path Resolve(const std::string& path) const { return data / path; }
 };
 
-/// Finds all that the spec names. Fails, naming the key and the path, on the first that is not there, on a folder
-/// without MIDI files, and on a prompt that has too few bars for each tokenizer.
+/// Finds everything that the spec names. Fails, naming the key and the path, on the first that does not exist, on a
+/// folder without MIDI files, and on a prompt that has too few bars for a tokenizer.
 Result<ExperimentInputs> FindInputs(const ExperimentSpec& spec, const std::filesystem::path& data);
 
 /// A corpus to build: the songs of one [corpora] with one tokenizer.
@@ -52,7 +52,7 @@ struct RunCell {
   int64_t seed = 1;
   nlohmann::ordered_json settings;  // every axis and every setting
   size_t corpus_cell = 0;
-  std::string label;  // "gpt2 remi", and the values of the other axes that vary
+  std::string label;  // "gpt2 remi", then the values of other axes that vary
   int64_t epochs() const { return settings["epochs"].get<int64_t>(); }
 };
 
@@ -64,14 +64,14 @@ struct SetCell {
   int64_t epoch = 0;
   std::string setting;  // the sampling's name
   std::string window = "slide";
-  std::string prompt;  // its name, of continuations
+  std::string prompt;  // its name; of continuations only
   int64_t seed = 1;
   int64_t count = 0;
   std::string label;
 };
 
-/// Every cell that a spec asks for, in the order in which they are listed. Ids are hashes of all that determines a
-/// cell's result, so that a cell keeps its result as long as nothing of that changes.
+/// Every cell that a spec asks for, in the order in which they are listed. An id is a hash of everything that
+/// determines the cell's result, so a cell keeps its result until one of these changes.
 struct ExperimentPlan {
   std::vector<CorpusCell> corpora;
   std::vector<RunCell> runs;
@@ -80,7 +80,7 @@ struct ExperimentPlan {
 
 ExperimentPlan MakePlan(const ExperimentSpec& spec, const ExperimentInputs& inputs);
 
-/// The run and epoch that a checkpoint of [continue] names: of several runs of that model and tokenizer the first.
+/// The run and epoch of a checkpoint that [continue] names: the first of several runs of that model and tokenizer.
 std::optional<std::pair<size_t, int64_t>> FindCheckpoint(const ExperimentPlan& plan, const CheckpointSpec& checkpoint);
 
 /// The continuations of each prompt by the chosen (run, epoch).

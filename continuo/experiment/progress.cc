@@ -12,11 +12,11 @@ namespace fs = std::filesystem;
 
 constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 
-// Of the guess: tokens of REMI in a byte of Pop1K7's MIDI (8.9 million in 22 MB) and in a bar, and what a core does.
+// REMI tokens per byte of MIDI in Pop1K7 (8.9 million in 22 MB), per bar, and the speed of a core.
 constexpr double kTokensPerByte = 0.4;
 constexpr double kTokensPerBar = 45;
 constexpr double kFlopsPerThread = 30e9;
-// Writing multiplies matrices by few vectors, which memory holds back.
+// Generation multiplies matrices by few vectors at a time, so it is limited by memory bandwidth.
 constexpr double kWritingFactor = 6;
 
 double Mean(const std::vector<double>& values, double otherwise) {
@@ -59,7 +59,7 @@ Result<ExperimentProgress> ReadProgress(const Results& results) {
 }
 
 double SecondsLeft(const ExperimentProgress& progress) {
-  // A training's whole time: as it was, or as its begun part says.
+  // The time of a whole training: measured, or extrapolated from its progress.
   std::vector<double> whole;
   for (const RunProgress& run : progress.runs) {
     const double share = run.epochs > 0 ? run.epoch / static_cast<double>(run.epochs) : 0;
@@ -77,14 +77,14 @@ double SecondsLeft(const ExperimentProgress& progress) {
       left += (share > 0.005 && run.seconds > 0 ? run.seconds / share : usual_run) * (1 - share);
     }
   }
-  std::map<SetKind, std::vector<double>> seconds;  // of done sets, by kind
+  std::map<SetKind, std::vector<double>> seconds;  // of finished sets, by kind
   for (const SetProgress& set : progress.sets) {
     if (set.status == CellStatus::kDone) {
       seconds[set.kind].push_back(set.seconds);
     }
   }
-  // Before the first of a kind is done: grid sets are taken for a tenth of a training, continuations for a grid set's
-  // tenth.
+  // Before the first set of a kind is done, a grid set counts as a tenth of a training, and continuations as a tenth of
+  // a grid set.
   const double usual_grid = Mean(seconds[SetKind::kGrid], 0.1 * usual_run);
   const double usual_continuation = Mean(seconds[SetKind::kContinuation], 0.1 * usual_grid);
   const auto open = [&](SetKind kind) {

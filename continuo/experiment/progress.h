@@ -17,9 +17,9 @@ struct ExperimentProgress {
   std::string title;
   std::vector<RunProgress> runs;
   std::vector<SetProgress> sets;
-  size_t continuations = 0;  // that there will be
+  size_t continuations = 0;  // how many there will be
   size_t workers = 1;
-  double seconds_left = 0;  // NaN while nothing is known
+  double seconds_left = 0;  // NaN if unknown
 
   size_t CountRuns(CellStatus status) const;
   size_t CountSets(SetKind kind) const;
@@ -28,15 +28,15 @@ struct ExperimentProgress {
 
 Result<ExperimentProgress> ReadProgress(const Results& results);
 
-/// Seconds that are left: trainings as their own begun part and the others tell, sets as those of their kind. NaN where
-/// no training has begun.
+/// An estimate of the seconds left: trainings from their own progress and the finished ones, sets from finished sets of
+/// their kind. NaN if no training has begun.
 double SecondsLeft(const ExperimentProgress& progress);
 
 /// How many continuations a spec asks for.
 size_t ContinuationCount(const ExperimentSpec& spec);
 
-/// A guess of the seconds that a plan takes from its beginning, before anything has run: of the arithmetic of its
-/// models over the songs' bytes, at 30 GFLOP/s a thread.
+/// A rough estimate of the seconds that a whole plan takes, before anything has run: from the floating-point operations
+/// of its models and the sizes of the songs, at 30 GFLOP/s per thread.
 double GuessSeconds(const ExperimentSpec& spec, const ExperimentInputs& inputs, const ExperimentPlan& plan,
                     size_t threads);
 

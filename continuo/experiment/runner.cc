@@ -27,7 +27,7 @@ namespace fs = std::filesystem;
 constexpr auto kPause = std::chrono::milliseconds(300);
 constexpr uintmax_t kLeastRoom = uintmax_t{32} << 20;
 
-/// A step that somebody can take on.
+/// A step that a worker can claim.
 struct Task {
   enum class Kind { kCorpus, kReal, kRun, kSet } kind;
   size_t index;
@@ -94,7 +94,7 @@ class Runner {
   Result<RunnerReport> Go();
 
  private:
-  /// Stops the steps of all workers once one of them can't go on.
+  /// Stops the steps of all workers when the user asks for it, or when a worker cannot continue.
   class Stop : public Progress {
    public:
     Stop(Progress& user, const std::atomic<bool>& halted) : user_(user), halted_(halted) {}
@@ -163,7 +163,7 @@ std::string Runner::LabelOf(const Task& task) const {
   return "";
 }
 
-/// Whether all that a task needs is there.
+/// Whether everything that a task needs exists.
 bool Runner::CanDo(const Task& task) const {
   switch (task.kind) {
     case Task::Kind::kCorpus:
@@ -180,8 +180,8 @@ bool Runner::CanDo(const Task& task) const {
   return false;
 }
 
-/// What is not done yet, in the order in which it is to be taken on: what others wait for first, then what can be
-/// measured, since that shows how the experiment goes.
+/// Tasks that are not done, in the order in which workers claim them: first corpora, which others wait for, then sets,
+/// since their results show how the experiment goes.
 std::vector<Task> Runner::OpenTasks(const std::map<std::string, CellStatus>& statuses) const {
   const auto open = [&](const std::string& id) {
     const auto found = statuses.find(id);
@@ -211,7 +211,8 @@ std::vector<Task> Runner::OpenTasks(const std::map<std::string, CellStatus>& sta
   return tasks;
 }
 
-/// Once the grid is done, or at once where they are named, the continuations of the chosen checkpoints.
+/// Enters the continuations once their checkpoints are known: at once if the spec names them, else when the grid is
+/// done.
 Status Runner::AddContinuations(const std::map<std::string, CellStatus>& statuses) {
   if (board_entered_ || spec_.board.prompts.empty()) {
     return {};
@@ -230,7 +231,7 @@ Status Runner::AddContinuations(const std::map<std::string, CellStatus>& statuse
       const auto status = statuses.find(set.id);
       const bool done = status != statuses.end() && status->second == CellStatus::kDone;
       if (!done && !failed_.contains(set.id) && !failed_.contains(plan_.runs[*set.run].id)) {
-        return {};  // not known yet
+        return {};  // the best is not known yet
       }
       CONTINUO_ASSIGN(const std::optional<double> value, results_.SetMean(set.id, spec_.board.best));
       if (!done || !value) {
@@ -262,13 +263,13 @@ Status Runner::AddContinuations(const std::map<std::string, CellStatus>& statuse
 }
 
 Result<std::optional<Runner::Claim>> Runner::TryClaim(const Task& task) {
-  // Corpora of the same songs are built one after the other, since they share the songs' folder.
+  // Corpora of the same songs share the folder of songs, so they are built one at a time.
   const std::string name = task.kind == Task::Kind::kCorpus ? "songs-" + plan_.corpora[task.index].corpus : task.id;
   CONTINUO_ASSIGN(std::optional<FileLock> lock, FileLock::Try(folder_.lock(name)));
   if (!lock) {
     return std::optional<Claim>();
   }
-  // Another process may have finished it in the meantime.
+  // Another process may have finished the cell since.
   CONTINUO_ASSIGN(const auto statuses, results_.Statuses());
   const auto found = statuses.find(task.id);
   if (found != statuses.end() && found->second == CellStatus::kDone) {
@@ -293,7 +294,7 @@ Result<Runner::Search> Runner::Next(std::optional<Claim>& claim) {
       busy_.insert(task.id);
       return Search::kFound;
     }
-    others = true;  // another process has it, or just finished it
+    others = true;  // another process works on it or has just finished it
   }
   return others ? Search::kWait : Search::kNothing;
 }
@@ -304,7 +305,7 @@ Status Runner::Failed(const Task& task, const Error& error) {
   const fs::space_info space = fs::space(folder_.root(), code);
   if (!code && space.available < kLeastRoom) {
     return Error{fmt::format("{}: the disk is full: {}", folder_.root().string(), error.message),
-                 "make room and start again; all that was finished is kept"};
+                 "free some disk space and start again; finished cells are kept"};
   }
   if (task.kind != Task::Kind::kCorpus) {
     CONTINUO_TRY(results_.SetStatus(task.id, CellStatus::kFailed, error.ToString()));
@@ -315,7 +316,7 @@ Status Runner::Failed(const Task& task, const Error& error) {
   return {};
 }
 
-/// Does a task. An error is one of the whole experiment; what goes wrong with the task alone is recorded.
+/// Runs a task. Failures of the task are recorded; an Error concerns the whole experiment.
 Status Runner::Do(const Task& task, const FileLock& lock) {
   SetCell set;
   {
@@ -385,7 +386,7 @@ void Runner::Work() {
 
 Result<RunnerReport> Runner::Go() {
   CONTINUO_ASSIGN(const auto before, results_.Statuses());
-  for (const auto& [id, status] : before) {  // what another process has under way
+  for (const auto& [id, status] : before) {  // cells that another process works on
     CONTINUO_ASSIGN(const std::optional<FileLock> lock, FileLock::Try(folder_.lock(id)));
     if (status != CellStatus::kDone && !lock) {
       CONTINUO_TRY(results_.SetStatus(id, CellStatus::kRunning));
@@ -425,7 +426,7 @@ Result<RunnerReport> RunExperiment(const ExperimentSpec& spec, const ExperimentI
   }
   std::error_code code;
   if (!fs::exists(options.trainer, code)) {
-    return Error{fmt::format("{}: is not there, it was not built", options.trainer.string()),
+    return Error{fmt::format("{}: was not built", options.trainer.string()),
                  "install LibTorch with tools/bootstrap.sh and build again"};
   }
   const ExperimentFolder folder(options.folder);

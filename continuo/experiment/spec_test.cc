@@ -92,7 +92,7 @@ TEST(SpecTest, WhatItNamesMustBeThere) {
     return FindInputs(spec, folder).error().ToString();
   };
   EXPECT_THAT(error("", "/nowhere"),
-              AllOf(HasSubstr("corpora.etudes.folder: /nowhere/corpus: is not there"), HasSubstr("--data")));
+              AllOf(HasSubstr("corpora.etudes.folder: /nowhere/corpus: does not exist"), HasSubstr("--data")));
   const std::string examples = (kSource / "examples").string();
   const std::string go_on =
       "[continue]\nbest = \"valid_nll_bar\"\nprompt_bars = 8\nprompts = [{ name = \"p\", file = \"";

@@ -20,7 +20,7 @@
 
 namespace continuo {
 
-/// Where an experiment keeps what its steps make, below its folder.
+/// The paths of what the steps of an experiment make, in its folder.
 class ExperimentFolder {
  public:
   explicit ExperimentFolder(std::filesystem::path root) : root_(std::move(root)) {}
@@ -42,7 +42,7 @@ class ExperimentFolder {
   std::filesystem::path root_;
 };
 
-/// What the steps of an experiment work on.
+/// What every step of an experiment needs.
 struct ExperimentContext {
   const ExperimentSpec& spec;
   const ExperimentInputs& inputs;
@@ -54,7 +54,7 @@ struct ExperimentContext {
   Progress& stop;                 // asked whether to stop
 };
 
-/// Builds a corpus, unless it is there.
+/// Builds a corpus, unless it exists.
 Status BuildCorpusStep(const ExperimentContext& context, const CorpusCell& cell);
 
 /// Trains a run to its end, from its last checkpoint if it was begun, and writes its curve to the results as it grows.
@@ -63,7 +63,7 @@ Status BuildCorpusStep(const ExperimentContext& context, const CorpusCell& cell)
 Result<std::optional<RunOutcome>> TrainStep(const ExperimentContext& context, const RunCell& cell,
                                             const FileLock& lock);
 
-/// Puts the curve of a run, as far as it has come, into the results.
+/// Stores the curve of a run so far.
 Status PutCurveStep(const ExperimentContext& context, const RunCell& cell);
 
 /// Real music that sets are compared with, read when it is first asked for. Any thread may call. What it returns is

@@ -4,7 +4,7 @@
 
 namespace continuo {
 
-/// web/report/dist/report.html, as it was when the program was built.
+/// web/report/dist/report.html at the time of the build.
 std::string_view BuiltPage();
 
 }  // namespace continuo

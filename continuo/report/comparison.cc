@@ -16,7 +16,7 @@
 namespace continuo {
 namespace {
 
-// A smaller share of the values is what rounding leaves where all of them are the same.
+// Smaller relative differences are rounding errors of equal values.
 constexpr double kRoundingShare = 1e-9;
 constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 
@@ -54,7 +54,7 @@ double Beta(double a, double b, double x) {
   return x < (a + 1) / (a + b + 2) ? front * BetaFraction(a, b, x) / a : 1 - front * BetaFraction(b, a, 1 - x) / b;
 }
 
-/// A cell by all that tells it from others but one axis, and that axis' value.
+/// The values of a cell on the axes of the grid, by axis.
 using Coordinates = std::map<std::string, std::string>;
 
 struct Cell {
@@ -66,7 +66,7 @@ std::string Plain(const std::string& json) {
   return json.size() >= 2 && json.front() == '"' ? json.substr(1, json.size() - 2) : json;
 }
 
-/// Settings in which runs of one model and tokenizer differ.
+/// Settings that differ among runs of one model and tokenizer.
 std::set<std::string> FreeSettings(const ResultsSnapshot& data) {
   std::set<std::string> free;
   std::map<std::tuple<std::string, std::string, std::string>, std::string> first;
@@ -112,7 +112,7 @@ std::vector<Cell> GridCells(const ResultsSnapshot& data) {
   return cells;
 }
 
-/// The values of an axis in the order in which they come first, epochs by number.
+/// The values of an axis in the order of their first cell; epochs by number.
 std::vector<std::string> ValuesOf(const std::vector<Cell>& cells, const std::string& axis) {
   std::vector<std::string> values;
   for (const Cell& cell : cells) {
@@ -141,7 +141,7 @@ double MeanOf(const std::vector<Summary>& metrics) {
   return sum / static_cast<double>(metrics.size());
 }
 
-/// Cells that measured the same things.
+/// Cells that measured the same songs, as one cell.
 Summary AsOneCell(const std::vector<Summary>& cells) {
   Summary one{cells.front().count, 0, 0, kUndefined, kUndefined};
   for (const Summary& cell : cells) {
@@ -152,7 +152,7 @@ Summary AsOneCell(const std::vector<Summary>& cells) {
   return one;
 }
 
-/// Compares two values of an axis in all metrics, over the cells for which `within` is as given.
+/// Compares two values of an axis in all metrics, over the cells that have the values of `within`.
 void AddContrasts(const std::vector<Cell>& cells, const std::string& axis, const std::string& a, const std::string& b,
                   const Coordinates& within, std::span<const std::string_view> metrics,
                   std::vector<Contrast>& contrasts) {
@@ -286,7 +286,7 @@ std::vector<Contrast> CompareAxes(const ResultsSnapshot& data, std::span<const s
       }
     }
     if (groups.size() == 2) {
-      groups.pop_back();  // which is all there is
+      groups.pop_back();  // equal to the group of all cells
     }
     const size_t first = contrasts.size();
     for (size_t a = 0; a < values.size(); ++a) {

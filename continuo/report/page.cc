@@ -8,7 +8,7 @@
 namespace continuo {
 namespace {
 
-// Stands in the built page where the data goes; it is no JSON, so that a page without data says so.
+// Marks the place of the data in the built page. It is not JSON, so that a page without data can report that.
 constexpr std::string_view kPlace = "@CONTINUO_STUDY@";
 
 }  // namespace
@@ -18,7 +18,7 @@ std::string JsonForScript(const nlohmann::ordered_json& json) {
   std::string safe;
   safe.reserve(text.size() + text.size() / 16);
   for (const char c : text) {
-    switch (c) {  // all of these stand within strings only
+    switch (c) {  // in JSON these occur only inside strings
       case '<':
         safe += "\\u003c";
         break;

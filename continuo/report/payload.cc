@@ -15,7 +15,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// Points of a learning curve; more than a screen has columns for is of no use.
+// Points of a learning curve; a screen cannot show more.
 constexpr size_t kCurvePoints = 300;
 constexpr size_t kScapeSize = 96;
 
@@ -56,7 +56,7 @@ Json Fields(const std::map<std::string, std::string>& fields) {
   return json;
 }
 
-/// [epoch, loss] with the loss the mean over the steps between.
+/// [epoch, loss]; the loss is the mean since the point before.
 Json TrainCurve(const std::vector<CurvePoint>& curve) {
   std::vector<const CurvePoint*> points;
   for (const CurvePoint& point : curve) {
@@ -78,7 +78,7 @@ Json TrainCurve(const std::vector<CurvePoint>& curve) {
   return json;
 }
 
-/// [epoch, NLL a token, a note, a bar] where any was measured.
+/// [epoch, NLL per token, per note, per bar] where any was measured.
 Json ValidCurve(const std::vector<CurvePoint>& curve) {
   Json json = Json::array();
   std::vector<const CurvePoint*> points;
@@ -90,7 +90,7 @@ Json ValidCurve(const std::vector<CurvePoint>& curve) {
   const size_t every = points.size() / kCurvePoints + 1;
   for (size_t i = 0; i < points.size(); ++i) {
     const Nll& nll = points[i]->valid;
-    // Those at checkpoints have all three and stay.
+    // Points of checkpoints have all three numbers and are always kept.
     if (i % every == 0 || i + 1 == points.size() || std::isfinite(nll.bar)) {
       json.push_back({Number(points[i]->epoch), Number(nll.token), Number(nll.note), Number(nll.bar)});
     }

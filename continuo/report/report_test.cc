@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "continuo/metrics/catalogue.h"
 #include "continuo/report/comparison.h"
 #include "continuo/report/page.h"
 #include "continuo/report/payload.h"
@@ -29,7 +30,7 @@ uint64_t Take(const std::vector<uint8_t>& bytes, size_t& at) {
   }
 }
 
-TEST(JsonForScript, CannotEndTheElementThatItStandsIn) {
+TEST(JsonForScript, CannotEndTheElementThatContainsIt) {
   const std::string hostile = "</script><!--<script>]]>&amp;\xe2\x80\xa8 \xff\"\\";
   const std::string text = JsonForScript({{hostile, {hostile, 1.5}}});
   EXPECT_THAT(text, Not(HasSubstr("<")));
@@ -42,13 +43,13 @@ TEST(JsonForScript, CannotEndTheElementThatItStandsIn) {
   EXPECT_EQ(back.begin().key(), "</script><!--<script>]]>&amp;\xe2\x80\xa8 \xef\xbf\xbd\"\\");
 }
 
-TEST(MakePage, HoldsTheDataOnceAndNothingOfThePlaceholder) {
+TEST(MakePage, HasTheDataOnceAndNoPlaceholder) {
   const std::string page = MakePage({{"x", "@CONTINUO_STUDY@</script>"}});
   EXPECT_THAT(page, HasSubstr(R"({"x":"@CONTINUO_STUDY@\u003c/script\u003e"})"));
   EXPECT_EQ(page.find("@CONTINUO_STUDY@"), page.rfind("@CONTINUO_STUDY@"));
 }
 
-TEST(MakePage, NeedsNothingFromElsewhere) {
+TEST(MakePage, LoadsNothing) {
   const std::string page = MakePage(Json::object());
   EXPECT_THAT(page, Not(HasSubstr("src=\"http")));
   EXPECT_THAT(page, Not(HasSubstr("href=\"http")));
@@ -86,7 +87,7 @@ TEST(PackNotes, RefusesMoreBarsThanAPageCanDraw) {
   EXPECT_FALSE(PackNotes(score, 0).ok());
 }
 
-TEST(StudentQuantile, IsThatOfTheTables) {
+TEST(StudentQuantile, EqualsTheTables) {
   EXPECT_NEAR(StudentQuantile(0.95, 1), 12.706, 0.001);
   EXPECT_NEAR(StudentQuantile(0.95, 10), 2.2281, 0.0001);
   EXPECT_NEAR(StudentQuantile(0.99, 30), 2.7500, 0.0001);
@@ -103,7 +104,7 @@ TEST(Compare, IsWelchsTestForOneCellASide) {
   EXPECT_DOUBLE_EQ(difference.freedom, 4 / (1.0 / 8 + 1.0 / 15));
 }
 
-TEST(Compare, HasNoIntervalWhereASideIsASinglePiece) {
+TEST(Compare, HasNoIntervalIfASideIsASinglePiece) {
   EXPECT_TRUE(std::isnan(
       Compare(std::vector{Summary{1, 10, NAN, 0, 0}}, std::vector{Summary{9, 10, 3, 0, 0}}).HalfWidth(0.95)));
 }
@@ -121,7 +122,7 @@ TEST(MakePayload, SurvivesNestedSettingsAndBrokenMidi) {
   EXPECT_FALSE(payload["sets"][0]["pieces"][0].contains("data"));
 }
 
-TEST(MakePayload, LeavesOutNotesWhereToldToButNotTheirNumbers) {
+TEST(MakePayload, LeavesOutNotesBeyondTheLimitButKeepsTheirNumbers) {
   ResultsFile file;
   file.Run("r", "m", "t");
   file.Set("s", "r", 10, 0.8, 0.1);
@@ -134,6 +135,47 @@ TEST(MakePayload, LeavesOutNotesWhereToldToButNotTheirNumbers) {
   EXPECT_EQ(pieces[1]["notes"], 4);
 }
 
+TEST(MakePayload, HasTheCatalogueOfMetricsWithTheUsualOnesFirst) {
+  const Json metrics = MakePayload({})["metrics"];
+  EXPECT_EQ(metrics.size(), MetricCatalogue().size());
+  bool was_usual = true;
+  for (const Json& metric : metrics) {
+    const MetricRow* row = FindMetric(metric["name"].get<std::string>());
+    ASSERT_NE(row, nullptr) << metric;
+    EXPECT_EQ(metric["title"], row->title);
+    EXPECT_EQ(metric["description"], row->description);
+    EXPECT_GE(metric["digits"], 1);
+    EXPECT_EQ(metric["ranking"], row->ranking);
+    EXPECT_TRUE(was_usual || !metric["usual"]) << metric;
+    was_usual = metric["usual"];
+  }
+  const auto h4 =
+      std::find_if(metrics.begin(), metrics.end(), [](const Json& metric) { return metric["name"] == "H4"; });
+  EXPECT_EQ((*h4)["better"], 1);
+}
+
+TEST(MakePayload, HasKindsAndStatusesAsTexts) {
+  ResultsFile file;
+  file.Run("r", "m", "t");
+  file.Set("s", "r", 10, 0.8, 0.1, 20, "failed");
+  const Json payload = MakePayload(file.Read());
+  EXPECT_EQ(payload["format"], 2);
+  EXPECT_EQ(payload["sets"][0]["kind"], "grid");
+  EXPECT_EQ(payload["sets"][0]["status"], "failed");
+  EXPECT_EQ(payload["runs"][0]["status"], "done");
+}
+
+TEST(MakePayload, ComparesOnlyMetricsOfTheCatalogueThatAreCompared) {
+  ResultsFile file;
+  file.Run("r", "m", "t");
+  file.Set("a", "r", 10, 0.5, 0.1);
+  file.Set("b", "r", 20, 0.9, 0.1);
+  file.Sql("INSERT INTO set_metrics VALUES ('a', 'notes', 20, 100, 1, 99, 101), ('b', 'notes', 20, 900, 1, 899, 901)");
+  for (const Json& contrast : MakePayload(file.Read())["contrasts"]) {
+    EXPECT_EQ(contrast["metric"], "GS");
+  }
+}
+
 TEST(MakePayload, GivesTheSameBytesAgain) {
   ResultsFile file;
   file.Run("r", "m", "t");
@@ -141,7 +183,7 @@ TEST(MakePayload, GivesTheSameBytesAgain) {
   EXPECT_EQ(MakePayload(file.Read()).dump(), MakePayload(file.Read()).dump());
 }
 
-TEST(CompareAxes, SaysOnlyWhatTheIntervalsSupport) {
+TEST(CompareAxes, ReportsOnlyWhatTheIntervalsSupport) {
   ResultsFile file;
   file.Run("m1 t1", "m1", "t1");
   file.Run("m1 t2", "m1", "t2");
@@ -184,7 +226,7 @@ TEST(CompareAxes, SaysOnlyWhatTheIntervalsSupport) {
   EXPECT_THAT(findings[0].text, HasSubstr("From epoch 9 to epoch 100, GS rises by 0.2"));
 }
 
-TEST(CompareAxes, SaysWhichGroupsGoTheOtherWay) {
+TEST(CompareAxes, NamesTheGroupsThatGoTheOtherWay) {
   ResultsFile file;
   file.Run("m1 t", "m1", "t");
   file.Run("m2 t", "m2", "t");
@@ -203,7 +245,38 @@ TEST(CompareAxes, SaysWhichGroupsGoTheOtherWay) {
   EXPECT_THAT(epochs->text, HasSubstr("Not everywhere: it falls for m2 t (by 0.3)."));
 }
 
-TEST(CompareAxes, SaysNothingOfWhatOnlyRoundingTellsApart) {
+TEST(Findings, ComparesTheHighestCellWithRealMusicWhereTheirIntervalsAreDisjoint) {
+  ResultsFile file;
+  file.Run("r", "m", "t");
+  file.Set("a", "r", 10, 0.95, 0.1);
+  file.Set("b", "r", 20, 0.90, 0.1);
+  file.Sql("INSERT INTO sets(id, kind, label, seed, status) VALUES ('real', 'real', 'real music', 1, 'done')");
+  file.Sql("INSERT INTO set_metrics VALUES ('real', 'GS', 20, 0.85, 0.1, 0.84, 0.86)");
+  const std::vector<Finding> above = Findings(file.Read(), {});
+  ASSERT_EQ(above.size(), 1U);
+  EXPECT_EQ(above[0].axis, "best");
+  EXPECT_THAT(above[0].text, HasSubstr("The highest GS, 0.95 (r epoch 10), lies above that of real music, 0.85"));
+  file.Sql("UPDATE set_metrics SET high = 0.945 WHERE set_id = 'real'");  // which the interval of 0.95 reaches
+  EXPECT_TRUE(Findings(file.Read(), {}).empty());
+}
+
+TEST(Findings, CallMetricsByTheirTitles) {
+  ResultsFile file;
+  file.Run("r", "m", "t");
+  file.Set("a", "r", 10, 0.5, 0.1);
+  file.Set("b", "r", 20, 0.5, 0.1);
+  file.Sql(
+      "INSERT INTO set_metrics VALUES ('a', 'notes_per_bar', 20, 5, 0.1, 4.9, 5.1), ('b', 'notes_per_bar', 20, 9, "
+      "0.1, 8.9, 9.1), ('a', 'valid_nll_bar', 20, 90, 1, 89, 91), ('b', 'valid_nll_bar', 20, 50, 1, 49, 51)");
+  const ResultsSnapshot data = file.Read();
+  constexpr std::string_view kMetrics[] = {"notes_per_bar", "valid_nll_bar"};
+  const std::vector<Finding> findings = Findings(data, CompareAxes(data, kMetrics));
+  ASSERT_EQ(findings.size(), 2U);
+  EXPECT_THAT(findings[0].text, HasSubstr("From epoch 10 to epoch 20, notes per bar rises by 4"));
+  EXPECT_THAT(findings[1].text, HasSubstr("NLL per bar falls by 40"));
+}
+
+TEST(CompareAxes, IgnoresDifferencesOfRoundingSize) {
   ResultsFile file;
   file.Run("m t", "m", "t");
   file.Set("1", "m t", 10, 1.0, 1e-17);

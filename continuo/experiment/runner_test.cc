@@ -1,0 +1,198 @@
+#include "continuo/experiment/runner.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+#include <mutex>
+
+#include "continuo/experiment/progress.h"
+#include "continuo/experiment/small_experiment_testing.h"
+#include "continuo/experiment/steps.h"
+#include "continuo/metrics/catalogue.h"
+#include "continuo/results/snapshot.h"
+
+namespace continuo {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::Contains;
+using ::testing::HasSubstr;
+
+class RunnerTest : public testing::Test {
+ protected:
+  Result<RunnerReport> Run(SmallExperiment& experiment, bool stop = false) {
+    const ExperimentInputs inputs = experiment.Inputs();
+    const ExperimentPlan plan = MakePlan(experiment.spec(), inputs);
+    const RunnerOptions options = {.folder = experiment.folder(), .trainer = experiment.trainer(), .version = "1.2.3"};
+    class Stop : public Progress {
+     public:
+      explicit Stop(bool stop) : stop_(stop) {}
+      bool ShouldStop() const override { return stop_; }
+
+     private:
+      const bool stop_;
+    } progress(stop);
+    std::mutex mutex;
+    const RunnerNotes note = [&](const std::string& line) {
+      const std::lock_guard lock(mutex);
+      notes_.push_back(line);
+    };
+    return RunExperiment(experiment.spec(), inputs, plan, options, note, progress);
+  }
+  static ResultsSnapshot Read(const SmallExperiment& experiment) {
+    return ReadSnapshot(ExperimentFolder(experiment.folder()).results()).value();
+  }
+
+  std::vector<std::string> notes_;
+};
+
+TEST_F(RunnerTest, FinishesEveryCellOnce) {
+  SmallExperiment experiment;
+  const RunnerReport first = Run(experiment).value();
+  EXPECT_EQ(first.done, 4U);  // a training, real music, a set of pieces, a continuation
+  EXPECT_EQ(first.failed, 0U);
+  EXPECT_EQ(first.left, 0U);
+  EXPECT_FALSE(first.stopped);
+  EXPECT_EQ(experiment.Trainings(), 1U);
+  const RunnerReport second = Run(experiment).value();
+  EXPECT_EQ(second.done, 0U);
+  EXPECT_EQ(second.skipped, 3U);  // the continuation is entered later
+  EXPECT_EQ(experiment.Trainings(), 1U);
+  const Results results = Results::Open(ExperimentFolder(experiment.folder()).results()).value();
+  const ExperimentProgress progress = ReadProgress(results).value();
+  EXPECT_EQ(progress.title, "A small experiment");
+  EXPECT_EQ(progress.continuations, 1U);
+  EXPECT_EQ(progress.CountRuns(CellStatus::kDone), 1U);
+  EXPECT_EQ(progress.CountSets(SetKind::kContinuation, CellStatus::kDone), 1U);
+  EXPECT_EQ(progress.seconds_left, 0);
+}
+
+TEST_F(RunnerTest, StoresTheCurveOfTheTrainingAndTheNllOfItsCheckpoint) {
+  SmallExperiment experiment;
+  ASSERT_TRUE(Run(experiment).ok());
+  const ResultsSnapshot snapshot = Read(experiment);
+  EXPECT_EQ(snapshot.meta.at("continuo_version"), "1.2.3");
+  ASSERT_EQ(snapshot.runs.size(), 1U);
+  const RunRow& run = snapshot.runs[0];
+  EXPECT_EQ(run.status, CellStatus::kDone);
+  EXPECT_EQ(run.tokens, 100);
+  EXPECT_EQ(run.seconds, 2);
+  EXPECT_GT(run.parameters.value_or(0), 1000000);  // those of the model that the trainer copies
+  ASSERT_EQ(run.curve.size(), 2U);
+  EXPECT_EQ(run.curve[0].epoch, 1);
+  EXPECT_EQ(run.curve[1].train_loss, 3);
+  EXPECT_EQ(run.curve[1].valid.token, 2.5);
+  const Summary* per_note = FindNamed(snapshot.sets[1].metrics, "valid_nll_note");
+  ASSERT_NE(per_note, nullptr);
+  EXPECT_EQ(run.curve[1].valid.note, per_note->mean);
+  EXPECT_GT(per_note->mean, 0);
+}
+
+TEST_F(RunnerTest, StoresWhatWasMeasuredOfEachPiece) {
+  SmallExperiment experiment;
+  ASSERT_TRUE(Run(experiment).ok());
+  const ResultsSnapshot snapshot = Read(experiment);
+  ASSERT_EQ(snapshot.sets.size(), 3U);
+  const SetRow& real = snapshot.sets[0];
+  EXPECT_EQ(real.kind, SetKind::kReal);
+  EXPECT_EQ(real.pieces.size(), 12U);
+  EXPECT_TRUE(real.pieces[0].midi.empty());
+  EXPECT_TRUE(std::isnan(real.pieces[0].nll.token));
+  EXPECT_EQ(FindNamed(real.metrics, "nll_token"), nullptr);
+  const auto searched = static_cast<size_t>(std::count_if(
+      real.pieces.begin(), real.pieces.end(), [](const PieceRow& piece) { return piece.copied_notes.has_value(); }));
+  EXPECT_GT(searched, 0U);
+  EXPECT_LT(searched, real.pieces.size());  // songs of the training set are not compared with themselves
+
+  const SetRow& grid = snapshot.sets[1];
+  EXPECT_EQ(grid.kind, SetKind::kGrid);
+  EXPECT_EQ(grid.run, 0U);
+  ASSERT_EQ(grid.pieces.size(), 2U);
+  EXPECT_TRUE(grid.distances.empty());  // of two pieces
+  for (const PieceRow& piece : grid.pieces) {
+    EXPECT_FALSE(piece.midi.empty());
+    EXPECT_EQ(piece.bars, 2);
+    EXPECT_EQ(piece.prompt_bars, 0);
+    EXPECT_TRUE(piece.copied_notes.has_value());
+    // One sum, divided by the tokens, the notes and the bars.
+    const double total = piece.nll.bar * 2;
+    EXPECT_NEAR(piece.nll.note * static_cast<double>(*piece.notes), total, 1e-9 * total);
+    EXPECT_NEAR(piece.nll.token * static_cast<double>(*piece.tokens), total, 1e-9 * total);
+    const double* h1 = FindNamed(piece.metrics, "H1");
+    ASSERT_NE(h1, nullptr);
+    EXPECT_GT(*h1, 0);
+  }
+  for (const MetricRow& metric : PieceMetrics()) {
+    if (!metric.name.starts_with("SI")) {  // too short for SI_long
+      EXPECT_NE(FindNamed(grid.metrics, metric.name), nullptr) << metric.name;
+    }
+  }
+  EXPECT_NE(FindNamed(grid.metrics, "distinct_runs"), nullptr);
+
+  const SetRow& continuation = snapshot.sets[2];
+  EXPECT_EQ(continuation.kind, SetKind::kContinuation);
+  EXPECT_EQ(continuation.prompt, "prompt");
+  ASSERT_EQ(continuation.pieces.size(), 1U);
+  EXPECT_EQ(continuation.pieces[0].bars, 5);  // with the prompt's
+  EXPECT_EQ(continuation.pieces[0].prompt_bars, 3);
+  const double* new_bars = FindNamed(continuation.pieces[0].metrics, "bars");
+  ASSERT_NE(new_bars, nullptr);
+  EXPECT_EQ(*new_bars, 2);
+}
+
+TEST_F(RunnerTest, RecordsAFailedTrainingAndTriesItAgainTheNextTime) {
+  SmallExperiment experiment;
+  std::ofstream(experiment.failure()) << "x";
+  const RunnerReport failed = Run(experiment).value();
+  EXPECT_EQ(failed.failed, 1U);
+  EXPECT_EQ(failed.done, 1U);  // real music
+  EXPECT_EQ(failed.left, 2U);
+  EXPECT_THAT(notes_, Contains(HasSubstr("training tiny pop failed")));
+  const RunRow run = Read(experiment).runs[0];
+  EXPECT_EQ(run.status, CellStatus::kFailed);
+  EXPECT_THAT(run.error, HasSubstr("ended with 7: no luck"));
+  fs::remove(experiment.failure());
+  const RunnerReport again = Run(experiment).value();
+  EXPECT_EQ(again.failed, 0U);
+  EXPECT_EQ(again.done, 3U);
+  EXPECT_EQ(Read(experiment).runs[0].error, "");
+}
+
+TEST_F(RunnerTest, StartsNothingAfterAStop) {
+  SmallExperiment experiment;
+  const RunnerReport report = Run(experiment, /*stop=*/true).value();
+  EXPECT_TRUE(report.stopped);
+  EXPECT_EQ(report.done, 0U);
+  EXPECT_EQ(report.left, 3U);  // continuations are entered later
+  EXPECT_EQ(experiment.Trainings(), 0U);
+}
+
+TEST_F(RunnerTest, StoresPublishedValuesOfKnownMetrics) {
+  SmallExperiment experiment;
+  const TemporaryFolder folder;
+  std::ofstream(folder.path() / "published.tsv") << "model\ttokenizer\tepoch\ttop_k\tH1\tGS\n"
+                                                 << "tiny\tpop\t2\t5\t1.5\t0.75\ntiny\tpop\t1\t5\t\t0.5\n";
+  experiment.spec().published = folder.path() / "published.tsv";
+  ASSERT_TRUE(Run(experiment, /*stop=*/true).ok());
+  const ResultsSnapshot snapshot = Read(experiment);
+  ASSERT_EQ(snapshot.published.size(), 3U);  // no top_k, and nothing for the empty cell
+  EXPECT_EQ(snapshot.published[0].metric, "GS");
+  EXPECT_EQ(snapshot.published[0].value, 0.5);
+  EXPECT_EQ(snapshot.published[2].metric, "H1");
+  EXPECT_EQ(snapshot.published[2].epoch, 2);
+}
+
+TEST_F(RunnerTest, FailsBeforeItBeginsWithoutATrainerOrACheckpointOfTheGrid) {
+  SmallExperiment experiment;
+  experiment.spec().board.checkpoints[0].model = "other";
+  EXPECT_THAT(Run(experiment).error().message, HasSubstr("the grid has no run of other with pop"));
+  experiment.spec().board.checkpoints[0].model = "tiny";
+  fs::remove(experiment.trainer());
+  EXPECT_THAT(Run(experiment).error().message, HasSubstr("trainer"));
+  EXPECT_FALSE(fs::exists(experiment.folder()));
+}
+
+}  // namespace
+}  // namespace continuo
