@@ -12,12 +12,12 @@
 namespace continuo {
 
 struct RunnerOptions {
-  std::filesystem::path folder;   // the experiment's
-  std::filesystem::path trainer;  // the program continuo-train
-  std::string version;            // of this program, for the results
-  size_t workers = 1;             // steps at a time
-  size_t threads = 0;             // of all workers together; 0: one per core
-  size_t shard = 0;               // runs only trainings with index % shards == shard, and their pieces
+  std::filesystem::path folder = {};   // the experiment's
+  std::filesystem::path trainer = {};  // the program continuo-train
+  std::string version = {};            // of this program, for the results
+  size_t workers = 1;                  // steps at a time
+  size_t threads = 0;                  // of all workers together; 0: one per core
+  size_t shard = 0;                    // runs only trainings with index % shards == shard, and their pieces
   size_t shards = 1;
 };
 

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <fstream>
 #include <mutex>
@@ -11,6 +13,7 @@
 #include "continuo/experiment/small_experiment_testing.h"
 #include "continuo/experiment/steps.h"
 #include "continuo/metrics/catalogue.h"
+#include "continuo/os/lock.h"
 #include "continuo/results/snapshot.h"
 
 namespace continuo {
@@ -22,17 +25,25 @@ using ::testing::HasSubstr;
 
 class RunnerTest : public testing::Test {
  protected:
-  Result<RunnerReport> Run(SmallExperiment& experiment, bool stop = false) {
+  static constexpr auto kNever = std::chrono::hours(1);
+  static constexpr auto kAtOnce = std::chrono::hours(0);
+
+  /// `more` sets workers and shards. A stop is requested after `stop`.
+  Result<RunnerReport> Run(SmallExperiment& experiment, std::chrono::milliseconds stop = kNever,
+                           RunnerOptions more = {}) {
     const ExperimentInputs inputs = experiment.Inputs();
     const ExperimentPlan plan = MakePlan(experiment.spec(), inputs);
-    const RunnerOptions options = {.folder = experiment.folder(), .trainer = experiment.trainer(), .version = "1.2.3"};
+    RunnerOptions options = more;
+    options.folder = experiment.folder();
+    options.trainer = experiment.trainer();
+    options.version = "1.2.3";
     class Stop : public Progress {
      public:
-      explicit Stop(bool stop) : stop_(stop) {}
-      bool ShouldStop() const override { return stop_; }
+      explicit Stop(std::chrono::milliseconds after) : at_(std::chrono::steady_clock::now() + after) {}
+      bool ShouldStop() const override { return std::chrono::steady_clock::now() >= at_; }
 
      private:
-      const bool stop_;
+      const std::chrono::steady_clock::time_point at_;
     } progress(stop);
     std::mutex mutex;
     const RunnerNotes note = [&](const std::string& line) {
@@ -162,11 +173,101 @@ TEST_F(RunnerTest, RecordsAFailedTrainingAndTriesItAgainTheNextTime) {
 
 TEST_F(RunnerTest, StartsNothingAfterAStop) {
   SmallExperiment experiment;
-  const RunnerReport report = Run(experiment, /*stop=*/true).value();
+  const RunnerReport report = Run(experiment, kAtOnce).value();
   EXPECT_TRUE(report.stopped);
   EXPECT_EQ(report.done, 0U);
   EXPECT_EQ(report.left, 3U);  // continuations are entered later
   EXPECT_EQ(experiment.Trainings(), 0U);
+}
+
+TEST_F(RunnerTest, LeavesACellToTheProcessThatHoldsItsLock) {
+  SmallExperiment experiment;
+  ASSERT_TRUE(Run(experiment, kAtOnce).ok());  // creates the folders
+  const std::string run = MakePlan(experiment.spec(), experiment.Inputs()).runs[0].id;
+  const std::optional<FileLock> lock = FileLock::Try(ExperimentFolder(experiment.folder()).lock(run)).value();
+  ASSERT_TRUE(lock.has_value());
+  const RunnerReport report = Run(experiment, std::chrono::seconds(2)).value();
+  EXPECT_TRUE(report.stopped);  // it waited for the other process
+  EXPECT_EQ(report.done, 1U);   // real music
+  EXPECT_EQ(experiment.Trainings(), 0U);
+  EXPECT_EQ(Read(experiment).runs[0].status, CellStatus::kRunning);
+}
+
+TEST_F(RunnerTest, AShardHasItsOwnTrainingsAndTheirPieces) {
+  SmallExperiment experiment;
+  experiment.spec().board.prompts.clear();
+  for (GridAxis& axis : experiment.spec().grid) {
+    if (axis.name == "seed") {
+      axis.values = {1, 2, 3};
+    }
+  }
+  const RunnerReport report = Run(experiment, kNever, {.shard = 1, .shards = 2}).value();
+  EXPECT_EQ(report.done, 3U);  // real music, a training, its pieces
+  EXPECT_EQ(report.left, 4U);
+  EXPECT_EQ(experiment.Trainings(), 1U);
+  for (const RunRow& run : Read(experiment).runs) {
+    EXPECT_EQ(run.status == CellStatus::kDone, run.seed == 2) << run.seed;
+  }
+}
+
+TEST_F(RunnerTest, WritesTheSamePiecesWithAnyNumberOfWorkers) {
+  SmallExperiment one;
+  SmallExperiment three;
+  ASSERT_TRUE(Run(one).ok());
+  ASSERT_TRUE(Run(three, kNever, {.workers = 3, .threads = 3}).ok());
+  const ResultsSnapshot a = Read(one);
+  const ResultsSnapshot b = Read(three);
+  ASSERT_EQ(a.sets.size(), b.sets.size());
+  for (size_t set = 0; set < a.sets.size(); ++set) {
+    EXPECT_EQ(a.sets[set].id, b.sets[set].id);
+    ASSERT_EQ(a.sets[set].pieces.size(), b.sets[set].pieces.size());
+    for (size_t piece = 0; piece < a.sets[set].pieces.size(); ++piece) {
+      EXPECT_EQ(a.sets[set].pieces[piece].midi, b.sets[set].pieces[piece].midi);
+      EXPECT_EQ(a.sets[set].pieces[piece].copied_notes, b.sets[set].pieces[piece].copied_notes);
+    }
+  }
+}
+
+TEST_F(RunnerTest, MeasuresNeitherCopiesNorStructureIfTheSpecSaysSo) {
+  SmallExperiment experiment;
+  experiment.spec().measure.copying = false;
+  experiment.spec().measure.structure = false;
+  ASSERT_TRUE(Run(experiment).ok());
+  for (const SetRow& set : Read(experiment).sets) {
+    EXPECT_EQ(FindNamed(set.metrics, "copied_notes"), nullptr);
+    EXPECT_EQ(FindNamed(set.metrics, "SI_short"), nullptr);
+    for (const PieceRow& piece : set.pieces) {
+      EXPECT_EQ(piece.copied_notes, std::nullopt);
+      EXPECT_TRUE(piece.scape.empty());
+    }
+  }
+}
+
+TEST_F(RunnerTest, ContinuesWithTheBestCheckpointOfATokenizer) {
+  SmallExperiment experiment;
+  experiment.spec().checkpoints = {1, 2};
+  experiment.spec().board.checkpoints.clear();
+  experiment.spec().board.best = "valid_nll_bar";
+  EXPECT_EQ(ContinuationCount(experiment.spec()), 1U);
+  ASSERT_TRUE(Run(experiment).ok());
+  const ResultsSnapshot snapshot = Read(experiment);
+  ASSERT_EQ(snapshot.sets.size(), 4U);
+  EXPECT_EQ(snapshot.sets[3].kind, SetKind::kContinuation);
+  EXPECT_EQ(snapshot.sets[3].status, CellStatus::kDone);
+  EXPECT_EQ(snapshot.sets[3].epoch, 1);  // of two equal models the first
+}
+
+TEST_F(RunnerTest, ComparesSetsOfThreePiecesWithRealMusic) {
+  SmallExperiment experiment;
+  experiment.spec().generate.pieces = 3;
+  experiment.spec().board.prompts.clear();
+  ASSERT_TRUE(Run(experiment).ok());
+  const SetRow grid = Read(experiment).sets[1];
+  ASSERT_EQ(grid.distances.size(), 10U);
+  for (const DistanceRow& distance : grid.distances) {
+    EXPECT_GE(distance.overlap, 0) << distance.feature;
+    EXPECT_LE(distance.overlap, 1 + 1e-9) << distance.feature;
+  }
 }
 
 TEST_F(RunnerTest, StoresPublishedValuesOfKnownMetrics) {
@@ -175,7 +276,7 @@ TEST_F(RunnerTest, StoresPublishedValuesOfKnownMetrics) {
   std::ofstream(folder.path() / "published.tsv") << "model\ttokenizer\tepoch\ttop_k\tH1\tGS\n"
                                                  << "tiny\tpop\t2\t5\t1.5\t0.75\ntiny\tpop\t1\t5\t\t0.5\n";
   experiment.spec().published = folder.path() / "published.tsv";
-  ASSERT_TRUE(Run(experiment, /*stop=*/true).ok());
+  ASSERT_TRUE(Run(experiment, kAtOnce).ok());
   const ResultsSnapshot snapshot = Read(experiment);
   ASSERT_EQ(snapshot.published.size(), 3U);  // no top_k, and nothing for the empty cell
   EXPECT_EQ(snapshot.published[0].metric, "GS");

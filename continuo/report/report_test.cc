@@ -176,6 +176,60 @@ TEST(MakePayload, ComparesOnlyMetricsOfTheCatalogueThatAreCompared) {
   }
 }
 
+TEST(MakePayload, ThinsOutLongCurvesAndKeepsTheirMeansAndCheckpoints) {
+  ResultsFile file;
+  file.Run("r", "m", "t");
+  std::string rows;
+  for (int step = 0; step < 3000; ++step) {
+    rows += fmt::format("{}('r', {}, {}, {}, {}, {})", step > 0 ? "," : "", step, step * 0.01, step % 2 == 0 ? 1 : 3,
+                        step % 2 == 0 ? "2.5" : "NULL", step == 1234 ? "60" : "NULL");
+  }
+  file.Sql("INSERT INTO curve(run, step, epoch, train_loss, valid_nll_token, valid_nll_bar) VALUES " + rows);
+  const Json run = MakePayload(file.Read())["runs"][0];
+  EXPECT_EQ(run["train"].size(), 300U);
+  for (const Json& point : run["train"]) {
+    EXPECT_EQ(point[1], 2.0);  // the mean of 1 and 3
+  }
+  EXPECT_EQ(run["train"].back()[0], 29.99);
+  EXPECT_LE(run["valid"].size(), 302U);
+  const bool has_checkpoint =
+      std::any_of(run["valid"].begin(), run["valid"].end(), [](const Json& point) { return point[3] == 60.0; });
+  EXPECT_TRUE(has_checkpoint);
+}
+
+TEST(MakePayload, PutsAPiecesValuesInItsPlaceAndNullWhereItHasNone) {
+  ResultsFile file;
+  file.Run("r", "m", "t");
+  file.Set("s", "r", 10, 0.8, 0.1);
+  for (int piece = 1; piece <= 3; ++piece) {
+    file.Piece(piece, "s", piece - 1);
+  }
+  file.Sql("INSERT INTO piece_metrics VALUES (1, 'GS', 0.5), (3, 'GS', 0.123456789), (2, 'CPI', 1)");
+  const Json set = MakePayload(file.Read())["sets"][0];
+  EXPECT_EQ(set["values"]["GS"], Json({0.5, nullptr, 0.123457}));  // six digits
+  EXPECT_EQ(set["values"]["CPI"], Json({nullptr, 1.0}));
+}
+
+TEST(MakePayload, NamesPiecesOfVotesAndChoicesByTheirPlaces) {
+  ResultsFile file;
+  file.Run("r", "m", "t");
+  file.Set("s", "r", 10, 0.8, 0.1);
+  file.Piece(7, "s", 0);
+  file.Piece(5, "s", 1);
+  file.Sql("INSERT INTO votes(winner, loser, at) VALUES (5, 7, 'then')");
+  file.Sql("INSERT INTO choices VALUES ('song', 7, 'why', 'now')");
+  const Json payload = MakePayload(file.Read());
+  EXPECT_EQ(payload["votes"], Json::parse(R"([{"winner": [0, 1], "loser": [0, 0], "at": "then"}])"));
+  EXPECT_EQ(payload["choices"], Json::parse(R"([{"prompt": "song", "piece": [0, 0], "note": "why", "at": "now"}])"));
+}
+
+TEST(RunVariants, AreEmptyWhereModelAndTokenizerTellRunsApart) {
+  ResultsFile file;
+  file.Run("r1", "m", "t", R"({"width": 64})");
+  file.Run("r2", "n", "t", R"({"width": 128})");
+  EXPECT_THAT(RunVariants(file.Read()), ElementsAre("", ""));
+}
+
 TEST(MakePayload, GivesTheSameBytesAgain) {
   ResultsFile file;
   file.Run("r", "m", "t");

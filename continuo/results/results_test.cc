@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 
@@ -208,6 +209,71 @@ TEST_F(ResultsTest, MetricsOfACheckpointAreThoseOfASetThatIsDone) {
   EXPECT_EQ(metrics[0].first, "valid_nll_note");
   EXPECT_EQ(metrics[0].second.count, 3);
   EXPECT_TRUE(results.CheckpointMetrics("run-a", 20, "valid_").value().empty());
+}
+
+TEST_F(ResultsTest, MetaIsEmptyUntilItIsPutAndKeepsTheLatestValue) {
+  Results results = Create();
+  EXPECT_EQ(results.Meta("title").value(), "");
+  ASSERT_TRUE(results.PutMeta("title", "first").ok());
+  ASSERT_TRUE(results.PutMeta("title", "second").ok());
+  EXPECT_EQ(results.Meta("title").value(), "second");
+}
+
+TEST_F(ResultsTest, ACellThatIsNotDoneIsForgottenWithItsCurveWhenTheSpecDropsIt) {
+  Results results = Create();
+  const std::vector<CurvePoint> curve = {{.step = 1, .epoch = 1, .train_loss = 4}};
+  ASSERT_TRUE(results.PutCurve("run-b", curve, 1, 1).ok());
+  ASSERT_TRUE(results.Enter(std::span(runs_).first(1), std::span(sets_).first(2)).ok());
+  EXPECT_EQ(ReadSnapshot(path())->runs.size(), 1U);
+  ASSERT_TRUE(results.Enter(runs_, sets_).ok());
+  const ResultsSnapshot snapshot = ReadSnapshot(path()).value();
+  EXPECT_EQ(snapshot.runs[1].id, "run-b");
+  EXPECT_TRUE(snapshot.runs[1].curve.empty());
+}
+
+TEST_F(ResultsTest, EnteringASetAgainUpdatesItsLabel) {
+  Results results = Create();
+  ASSERT_TRUE(results.FinishSet("set-a", TwoPieces()).ok());
+  sets_[1].label = "a better label";
+  ASSERT_TRUE(results.Enter(runs_, sets_).ok());
+  const std::vector<SetProgress> sets = results.SetsProgress().value();
+  const auto found = std::find_if(sets.begin(), sets.end(), [](const SetProgress& set) { return set.id == "set-a"; });
+  ASSERT_NE(found, sets.end());
+  EXPECT_EQ(found->label, "a better label");
+  EXPECT_EQ(found->status, CellStatus::kDone);
+}
+
+TEST_F(ResultsTest, AFailedCellLosesItsErrorWhenItIsDone) {
+  Results results = Create();
+  ASSERT_TRUE(results.SetStatus("run-a", CellStatus::kFailed, "it went wrong").ok());
+  ASSERT_TRUE(results.SetStatus("set-a", CellStatus::kFailed, "it went wrong too").ok());
+  EXPECT_EQ(ReadSnapshot(path())->sets[1].error, "it went wrong too");
+  ASSERT_TRUE(results.FinishRun("run-a", {.tokens = 5}).ok());
+  ASSERT_TRUE(results.FinishSet("set-a", TwoPieces()).ok());
+  const ResultsSnapshot snapshot = ReadSnapshot(path()).value();
+  EXPECT_EQ(snapshot.runs[0].error, "");
+  EXPECT_EQ(snapshot.runs[0].tokens, 5);
+  EXPECT_EQ(snapshot.runs[0].parameters, std::nullopt);
+  EXPECT_EQ(snapshot.sets[1].error, "");
+}
+
+TEST_F(ResultsTest, TheMeanOfAMetricThatWasNotMeasuredIsEmpty) {
+  Results results = Create();
+  ASSERT_TRUE(results.FinishSet("set-a", TwoPieces()).ok());
+  EXPECT_EQ(results.SetMean("set-a", "GS").value(), std::nullopt);
+  EXPECT_EQ(results.SetMean("set-b", "H1").value(), std::nullopt);
+}
+
+TEST_F(ResultsTest, APublishedValueReplacesTheOneOfTheSameCell) {
+  Results results = Create();
+  for (const double value : {0.7, 0.8}) {
+    ASSERT_TRUE(results.PutPublished({"m", "t", 100, "GS", value}).ok());
+  }
+  ASSERT_TRUE(results.PutPublished({"m", "t", 90, "GS", 0.6}).ok());
+  const ResultsSnapshot snapshot = ReadSnapshot(path()).value();
+  ASSERT_EQ(snapshot.published.size(), 2U);
+  EXPECT_EQ(snapshot.published[0].epoch, 90);
+  EXPECT_EQ(snapshot.published[1].value, 0.8);
 }
 
 TEST_F(ResultsTest, IfOneChoiceIsWrongNoneIsTaken) {

@@ -47,8 +47,8 @@ struct RunEntry {
 
 /// What a run has found, so far or at its end.
 struct RunOutcome {
-  std::optional<int64_t> parameters;
-  std::optional<int64_t> tokens;
+  std::optional<int64_t> parameters = {};
+  std::optional<int64_t> tokens = {};
   double seconds = std::numeric_limits<double>::quiet_NaN();
 };
 
