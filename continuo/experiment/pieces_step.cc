@@ -298,13 +298,13 @@ Result<Request> RequestOf(const ExperimentContext& context, const SetCell& cell)
   if (cell.kind != SetKind::kContinuation) {
     return Request(NewRequest{.bars = static_cast<size_t>(context.spec.generate.bars)});
   }
-  const ExperimentSpec::Board& board = context.spec.board;
-  const auto prompt = std::find_if(board.prompts.begin(), board.prompts.end(),
+  const ExperimentSpec::Continuations& continuations = context.spec.continuations;
+  const auto prompt = std::find_if(continuations.prompts.begin(), continuations.prompts.end(),
                                    [&cell](const PromptSpec& spec) { return spec.name == cell.prompt; });
   CONTINUO_ASSIGN(MidiPiece piece, MidiPiece::Read(context.inputs.Resolve(prompt->file).string()));
   return Request(ContinueRequest{.piece = std::move(piece),
-                                 .prompt_bars = static_cast<size_t>(board.prompt_bars),
-                                 .bars = static_cast<size_t>(board.bars)});
+                                 .prompt_bars = static_cast<size_t>(continuations.prompt_bars),
+                                 .bars = static_cast<size_t>(continuations.bars)});
 }
 
 /// Writes the pieces of a set. Fails with CancelledError() on a stop.
@@ -329,9 +329,9 @@ Result<std::vector<NewPiece>> WritePieces(const ExperimentContext& context, cons
     if (made.new_bars) {
       piece.measured = made.new_bars->score();
       piece.kept = made.piece.score();
-      piece.prompt_bars = context.spec.board.prompt_bars;
+      piece.prompt_bars = context.spec.continuations.prompt_bars;
     } else {
-      if (cell.window == "cut") {
+      if (cell.window == Window::kCut) {
         generated.ids = CutToContext(model, std::move(generated.ids));
       }
       const std::vector<std::vector<TokenId>> streams(1, generated.ids);

@@ -145,7 +145,7 @@ Result<ExperimentInputs> FindInputs(const ExperimentSpec& spec, const fs::path& 
     CONTINUO_ASSIGN(const ModelDirectory opened, ModelDirectory::Open(directory));
     inputs.init_models[model.name] = opened.WeightsSha256();
   }
-  for (const PromptSpec& prompt : spec.board.prompts) {
+  for (const PromptSpec& prompt : spec.continuations.prompts) {
     const fs::path file = inputs.Resolve(prompt.file);
     if (!fs::is_regular_file(file)) {
       return Missing(fmt::format("continue.prompts: {}", prompt.name), file, "does not exist");
@@ -153,8 +153,8 @@ Result<ExperimentInputs> FindInputs(const ExperimentSpec& spec, const fs::path& 
     CONTINUO_ASSIGN(const std::vector<uint8_t> bytes, ReadFile(file));
     CONTINUO_ASSIGN(MidiPiece piece, MidiPiece::Parse(bytes, file.string()));
     const Request request = ContinueRequest{.piece = std::move(piece),
-                                            .prompt_bars = static_cast<size_t>(spec.board.prompt_bars),
-                                            .bars = static_cast<size_t>(spec.board.bars)};
+                                            .prompt_bars = static_cast<size_t>(spec.continuations.prompt_bars),
+                                            .bars = static_cast<size_t>(spec.continuations.bars)};
     for (const auto& tokenizer : tokenizers) {
       CONTINUO_TRY(CheckRequest(request, *tokenizer));
     }
@@ -217,7 +217,7 @@ ExperimentPlan MakePlan(const ExperimentSpec& spec, const ExperimentInputs& inpu
   for (size_t run = 0; run < plan.runs.size(); ++run) {
     for (const int64_t epoch : spec.checkpoints) {
       for (const std::string& sampling : spec.generate.sampling) {
-        for (const std::string& window : spec.generate.windows) {
+        for (const Window window : spec.generate.windows) {
           for (const int64_t seed : spec.generate.seeds) {
             SetCell set;
             set.kind = SetKind::kGrid;
@@ -229,14 +229,14 @@ ExperimentPlan MakePlan(const ExperimentSpec& spec, const ExperimentInputs& inpu
             set.count = spec.generate.pieces;
             set.label = fmt::format("{} epoch {}", plan.runs[run].label, epoch);
             set.label += spec.generate.sampling.size() > 1 ? fmt::format(" {}", sampling) : "";
-            set.label += spec.generate.windows.size() > 1 ? fmt::format(" window={}", window) : "";
+            set.label += spec.generate.windows.size() > 1 ? fmt::format(" window={}", ToString(window)) : "";
             set.label += spec.generate.seeds.size() > 1 ? fmt::format(" pieces-seed={}", seed) : "";
             set.id = IdOf(WithPrecision({{"version", kCellVersion},
                                          {"run", plan.runs[run].id},
                                          {"epoch", epoch},
                                          {"setting", sampling},
                                          {"sampling", SamplingToJson(spec.sampling(sampling).options)},
-                                         {"window", window},
+                                         {"window", ToString(window)},
                                          {"seed", seed},
                                          {"pieces", set.count},
                                          {"bars", spec.generate.bars},
@@ -265,11 +265,11 @@ std::vector<SetCell> ContinuationCells(const ExperimentSpec& spec, const Experim
                                        const ExperimentPlan& plan,
                                        const std::vector<std::pair<size_t, int64_t>>& chosen) {
   std::vector<SetCell> cells;
-  const ExperimentSpec::Board& board = spec.board;
+  const ExperimentSpec::Continuations& continuations = spec.continuations;
   for (const auto& [run, epoch] : chosen) {
-    for (const std::string& sampling : board.sampling) {
-      for (const PromptSpec& prompt : board.prompts) {
-        for (const int64_t seed : board.seeds) {
+    for (const std::string& sampling : continuations.sampling) {
+      for (const PromptSpec& prompt : continuations.prompts) {
+        for (const int64_t seed : continuations.seeds) {
           SetCell set;
           set.kind = SetKind::kContinuation;
           set.run = run;
@@ -277,7 +277,7 @@ std::vector<SetCell> ContinuationCells(const ExperimentSpec& spec, const Experim
           set.setting = sampling;
           set.prompt = prompt.name;
           set.seed = seed;
-          set.count = board.pieces;
+          set.count = continuations.pieces;
           set.label = fmt::format("{} epoch {} {} {}", plan.runs[run].label, epoch, sampling, prompt.name);
           set.id = IdOf(WithPrecision({{"version", kCellVersion},
                                        {"run", plan.runs[run].id},
@@ -286,9 +286,9 @@ std::vector<SetCell> ContinuationCells(const ExperimentSpec& spec, const Experim
                                        {"sampling", SamplingToJson(spec.sampling(sampling).options)},
                                        {"prompt", inputs.prompts.at(prompt.name)},
                                        {"name", prompt.name},
-                                       {"prompt_bars", board.prompt_bars},
-                                       {"bars", board.bars},
-                                       {"pieces", board.pieces},
+                                       {"prompt_bars", continuations.prompt_bars},
+                                       {"bars", continuations.bars},
+                                       {"pieces", continuations.pieces},
                                        {"seed", seed},
                                        {"measure", MeasureIdentity(spec)},
                                        {"real", plan.sets.front().id}},
@@ -321,7 +321,7 @@ std::vector<SetEntry> SetEntries(const ExperimentSpec& spec, const ExperimentPla
     entry.seed = set.seed;
     if (set.run) {
       Json sampling = SamplingToJson(spec.sampling(set.setting).options);
-      sampling["window"] = set.window;
+      sampling["window"] = ToString(set.window);
       entry.run_id = plan.runs[*set.run].id;
       entry.epoch = set.epoch;
       entry.setting = set.setting;

@@ -63,7 +63,7 @@ struct SetCell {
   std::optional<size_t> run;
   int64_t epoch = 0;
   std::string setting;  // the sampling's name
-  std::string window = "slide";
+  Window window = Window::kSlide;
   std::string prompt;  // its name; of continuations only
   int64_t seed = 1;
   int64_t count = 0;

@@ -35,7 +35,7 @@ TEST(FindInputs, ReportsWhatItSkipsInAFolder) {
   std::filesystem::create_directories(data.path() / "corpus");
   std::ofstream(data.path() / "corpus" / "a.mid") << "x";
   std::filesystem::create_symlink("nowhere", data.path() / "corpus" / "b.mid");
-  experiment.spec().board.prompts.clear();
+  experiment.spec().continuations.prompts.clear();
   const ExperimentInputs inputs = FindInputs(experiment.spec(), data.path()).value();
   EXPECT_THAT(inputs.corpora.at("etudes").files, ElementsAre("a.mid"));
   EXPECT_THAT(inputs.corpora.at("etudes").skipped, ElementsAre(HasSubstr("b.mid: is a broken link")));
@@ -74,13 +74,24 @@ TEST(SetEntries, StateHowAModelWritesAndNothingOfRealMusic) {
   EXPECT_EQ(Json::parse(sets[1].sampling)["top_k"], 5);
   EXPECT_EQ(Json::parse(sets[1].sampling)["window"], "slide");
 
-  const auto checkpoint = FindCheckpoint(plan, experiment.spec().board.checkpoints[0]);
+  const auto checkpoint = FindCheckpoint(plan, experiment.spec().continuations.checkpoints[0]);
   ASSERT_TRUE(checkpoint.has_value());
   const std::vector<SetEntry> continuations =
       SetEntries(experiment.spec(), plan, ContinuationCells(experiment.spec(), inputs, plan, {*checkpoint}));
   ASSERT_EQ(continuations.size(), ContinuationCount(experiment.spec()));
   EXPECT_EQ(continuations[0].kind, SetKind::kContinuation);
   EXPECT_EQ(continuations[0].prompt, "prompt");
+}
+
+TEST(SetEntries, StateTheWindowOfEachSet) {
+  SmallExperiment experiment;
+  experiment.spec().generate.windows = {Window::kSlide, Window::kCut};
+  const ExperimentPlan plan = MakePlan(experiment.spec(), experiment.Inputs());
+  const std::vector<SetEntry> sets = SetEntries(experiment.spec(), plan, plan.sets);
+  ASSERT_EQ(sets.size(), 3U);
+  EXPECT_EQ(Json::parse(sets[1].sampling)["window"], "slide");
+  EXPECT_EQ(Json::parse(sets[2].sampling)["window"], "cut");
+  EXPECT_THAT(sets[2].label, HasSubstr("window=cut"));
 }
 
 TEST(GuessSeconds, GrowsWithTheWorkAndFallsWithTheThreads) {

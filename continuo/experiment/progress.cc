@@ -104,14 +104,14 @@ double SecondsLeft(const ExperimentProgress& progress) {
 }
 
 size_t ContinuationCount(const ExperimentSpec& spec) {
-  const ExperimentSpec::Board& board = spec.board;
-  size_t chosen = board.checkpoints.size();
+  const ExperimentSpec::Continuations& continuations = spec.continuations;
+  size_t chosen = continuations.checkpoints.size();
   for (const GridAxis& axis : spec.grid) {
-    if (!board.best.empty() && axis.name == "tokenizer") {
+    if (!continuations.best.empty() && axis.name == "tokenizer") {
       chosen = axis.values.size();
     }
   }
-  return chosen * board.sampling.size() * board.prompts.size() * board.seeds.size();
+  return chosen * continuations.sampling.size() * continuations.prompts.size() * continuations.seeds.size();
 }
 
 double GuessSeconds(const ExperimentSpec& spec, const ExperimentInputs& inputs, const ExperimentPlan& plan,
@@ -147,7 +147,7 @@ double GuessSeconds(const ExperimentSpec& spec, const ExperimentInputs& inputs, 
     }
   }
   flops += kWritingFactor * mean_flops * kTokensPerBar * static_cast<double>(ContinuationCount(spec)) *
-           static_cast<double>(spec.board.pieces * (spec.board.bars + spec.board.prompt_bars));
+           static_cast<double>(spec.continuations.pieces * (spec.continuations.bars + spec.continuations.prompt_bars));
   return flops / (kFlopsPerThread * static_cast<double>(threads));
 }
 

@@ -135,7 +135,7 @@ class Runner {
 
   std::mutex mutex_;  // guards what follows
   std::vector<SetCell> sets_;
-  bool board_entered_ = false;
+  bool continuations_entered_ = false;
   std::set<std::string> busy_;    // ids that this process works on
   std::set<std::string> failed_;  // ids that failed now
   RunnerReport report_;
@@ -214,12 +214,12 @@ std::vector<Task> Runner::OpenTasks(const std::map<std::string, CellStatus>& sta
 /// Enters the continuations once their checkpoints are known: at once if the spec names them, else when the grid is
 /// done.
 Status Runner::AddContinuations(const std::map<std::string, CellStatus>& statuses) {
-  if (board_entered_ || spec_.board.prompts.empty()) {
+  if (continuations_entered_ || spec_.continuations.prompts.empty()) {
     return {};
   }
   std::vector<std::pair<size_t, int64_t>> chosen;
-  if (spec_.board.best.empty()) {
-    for (const CheckpointSpec& checkpoint : spec_.board.checkpoints) {
+  if (spec_.continuations.best.empty()) {
+    for (const CheckpointSpec& checkpoint : spec_.continuations.checkpoints) {
       chosen.push_back(*FindCheckpoint(plan_, checkpoint));
     }
   } else {
@@ -233,7 +233,7 @@ Status Runner::AddContinuations(const std::map<std::string, CellStatus>& statuse
       if (!done && !failed_.contains(set.id) && !failed_.contains(plan_.runs[*set.run].id)) {
         return {};  // the best is not known yet
       }
-      CONTINUO_ASSIGN(const std::optional<double> value, results_.SetMean(set.id, spec_.board.best));
+      CONTINUO_ASSIGN(const std::optional<double> value, results_.SetMean(set.id, spec_.continuations.best));
       if (!done || !value) {
         continue;
       }
@@ -252,9 +252,9 @@ Status Runner::AddContinuations(const std::map<std::string, CellStatus>& statuse
       }
     }
   }
-  board_entered_ = true;
+  continuations_entered_ = true;
   if (chosen.empty()) {
-    notes_(fmt::format("no continuations: no checkpoint has {}", spec_.board.best));
+    notes_(fmt::format("no continuations: no checkpoint has {}", spec_.continuations.best));
   }
   const std::vector<SetCell> cells = ContinuationCells(spec_, context_.inputs, plan_, chosen);
   CONTINUO_TRY(results_.EnterSets(SetEntries(spec_, plan_, cells)));
@@ -418,7 +418,7 @@ Result<RunnerReport> RunExperiment(const ExperimentSpec& spec, const ExperimentI
                                    const ExperimentPlan& plan, const RunnerOptions& options, const RunnerNotes& notes,
                                    Progress& stop) {
   CONTINUO_CHECK(options.workers > 0 && options.shard < options.shards);
-  for (const CheckpointSpec& checkpoint : spec.board.checkpoints) {
+  for (const CheckpointSpec& checkpoint : spec.continuations.checkpoints) {
     if (!FindCheckpoint(plan, checkpoint)) {
       return MakeError("continue.checkpoints: the grid has no run of {} with {}", checkpoint.model,
                        checkpoint.tokenizer);

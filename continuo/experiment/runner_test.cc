@@ -195,7 +195,7 @@ TEST_F(RunnerTest, LeavesACellToTheProcessThatHoldsItsLock) {
 
 TEST_F(RunnerTest, AShardHasItsOwnTrainingsAndTheirPieces) {
   SmallExperiment experiment;
-  experiment.spec().board.prompts.clear();
+  experiment.spec().continuations.prompts.clear();
   for (GridAxis& axis : experiment.spec().grid) {
     if (axis.name == "seed") {
       axis.values = {1, 2, 3};
@@ -246,8 +246,8 @@ TEST_F(RunnerTest, MeasuresNeitherCopiesNorStructureIfTheSpecSaysSo) {
 TEST_F(RunnerTest, ContinuesWithTheBestCheckpointOfATokenizer) {
   SmallExperiment experiment;
   experiment.spec().checkpoints = {1, 2};
-  experiment.spec().board.checkpoints.clear();
-  experiment.spec().board.best = "valid_nll_bar";
+  experiment.spec().continuations.checkpoints.clear();
+  experiment.spec().continuations.best = "valid_nll_bar";
   EXPECT_EQ(ContinuationCount(experiment.spec()), 1U);
   ASSERT_TRUE(Run(experiment).ok());
   const ResultsSnapshot snapshot = Read(experiment);
@@ -260,7 +260,7 @@ TEST_F(RunnerTest, ContinuesWithTheBestCheckpointOfATokenizer) {
 TEST_F(RunnerTest, ComparesSetsOfThreePiecesWithRealMusic) {
   SmallExperiment experiment;
   experiment.spec().generate.pieces = 3;
-  experiment.spec().board.prompts.clear();
+  experiment.spec().continuations.prompts.clear();
   ASSERT_TRUE(Run(experiment).ok());
   const SetRow grid = Read(experiment).sets[1];
   ASSERT_EQ(grid.distances.size(), 10U);
@@ -287,9 +287,9 @@ TEST_F(RunnerTest, StoresPublishedValuesOfKnownMetrics) {
 
 TEST_F(RunnerTest, FailsBeforeItBeginsWithoutATrainerOrACheckpointOfTheGrid) {
   SmallExperiment experiment;
-  experiment.spec().board.checkpoints[0].model = "other";
+  experiment.spec().continuations.checkpoints[0].model = "other";
   EXPECT_THAT(Run(experiment).error().message, HasSubstr("the grid has no run of other with pop"));
-  experiment.spec().board.checkpoints[0].model = "tiny";
+  experiment.spec().continuations.checkpoints[0].model = "tiny";
   fs::remove(experiment.trainer());
   EXPECT_THAT(Run(experiment).error().message, HasSubstr("trainer"));
   EXPECT_FALSE(fs::exists(experiment.folder()));

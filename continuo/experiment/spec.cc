@@ -190,9 +190,11 @@ void ReadGenerate(SpecTable& root, ExperimentSpec& spec) {
   generate.bars = table.Integer("bars", generate.bars, 1, kMostBars);
   generate.sampling = table.Texts("sampling", {spec.samplings.front().name});
   CheckNames(table, "sampling", generate.sampling, NamesOf(spec.samplings), "sampling");
-  generate.windows = table.Texts("window", generate.windows);
-  for (const std::string& window : generate.windows) {
-    if (window != "slide" && window != "cut") {
+  const std::vector<std::string> windows = table.Texts("window", {std::string(ToString(Window::kSlide))});
+  generate.windows.clear();
+  for (const std::string& window : windows) {
+    generate.windows.push_back(window == ToString(Window::kCut) ? Window::kCut : Window::kSlide);
+    if (window != ToString(generate.windows.back())) {
       table.Fail("window", fmt::format("'{}' is neither slide nor cut", window));
     }
   }
@@ -218,14 +220,14 @@ void ReadMeasure(SpecTable& root, ExperimentSpec& spec) {
   real.Finish();
 }
 
-void ReadBoard(SpecTable& root, ExperimentSpec& spec) {
+void ReadContinuations(SpecTable& root, ExperimentSpec& spec) {
   SpecTable table = root.Table("continue");
-  ExperimentSpec::Board& board = spec.board;
+  ExperimentSpec::Continuations& continuations = spec.continuations;
   for (SpecTable& item : table.List("prompts")) {
-    board.prompts.push_back({item.RequiredText("name"), item.RequiredText("file")});
+    continuations.prompts.push_back({item.RequiredText("name"), item.RequiredText("file")});
     item.Finish();
   }
-  const std::vector<std::string> prompts = NamesOf(board.prompts);
+  const std::vector<std::string> prompts = NamesOf(continuations.prompts);
   CheckNames(table, "prompts", prompts, prompts, "prompts");
   for (SpecTable& item : table.List("checkpoints")) {
     const CheckpointSpec checkpoint = {item.RequiredText("model"), item.RequiredText("tokenizer"),
@@ -241,20 +243,20 @@ void ReadBoard(SpecTable& root, ExperimentSpec& spec) {
       item.Fail("epoch", fmt::format("is {}, which is none of train.checkpoints", checkpoint.epoch));
     }
     item.Finish();
-    board.checkpoints.push_back(checkpoint);
+    continuations.checkpoints.push_back(checkpoint);
   }
-  board.best = table.OneOf("best", "valid_nll_token|valid_nll_note|valid_nll_bar", "");
-  board.sampling = table.Texts("sampling", NamesOf(spec.samplings));
-  CheckNames(table, "sampling", board.sampling, NamesOf(spec.samplings), "sampling");
-  board.prompt_bars = table.Integer("prompt_bars", board.prompt_bars, 1, kMostBars);
-  board.bars = table.Integer("bars", board.bars, 1, kMostBars);
-  board.pieces = table.Integer("pieces", board.pieces, 1, 100000);
-  board.seeds = table.Integers("seeds", board.seeds, 0, INT64_MAX);
-  if (!board.prompts.empty() && board.best.empty() == board.checkpoints.empty()) {
+  continuations.best = table.OneOf("best", "valid_nll_token|valid_nll_note|valid_nll_bar", "");
+  continuations.sampling = table.Texts("sampling", NamesOf(spec.samplings));
+  CheckNames(table, "sampling", continuations.sampling, NamesOf(spec.samplings), "sampling");
+  continuations.prompt_bars = table.Integer("prompt_bars", continuations.prompt_bars, 1, kMostBars);
+  continuations.bars = table.Integer("bars", continuations.bars, 1, kMostBars);
+  continuations.pieces = table.Integer("pieces", continuations.pieces, 1, 100000);
+  continuations.seeds = table.Integers("seeds", continuations.seeds, 0, INT64_MAX);
+  if (!continuations.prompts.empty() && continuations.best.empty() == continuations.checkpoints.empty()) {
     table.Fail("prompts", "expected, beside them, either `checkpoints` or `best`, which choose who goes on with them");
   }
   for (const CorpusSpec& corpus : spec.corpora) {
-    if (!board.best.empty() && corpus.valid == 0.0) {
+    if (!continuations.best.empty() && corpus.valid == 0.0) {
       table.Fail("best", fmt::format("needs songs for validation, but corpora.{}.valid is 0", corpus.name));
     }
   }
@@ -262,6 +264,10 @@ void ReadBoard(SpecTable& root, ExperimentSpec& spec) {
 }
 
 }  // namespace
+
+std::string_view ToString(Window window) {
+  return window == Window::kCut ? "cut" : "slide";
+}
 
 const CorpusSpec& ExperimentSpec::corpus(std::string_view of) const {
   const CorpusSpec* found = FindNamed(corpora, of);
@@ -307,7 +313,7 @@ Result<ExperimentSpec> ParseSpec(std::string_view text, std::string_view name) {
   ReadGrid(root, spec);
   ReadGenerate(root, spec);
   ReadMeasure(root, spec);
-  ReadBoard(root, spec);
+  ReadContinuations(root, spec);
   root.Finish();
   if (problem.error) {
     return *problem.error;

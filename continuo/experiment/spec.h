@@ -50,6 +50,12 @@ struct PromptSpec {
   std::string file;  // within the data folder
 };
 
+/// How much of a piece is kept: kSlide: all of it, the model's context slides along. kCut: the bars that fit into the
+/// context.
+enum class Window { kSlide, kCut };
+/// "slide", "cut".
+std::string_view ToString(Window window);
+
 /// A checkpoint by the names of its run.
 struct CheckpointSpec {
   std::string model;
@@ -61,7 +67,7 @@ struct CheckpointSpec {
 struct ExperimentSpec {
   std::string name;
   std::string title;
-  std::string scaled_down;  // what was made smaller than in the study, for the report's head
+  std::string scaled_down;          // what was made smaller than in the study, for the report's head
   std::filesystem::path published;  // a TSV of published values, found beside the spec; may be empty
 
   std::vector<CorpusSpec> corpora;
@@ -78,7 +84,7 @@ struct ExperimentSpec {
     int64_t pieces = 20;
     int64_t bars = 32;
     std::vector<std::string> sampling;
-    std::vector<std::string> windows = {"slide"};  // slide, or cut: what fits into the model's context
+    std::vector<Window> windows = {Window::kSlide};
     std::vector<int64_t> seeds = {1};
     /// What models compute in, here and in continuations; if not set, what their weights are stored in.
     std::optional<Precision> precision;
@@ -96,7 +102,7 @@ struct ExperimentSpec {
   } real;
 
   /// The continuations: each prompt by each chosen checkpoint with each setting.
-  struct Board {
+  struct Continuations {
     std::string best;  // the metric whose lowest mean chooses one checkpoint for each tokenizer; empty: `checkpoints`
     std::vector<CheckpointSpec> checkpoints;
     std::vector<std::string> sampling;
@@ -105,7 +111,7 @@ struct ExperimentSpec {
     int64_t bars = 24;  // new ones
     int64_t pieces = 1;
     std::vector<int64_t> seeds = {1};
-  } board;
+  } continuations;
 
   std::string text;  // the TOML
 

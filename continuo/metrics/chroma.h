@@ -8,7 +8,7 @@
 
 namespace continuo {
 
-/// What sounds, twice a second: pitch classes of the 2.1 seconds around, as vectors of length 1.
+/// The pitch classes that sound within 2.1 seconds around each half second, as vectors of length 1.
 struct ChromaFeatures {
   static constexpr int kFramesPerSecond = 2;
   static constexpr int32_t kOne = 1 << 15;
@@ -17,8 +17,8 @@ struct ChromaFeatures {
   std::vector<int32_t> values;  // [frames, 12], 1.0 is kOne
 };
 
-/// The chroma of the notes that are not drums: no velocities, no pedal, overlapping notes add up. No frames where there
-/// are no notes. Fails on a piece of more than `max_frames`. Times in `score` must not be negative.
+/// The chroma of all notes except drums. Velocities and pedals are ignored, overlapping notes add up. Without notes
+/// there are no frames. Fails on a piece of more than `max_frames`. Times in `score` must not be negative.
 Result<ChromaFeatures> ComputeChroma(const Score& score, int64_t max_frames);
 
 }  // namespace continuo

@@ -10,7 +10,7 @@
 namespace continuo {
 namespace {
 
-// How well each pitch class fits a key on C, as listeners rated it. Krumhansl and Kessler, Psychological Review 89
+// How well listeners found each pitch class to fit a key on C. Krumhansl and Kessler, Psychological Review 89
 // (1982).
 constexpr std::array<double, 12> kMajorProfile = {6.35, 2.23, 3.48, 2.33, 4.38, 4.09,
                                                   2.52, 5.19, 2.39, 3.66, 2.29, 2.88};
@@ -172,7 +172,7 @@ void DescribeTempo(const Score& score, double end, Description& description) {
   hold_until(end);
   if (weight > 0) {
     description.tempo_mean = sum / weight;
-    // Rounding can leave a little below 0 where the tempo is one all along.
+    // Rounding can give a value slightly below 0 if the tempo never changes.
     const double variance = squares / weight - description.tempo_mean * description.tempo_mean;
     description.tempo_deviation = tempos.size() > 1 ? std::sqrt(std::max(0.0, variance)) : 0;
   }

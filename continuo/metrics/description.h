@@ -12,7 +12,7 @@
 
 namespace continuo {
 
-/// Lengths of notes and of gaps between onsets are sorted into those that notation has names for.
+/// Lengths that notation has names for. Lengths of notes and gaps between onsets are assigned to the nearest.
 struct LengthClass {
   std::string_view name;
   double quarters;
@@ -37,25 +37,25 @@ struct Key {
   uint8_t tonic = 0;  // 0 is C
   bool minor = false;
   double correlation = std::numeric_limits<double>::quiet_NaN();  // -1..1, how well it fits; NaN: no key
-  /// "C major", "F# minor"; "-" where there is none.
+  /// "C major", "F# minor"; "-" if there is none.
   std::string Name() const;
 };
 
-/// What a piece is made of, beyond the metrics of metrics.h. Drums count in `notes_per_bar` and `empty_bars` only.
-/// What is undefined for a piece is NaN, a histogram without entries all 0.
+/// What a piece is made of, beyond the metrics of metrics.h. Drums count only in `notes_per_bar` and `empty_bars`.
+/// Numbers that are undefined for a piece are NaN, histograms without entries all 0.
 struct Description {
   static constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 
   double notes_per_bar = kUndefined;
-  double polyphony = kUndefined;          // notes sounding at once, in the mean over the time when any does
+  double polyphony = kUndefined;          // notes that sound at once, mean over the time when any does
   double empty_bars = kUndefined;         // share of the bars in which no note begins
   double lowest_pitch = kUndefined;       // MIDI key
   double highest_pitch = kUndefined;      // MIDI key
   double pitches_used = 0;                // different keys
-  double scale_consistency = kUndefined;  // largest share of the notes that lies in one major scale
+  double scale_consistency = kUndefined;  // largest share of the notes within one major scale
   Key key;
-  double tempo_mean = kUndefined;       // quarters a minute, weighted by the quarters that each tempo lasts
-  double tempo_deviation = kUndefined;  // its standard deviation, weighted alike
+  double tempo_mean = kUndefined;       // quarters per minute, weighted by the quarters that each tempo lasts
+  double tempo_deviation = kUndefined;  // its standard deviation with the same weights
   double mean_interval = kUndefined;    // semitones from a note to the next, up or down
   double mean_onset_gap = kUndefined;   // quarters from an onset to the next; the notes of a chord are one onset
 
@@ -67,13 +67,13 @@ struct Description {
   std::array<double, kLengthClasses * kLengthClasses> note_length_transitions{};
 };
 
-/// Describes the first `first_bars` bars, or with 0 all. Times in `score` must not be negative.
+/// Describes the first `first_bars` bars; 0: all. Times in `score` must not be negative.
 Description Describe(const Score& score, int64_t first_bars = 0);
 /// The same, with the bars of `score` that are on the grid already.
 Description Describe(const Score& score, const GridPiece& piece);
 
 /// The key whose profile of 12 pitch classes correlates best with how long each sounds, after Krumhansl and Schmuckler
-/// with the profiles of Krumhansl and Kessler (1982). None where all 12 are equal.
+/// with the profiles of Krumhansl and Kessler (1982). None if all 12 are equal.
 Key EstimateKey(const std::array<double, 12>& sounding);
 
 }  // namespace continuo

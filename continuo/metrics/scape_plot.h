@@ -10,18 +10,18 @@
 namespace continuo {
 
 /// The fitness of every segment of a piece, by its length and start in frames: how well and how much of the piece
-/// repetitions of the segment explain. Drawn as a picture, length upwards, it is the fitness scape plot.
+/// repetitions of the segment explain. Drawn with length upwards, it is the fitness scape plot.
 struct ScapePlot {
   int64_t frames = 0;
   int64_t min_length = 1;
   int64_t max_length = 0;       // at most `frames`
-  std::vector<double> fitness;  // [max_length - min_length + 1, frames]; 0 where the segment would not end in the piece
+  std::vector<double> fitness;  // [max_length - min_length + 1, frames]; 0 if the segment would not end in the piece
 
   /// `length` lies in [min_length, max_length], `start` in [0, frames).
   double At(int64_t length, int64_t start) const {
     return fitness[static_cast<size_t>((length - min_length) * frames + start)];
   }
-  /// The largest fitness of segments of `shortest` to `longest` frames; 0 where there are none or none is above 0.
+  /// The largest fitness of segments of `shortest` to `longest` frames; 0 if there are none or none is above 0.
   double Largest(int64_t shortest, int64_t longest) const;
 };
 

@@ -1,4 +1,4 @@
-// Pictures of the grid: heatmaps, bars, progress over epochs, change from the first checkpoint, and controlled comparisons.
+// Charts of the grid: heatmaps, bars, progress over epochs, change from the first checkpoint, and controlled comparisons.
 import {h, replace, select} from './dom.js';
 import {intervalChart, lineChart, padded, panel} from './charts.js';
 import {findingsList} from './overview.js';
@@ -53,7 +53,7 @@ export function heatmaps(study) {
   return [h('div', {class: 'tools screen-only'},
     select(`Beside ${mainNames(study)}`, metricOptions(study), metric, value => { metric = value; draw(); }),
     select('Of', epochOptions(study), epoch, value => { epoch = value; draw(); })), box,
-  h('p', {class: 'note'}, 'Each map has a scale of its own: the stronger the color, the higher the value.')];
+  h('p', {class: 'note'}, 'Each map has its own scale: the stronger the color, the higher the value.')];
 }
 
 export function bars(study) {
@@ -118,7 +118,7 @@ export function losses(study) {
   h('p', {class: 'note'}, 'Thick: songs that were not trained on; thin: the training itself. A token stands for more music in one tokenizer than in another: compare curves within a panel; across tokenizers, compare the NLL per note or per bar.')];
 }
 
-/** What became of each metric since the first checkpoint. */
+/** The change of each metric since the first checkpoint. */
 export function changes(study) {
   const box = h('div', {});
   let third = study.thirdMetric;
@@ -152,7 +152,7 @@ export function changes(study) {
 
 const kAxes = {epoch: 'Epochs', model: 'Architecture', tokenizer: 'Tokenizer'};
 
-/** One axis varied, all else the same on both sides. */
+/** One axis varied, everything else equal. */
 export function controlled(study) {
   const axes = [...new Set(study.contrasts.map(contrast => contrast.axis))];
   if (axes.length === 0) return h('p', {class: 'note'}, 'No two finished rows differ in exactly one thing.');

@@ -7,26 +7,26 @@ import {format, metricName} from './study.js';
 
 /** A set is chosen, its pieces are shown. */
 export function everything(study, player) {
-  const sets = [study.real, ...study.done, ...study.board].filter(set => set && set.pieces.some(piece => piece.playable));
+  const sets = [study.real, ...study.done, ...study.continuations].filter(set => set && set.pieces.some(piece => piece.playable));
   if (sets.length === 0) return h('p', {class: 'note'}, 'No piece is kept in these results.');
   const box = h('div', {class: 'everything'});
   const show = id => replace(box, gallery(player, sets.find(set => set.id === id)));
   const first = [...sets].reverse().find(set => set.kind === 'grid') ?? sets[0];
   const groups = [['Real music', sets.filter(set => set.kind === 'real')], ...study.series.map(series => [series, study.setsOf(series).filter(set => sets.includes(set))]),
-    ...study.prompts.map(prompt => [`Continuations of ${prompt}`, study.board.filter(set => set.prompt === prompt && sets.includes(set))])];
+    ...study.prompts.map(prompt => [`Continuations of ${prompt}`, study.continuations.filter(set => set.prompt === prompt && sets.includes(set))])];
   const chooser = h('select', {onchange: event => show(event.target.value), 'data-sets': sets.length}, groups.filter(([, some]) => some.length).map(([name, some]) =>
     h('optgroup', {label: name}, some.map(set => h('option', {value: set.id, selected: set === first}, set.name)))));
   show(first.id);
   return [h('div', {class: 'tools screen-only'}, h('label', {class: 'field'}, h('span', {}, 'Pieces of'), chooser)), box];
 }
 
-/** The best of each prompt: as results.db has it, or as it was chosen in this browser since. */
+/** The best of each prompt: from results.db, or from a later choice in this browser. */
 export function selection(study, player, store) {
   const box = h('div', {class: 'selection'});
   const draw = () => {
     const chosen = study.prompts.filter(prompt => store.choices.has(prompt));
-    replace(box, chosen.length === 0 ? h('p', {class: 'note'}, 'Nothing is chosen yet. The stars on the board above choose the best of a prompt; ' +
-      '“continuo experiment choose” takes the exported file into the results, and the next report shows the selection here.')
+    replace(box, chosen.length === 0 ? h('p', {class: 'note'}, 'Nothing is chosen yet. The stars on the cards above choose the best of a prompt; ' +
+      '“continuo experiment choose” stores the exported file in the results, and the next report shows the selection here.')
       : chosen.map(prompt => {
         const choice = store.choices.get(prompt), piece = store.study.find(choice);
         const kept = study.choices.some(one => one.prompt === prompt && one.set === choice.set && one.number === choice.number && one.note === choice.note);
@@ -51,11 +51,11 @@ const kGroups = {
     ['model', 'model', set => set.run?.model ?? 'real music']],
 };
 
-/** Votes on pairs without names, and who wins. `random` gives [0, 1). */
+/** Votes on pairs without names, and the ranking. `random` returns numbers in [0, 1). */
 export function blind(study, player, store, random = Math.random) {
   const playable = set => set.pieces.filter(piece => piece.playable);
   const pools = {
-    continuation: study.board.flatMap(playable),
+    continuation: study.continuations.flatMap(playable),
     grid: [...study.series.map(series => study.setsOf(series).filter(set => playable(set).length > 0).pop()).filter(Boolean),
       ...(study.real ? [study.real] : [])].flatMap(playable),
   };
@@ -66,7 +66,7 @@ export function blind(study, player, store, random = Math.random) {
   const key = piece => `${piece.set}/${piece.number}`;
   const stage = h('div', {class: 'stage'}), ranking = h('div', {class: 'ranking-box'}), bar = h('div', {class: 'tools'});
 
-  /** Two pieces of different sets, those seldom heard rather than others, in random order. */
+  /** Two pieces of different sets in random order; pieces with few comparisons are preferred. */
   function draw() {
     const counts = new Map();
     for (const {winner, loser} of store.votes) {
@@ -95,7 +95,7 @@ export function blind(study, player, store, random = Math.random) {
 
   function show() {
     if (!pair) {
-      replace(stage, h('p', {class: 'note'}, 'No two of these can be compared.'));
+      replace(stage, h('p', {class: 'note'}, 'There are no two pieces to compare.'));
       return;
     }
     const prompt = pool === 'continuation' ? pair[0].owner.prompt : null;
@@ -106,7 +106,7 @@ export function blind(study, player, store, random = Math.random) {
         store.vote(pair[i], pair[1 - i]);
         draw();
       }}, `${'AB'[i]} is better`)));
-    replace(stage, h('p', {class: 'muted'}, prompt ? `Both go on from the same prompt, ${prompt}. ` : `Any two may come up${pools.grid.some(piece => piece.owner === study.real) ? ', real music too' : ''}. `,
+    replace(stage, h('p', {class: 'muted'}, prompt ? `Both continue the same prompt, ${prompt}. ` : `Any two pieces may be compared${pools.grid.some(piece => piece.owner === study.real) ? ', real music too' : ''}. `,
       heard.size < 2 ? 'Listen to both, then vote.' : ''), h('div', {class: 'sides'}, sides),
     h('div', {class: 'tools'}, h('button', {class: 'quiet', onclick: draw}, 'I can’t say: another pair'),
       store.votes.length > study.votes.length && h('button', {class: 'quiet', onclick: () => store.undoVote()}, 'Take the last vote back')));
@@ -128,11 +128,11 @@ export function blind(study, player, store, random = Math.random) {
     replace(ranking,
       h('div', {class: 'tools'}, select('Rank by', kGroups[pool].map(([name, text]) => [name, text]), group, value => { group = value; showRanking(); }),
         h('span', {class: 'muted', 'data-votes': votes.length}, `${votes.length} vote${votes.length === 1 ? '' : 's'}`)),
-      result.missing > 0 ? h('p', {class: 'note'}, `${result.missing} more vote${result.missing === 1 ? '' : 's'} between different ones until there is a ranking.`)
+      result.missing > 0 ? h('p', {class: 'note'}, `${result.missing} more vote${result.missing === 1 ? '' : 's'} between different ones needed before there is a ranking.`)
         : [intervalChart({title: 'Preference', unit: 'Bradley–Terry strength, log odds against the average, 95 % interval', rowHeight: 26,
           rows: result.ranking.map(({name, strength, low, high, wins, losses}) => ({name: `${name} (${wins} : ${losses})`, color: 'var(--accent)', mean: strength, low, high})),
           level: {value: 0, name: 'average'}}),
-        h('p', {class: 'note'}, 'Those whose intervals overlap widely are not told apart by these votes.')]);
+        h('p', {class: 'note'}, 'These votes do not distinguish entries whose intervals overlap widely.')]);
   }
   const showBar = () => replace(bar, options.length > 1 && select('Compare', options, pool, value => {
     pool = value;
@@ -147,7 +147,7 @@ export function blind(study, player, store, random = Math.random) {
   return h('div', {class: 'blind'}, bar, stage, ranking);
 }
 
-/** Takes choices and votes out of the page and into it. */
+/** Exports choices and votes to a file and imports them from one. */
 export function exchange(study, store) {
   const says = h('span', {class: 'muted', role: 'status'});
   const status = () => `${store.choices.size} chosen, ${store.votes.length} vote${store.votes.length === 1 ? '' : 's'}`;
@@ -160,7 +160,7 @@ export function exchange(study, store) {
       store.save();
       replace(says, `Taken in: ${status()}`);
     } catch {
-      replace(says, 'That file is no choices.json.');
+      replace(says, 'That file is not a choices.json.');
     }
     file.value = '';
   }});
@@ -170,5 +170,5 @@ export function exchange(study, store) {
     setTimeout(() => URL.revokeObjectURL(url), 10000);
   }}, 'Export choices.json'), h('button', {class: 'quiet', onclick: () => file.click()}, 'Take one in…'), file, says);
   return [box, h('p', {class: 'note'}, 'Choices and votes stay in this browser until they are exported. ',
-    h('code', {}, 'continuo experiment choose DIR choices.json'), ' puts them into the results.')];
+    h('code', {}, 'continuo experiment choose DIR choices.json'), ' stores them in the results.')];
 }

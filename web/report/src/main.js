@@ -1,5 +1,5 @@
 import {bars, changes, controlled, controlledNote, heatmaps, losses, progress, rankings} from './comparison.js';
-import {board} from './board.js';
+import {continuations} from './continuations.js';
 import {h, icon, replace} from './dom.js';
 import {pieceName} from './gallery.js';
 import {blind, everything, exchange, selection} from './listening.js';
@@ -40,9 +40,9 @@ function start(study) {
     ['rankings', 'Rankings', 'The top three of each ranking', () => rankings(study, firstPlay)],
     ['structure', 'Structure', 'Repetition: scape plots', () => scapes(study, player)],
     ['copying', 'Copying', 'Copying', () => copying(study, player)],
-    study.board.length > 0 && ['board', 'Continuations', 'Continuations', () => [h('p', {class: 'note'}, h('i', {class: 'dot given'}),
-      ' the prompt as given, ', h('i', {class: 'dot fresh'}), ' what the model added. A click on a roll plays it.'), board(study, player, store)]],
-    study.board.length > 0 && ['selection', 'Selection', 'Final selection', () => selection(study, player, store)],
+    study.continuations.length > 0 && ['continuations', 'Continuations', 'Continuations', () => [h('p', {class: 'note'}, h('i', {class: 'dot given'}),
+      ' the prompt as given, ', h('i', {class: 'dot fresh'}), ' what the model added. A click on a roll plays it.'), continuations(study, player, store)]],
+    study.continuations.length > 0 && ['selection', 'Selection', 'Final selection', () => selection(study, player, store)],
     ['listening', 'Listening', 'Listening', () => [h('h3', {}, 'Any piece'), everything(study, player), h('div', {class: 'screen-only'}, h('h3', {}, 'Blind comparison'),
       blind(study, player, store), h('h3', {}, 'Choices and votes'), exchange(study, store))]],
     ['settings', 'Settings', 'Settings', () => settings(study)],

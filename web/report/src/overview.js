@@ -1,4 +1,4 @@
-// What the study is: its head, what was scaled down, what the numbers support, and the settings.
+// The head of the study, what was scaled down, the findings, and the settings.
 import {h} from './dom.js';
 
 const kGrouped = new Intl.NumberFormat('en');
@@ -14,16 +14,16 @@ export function header(study) {
   const {meta} = study;
   const lines = (meta.scaled_down ?? '').split('\n').map(line => line.trim()).filter(Boolean);
   const pieces = study.done.reduce((sum, set) => sum + set.pieces.length, 0);
-  const ended = study.board.filter(set => set.status === 'done').length;
+  const ended = study.continuations.filter(set => set.status === 'done').length;
   const facts = [
     `${study.done.length} of ${study.grid.length} rows`,
     `${study.runs.filter(run => run.status === 'done').length} of ${study.runs.length} trainings`,
     `${number(pieces)} pieces`,
-    study.board.length > 0 && `${ended} of ${study.board.length} continuations`,
+    study.continuations.length > 0 && `${ended} of ${study.continuations.length} continuations`,
     study.real && `${study.real.pieces.length} pieces of real music to compare with`,
   ].filter(Boolean);
   const failed = [...study.runs, ...study.sets].filter(cell => cell.status === 'failed');
-  const open = study.grid.length - study.done.length + study.board.length - ended;
+  const open = study.grid.length - study.done.length + study.continuations.length - ended;
   return h('header', {class: 'head'},
     h('h1', {}, meta.title || meta.name || 'Continuo'),
     lines.length > 0 && h('div', {class: 'scaled'}, h('b', {}, 'Scaled down: '),
@@ -58,7 +58,7 @@ export function settings(study) {
     if (study.runs.every(run => run.settings[key] === value)) common[key] = value;
   }
   const ways = new Map();
-  for (const set of [...study.grid, ...study.board]) {
+  for (const set of [...study.grid, ...study.continuations]) {
     const key = `${set.setting} ${JSON.stringify(set.sampling)}`;
     if (!ways.has(key)) ways.set(key, {name: set.setting, sampling: set.sampling, kinds: new Set()});
     ways.get(key).kinds.add(set.kind === 'grid' ? 'the grid' : 'continuations');
@@ -83,7 +83,7 @@ export function settings(study) {
       h('tbody', {}, [...ways.values()].map(({name, sampling, kinds}) => h('tr', {}, h('td', {}, name),
         knobs.map(knob => h('td', {class: 'num'}, knob in sampling ? show(sampling[knob]) : '–')),
         h('td', {}, [...kinds].join(', '))))))),
-    study.meta.spec && h('details', {class: 'screen-only'}, h('summary', {}, 'The spec, as it ran'), h('pre', {}, study.meta.spec)),
+    study.meta.spec && h('details', {class: 'screen-only'}, h('summary', {}, 'The spec, as run'), h('pre', {}, study.meta.spec)),
     h('p', {class: 'note'}, [study.meta.continuo_version && `Continuo ${study.meta.continuo_version}`, study.meta.machine,
       study.meta.created_at && `begun ${study.meta.created_at.replace('T', ' ').replace('Z', ' UTC')}`,
       study.meta.spec_sha256 && `spec ${study.meta.spec_sha256.slice(0, 12)}`].filter(Boolean).join(' · ')),

@@ -7,8 +7,8 @@ import {playButton} from './player.js';
 import {format, mean, metricName} from './study.js';
 import {isDark, onTheme} from './theme.js';
 
-// From nothing to 1, through hues that differ in lightness, so that they also do in grey.
-// Fitness is seldom above; there the scale of colors ends.
+// Colors from 0 to 1, through hues that differ in lightness, so that they also differ in grey.
+// The end of the scale of colors; fitness is rarely higher.
 const kFull = 0.74;
 const kLight = [[240, 238, 231], [247, 214, 140], [226, 134, 78], [160, 50, 88], [58, 18, 80]];
 const kDark = [[36, 39, 46], [88, 32, 96], [180, 62, 86], [236, 148, 78], [252, 236, 180]];
@@ -66,8 +66,8 @@ export function scapes(study, player) {
   draw();
   return [epochs.length > 0 && h('div', {class: 'tools screen-only'}, select('Checkpoint', epochs.map(value => [String(value), `epoch ${value}`]), epoch, value => { epoch = value; draw(); })),
     box, h('p', {class: 'fitness'}, 'fitness 0 ', h('i', {class: 'ramp'}), ` ${kFull} and more`),
-    h('p', {class: 'note'}, 'Of each row the piece whose middle-range repetition (SI mid) is the median. Each point is a segment: its middle from left to ' +
-      'right, its length upwards; the further along the scale of colors, the better the segment stands for the whole by repeating. Below each: SI short / mid / long.')];
+    h('p', {class: 'note'}, 'The piece of each row with the median SI mid. Each point is a segment: its middle from left to ' +
+      'right, its length upwards; the further along the scale of colors, the better its repetitions explain the piece. Below each: SI short / mid / long.')];
 }
 
 export function copying(study, player) {
@@ -81,7 +81,7 @@ export function copying(study, player) {
     return row(done.filter(set => set.epoch === last), last === study.lastEpoch ? name : `${name} · epoch\u00a0${last}`, study.tokenizerColor(tokenizer));
   })].filter(Boolean);
   if (rows.length === 0) return null;
-  const longest = [...study.done, ...study.board].flatMap(set => set.pieces).filter(piece => Number.isFinite(piece.copied))
+  const longest = [...study.done, ...study.continuations].flatMap(set => set.pieces).filter(piece => Number.isFinite(piece.copied))
     .sort((a, b) => b.copied - a.copied).slice(0, 8);
   return h('div', {class: 'panels two'},
     stripChart({title: 'Longest run shared with a training song', unit: `at epoch ${study.lastEpoch}; the more pieces, the larger the dot; the mark is the mean`, rows, xLabel: 'notes in a row'}),
@@ -91,6 +91,6 @@ export function copying(study, player) {
         h('td', {class: 'song'}, piece.from), h('td', {class: 'screen-only'}, playButton(player, piece, pieceName(piece)))))))),
     study.done.some(set => set.metrics.distinct_runs) && h('p', {class: 'under'},
       `${metricName('distinct_runs')}: of runs of eight notes within a row, ${format('distinct_runs', Math.min(...study.done.map(set => set.metrics.distinct_runs?.mean ?? Infinity)))} ` +
-      'or more occur once.')),
-  h('p', {class: 'note'}, 'A run is copied where its intervals and onsets are those of a training song, in whatever key. Of real music, songs that were not trained on are compared.'));
+      'or more occur only once.')),
+  h('p', {class: 'note'}, 'A run counts as copied if its intervals and onsets are those of a training song, in any key. Real music is represented by songs that were not trained on.'));
 }

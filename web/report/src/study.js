@@ -1,4 +1,4 @@
-// The data of the page, with what follows from it.
+// The data of the page and what is derived from it.
 import {bytesOf, timeline, unpackNotes} from './notes.js';
 
 /** The program's catalogue of metrics by name, in the order in which the page lists them. readStudy fills it. */
@@ -18,7 +18,7 @@ export function format(metric, value) {
 
 const kMostSeries = 18;
 
-/** Several sets' metric as one: the mean of their means, with the interval that these means give; undefined for none. */
+/** A metric of several sets as one: the mean of their means and the interval of that; undefined for no sets. */
 function together(metrics) {
   const known = metrics.filter(metric => Number.isFinite(metric?.mean));
   if (known.length < 2) return known[0];
@@ -64,7 +64,7 @@ export function readStudy(json) {
   });
   study.real = study.sets.find(set => set.kind === 'real') ?? null;
   study.grid = study.sets.filter(set => set.kind === 'grid' && set.run);
-  study.board = study.sets.filter(set => set.kind === 'continuation' && set.run);
+  study.continuations = study.sets.filter(set => set.kind === 'continuation' && set.run);
   study.models = [...new Set(study.grid.map(set => set.run.model))];
   study.tokenizers = [...new Set(study.grid.map(set => set.run.tokenizer))];
   study.epochs = [...new Set(study.grid.map(set => set.epoch))].sort((a, b) => a - b);
@@ -73,9 +73,9 @@ export function readStudy(json) {
   study.done = study.grid.filter(set => set.status === 'done');
   study.tokenizerColor = tokenizer => `var(--t${Math.max(0, study.tokenizers.indexOf(tokenizer)) % 6})`;
   study.modelColor = model => `var(--m${Math.max(0, study.models.indexOf(model)) % 4})`;
-  study.prompts = [...new Set(study.board.map(set => set.prompt))];
+  study.prompts = [...new Set(study.continuations.map(set => set.prompt))];
 
-  // Sets of one run and epoch differ by what varies in how pieces were drawn.
+  // Sets of one run and epoch differ in how their pieces were sampled.
   const ways = new Map([['setting', set => set.setting], ['window', set => set.sampling.window ?? ''], ['seed', set => set.seed]]);
   const varying = [...ways].filter(([, get]) => new Set(study.grid.map(get)).size > 1);
   for (const set of study.grid) {
@@ -83,18 +83,18 @@ export function readStudy(json) {
     set.series = [set.run.label, set.way].filter(Boolean).join(' · ');
     set.name = `${set.series} · epoch\u00a0${set.epoch}`;
   }
-  for (const set of study.board) {
+  for (const set of study.continuations) {
     set.checkpoint = `${set.run.label} · epoch\u00a0${set.epoch}`;
     set.name = `${set.prompt} · ${set.checkpoint} · ${set.setting}`;
   }
-  study.checkpoints = [...new Set(study.board.map(set => set.checkpoint))];
-  study.settings = [...new Set(study.board.map(set => set.setting))];
+  study.checkpoints = [...new Set(study.continuations.map(set => set.checkpoint))];
+  study.settings = [...new Set(study.continuations.map(set => set.setting))];
   if (study.real) study.real.name = study.real.series = 'real music';
   study.series = [...new Set(study.grid.map(set => set.series))];
   /** A series' sets, by epoch. */
   study.setsOf = series => study.grid.filter(set => set.series === series).sort((a, b) => a.epoch - b.epoch);
 
-  // What pictures draw: the series, or where they are too many to be told apart, what a model makes of a tokenizer.
+  // What charts draw: the series, or if there are too many to distinguish, each model with each tokenizer.
   const drawn = study.series.length <= kMostSeries ? study.series.map(series => [series, study.setsOf(series)])
     : study.models.flatMap(model => study.tokenizers.map(tokenizer =>
       [`${model} · ${tokenizer}`, study.grid.filter(set => set.run.model === model && set.run.tokenizer === tokenizer)]));
@@ -118,7 +118,7 @@ export function readStudy(json) {
 
   const published = new Map(json.published.map(([model, tokenizer, epoch, metric, value]) =>
     [JSON.stringify([model, tokenizer, epoch, metric]), value]));
-  // A study of other epochs is set beside the published one at the same share of its training.
+  // A study of other epochs is compared with the published one at the same share of the training.
   const lastPublished = Math.max(0, ...json.published.map(([, , epoch]) => epoch));
   const stretch = study.epochs.some(epoch => json.published.some(value => value[2] === epoch)) && study.lastEpoch === lastPublished
     ? 1 : lastPublished / (study.lastEpoch || 1);
@@ -137,10 +137,10 @@ export function readStudy(json) {
 
 export const mean = values => values.reduce((sum, value) => sum + value, 0) / values.length;
 
-/** What all sets have in one metric, those that have it. */
+/** The means of a metric, of the sets that have it. */
 export const valuesOf = (sets, metric) => sets.map(set => set.metrics[metric]?.mean).filter(Number.isFinite);
 
-/** The sets with the best first: highest or lowest, or nearest to real music where neither end is better. */
+/** The sets, best first: the highest or lowest, or the nearest to real music if neither end is better. */
 export function ranked(study, metric, sets = study.done) {
   const known = sets.filter(set => Number.isFinite(set.metrics[metric]?.mean));
   const better = metricBest(metric), real = study.real?.metrics[metric]?.mean;
@@ -149,7 +149,7 @@ export function ranked(study, metric, sets = study.done) {
   return known.sort((a, b) => cost(a) - cost(b));
 }
 
-/** Half the width of the 95 % interval of the difference of two means by Welch; NaN where a side has fewer than two values. */
+/** Half the width of Welch's 95 % interval of the difference of two means; NaN if a side has fewer than two values. */
 export function differenceHalf(a, b) {
   const parts = [a, b].map(({count, std}) => count > 1 && Number.isFinite(std) ? std * std / count : NaN);
   const variance = parts[0] + parts[1];
@@ -158,7 +158,7 @@ export function differenceHalf(a, b) {
   return studentQuantile(freedom) * Math.sqrt(variance);
 }
 
-/** The t that |T| exceeds in 5 of 100: the expansion in 1 / freedom of Fisher and Cornish, right to 0.1 % from 4 on. */
+/** The t with P(|T| > t) = 0.05: the expansion in 1 / freedom of Fisher and Cornish, exact to 0.1 % from 4 on. */
 export function studentQuantile(freedom) {
   const z = 1.959964, v = Math.max(1, freedom);
   return z + (z ** 3 + z) / (4 * v) + (5 * z ** 5 + 16 * z ** 3 + 3 * z) / (96 * v ** 2) +

@@ -91,15 +91,15 @@ async function checkTables(page, width) {
 }
 
 async function checkPictures(page) {
-  assert.equal(await page.locator('.board-grid .card').count(), 36);
-  for (const place of [0, 17, 35]) assert.ok(await drawn(page.locator('.board-grid canvas').nth(place)), `roll ${place} is empty`);
+  assert.equal(await page.locator('.continuations-grid .card').count(), 36);
+  for (const place of [0, 17, 35]) assert.ok(await drawn(page.locator('.continuations-grid canvas').nth(place)), `roll ${place} is empty`);
   assert.equal(await page.locator('canvas.scape').count(), 7);
   assert.ok(await drawn(page.locator('canvas.scape').last()));
 }
 
 async function checkPlayer(page) {
   const dock = page.locator('.dock');
-  await page.locator('.board-grid .card').nth(5).locator('button.play').click();
+  await page.locator('.continuations-grid .card').nth(5).locator('button.play').click();
   await page.waitForFunction(() => Number(document.querySelector('.dock').dataset.position) > 0.5);
   assert.equal(await dock.getAttribute('data-state'), 'playing');
   await page.waitForFunction(() => window.continuoReport.player.loudness() > 1e-3);  // it sounds
@@ -158,7 +158,7 @@ async function checkListening(page) {
   assert.match(await page.locator('.ranking-box').textContent(), /more votes? between/);
   await page.evaluate(() => {  // enough of them: the first checkpoint wins
     const {store, study} = window.continuoReport;
-    const [a, b, c] = study.checkpoints.map(name => study.board.find(set => set.checkpoint === name).pieces[0]);
+    const [a, b, c] = study.checkpoints.map(name => study.continuations.find(set => set.checkpoint === name).pieces[0]);
     for (let i = 0; i < 6; ++i) {
       store.vote(a, b);
       store.vote(b, c);

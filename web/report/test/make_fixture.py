@@ -191,19 +191,19 @@ def main():
                     overlap = min(0.97, max(0.2, 0.55 + 0.06 * e - 0.03 * t + 0.02 * m + rng.gauss(0, 0.06)))
                     db.execute("INSERT INTO distances VALUES (?, ?, ?, ?)", (set_id, feature, overlap, 0.9 * (1 - overlap) ** 2))
 
-    board = []
+    continuations = []
     for i, (model, tokenizer, epoch) in enumerate([("babylm-gpt2", "remi", 100), ("gpt2", "midilike", 90),
                                                    ("gpt2", "remiplus", 100)]):
         for j, setting in enumerate(SAMPLING):
             for k, prompt in enumerate(PROMPTS):
                 piece = continued[(i + j + k) % len(continued)]
-                board.append((prompt, *add_set("continuation", runs[model, tokenizer], epoch, setting, prompt + hostile,
+                continuations.append((prompt, *add_set("continuation", runs[model, tokenizer], epoch, setting, prompt + hostile,
                                                f"{model} {tokenizer} epoch {epoch} {setting} {prompt}", [piece])))
     for at, (i, j) in enumerate([(0, 3), (12, 3), (24, 0), (1, 13)]):
         db.execute("INSERT INTO votes(winner, loser, at) VALUES (?, ?, ?)",
-                   (board[i][2][0], board[j][2][0], f"2026-01-31T13:00:{at:02}Z"))
+                   (continuations[i][2][0], continuations[j][2][0], f"2026-01-31T13:00:{at:02}Z"))
     db.execute("INSERT INTO choices VALUES (?, ?, ?, ?)",
-               ("song_1" + hostile, board[0][2][0], "Keeps the hands of the prompt, and comes home at the end." + hostile,
+               ("song_1" + hostile, continuations[0][2][0], "Keeps the hands of the prompt, and comes home at the end." + hostile,
                 "2026-01-31T13:05:00Z"))
 
     for model in MODELS:

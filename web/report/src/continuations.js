@@ -1,4 +1,4 @@
-// Task 2: what each checkpoint makes of each prompt with each setting; the best of each prompt is chosen here.
+// What each checkpoint makes of each prompt with each setting. A reader chooses the best of each prompt here.
 import {h, icon, replace} from './dom.js';
 import {card} from './gallery.js';
 import {format} from './study.js';
@@ -7,10 +7,10 @@ const knobs = sampling => [['top_k', 'top-k'], ['top_p', 'top-p'], ['temperature
   .filter(([key]) => sampling[key] !== undefined && !(key === 'top_p' && sampling[key] === 1) && !(key === 'top_k' && sampling[key] === 0))
   .map(([key, name]) => `${name} ${sampling[key]}`).join(', ');
 
-export function board(study, player, store) {
-  const ofSetting = setting => study.board.find(set => set.setting === setting);
+export function continuations(study, player, store) {
+  const ofSetting = setting => study.continuations.find(set => set.setting === setting);
   return study.prompts.map(prompt => {
-    const sets = study.board.filter(set => set.prompt === prompt);
+    const sets = study.continuations.filter(set => set.prompt === prompt);
     const stars = [];
     const cell = (checkpoint, setting) => {
       const set = sets.find(one => one.checkpoint === checkpoint && one.setting === setting);
@@ -42,7 +42,7 @@ export function board(study, player, store) {
     };
     const block = h('div', {class: 'prompt', 'data-prompt': prompt},
       h('h3', {}, `Prompt ${prompt}`),
-      h('div', {class: 'board-grid', style: {'--columns': study.settings.length}},
+      h('div', {class: 'continuations-grid', style: {'--columns': study.settings.length}},
         h('div', {class: 'corner'}), study.settings.map(setting => h('div', {class: 'column-head'}, h('b', {}, setting), h('small', {}, knobs(ofSetting(setting).sampling)))),
         study.checkpoints.map(checkpoint => [h('div', {class: 'row-head'}, checkpoint), study.settings.map(setting => cell(checkpoint, setting))])),
       bestLine);
