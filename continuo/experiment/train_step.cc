@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <fstream>
 #include <limits>
 #include <thread>
@@ -9,63 +8,55 @@
 #include "continuo/experiment/steps.h"
 #include "continuo/model/model_directory.h"
 #include "continuo/os/file.h"
+#include "continuo/run/train_log.h"
 
 namespace continuo {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::json;
 using Clock = std::chrono::steady_clock;
 
 constexpr auto kPoll = std::chrono::milliseconds(100);
 constexpr auto kCurveEvery = std::chrono::seconds(5);
 constexpr size_t kMostCurvePoints = 400;  // of updates; validations are all kept
 
-/// The updates and validations of a train.jsonl, of many updates every n-th.
-struct TrainLogLines {
-  std::vector<CurvePoint> points;
+/// What train.jsonl says so far.
+struct Curve {
+  std::vector<CurvePoint> points;  // of many updates every n-th, with all validations
   int64_t tokens = 0;
   double seconds = 0;
 };
-TrainLogLines ReadTrainLog(const fs::path& path, int64_t epochs) {
-  std::vector<CurvePoint> updates;
-  std::map<int64_t, double> validations;
-  TrainLogLines log;
-  std::ifstream file(path);
-  for (std::string line; std::getline(file, line);) {
-    const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (!json.is_object() || !json.contains("step")) {
-      continue;  // a line that is being written
-    }
-    const auto number = [&json](const char* key) {
-      const auto found = json.find(key);
-      return found != json.end() && found->is_number() ? found->get<double>()
-                                                       : std::numeric_limits<double>::quiet_NaN();
-    };
-    const auto step = static_cast<int64_t>(number("step"));
-    log.tokens = std::max(log.tokens, static_cast<int64_t>(number("tokens")));
-    log.seconds = std::max(log.seconds, number("seconds"));
-    if (json.contains("valid_nll")) {
-      validations[step] = number("valid_nll");
-    } else {
-      updates.push_back({.step = step,
-                         .epoch = number("progress") * static_cast<double>(epochs),
-                         .train_loss = number("loss"),
-                         .lr = number("lr"),
-                         .tokens_per_second = number("tokens_per_second")});
+
+Result<Curve> ReadCurve(const fs::path& path, int64_t epochs) {
+  Curve curve;
+  if (!fs::exists(path)) {
+    return curve;
+  }
+  CONTINUO_ASSIGN(const TrainLogRecords log, ReadTrainLog(path));
+  std::map<uint64_t, double> validations;
+  for (const ValidationRecord& record : log.validations) {
+    validations[record.step] = record.nll_per_token;
+    curve.seconds = std::max(curve.seconds, record.seconds);
+  }
+  const size_t stride = log.updates.size() / kMostCurvePoints + 1;
+  for (size_t i = 0; i < log.updates.size(); ++i) {
+    const UpdateRecord& update = log.updates[i];
+    curve.tokens = std::max(curve.tokens, static_cast<int64_t>(update.tokens));
+    curve.seconds = std::max(curve.seconds, update.seconds);
+    const auto valid = validations.find(update.step);
+    if (valid != validations.end() || i % stride == 0 || i + 1 == log.updates.size()) {
+      CurvePoint& point = curve.points.emplace_back();
+      point.step = static_cast<int64_t>(update.step);
+      point.epoch = update.progress * static_cast<double>(epochs);
+      point.train_loss = update.loss;
+      point.lr = update.lr;
+      point.tokens_per_second = update.tokens_per_second;
+      if (valid != validations.end()) {
+        point.valid.token = valid->second;
+      }
     }
   }
-  const size_t stride = updates.size() / kMostCurvePoints + 1;
-  for (size_t i = 0; i < updates.size(); ++i) {
-    const auto valid = validations.find(updates[i].step);
-    if (valid != validations.end()) {
-      updates[i].valid.token = valid->second;
-    }
-    if (valid != validations.end() || i % stride == 0 || i + 1 == updates.size()) {
-      log.points.push_back(updates[i]);
-    }
-  }
-  return log;
+  return curve;
 }
 
 std::string LastLine(const fs::path& path) {
@@ -155,8 +146,8 @@ Status BuildCorpusStep(const ExperimentContext& context, const CorpusCell& cell)
 }
 
 Status PutCurveStep(const ExperimentContext& context, const RunCell& cell) {
-  const TrainLogLines log = ReadTrainLog(context.folder.run(cell) / "train.jsonl", cell.epochs());
-  return context.results.PutCurve(cell.id, log.points, log.tokens, log.seconds);
+  CONTINUO_ASSIGN(const Curve curve, ReadCurve(context.folder.run(cell) / "train.jsonl", cell.epochs()));
+  return context.results.PutCurve(cell.id, curve.points, curve.tokens, curve.seconds);
 }
 
 Result<std::optional<RunOutcome>> TrainStep(const ExperimentContext& context, const RunCell& cell,
@@ -193,9 +184,9 @@ Result<std::optional<RunOutcome>> TrainStep(const ExperimentContext& context, co
     }
   }
   CONTINUO_TRY(PutCurveStep(context, cell));
-  const TrainLogLines lines = ReadTrainLog(run / "train.jsonl", cell.epochs());
+  CONTINUO_ASSIGN(const Curve curve, ReadCurve(run / "train.jsonl", cell.epochs()));
   CONTINUO_ASSIGN(const ModelDirectory model, ModelDirectory::Open(run / "final"));
-  return std::optional<RunOutcome>({ParametersOf(model.config()), lines.tokens, lines.seconds});
+  return std::optional<RunOutcome>({ParametersOf(model.config()), curve.tokens, curve.seconds});
 }
 
 }  // namespace continuo

@@ -12,7 +12,7 @@
 #include "continuo/core/check.h"
 #include "continuo/model/model_directory.h"
 #include "continuo/os/file.h"
-#include "continuo/train/run_directory.h"
+#include "continuo/run/run_directory.h"
 
 namespace continuo {
 namespace {

@@ -18,7 +18,7 @@
 #include "continuo/train/gradient_buckets.h"
 #include "continuo/train/layers_test.h"
 #include "continuo/train/optimizer.h"
-#include "continuo/train/schedule.h"
+#include "continuo/run/schedule.h"
 
 namespace continuo {
 namespace {

@@ -19,10 +19,10 @@
 #include "continuo/train/batch_queue.h"
 #include "continuo/train/checkpoint.h"
 #include "continuo/train/device.h"
-#include "continuo/train/event_file.h"
+#include "continuo/run/event_file.h"
 #include "continuo/train/gradient_buckets.h"
-#include "continuo/train/run_directory.h"
-#include "continuo/train/train_log.h"
+#include "continuo/run/run_directory.h"
+#include "continuo/run/train_log.h"
 
 namespace continuo {
 namespace {
@@ -354,15 +354,15 @@ Status Run::LogStep(const TrainObserver::StepInfo& info, double rate) {
   CONTINUO_TRY(events_.Write(
       WallSeconds(), info.step,
       {{"loss", info.loss}, {"lr", info.lr}, {"gradient_norm", info.gradient_norm}, {"tokens_per_second", rate}}));
-  return log_.Write({{"step", info.step},
-                     {"epoch", info.epoch},
-                     {"tokens", state_.tokens},
-                     {"seconds", state_.seconds},
-                     {"progress", info.progress},
-                     {"loss", info.loss},
-                     {"lr", info.lr},
-                     {"gradient_norm", info.gradient_norm},
-                     {"tokens_per_second", rate}});
+  return log_.Write(UpdateRecord{.step = info.step,
+                                 .epoch = info.epoch,
+                                 .tokens = state_.tokens,
+                                 .seconds = state_.seconds,
+                                 .progress = info.progress,
+                                 .loss = info.loss,
+                                 .lr = info.lr,
+                                 .gradient_norm = info.gradient_norm,
+                                 .tokens_per_second = rate});
 }
 
 Status Run::Validate() {
@@ -405,22 +405,21 @@ Status Run::Validate() {
   if (!writes()) {
     return {};
   }
-  nlohmann::ordered_json line = {{"step", state_.step},
-                                 {"epoch", state_.epoch},
-                                 {"tokens", state_.tokens},
-                                 {"seconds", elapsed_},
-                                 {"valid_nll", info.nll_per_token}};
   CONTINUO_TRY(events_.Write(WallSeconds(), state_.step, {{"valid_nll/token", info.nll_per_token}}));
   if (info.nll_per_note > 0) {
-    line["valid_nll_note"] = info.nll_per_note;
     CONTINUO_TRY(events_.Write(WallSeconds(), state_.step, {{"valid_nll/note", info.nll_per_note}}));
   }
   if (info.nll_per_bar > 0) {
-    line["valid_nll_bar"] = info.nll_per_bar;
     CONTINUO_TRY(events_.Write(WallSeconds(), state_.step, {{"valid_nll/bar", info.nll_per_bar}}));
   }
-  line["valid_tokens"] = static_cast<uint64_t>(sums[1]);
-  return log_.Write(line);
+  return log_.Write(ValidationRecord{.step = state_.step,
+                                     .epoch = state_.epoch,
+                                     .tokens = state_.tokens,
+                                     .seconds = elapsed_,
+                                     .nll_per_token = info.nll_per_token,
+                                     .nll_per_note = info.nll_per_note,
+                                     .nll_per_bar = info.nll_per_bar,
+                                     .valid_tokens = static_cast<uint64_t>(sums[1])});
 }
 
 Status Run::Save(const fs::path& name) {

@@ -15,7 +15,7 @@
 #include "continuo/train/communicator.h"
 #include "continuo/train/gpt2.h"
 #include "continuo/train/optimizer.h"
-#include "continuo/train/schedule.h"
+#include "continuo/run/schedule.h"
 #include "continuo/train/train_data.h"
 
 namespace continuo {

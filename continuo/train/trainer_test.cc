@@ -16,7 +16,7 @@
 #include "continuo/os/temporary_folder_testing.h"
 #include "continuo/score/score_file.h"
 #include "continuo/train/checkpoint.h"
-#include "continuo/train/run_directory.h"
+#include "continuo/run/run_directory.h"
 
 namespace continuo {
 namespace {

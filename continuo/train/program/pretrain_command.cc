@@ -8,7 +8,7 @@
 #include "continuo/train/program/text_data.h"
 #include "continuo/train/program/text_sample.h"
 #include "continuo/train/program/train_flags.h"
-#include "continuo/train/run_directory.h"
+#include "continuo/run/run_directory.h"
 
 namespace continuo {
 namespace {

@@ -16,7 +16,7 @@
 
 #include "continuo/train/checkpoint.h"
 #include "continuo/train/device.h"
-#include "continuo/train/run_directory.h"
+#include "continuo/run/run_directory.h"
 
 namespace continuo {
 namespace {

@@ -1,12 +1,6 @@
-#include "continuo/train/run_directory.h"
-
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
+#include "continuo/run/run_directory.h"
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
 #include <charconv>
 #include <optional>
 #include <string>
@@ -15,6 +9,7 @@
 #include <utility>
 
 #include "continuo/os/file.h"
+#include "continuo/os/process.h"
 
 namespace continuo {
 namespace {
@@ -38,7 +33,7 @@ std::optional<uint64_t> StepOf(const fs::path& checkpoint) {
   return code == std::errc() && stop == end ? std::optional(step) : std::nullopt;
 }
 
-/// The entries of a directory; none where it can't be read.
+/// The entries of a directory; none if it cannot be read.
 std::vector<fs::path> Entries(const fs::path& directory) {
   std::vector<fs::path> entries;
   std::error_code code;
@@ -48,7 +43,7 @@ std::vector<fs::path> Entries(const fs::path& directory) {
   return entries;
 }
 
-/// What AtomicDirectory and WriteFileAtomically leave when they are killed: .NAME.PROCESS.NUMBER.tmp.
+/// Removes what AtomicDirectory and WriteFileAtomically leave when they are killed: .NAME.PROCESS.NUMBER.tmp.
 void RemoveTemporaries(const fs::path& directory) {
   for (const fs::path& entry : Entries(directory)) {
     const std::string name = entry.filename().string();
@@ -59,7 +54,7 @@ void RemoveTemporaries(const fs::path& directory) {
   }
 }
 
-/// Each checkpoint's step and path, the newest first.
+/// The step and path of each checkpoint, newest first.
 std::vector<std::pair<uint64_t, fs::path>> Numbered(const fs::path& run) {
   std::vector<std::pair<uint64_t, fs::path>> found;
   for (const fs::path& entry : Entries(run / kFolder)) {
@@ -80,14 +75,14 @@ Status Rename(const fs::path& from, const fs::path& to) {
   return {};
 }
 
-/// Points `latest` at a checkpoint, in one move.
+/// Points `latest` at a checkpoint, atomically.
 Status Link(const fs::path& run, const fs::path& checkpoint) {
-  const fs::path temporary = run / fmt::format(".{}.{}.0.tmp", kLatest, ::getpid());
+  const fs::path temporary = run / fmt::format(".{}.{}.0.tmp", kLatest, ProcessId());
   std::error_code code;
   fs::remove_all(temporary, code);
   fs::create_directory_symlink(fs::path(kFolder) / checkpoint.filename(), temporary, code);
   if (code) {
-    return MakeError("{}: cannot make a link: {}", temporary.string(), code.message());
+    return MakeError("{}: cannot create a link: {}", temporary.string(), code.message());
   }
   return Rename(temporary, run / kLatest);
 }
@@ -99,44 +94,19 @@ bool IsOwnDirectory(const fs::path& path) {
 
 }  // namespace
 
-RunDirectory::RunDirectory(fs::path path, int lock) : path_(std::move(path)), lock_(lock) {}
-
-RunDirectory::RunDirectory(RunDirectory&& other) noexcept
-    : path_(std::move(other.path_)), lock_(std::exchange(other.lock_, -1)) {}
-
-RunDirectory::~RunDirectory() {
-  if (lock_ >= 0) {
-    ::close(lock_);
-  }
-}
+RunDirectory::RunDirectory(fs::path path, FileLock lock) : path_(std::move(path)), lock_(std::move(lock)) {}
 
 Result<RunDirectory> RunDirectory::Open(const fs::path& path) {
   CONTINUO_TRY(MakeWritableDirectory(path));
-  const fs::path name = path / kLockFile;
-  const int lock = ::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (lock < 0) {
-    return MakeError("{}: cannot write: {}", name.string(), std::generic_category().message(errno));
-  }
-  RunDirectory run(path, lock);
-  if (::flock(lock, LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) {
-      return MakeError("{}: cannot lock: {}", name.string(), std::generic_category().message(errno));
-    }
-    std::array<char, 32> holder{};
-    const ssize_t count = ::pread(lock, holder.data(), holder.size(), 0);
-    const std::string_view process(holder.data(), static_cast<size_t>(std::max<ssize_t>(count, 0)));
-    return Error{fmt::format("{}: another training (process {}) writes there", path.string(),
-                             process.substr(0, process.find('\n'))),
-                 "wait for it to end, or name another directory"};
-  }
-  // For the message above alone; where the disk is full, the first checkpoint says so.
-  const std::string process = fmt::format("{}\n", ::getpid());
-  if (::ftruncate(lock, 0) == 0) {
-    [[maybe_unused]] const ssize_t written = ::pwrite(lock, process.data(), process.size(), 0);
+  CONTINUO_ASSIGN(std::optional<FileLock> lock, FileLock::Try(path / kLockFile));
+  if (!lock) {
+    return Error{
+        fmt::format("{}: another training (process {}) writes to it", path.string(), LockHolder(path / kLockFile)),
+        "wait until it ends, or name another directory"};
   }
   RemoveTemporaries(path);
   RemoveTemporaries(path / kFolder);
-  return run;
+  return RunDirectory(path, std::move(*lock));
 }
 
 fs::path RunDirectory::CheckpointPath(uint64_t step) const {
@@ -153,8 +123,8 @@ Status RunDirectory::Publish(uint64_t step, size_t keep) {
     if (other == step || ++kept <= keep) {
       continue;
     }
-    // Out of sight first, so that one that is half removed is never taken for a checkpoint.
-    const fs::path doomed = path.parent_path() / fmt::format(".{}.{}.0.tmp", path.filename().string(), ::getpid());
+    // Renamed first, so that a half removed checkpoint is never taken for a complete one.
+    const fs::path doomed = path.parent_path() / fmt::format(".{}.{}.0.tmp", path.filename().string(), ProcessId());
     CONTINUO_TRY(Rename(path, doomed));
     std::error_code ignored;
     fs::remove_all(doomed, ignored);

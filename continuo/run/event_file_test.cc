@@ -1,4 +1,4 @@
-#include "continuo/train/event_file.h"
+#include "continuo/run/event_file.h"
 
 #include <gtest/gtest.h>
 

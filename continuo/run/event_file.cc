@@ -1,10 +1,10 @@
-#include "continuo/train/event_file.h"
-
-#include <unistd.h>
+#include "continuo/run/event_file.h"
 
 #include <array>
 #include <bit>
 #include <cstring>
+
+#include "continuo/os/process.h"
 
 namespace continuo {
 namespace {
@@ -71,7 +71,7 @@ std::string_view AsBytes(const T& value) {
   return {reinterpret_cast<const char*>(&value), sizeof(T)};
 }
 
-/// A CRC of data that holds CRCs is weak, so TFRecord stores it turned and shifted.
+/// A CRC of data that contains CRCs is weak, so TFRecord rotates it and adds a constant.
 uint32_t MaskedCrc(std::string_view bytes) {
   const uint32_t crc = Crc32c({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()});
   return std::rotr(crc, 15) + 0xa282ead8u;
@@ -101,7 +101,7 @@ Result<EventFile> EventFile::Create(const std::filesystem::path& folder, double 
   EventFile events;
   // TensorBoard reads a run's files in the order of their names.
   events.path_ =
-      folder / fmt::format("events.out.tfevents.{:010}.continuo.{}", static_cast<uint64_t>(wall_seconds), ::getpid());
+      folder / fmt::format("events.out.tfevents.{:010}.continuo.{}", static_cast<uint64_t>(wall_seconds), ProcessId());
   events.file_.open(events.path_, std::ios::binary | std::ios::trunc);
   Message version;
   version.Double(kEventWallTime, wall_seconds);

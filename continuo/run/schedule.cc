@@ -1,4 +1,4 @@
-#include "continuo/train/schedule.h"
+#include "continuo/run/schedule.h"
 
 #include <algorithm>
 #include <array>
@@ -31,7 +31,7 @@ ScheduleValue OneCycle(const ScheduleOptions& options, double step, double total
   const double peak = options.warmup * total - 1.0;
   const double last = total - 1.0;
   const bool rising = step <= peak;
-  // A phase without length (warmup 0, or a single step) is at its end.
+  // A phase of length 0 (warmup 0, or a single step) is at its end.
   const double start = rising ? 0.0 : peak;
   const double length = (rising ? peak : last) - start;
   const double share = length > 0 ? std::clamp((step - start) / length, 0.0, 1.0) : 1.0;

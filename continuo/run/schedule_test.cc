@@ -1,4 +1,4 @@
-#include "continuo/train/schedule.h"
+#include "continuo/run/schedule.h"
 
 #include <gtest/gtest.h>
 
@@ -29,7 +29,7 @@ TEST(ScheduleTest, OneCycleIsPyTorchs) {
   }
 }
 
-TEST(ScheduleTest, TheOthersRiseToTheHighestRateAndEndLow) {
+TEST(ScheduleTest, OtherSchedulesRiseToTheHighestRateAndEndLow) {
   for (const ScheduleKind kind : {ScheduleKind::kCosine, ScheduleKind::kLinear}) {
     const ScheduleOptions options{.kind = kind, .max_lr = 2.0, .warmup = 0.1, .final_div_factor = 100};
     double before = 0;
