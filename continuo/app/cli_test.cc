@@ -594,6 +594,46 @@ TEST_F(CliTest, ARunGoesOnInItsOwnPrecision) {
   }
 }
 
+TEST_F(CliTest, TrainRefusesASettingByItsFlag) {
+  if (!fs::exists(CONTINUO_BIN_DIR "/continuo-train")) {
+    GTEST_SKIP() << "continuo-train was not built";
+  }
+  const auto refused = [&](const std::vector<std::string>& flags, const std::string& message) {
+    std::vector<std::string> arguments = {"train", "--corpus", Path("none"), "-o", Path("run")};
+    arguments.insert(arguments.end(), flags.begin(), flags.end());
+    const Outcome outcome = Continuo(arguments);
+    EXPECT_EQ(outcome.exit_code, 2) << message;
+    EXPECT_THAT(outcome.err, HasSubstr(message));
+    EXPECT_LT(outcome.err.size(), 120U) << outcome.err;
+  };
+  refused({"--epsilon", "0"}, "--epsilon must be above 0");
+  refused({"--width", "33", "--heads", "2"}, "--width 33 is not a multiple of --heads 2");
+  refused({"--short-context", "60000", "--context", "256", "--short-share", "0.5"},
+          "--short-context 60000 is larger than --context 256");
+  for (const char* flag : {"--lr", "--clip", "--minutes", "--weight-decay", "--warmup"}) {
+    refused({flag, "nan"}, std::string(flag) + " must be ");
+    refused({flag, "inf"}, std::string(flag) + " must be ");
+  }
+  WriteBytes("wrong.toml", "grad-accum = 0\n");
+  refused({"--config", Path("wrong.toml")}, "--grad-accum must be an integer from 1 to 1000000, not 0");
+}
+
+TEST_F(CliTest, ADryRunRefusesASpecThatTheTrainerRefuses) {
+  const auto refused = [&](const std::string& settings, const std::string& message) {
+    WriteBytes(
+        "wrong.toml",
+        "name = \"wrong\"\n[corpora.a]\nfolder = \"corpus\"\n[tokenizers.remi]\n[models.m]\n[train]\n" + settings);
+    ExpectError({"experiment", "run", Path("wrong.toml"), "--data", CONTINUO_SOURCE_DIR "/examples", "-o", Path("none"),
+                 "--dry-run"},
+                message);
+  };
+  refused("epsilon = 0\n", ":7: train.epsilon: must be above 0");
+  refused("lr = nan\n", ":7: train.lr: must be above 0");
+  refused("width = 33\nheads = 2\n", ":7: train.width: width 33 is not a multiple of heads 2");
+  refused("short_context = 60000\ncontext = 256\nshort_share = 0.5\n",
+          ":7: train.short_context: short_context 60000 is larger than context 256");
+}
+
 TEST_F(CliTest, BenchPrintsRates) {
   const auto rates = [&](std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), "bench");

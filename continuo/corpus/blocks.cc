@@ -20,20 +20,6 @@ Rng DrawStream(uint64_t seed, Draw draw, uint64_t epoch, uint64_t song) {
 
 }  // namespace
 
-Result<BlockMode> ParseBlockMode(std::string_view text) {
-  if (text == "first") {
-    return BlockMode::kFirst;
-  }
-  if (text == "all") {
-    return BlockMode::kAll;
-  }
-  return MakeError("blocks '{}' is not known; expected first or all", text);
-}
-
-std::string_view ToString(BlockMode mode) {
-  return mode == BlockMode::kFirst ? "first" : "all";
-}
-
 BlockSource::BlockSource(std::vector<BlockSong> songs, BlockVocabulary vocabulary, const BlockOptions& options)
     : songs_(std::move(songs)), vocabulary_(std::move(vocabulary)), options_(options) {
   CONTINUO_CHECK(options_.context >= 1);

@@ -45,9 +45,6 @@ struct BlockVocabulary {
 };
 
 enum class BlockMode { kFirst, kAll };
-/// "first" or "all".
-Result<BlockMode> ParseBlockMode(std::string_view text);
-std::string_view ToString(BlockMode mode);
 
 struct BlockOptions {
   size_t context = 1024;  // ids that the model sees at once

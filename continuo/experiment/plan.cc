@@ -4,10 +4,11 @@
 #include <set>
 
 #include "continuo/compose/composer.h"
+#include "continuo/core/check.h"
 #include "continuo/core/hash.h"
-#include "continuo/experiment/settings.h"
 #include "continuo/model/model_directory.h"
 #include "continuo/os/file.h"
+#include "continuo/run/setting.h"
 #include "continuo/score/midi_files.h"
 #include "continuo/token/tokenizer.h"
 
@@ -100,20 +101,73 @@ Json MeasureIdentity(const ExperimentSpec& spec) {
           {"validation_bars", spec.measure.validation_bars}};
 }
 
-/// Calls `visit` with one value of each axis, for every combination, the last axis fastest.
-template <typename Visit>
-void ForEachCombination(const std::vector<GridAxis>& axes, const Visit& visit) {
-  std::vector<size_t> at(axes.size(), 0);
-  for (;;) {
-    visit(at);
-    size_t axis = axes.size();
-    while (axis > 0 && ++at[axis - 1] == axes[axis - 1].values.size()) {
-      at[--axis] = 0;
-    }
-    if (axis == 0) {
-      return;
+/// The settings that every cell's id states, in this order. The id states a setting that is not listed here only if it
+/// is not the default, so that a new setting leaves the ids of existing cells as they are. Never add to this list.
+constexpr std::string_view kAlwaysStated[] = {"layers",
+                                              "heads",
+                                              "width",
+                                              "context",
+                                              "dropout",
+                                              "epochs",
+                                              "batch",
+                                              "grad_accum",
+                                              "blocks",
+                                              "transpose",
+                                              "vary_velocity",
+                                              "vary_tempo",
+                                              "short_share",
+                                              "short_context",
+                                              "optimizer",
+                                              "lr",
+                                              "schedule",
+                                              "warmup",
+                                              "div_factor",
+                                              "final_div_factor",
+                                              "no_cycle_momentum",
+                                              "beta1",
+                                              "beta2",
+                                              "epsilon",
+                                              "weight_decay",
+                                              "decay_matrices_only",
+                                              "label_smoothing",
+                                              "clip",
+                                              "precision",
+                                              "export_bf16"};
+
+/// The axes and settings of a run that determine its result.
+Json SettingsIdentity(const GridRun& run) {
+  Json identity = Json::object();
+  for (const std::string_view key : kAlwaysStated) {
+    const TrainSetting* row = FindTrainSetting(key);
+    CONTINUO_CHECK(row != nullptr);
+    identity[std::string(key)] = row->value.get(run.settings);
+  }
+  identity["model"] = run.model;
+  identity["tokenizer"] = run.tokenizer;
+  identity["corpus"] = run.corpus;
+  identity["seed"] = run.seed;
+  const TrainSettings defaults;
+  for (const TrainSetting& row : TrainSettingTable()) {
+    Json value = row.value.get(run.settings);
+    if (row.effect != TrainSetting::Effect::kNone && !identity.contains(row.key) && value != row.value.get(defaults)) {
+      identity[std::string(row.key)] = std::move(value);
     }
   }
+  return identity;
+}
+
+/// "gpt2 remi", then the corpus, the seed and the other settings that vary.
+std::string LabelOf(const GridSpec& grid, const GridRun& run) {
+  std::string label = fmt::format("{} {}", run.model, run.tokenizer);
+  label += grid.corpora.size() > 1 ? fmt::format(" corpus={}", run.corpus) : "";
+  label += grid.seeds.size() > 1 ? fmt::format(" seed={}", run.seed) : "";
+  for (const SettingAxis& axis : grid.settings) {
+    if (axis.values.size() > 1) {
+      const Json& value = run.axes[axis.key];
+      label += fmt::format(" {}={}", axis.key, value.is_string() ? value.get<std::string>() : value.dump());
+    }
+  }
+  return label;
 }
 
 }  // namespace
@@ -169,26 +223,15 @@ Result<ExperimentInputs> FindInputs(const ExperimentSpec& spec, const fs::path& 
 ExperimentPlan MakePlan(const ExperimentSpec& spec, const ExperimentInputs& inputs) {
   ExperimentPlan plan;
   std::map<std::pair<std::string, std::string>, size_t> corpus_cells;
-  ForEachCombination(spec.grid, [&](const std::vector<size_t>& at) {
+  for (GridRun& point : GridRuns(spec)) {
     RunCell run;
-    run.settings = spec.train;
-    std::map<std::string, Json> values;
-    for (size_t axis = 0; axis < spec.grid.size(); ++axis) {
-      values[spec.grid[axis].name] = spec.grid[axis].values[at[axis]];
-    }
-    run.model = values["model"];
-    run.tokenizer = values["tokenizer"];
-    run.corpus = values["corpus"];
-    run.seed = values["seed"];
-    run.settings.update(spec.model(run.model).settings);
-    run.label = fmt::format("{} {}", run.model, run.tokenizer);
-    for (const GridAxis& axis : spec.grid) {
-      const Json& value = values[axis.name];
-      run.settings[axis.name] = value;
-      if (axis.values.size() > 1 && axis.name != "model" && axis.name != "tokenizer") {
-        run.label += fmt::format(" {}={}", axis.name, value.is_string() ? value.get<std::string>() : value.dump());
-      }
-    }
+    run.settings = SettingsIdentity(point);
+    run.label = LabelOf(spec.grid, point);
+    run.model = std::move(point.model);
+    run.tokenizer = std::move(point.tokenizer);
+    run.corpus = std::move(point.corpus);
+    run.seed = point.seed;
+    run.train = std::move(point.settings);
     const auto [cell, is_new] = corpus_cells.try_emplace({run.corpus, run.tokenizer}, plan.corpora.size());
     if (is_new) {
       const Json identity = {{"version", kCellVersion},
@@ -200,16 +243,15 @@ ExperimentPlan MakePlan(const ExperimentSpec& spec, const ExperimentInputs& inpu
     run.corpus_cell = cell->second;
     run.id = IdOf(RunIdentity(spec, inputs, run, plan.corpora[run.corpus_cell].id));
     plan.runs.push_back(std::move(run));
-  });
+  }
 
   const Json measure = MeasureIdentity(spec);
   SetCell real;
   real.kind = SetKind::kReal;
   real.label = "real music";
   real.count = spec.real.songs;
-  const std::string& first_corpus = spec.grid[2].values.front().get_ref<const std::string&>();
   real.id = IdOf({{"version", kCellVersion},
-                  {"songs", inputs.corpora.at(first_corpus).sha256},
+                  {"songs", inputs.corpora.at(spec.grid.corpora.front()).sha256},
                   {"count", real.count},
                   {"bars", spec.generate.bars},
                   {"measure", measure}});

@@ -50,10 +50,11 @@ struct RunCell {
   std::string tokenizer;
   std::string corpus;
   int64_t seed = 1;
-  nlohmann::ordered_json settings;  // every axis and every setting
+  TrainSettings train;
+  nlohmann::ordered_json settings;  // what its id is made from: the axes, and the training settings by key
   size_t corpus_cell = 0;
   std::string label;  // "gpt2 remi", then the values of other axes that vary
-  int64_t epochs() const { return settings["epochs"].get<int64_t>(); }
+  int64_t epochs() const { return static_cast<int64_t>(train.epochs); }
 };
 
 /// Pieces that are measured together.

@@ -105,12 +105,7 @@ double SecondsLeft(const ExperimentProgress& progress) {
 
 size_t ContinuationCount(const ExperimentSpec& spec) {
   const ExperimentSpec::Continuations& continuations = spec.continuations;
-  size_t chosen = continuations.checkpoints.size();
-  for (const GridAxis& axis : spec.grid) {
-    if (!continuations.best.empty() && axis.name == "tokenizer") {
-      chosen = axis.values.size();
-    }
-  }
+  const size_t chosen = continuations.best.empty() ? continuations.checkpoints.size() : spec.grid.tokenizers.size();
   return chosen * continuations.sampling.size() * continuations.prompts.size() * continuations.seeds.size();
 }
 
@@ -124,31 +119,42 @@ double GuessSeconds(const ExperimentSpec& spec, const ExperimentInputs& inputs, 
       song_tokens[name].push_back(code ? 0 : kTokensPerByte * static_cast<double>(bytes));
     }
   }
-  const auto flops_per_token = [](const nlohmann::ordered_json& settings) {  // of a forward pass
-    const double width = settings["width"].get<double>();
-    const double layers = settings["layers"].get<double>();
-    return 2 * (12 * layers * width * width + 400 * width) + 2 * layers * settings["context"].get<double>() * width;
+  const auto flops_per_token = [](const TrainSettings& settings) {  // of a forward pass
+    const auto width = static_cast<double>(settings.model.width);
+    const auto layers = static_cast<double>(settings.model.layers);
+    const auto context = static_cast<double>(settings.model.context_length);
+    return 2 * (12 * layers * width * width + 400 * width) + 2 * layers * context * width;
   };
   double flops = 0;
+  double clock_seconds = 0;  // of runs limited by minutes
   for (const RunCell& run : plan.runs) {
+    const TrainSettings& settings = run.train;
+    const auto context = static_cast<double>(settings.model.context_length);
     double tokens = 0;
     for (const double song : song_tokens[run.corpus]) {
-      tokens += run.settings["blocks"] == "first" ? std::min(song, run.settings["context"].get<double>()) : song;
+      tokens += settings.blocks == BlockMode::kFirst ? std::min(song, context) : song;
     }
-    tokens *= (1 - spec.corpus(run.corpus).valid) * static_cast<double>(run.epochs());
-    flops += 3 * flops_per_token(run.settings) * tokens;
+    tokens *= (1 - spec.corpus(run.corpus).valid) * static_cast<double>(settings.epochs);
+    if (settings.steps > 0) {
+      tokens = static_cast<double>(settings.steps * settings.batch * settings.grad_accum) * context;
+    }
+    if (settings.minutes > 0) {
+      clock_seconds += 60 * settings.minutes;
+    } else {
+      flops += 3 * flops_per_token(settings) * tokens;
+    }
   }
   double mean_flops = 0;
   for (const SetCell& set : plan.sets) {
     if (set.run) {
-      const double of_token = flops_per_token(plan.runs[*set.run].settings);
+      const double of_token = flops_per_token(plan.runs[*set.run].train);
       flops += kWritingFactor * of_token * kTokensPerBar * static_cast<double>(set.count * spec.generate.bars);
       mean_flops = of_token;
     }
   }
   flops += kWritingFactor * mean_flops * kTokensPerBar * static_cast<double>(ContinuationCount(spec)) *
            static_cast<double>(spec.continuations.pieces * (spec.continuations.bars + spec.continuations.prompt_bars));
-  return flops / (kFlopsPerThread * static_cast<double>(threads));
+  return clock_seconds + flops / (kFlopsPerThread * static_cast<double>(threads));
 }
 
 }  // namespace continuo

@@ -243,12 +243,9 @@ Status Runner::AddContinuations(const std::map<std::string, CellStatus>& statuse
         best[tokenizer] = {*value, {*set.run, set.epoch}};
       }
     }
-    for (const GridAxis& axis : spec_.grid) {
-      for (size_t i = 0; axis.name == "tokenizer" && i < axis.values.size(); ++i) {
-        const auto found = best.find(axis.values[i].get<std::string>());
-        if (found != best.end()) {
-          chosen.push_back(found->second.second);
-        }
+    for (const std::string& tokenizer : spec_.grid.tokenizers) {
+      if (const auto found = best.find(tokenizer); found != best.end()) {
+        chosen.push_back(found->second.second);
       }
     }
   }

@@ -196,11 +196,7 @@ TEST_F(RunnerTest, LeavesACellToTheProcessThatHoldsItsLock) {
 TEST_F(RunnerTest, AShardHasItsOwnTrainingsAndTheirPieces) {
   SmallExperiment experiment;
   experiment.spec().continuations.prompts.clear();
-  for (GridAxis& axis : experiment.spec().grid) {
-    if (axis.name == "seed") {
-      axis.values = {1, 2, 3};
-    }
-  }
+  experiment.spec().grid.seeds = {1, 2, 3};
   const RunnerReport report = Run(experiment, kNever, {.shard = 1, .shards = 2}).value();
   EXPECT_EQ(report.done, 3U);  // real music, a training, its pieces
   EXPECT_EQ(report.left, 4U);

@@ -5,9 +5,9 @@
 
 #include "continuo/compose/generate.h"
 #include "continuo/core/check.h"
-#include "continuo/experiment/settings.h"
 #include "continuo/experiment/spec_reader.h"
 #include "continuo/os/file.h"
+#include "continuo/run/setting.h"
 
 namespace continuo {
 namespace {
@@ -72,7 +72,7 @@ void ReadTokenizers(SpecTable& root, ExperimentSpec& spec) {
       table.Fail("file", "stands beside a preset; a tokenizer is one or the other");
     }
     if (!tokenizer.is_file && !PresetConfig(tokenizer.source, tokenizer.release)) {
-      table.Fail("preset", fmt::format("'{}' is no preset (docs/tokenizers.md lists them)", tokenizer.source));
+      table.Fail("preset", fmt::format("'{}' is not a preset (docs/tokenizers.md lists them)", tokenizer.source));
     }
     table.Finish();
   }
@@ -81,12 +81,16 @@ void ReadTokenizers(SpecTable& root, ExperimentSpec& spec) {
   }
 }
 
+/// The training settings that a table has, by key.
 Json ReadSettings(SpecTable& table) {
   Json settings = Json::object();
-  for (const TrainSetting& setting : TrainSettings()) {
-    const std::vector<Json> values = table.Setting(setting, false);
+  for (const TrainSetting& row : TrainSettingTable()) {
+    if ((row.absence & TrainSetting::kNotInSpec) != 0) {
+      continue;
+    }
+    const std::vector<Json> values = table.Setting(row, /*list=*/false);
     if (!values.empty()) {
-      settings[std::string(setting.name)] = values.front();
+      settings[std::string(row.key)] = values.front();
     }
   }
   return settings;
@@ -129,9 +133,9 @@ void ReadSamplings(SpecTable& root, ExperimentSpec& spec) {
 
 void ReadTrain(SpecTable& root, ExperimentSpec& spec) {
   SpecTable table = root.Table("train");
-  spec.train = DefaultTrainSettings();
-  spec.train.update(ReadSettings(table));
-  spec.checkpoints = table.Integers("checkpoints", {spec.train["epochs"].get<int64_t>()}, 1, kMany);
+  spec.train.precision = PrecisionChoice::kBf16;  // not auto: a cell is the same on every machine
+  Apply(ReadSettings(table), spec.train);
+  spec.checkpoints = table.Integers("checkpoints", {static_cast<int64_t>(spec.train.epochs)}, 1, kMany);
   std::sort(spec.checkpoints.begin(), spec.checkpoints.end());
   if (std::adjacent_find(spec.checkpoints.begin(), spec.checkpoints.end()) != spec.checkpoints.end()) {
     table.Fail("checkpoints", "names an epoch twice");
@@ -139,48 +143,82 @@ void ReadTrain(SpecTable& root, ExperimentSpec& spec) {
   table.Finish();
 }
 
+template <typename T>
+void CheckDistinct(SpecTable& table, std::string_view key, const std::vector<T>& values) {
+  for (auto value = values.begin(); value != values.end(); ++value) {
+    if (std::find(values.begin(), value, *value) != value) {
+      table.Fail(key, fmt::format("{} is listed twice", Json(*value).dump()));
+    }
+  }
+}
+
 void ReadGrid(SpecTable& root, ExperimentSpec& spec) {
   SpecTable table = root.Table("grid");
-  const auto add_names = [&](const char* key, const std::vector<std::string>& all, const char* kind) {
-    const std::vector<std::string> names = table.Texts(key, all);
-    CheckNames(table, key, names, all, kind);
-    spec.grid.push_back({key, {names.begin(), names.end()}});
+  GridSpec& grid = spec.grid;
+  const auto names = [&table](const char* key, const std::vector<std::string>& all, const char* kind) {
+    std::vector<std::string> chosen = table.Texts(key, all);
+    CheckNames(table, key, chosen, all, kind);
+    return chosen;
   };
-  add_names("model", NamesOf(spec.models), "models");
-  add_names("tokenizer", NamesOf(spec.tokenizers), "tokenizers");
-  add_names("corpus", NamesOf(spec.corpora), "corpora");
-  const std::vector<int64_t> seeds = table.Integers("seed", {1}, 0, INT64_MAX);
-  spec.grid.push_back({"seed", {seeds.begin(), seeds.end()}});
-  for (const TrainSetting& setting : TrainSettings()) {
-    std::vector<Json> values = table.Setting(setting, true);
+  grid.models = names("model", NamesOf(spec.models), "models");
+  grid.tokenizers = names("tokenizer", NamesOf(spec.tokenizers), "tokenizers");
+  grid.corpora = names("corpus", NamesOf(spec.corpora), "corpora");
+  grid.seeds = table.Integers("seed", {1}, 0, INT64_MAX);
+  CheckDistinct(table, "seed", grid.seeds);
+  for (const TrainSetting& row : TrainSettingTable()) {
+    if ((row.absence & TrainSetting::kNotInSpec) != 0) {
+      continue;
+    }
+    std::vector<Json> values = table.Setting(row, /*list=*/true);
     if (!values.empty()) {
-      spec.grid.push_back({std::string(setting.name), std::move(values)});
-    }
-  }
-  for (const GridAxis& axis : spec.grid) {
-    for (size_t i = 0; i < axis.values.size(); ++i) {
-      if (std::find(axis.values.begin(), axis.values.begin() + static_cast<std::ptrdiff_t>(i), axis.values[i]) !=
-          axis.values.begin() + static_cast<std::ptrdiff_t>(i)) {
-        table.Fail(axis.name, fmt::format("{} is there twice", axis.values[i].dump()));
-      }
-    }
-  }
-  // Each run must come to each checkpoint.
-  const auto reaches = [&spec](const Json& epochs) { return epochs.get<int64_t>() >= spec.checkpoints.back(); };
-  const std::string late = fmt::format("ends before the checkpoint at epoch {}", spec.checkpoints.back());
-  bool by_grid = false;
-  for (const GridAxis& axis : spec.grid) {
-    by_grid |= axis.name == "epochs";
-    if (axis.name == "epochs" && !std::all_of(axis.values.begin(), axis.values.end(), reaches)) {
-      table.Fail("epochs", late);
-    }
-  }
-  for (const ModelSpec& model : spec.models) {
-    if (!by_grid && !reaches(model.settings.contains("epochs") ? model.settings["epochs"] : spec.train["epochs"])) {
-      root.Fail("train", fmt::format("epochs: {} {}", model.name, late));
+      CheckDistinct(table, row.key, values);
+      grid.settings.push_back({std::string(row.key), std::move(values)});
     }
   }
   table.Finish();
+}
+
+/// Reports a fault of a run at the first of its settings that the spec states, in the table that decides.
+void FailRun(SpecTable& root, const std::string& model, const SettingsFault& fault) {
+  SpecTable grid = root.Table("grid");
+  SpecTable train = root.Table("train");
+  auto models = root.Tables("models");
+  const auto own = std::find_if(models.begin(), models.end(), [&](const auto& named) { return named.first == model; });
+  for (const std::string_view key : fault.settings) {
+    for (SpecTable* table : {&grid, own != models.end() ? &own->second : nullptr, &train}) {
+      if (table != nullptr && table->Has(key)) {
+        table->Fail(key, fmt::format("{} (model {})", fault.message, model));
+        return;
+      }
+    }
+  }
+  root.Fail("models", fmt::format("{}: {}", model, fault.message));
+}
+
+/// What is wrong with the settings of a run of this spec.
+std::optional<SettingsFault> FindRunFault(const ExperimentSpec& spec, const TrainSettings& settings) {
+  if (auto fault = FindFault(settings, SettingNames::kKeys)) {
+    return fault;
+  }
+  if (settings.precision == PrecisionChoice::kAuto) {
+    return SettingsFault{{"precision"},
+                         "precision must be bf16 or f32, not auto, whose meaning depends on the machine"};
+  }
+  const auto last = static_cast<uint64_t>(spec.checkpoints.back());
+  if (settings.minutes == 0 && settings.steps == 0 && settings.epochs < last) {
+    return SettingsFault{{"epochs", "checkpoints"},
+                         fmt::format("epochs {} ends before the checkpoint at epoch {}", settings.epochs, last)};
+  }
+  return std::nullopt;
+}
+
+void CheckRuns(SpecTable& root, const ExperimentSpec& spec) {
+  for (const GridRun& run : GridRuns(spec)) {
+    if (const auto fault = FindRunFault(spec, run.settings)) {
+      FailRun(root, run.model, *fault);
+      return;
+    }
+  }
 }
 
 void ReadGenerate(SpecTable& root, ExperimentSpec& spec) {
@@ -290,6 +328,36 @@ const SamplingSpec& ExperimentSpec::sampling(std::string_view of) const {
   return *found;
 }
 
+std::vector<GridRun> GridRuns(const ExperimentSpec& spec) {
+  const GridSpec& grid = spec.grid;
+  std::vector<size_t> sizes = {grid.models.size(), grid.tokenizers.size(), grid.corpora.size(), grid.seeds.size()};
+  for (const SettingAxis& axis : grid.settings) {
+    sizes.push_back(axis.values.size());
+  }
+  std::vector<GridRun> runs;
+  std::vector<size_t> at(sizes.size(), 0);
+  for (size_t axis = sizes.size(); axis > 0;) {
+    GridRun& run = runs.emplace_back();
+    run.model = grid.models[at[0]];
+    run.tokenizer = grid.tokenizers[at[1]];
+    run.corpus = grid.corpora[at[2]];
+    run.seed = grid.seeds[at[3]];
+    run.axes = Json::object();
+    for (size_t i = 0; i < grid.settings.size(); ++i) {
+      run.axes[grid.settings[i].key] = grid.settings[i].values[at[4 + i]];
+    }
+    run.settings = spec.train;
+    Apply(spec.model(run.model).settings, run.settings);
+    Apply(run.axes, run.settings);
+    run.settings.seed = static_cast<uint64_t>(run.seed);
+    // Counts up, the last axis fastest; when all are at their ends, axis is 0.
+    for (axis = sizes.size(); axis > 0 && ++at[axis - 1] == sizes[axis - 1]; --axis) {
+      at[axis - 1] = 0;
+    }
+  }
+  return runs;
+}
+
 Result<ExperimentSpec> ParseSpec(std::string_view text, std::string_view name) {
   const toml::parse_result parsed = toml::parse(text, name);
   if (!parsed) {
@@ -315,6 +383,9 @@ Result<ExperimentSpec> ParseSpec(std::string_view text, std::string_view name) {
   ReadMeasure(root, spec);
   ReadContinuations(root, spec);
   root.Finish();
+  if (!problem.error) {
+    CheckRuns(root, spec);
+  }
   if (problem.error) {
     return *problem.error;
   }

@@ -10,6 +10,7 @@
 #include "continuo/compose/sampling_options.h"
 #include "continuo/core/result.h"
 #include "continuo/infer/packed_matrix.h"
+#include "continuo/run/train_settings.h"
 #include "continuo/token/tokenizer_config.h"
 
 namespace continuo {
@@ -31,7 +32,7 @@ struct TokenizerSpec {
 struct ModelSpec {
   std::string name;
   std::string init_from;            // a model directory within the data folder; empty: random weights
-  nlohmann::ordered_json settings;  // those of TrainSettings that it sets itself
+  nlohmann::ordered_json settings;  // its own training settings, by key
 };
 
 struct SamplingSpec {
@@ -39,10 +40,19 @@ struct SamplingSpec {
   SamplingOptions options;
 };
 
-/// A key of [grid] and what it takes on. Every combination of all axes is a training.
-struct GridAxis {
-  std::string name;  // model, tokenizer, corpus, seed, or one of TrainSettings
+/// A training setting of [grid] and its values.
+struct SettingAxis {
+  std::string key;
   std::vector<nlohmann::ordered_json> values;
+};
+
+/// Every combination of all lists is a training. Only `settings` may be empty.
+struct GridSpec {
+  std::vector<std::string> models;
+  std::vector<std::string> tokenizers;
+  std::vector<std::string> corpora;
+  std::vector<int64_t> seeds;
+  std::vector<SettingAxis> settings;
 };
 
 struct PromptSpec {
@@ -63,7 +73,8 @@ struct CheckpointSpec {
   int64_t epoch = 0;
 };
 
-/// An experiment as its TOML file states it (docs/experiments.md). Names that stand for something are known to exist.
+/// An experiment as its TOML file states it (docs/experiments.md). Names that refer to a table do so, and the settings
+/// of every run have passed Check.
 struct ExperimentSpec {
   std::string name;
   std::string title;
@@ -75,9 +86,9 @@ struct ExperimentSpec {
   std::vector<ModelSpec> models;
   std::vector<SamplingSpec> samplings;
 
-  nlohmann::ordered_json train;  // every setting
-  std::vector<int64_t> checkpoints;
-  std::vector<GridAxis> grid;  // model, tokenizer, corpus and seed are always there
+  TrainSettings train;               // of every run, unless its model or the grid has another value
+  std::vector<int64_t> checkpoints;  // epochs after which pieces are written, ascending
+  GridSpec grid;
 
   /// The pieces written from each checkpoint, once for each combination of sampling, window and seed.
   struct Generate {
@@ -121,8 +132,22 @@ struct ExperimentSpec {
   const SamplingSpec& sampling(std::string_view name) const;
 };
 
-/// Strict: an unknown key, a wrong type, a value out of range or a name that stands for nothing is an error that gives
-/// the line and the key. `name` stands for the file in messages.
+/// One training of the grid.
+struct GridRun {
+  std::string model;
+  std::string tokenizer;
+  std::string corpus;
+  int64_t seed = 1;
+  nlohmann::ordered_json axes;  // the value of each SettingAxis, by key
+  TrainSettings settings;       // all of them, with the seed
+};
+
+/// Every combination of the grid: by model, then tokenizer, corpus, seed and the other settings in the order of the
+/// table of settings.
+std::vector<GridRun> GridRuns(const ExperimentSpec& spec);
+
+/// Parses a spec. An unknown key, a wrong type, a value out of range, a name that refers to nothing and settings that
+/// do not fit each other are errors that state the line and the key. `name` is the file's, for messages.
 Result<ExperimentSpec> ParseSpec(std::string_view text, std::string_view name);
 Result<ExperimentSpec> ReadSpec(const std::filesystem::path& path);
 

@@ -35,27 +35,18 @@ std::string Listed(std::string_view choices) {
   return text;
 }
 
-/// What a setting is set to, if it may be.
-std::optional<Json> SettingValue(const TrainSetting& setting, const toml::node& node) {
-  switch (setting.kind) {
-    case TrainSetting::Kind::kSwitch:
-      return node.is_boolean() ? std::optional<Json>(node.as_boolean()->get()) : std::nullopt;
-    case TrainSetting::Kind::kText:
-      return node.is_string() && IsChoice(setting.choices, node.as_string()->get())
-                 ? std::optional<Json>(node.as_string()->get())
-                 : std::nullopt;
-    case TrainSetting::Kind::kInteger:
-    case TrainSetting::Kind::kReal:
-      break;
+/// A node as JSON; of a type that no setting has, its name.
+Json ToJson(const toml::node& node) {
+  if (node.is_boolean()) {
+    return node.as_boolean()->get();
   }
-  if (!(node.is_integer() || (node.is_floating_point() && setting.kind == TrainSetting::Kind::kReal))) {
-    return std::nullopt;
+  if (node.is_integer()) {
+    return node.as_integer()->get();
   }
-  const double value = *node.value<double>();
-  if (!(value >= setting.least && value <= setting.most)) {
-    return std::nullopt;
+  if (node.is_floating_point()) {
+    return node.as_floating_point()->get();
   }
-  return setting.kind == TrainSetting::Kind::kInteger ? Json(node.as_integer()->get()) : Json(value);
+  return node.is_string() ? Json(node.as_string()->get()) : Json(fmt::format("a value of type {}", TypeOf(node)));
 }
 
 }  // namespace
@@ -244,33 +235,25 @@ std::vector<SpecTable> SpecTable::List(std::string_view key) {
   return tables;
 }
 
-std::vector<Json> SpecTable::Setting(const TrainSetting& setting, bool list) {
-  const toml::node* node = Find(setting.name);
+std::vector<Json> SpecTable::Setting(const TrainSetting& row, bool list) {
+  const toml::node* node = Find(row.key);
   std::vector<Json> values;
   if (node == nullptr) {
     return values;
   }
   const toml::array* array = node->as_array();
   if (list && (array == nullptr || array->empty())) {
-    Fail(setting.name, "expected a list of one or more values");
+    Fail(row.key, "expected a list of one or more values");
     return values;
   }
   for (size_t i = 0; i < (list ? array->size() : 1); ++i) {
     const toml::node& item = list ? *array->get(i) : *node;
-    std::optional<Json> value = SettingValue(setting, item);
-    if (!value) {
-      problem_.Add(
-          item, PathOf(setting.name),
-          fmt::format("is not {}",
-                      setting.kind == TrainSetting::Kind::kSwitch ? "true or false"
-                      : setting.kind == TrainSetting::Kind::kText
-                          ? "one of " + Listed(setting.choices)
-                          : fmt::format("{} of {} to {}",
-                                        setting.kind == TrainSetting::Kind::kInteger ? "an integer" : "a number",
-                                        setting.least, setting.most)));
+    Result<Json> value = row.Accept(ToJson(item));
+    if (!value.ok()) {
+      problem_.Add(item, PathOf(row.key), value.error().message);
       return values;
     }
-    values.push_back(std::move(*value));
+    values.push_back(*std::move(value));
   }
   return values;
 }

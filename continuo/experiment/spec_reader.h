@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "continuo/core/result.h"
-#include "continuo/experiment/settings.h"
+#include "continuo/run/setting.h"
 
 namespace continuo {
 
@@ -45,8 +45,9 @@ class SpecTable {
   SpecTable Table(std::string_view key);
   /// The tables in the list `key`.
   std::vector<SpecTable> List(std::string_view key);
-  /// A value of a training setting, or in `list` several.
-  std::vector<nlohmann::ordered_json> Setting(const TrainSetting& setting, bool list);
+  /// The value of a training setting, as TrainSetting::Accept returns it; with `list` one or more. Empty if the table
+  /// does not have it.
+  std::vector<nlohmann::ordered_json> Setting(const TrainSetting& row, bool list);
 
   /// Fails on keys that nothing has read.
   void Finish();

@@ -6,7 +6,6 @@
 #include <set>
 
 #include "continuo/experiment/plan.h"
-#include "continuo/experiment/settings.h"
 
 namespace continuo {
 namespace {
@@ -48,8 +47,8 @@ ExperimentPlan PlanOf(const std::string& text) {
 TEST(SpecTest, WhatIsNotSaidIsAsInTheStudy) {
   const ExperimentSpec spec = ParseSpec(Spec(), "small.toml").value();
   EXPECT_EQ(spec.title, "small");
-  EXPECT_EQ(spec.train["batch"], 8);
-  EXPECT_EQ(spec.train["lr"], 4e-4);
+  EXPECT_EQ(spec.train.batch, 8U);
+  EXPECT_EQ(spec.train.schedule.max_lr, 4e-4);
   EXPECT_EQ(spec.checkpoints, (std::vector<int64_t>{2, 4}));
   EXPECT_EQ(spec.model("two").settings["lr"], 3e-3);
   EXPECT_EQ(spec.generate.pieces, 20);
@@ -62,15 +61,17 @@ TEST(SpecTest, WhatIsWrongIsNamedByLineAndKey) {
   EXPECT_THAT(ErrorOf("name = 3"), StartsWith("small.toml:1: name: is of type integer"));
   EXPECT_THAT(ErrorOf(Spec("layer = 3\n")),
               AllOf(StartsWith("small.toml:14: train.layer: unknown key"), HasSubstr("layers")));
-  EXPECT_THAT(ErrorOf(Spec("batch = \"8\"\n")), StartsWith("small.toml:14: train.batch: is not an integer"));
+  EXPECT_THAT(ErrorOf(Spec("batch = \"8\"\n")),
+              StartsWith("small.toml:14: train.batch: must be an integer from 1 to 1000000, not 8"));
   EXPECT_THAT(ErrorOf(Spec("batch = 8.0\n")), StartsWith("small.toml:14: train.batch"));
-  EXPECT_THAT(ErrorOf(Spec("dropout = 1.5\n")), HasSubstr("is not a number of 0 to 0.99"));
-  EXPECT_THAT(ErrorOf(Spec("blocks = \"some\"\n")), HasSubstr("is not one of first, all"));
+  EXPECT_THAT(ErrorOf(Spec("dropout = 1.5\n")), HasSubstr("must be a number from 0 to 0.99, not 1.5"));
+  EXPECT_THAT(ErrorOf(Spec("blocks = \"some\"\n")), HasSubstr("must be first or all, not some"));
   EXPECT_THAT(ErrorOf(Spec("[grid]\nmodel = [\"three\"]\n")),
               StartsWith("small.toml:15: grid.model: 'three' is not named"));
   EXPECT_THAT(ErrorOf(Spec("[grid]\nlr = 1e-3\n")), StartsWith("small.toml:15: grid.lr: expected a list"));
-  EXPECT_THAT(ErrorOf(Spec("[grid]\nlr = [1e-3, 1e-3]\n")), HasSubstr("is there twice"));
-  EXPECT_THAT(ErrorOf(Spec("[grid]\nepochs = [4, 3]\n")), HasSubstr("ends before the checkpoint at epoch 4"));
+  EXPECT_THAT(ErrorOf(Spec("[grid]\nlr = [1e-3, 1e-3]\n")), HasSubstr("0.001 is listed twice"));
+  EXPECT_THAT(ErrorOf(Spec("[grid]\nepochs = [4, 3]\n")),
+              StartsWith("small.toml:15: grid.epochs: epochs 3 ends before the checkpoint at epoch 4"));
   EXPECT_THAT(ErrorOf(Spec("[generate]\nsampling = [\"bold\"]\n")),
               StartsWith("small.toml:15: generate.sampling: 'bold'"));
   EXPECT_THAT(ErrorOf(Spec("[sampling.bold]\ntemperature = -1.0\n")),
@@ -81,7 +82,7 @@ TEST(SpecTest, WhatIsWrongIsNamedByLineAndKey) {
               StartsWith("small.toml:15: continue.prompts.file"));
   EXPECT_THAT(ErrorOf(Spec("[continue]\ncheckpoints = [{ model = \"one\", tokenizer = \"remi\", epoch = 3 }]\n")),
               HasSubstr("none of train.checkpoints"));
-  EXPECT_THAT(ErrorOf(Spec("[tokenizers.remy]\n")), HasSubstr("'remy' is no preset"));
+  EXPECT_THAT(ErrorOf(Spec("[tokenizers.remy]\n")), HasSubstr("'remy' is not a preset"));
   EXPECT_THAT(ErrorOf("name = \"n\"\n"), HasSubstr("no corpus is named"));
   EXPECT_THAT(ErrorOf(Spec("[[[")), StartsWith("small.toml:14: "));
 }
@@ -102,6 +103,101 @@ TEST(SpecTest, WhatItNamesMustBeThere) {
                     "\"prompt.mid\" }]\n",
                     examples),
               HasSubstr("prompt.mid"));
+}
+
+// A run that the trainer refuses is an error of the spec.
+
+TEST(SpecSettings, AValueOutOfItsRangeIsRefusedAtItsLine) {
+  EXPECT_THAT(ErrorOf(Spec("epsilon = 0\n")),
+              StartsWith("small.toml:14: train.epsilon: must be above 0 and at most 1, not 0"));
+  EXPECT_THAT(ErrorOf(Spec("epsilon = 0.0\n")), HasSubstr("must be above 0"));
+  for (const char* value : {"nan", "inf", "-inf"}) {
+    EXPECT_THAT(ErrorOf(Spec(std::string("lr = ") + value + "\n")), HasSubstr("train.lr: must be above 0")) << value;
+  }
+  EXPECT_THAT(ErrorOf(Spec("[grid]\nclip = [1.0, -1.0]\n")),
+              StartsWith("small.toml:15: grid.clip: must be a number from 0 to 1000000000, not -1"));
+  EXPECT_THAT(ErrorOf(Spec("lr = 1979-05-27\n")), HasSubstr("not a value of type date"));
+}
+
+TEST(SpecSettings, AWidthThatItsHeadsDoNotDivideIsRefusedByTheKeysAsWritten) {
+  EXPECT_THAT(ErrorOf(Spec("width = 33\nheads = 2\n")),
+              StartsWith("small.toml:14: train.width: width 33 is not a multiple of heads 2 (model one)"));
+  // The width is the default, so the heads are at fault.
+  EXPECT_THAT(ErrorOf(Spec("heads = 5\n")),
+              StartsWith("small.toml:14: train.heads: width 768 is not a multiple of heads 5"));
+  // In the grid, or in a model's own table, it is at fault there.
+  EXPECT_THAT(ErrorOf(Spec("heads = 2\n[grid]\nwidth = [32, 33]\n")),
+              StartsWith("small.toml:16: grid.width: width 33"));
+  EXPECT_THAT(ErrorOf(Spec("heads = 2\n[models.three]\nwidth = 33\n")),
+              StartsWith("small.toml:16: models.three.width: width 33 is not a multiple of heads 2 (model three)"));
+  EXPECT_EQ(ErrorOf(Spec("heads = 2\n[models.three]\nwidth = 33\nheads = 3\n")), "it was accepted");
+}
+
+TEST(SpecSettings, AShortWindowLongerThanTheContextIsRefusedIfThereAreShortWindows) {
+  EXPECT_THAT(ErrorOf(Spec("short_context = 60000\ncontext = 256\nshort_share = 0.5\n")),
+              StartsWith("small.toml:14: train.short_context: short_context 60000 is larger than context 256"));
+  EXPECT_EQ(ErrorOf(Spec("short_context = 60000\ncontext = 256\n")), "it was accepted");
+}
+
+TEST(SpecSettings, ThePrecisionIsTheSameOnEveryMachine) {
+  EXPECT_EQ(ParseSpec(Spec(), "small.toml")->train.precision, PrecisionChoice::kBf16);
+  EXPECT_THAT(ErrorOf(Spec("precision = \"auto\"\n")), HasSubstr("train.precision: precision must be bf16 or f32"));
+}
+
+TEST(SpecSettings, EverySettingOfATrainingCanBeSet) {
+  const std::string all = R"(context = 512
+transpose = true
+vary_velocity = true
+vary_tempo = true
+no_cycle_momentum = true
+steps = 100
+minutes = 2
+patience = 3
+ema = 0.9
+valid_every = 10
+checkpoint_minutes = 5
+keep = 4
+device = "cpu"
+)";
+  const auto spec = ParseSpec(Spec(all), "small.toml");
+  ASSERT_TRUE(spec.ok()) << spec.error().ToString();
+  EXPECT_TRUE(spec->train.augment_transpose && spec->train.augment_velocity && spec->train.augment_tempo);
+  EXPECT_FALSE(spec->train.schedule.cycle_momentum);
+  EXPECT_EQ(spec->train.steps, 100U);
+  EXPECT_EQ(spec->train.minutes, 2.0);
+  EXPECT_EQ(spec->train.patience, 3U);
+  EXPECT_EQ(spec->train.optimizer.average_decay, 0.9);
+  EXPECT_EQ(spec->train.valid_every, 10U);
+  EXPECT_EQ(spec->train.keep, 4U);
+  // Those that have a key of their own are not settings.
+  for (const char* key : {"seed = 1\n", "threads = 1\n", "keep_epochs = [1]\n"}) {
+    EXPECT_THAT(ErrorOf(Spec(key)), HasSubstr("unknown key")) << key;
+  }
+}
+
+TEST(SpecSettings, ARunLimitedByStepsNeedNotReachACheckpointsEpoch) {
+  EXPECT_THAT(ErrorOf(Spec("[models.three]\nepochs = 3\n")),
+              StartsWith("small.toml:15: models.three.epochs: epochs 3 ends before the checkpoint at epoch 4"));
+  EXPECT_EQ(ErrorOf(Spec("[models.three]\nepochs = 3\nsteps = 10\n")), "it was accepted");
+}
+
+TEST(GridRuns, TheGridGoesBeforeTheModelAndTheModelBeforeTrain) {
+  const ExperimentSpec spec = ParseSpec(Spec("dropout = 0.2\nlayers = 7\n[grid]\ndropout = [0.0, 0.3]\n"), "s").value();
+  const std::vector<GridRun> runs = GridRuns(spec);
+  ASSERT_EQ(runs.size(), 2U * 2 * 2);
+  EXPECT_EQ(runs[0].model, "one");
+  EXPECT_EQ(runs[0].settings.model.layers, 1);
+  EXPECT_EQ(runs[0].settings.model.dropout, 0.0);
+  EXPECT_EQ(runs[1].settings.model.dropout, 0.3);
+  EXPECT_EQ(runs[4].model, "two");
+  EXPECT_EQ(runs[4].settings.schedule.max_lr, 3e-3);
+}
+
+TEST(GridRuns, TheSeedIsThatOfTheGrid) {
+  const ExperimentSpec spec = ParseSpec(Spec("[grid]\nseed = [5, 6]\n"), "s").value();
+  const std::vector<GridRun> runs = GridRuns(spec);
+  EXPECT_EQ(runs[0].settings.seed, 5U);
+  EXPECT_EQ(runs[1].settings.seed, 6U);
 }
 
 TEST(PlanTest, EveryCombinationIsARunAndEveryCheckpointASet) {
@@ -139,6 +235,33 @@ TEST(PlanTest, WhatDeterminesAResultDeterminesItsId) {
   EXPECT_NE(PlanOf(fewer).runs[0].id, plan.runs[0].id);
 }
 
+TEST(PlanTest, IdsAreThoseOfExistingResults) {
+  // A new setting must not change the id of a cell that does not use it, or results.db would lose its results.
+  const ExperimentPlan plan = PlanOf(Spec());
+  EXPECT_EQ(plan.runs.front().id, "de8630143cc9d579");
+  EXPECT_EQ(plan.runs.back().id, "ae6b752a686d5cf4");
+  EXPECT_EQ(plan.sets.front().id, "21ef8fdf4234f13c");
+  EXPECT_EQ(plan.sets.back().id, "39299a103520a62d");
+}
+
+TEST(PlanTest, AnIdKnowsEverySettingThatChangesTheResultAndNoOther) {
+  const std::string id = PlanOf(Spec()).runs.front().id;
+  for (const char* setting : {"patience = 3\n", "ema = 0.9\n", "steps = 10\n", "valid_every = 5\n",
+                              "export_bf16 = true\n", "precision = \"f32\"\n", "vary_tempo = true\n"}) {
+    EXPECT_NE(PlanOf(Spec(setting)).runs.front().id, id) << setting;
+  }
+  for (const char* setting : {"keep = 5\n", "checkpoint_minutes = 1\n", "device = \"cpu\"\n", "patience = 0\n"}) {
+    EXPECT_EQ(PlanOf(Spec(setting)).runs.front().id, id) << setting;
+  }
+}
+
+TEST(PlanTest, TheFirstCorpusOfTheGridIsRealMusic) {
+  const std::string more = "[corpora.others]\nfolder = \"corpus\"\nsongs = 3\n";
+  const ExperimentPlan plan = PlanOf(Spec(more + "[grid]\ncorpus = [\"others\"]\n"));
+  EXPECT_NE(plan.sets.front().id, PlanOf(Spec()).sets.front().id);
+  EXPECT_EQ(plan.runs.front().corpus, "others");
+}
+
 TEST(PlanTest, TheStudyHasThirtySixRowsAndThirtySixContinuations) {
   for (const char* name : {"study.toml", "study-small.toml"}) {
     const Result<ExperimentSpec> spec = ReadSpec(kSource / "experiments" / name);
@@ -174,14 +297,6 @@ TEST(PlanTest, EverySpecOfTheProjectIsGood) {
     }
   }
   EXPECT_GE(count, 4u);
-}
-
-TEST(SettingsTest, TheDefaultsHaveEverySettingAndBecomeFlags) {
-  const nlohmann::ordered_json defaults = DefaultTrainSettings();
-  EXPECT_EQ(defaults.size(), TrainSettings().size());
-  const std::vector<std::string> flags = TrainFlags(defaults);
-  EXPECT_THAT(flags, testing::IsSupersetOf({"--layers", "12", "--blocks", "all", "--lr", "0.0004"}));
-  EXPECT_THAT(flags, testing::Not(testing::Contains("--augment-transpose")));
 }
 
 }  // namespace

@@ -4,10 +4,10 @@
 #include <limits>
 #include <thread>
 
-#include "continuo/experiment/settings.h"
 #include "continuo/experiment/steps.h"
 #include "continuo/model/model_directory.h"
 #include "continuo/os/file.h"
+#include "continuo/run/setting.h"
 #include "continuo/run/train_log.h"
 
 namespace continuo {
@@ -27,7 +27,7 @@ struct Curve {
   double seconds = 0;
 };
 
-Result<Curve> ReadCurve(const fs::path& path, int64_t epochs) {
+Result<Curve> ReadCurve(const fs::path& path, const TrainSettings& settings) {
   Curve curve;
   if (!fs::exists(path)) {
     return curve;
@@ -38,6 +38,7 @@ Result<Curve> ReadCurve(const fs::path& path, int64_t epochs) {
     validations[record.step] = record.nll_per_token;
     curve.seconds = std::max(curve.seconds, record.seconds);
   }
+  const bool by_epochs = settings.minutes == 0 && settings.steps == 0;
   const size_t stride = log.updates.size() / kMostCurvePoints + 1;
   for (size_t i = 0; i < log.updates.size(); ++i) {
     const UpdateRecord& update = log.updates[i];
@@ -47,7 +48,9 @@ Result<Curve> ReadCurve(const fs::path& path, int64_t epochs) {
     if (valid != validations.end() || i % stride == 0 || i + 1 == log.updates.size()) {
       CurvePoint& point = curve.points.emplace_back();
       point.step = static_cast<int64_t>(update.step);
-      point.epoch = update.progress * static_cast<double>(epochs);
+      // With its fraction where the run is measured in epochs.
+      point.epoch =
+          by_epochs ? update.progress * static_cast<double>(settings.epochs) : static_cast<double>(update.epoch);
       point.train_loss = update.loss;
       point.lr = update.lr;
       point.tokens_per_second = update.tokens_per_second;
@@ -84,7 +87,7 @@ int64_t ParametersOf(const Gpt2Config& config) {
 
 std::vector<std::string> TrainArguments(const ExperimentContext& context, const RunCell& cell) {
   const fs::path run = context.folder.run(cell);
-  std::vector<std::string> arguments = TrainFlags(cell.settings);
+  std::vector<std::string> arguments = FlagsOf(cell.train);
   std::string kept;
   for (const int64_t epoch : context.spec.checkpoints) {
     kept += fmt::format("{}{}", kept.empty() ? "" : ",", epoch);
@@ -146,7 +149,7 @@ Status BuildCorpusStep(const ExperimentContext& context, const CorpusCell& cell)
 }
 
 Status PutCurveStep(const ExperimentContext& context, const RunCell& cell) {
-  CONTINUO_ASSIGN(const Curve curve, ReadCurve(context.folder.run(cell) / "train.jsonl", cell.epochs()));
+  CONTINUO_ASSIGN(const Curve curve, ReadCurve(context.folder.run(cell) / "train.jsonl", cell.train));
   return context.results.PutCurve(cell.id, curve.points, curve.tokens, curve.seconds);
 }
 
@@ -184,7 +187,7 @@ Result<std::optional<RunOutcome>> TrainStep(const ExperimentContext& context, co
     }
   }
   CONTINUO_TRY(PutCurveStep(context, cell));
-  CONTINUO_ASSIGN(const Curve curve, ReadCurve(run / "train.jsonl", cell.epochs()));
+  CONTINUO_ASSIGN(const Curve curve, ReadCurve(run / "train.jsonl", cell.train));
   CONTINUO_ASSIGN(const ModelDirectory model, ModelDirectory::Open(run / "final"));
   return std::optional<RunOutcome>({ParametersOf(model.config()), curve.tokens, curve.seconds});
 }

@@ -1,20 +1,11 @@
 #include "continuo/run/schedule.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <numbers>
-#include <utility>
 
 namespace continuo {
 namespace {
-
-constexpr std::array<std::pair<ScheduleKind, std::string_view>, 4> kNames{{
-    {ScheduleKind::kOneCycle, "onecycle"},
-    {ScheduleKind::kCosine, "cosine"},
-    {ScheduleKind::kLinear, "linear"},
-    {ScheduleKind::kConstant, "constant"},
-}};
 
 // PyTorch's base_momentum and max_momentum.
 constexpr double kBaseMomentum = 0.85;
@@ -45,19 +36,6 @@ ScheduleValue OneCycle(const ScheduleOptions& options, double step, double total
 }
 
 }  // namespace
-
-Result<ScheduleKind> ParseScheduleKind(std::string_view text) {
-  for (const auto& [kind, name] : kNames) {
-    if (name == text) {
-      return kind;
-    }
-  }
-  return MakeError("schedule '{}' is not known; expected onecycle, cosine, linear or constant", text);
-}
-
-std::string_view ToString(ScheduleKind kind) {
-  return kNames[static_cast<size_t>(kind)].second;
-}
 
 ScheduleValue ScheduleAt(const ScheduleOptions& options, double step, double total) {
   if (options.kind == ScheduleKind::kOneCycle) {

@@ -1,17 +1,14 @@
 #pragma once
 
-#include <cstdint>
+#include <array>
 #include <string_view>
-
-#include "continuo/core/result.h"
 
 namespace continuo {
 
 enum class ScheduleKind { kOneCycle, kCosine, kLinear, kConstant };
 
-/// "onecycle", "cosine", "linear" or "constant".
-Result<ScheduleKind> ParseScheduleKind(std::string_view text);
-std::string_view ToString(ScheduleKind kind);
+/// By ScheduleKind.
+inline constexpr std::array<std::string_view, 4> kScheduleNames = {"onecycle", "cosine", "linear", "constant"};
 
 /// How the learning rate changes over a training run.
 struct ScheduleOptions {

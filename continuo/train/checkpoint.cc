@@ -6,26 +6,19 @@
 
 #include <cstring>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "continuo/core/check.h"
 #include "continuo/model/model_directory.h"
 #include "continuo/os/file.h"
-#include "continuo/run/run_directory.h"
 
 namespace continuo {
 namespace {
 
 namespace fs = std::filesystem;
-using nlohmann::json;
-using nlohmann::ordered_json;
 
 constexpr std::string_view kModelFile = "model.safetensors";
 constexpr std::string_view kOptimizerFile = "optimizer.safetensors";
-constexpr std::string_view kTrainingFile = "training.json";
-constexpr std::string_view kTrainingFormat = "continuo-training";
-constexpr int kTrainingVersion = 1;
 constexpr std::string_view kTokenEmbeddingName = "transformer.wte.weight";
 constexpr std::string_view kPositionEmbeddingName = "transformer.wpe.weight";
 
@@ -107,32 +100,6 @@ Result<std::vector<at::Tensor>> ReadTensors(const fs::path& path, const std::vec
   return copies;
 }
 
-/// What a setting is where it was left out.
-bool IsLeftOut(const ordered_json& value) {
-  return value == 0 || value == false || value.is_string();
-}
-
-/// The first key under which two settings differ, for a message.
-std::string FirstDifference(const json& saved, const ordered_json& wanted) {
-  for (const auto& [key, value] : wanted.items()) {
-    const ordered_json before = saved.is_object() ? saved.value(key, json()) : json();
-    if (before != value && !(before.is_null() && IsLeftOut(value))) {
-      return fmt::format("{} was {}, is now {}", key, before.dump(), value.dump());
-    }
-  }
-  return {};
-}
-
-Result<json> ReadTraining(const fs::path& path) {
-  CONTINUO_ASSIGN(const std::string text, ReadTextFile(path));
-  json training = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!training.is_object() || training.value("format", json()) != kTrainingFormat ||
-      training.value("version", json()) != kTrainingVersion) {
-    return MakeError("{}: is not a training state of version {}", path.string(), kTrainingVersion);
-  }
-  return training;
-}
-
 }  // namespace
 
 Status SaveModel(const Gpt2& model, const TrainData& data, bool as_bf16, const fs::path& directory) {
@@ -141,8 +108,8 @@ Status SaveModel(const Gpt2& model, const TrainData& data, bool as_bf16, const f
   return target.Commit();
 }
 
-Status SaveCheckpoint(const Gpt2& model, Optimizer& optimizer, const TrainState& state, const TrainData& data,
-                      const std::string& settings, const fs::path& directory) {
+Status SaveCheckpoint(const Gpt2& model, Optimizer& optimizer, const TrainingFile& training, const TrainData& data,
+                      const fs::path& directory) {
   CONTINUO_ASSIGN(AtomicDirectory target, AtomicDirectory::Create(directory));
   CONTINUO_TRY(WriteModel(model, data, /*as_bf16=*/false, target.path()));
   std::vector<NamedTensor> moments = Moments(model, optimizer);
@@ -152,76 +119,11 @@ Status SaveCheckpoint(const Gpt2& model, Optimizer& optimizer, const TrainState&
     views.push_back(View(moment.name, moment.tensor));
   }
   CONTINUO_TRY(WriteFileAtomically(target.path() / kOptimizerFile, SerializeSafetensors(views)));
-  const ordered_json training = {
-      {"format", kTrainingFormat},
-      {"version", kTrainingVersion},
-      {"settings", ordered_json::parse(settings, nullptr, false)},
-      {"state",
-       {{"step", state.step},
-        {"epoch", state.epoch},
-        {"block", state.block},
-        {"short_windows", state.short_windows},
-        {"tokens", state.tokens},
-        {"seconds", state.seconds},
-        {"best_nll", state.best_nll},
-        {"best_step", state.best_step},
-        {"stale", state.stale},
-        {"first_loss", state.first_loss}}},
-  };
-  CONTINUO_TRY(WriteFileAtomically(target.path() / kTrainingFile, training.dump(2) + "\n"));
+  CONTINUO_TRY(WriteTrainingFile(target.path(), training));
   return target.Commit();
 }
 
-Result<std::string> SettingsDifference(const fs::path& directory, const std::string& settings) {
-  CONTINUO_ASSIGN(const json training, ReadTraining(directory / kTrainingFile));
-  return FirstDifference(training.value("settings", json()),
-                         ordered_json::parse(settings, nullptr, /*allow_exceptions=*/false));
-}
-
-std::optional<TrainPrecision> SavedPrecision(const fs::path& run) {
-  for (const fs::path& checkpoint : Checkpoints(run)) {
-    const Result<json> training = ReadTraining(checkpoint / kTrainingFile);
-    if (!training.ok()) {
-      continue;
-    }
-    const json settings = training->value("settings", json::object());
-    const json precision = settings.is_object() ? settings.value("precision", json()) : json();
-    if (precision == "bf16" || precision == "f32") {
-      return precision == "bf16" ? TrainPrecision::kBf16 : TrainPrecision::kF32;
-    }
-  }
-  return std::nullopt;
-}
-
-Result<TrainState> LoadCheckpoint(const fs::path& directory, const std::string& settings, Gpt2& model,
-                                  Optimizer& optimizer) {
-  const fs::path path = directory / kTrainingFile;
-  CONTINUO_ASSIGN(const std::string difference, SettingsDifference(directory, settings));
-  if (!difference.empty()) {
-    return Error{fmt::format("{}: cannot go on with other settings: {}", directory.string(), difference),
-                 "use the same flags, or another output directory"};
-  }
-  CONTINUO_ASSIGN(const json training, ReadTraining(path));
-  const json saved = training.value("state", json());
-  TrainState state;
-  const auto number = [&](const char* key, auto& to) {
-    const auto found = saved.is_object() ? saved.find(key) : saved.end();
-    const bool there =
-        saved.is_object() && found != saved.end() && found->is_number() && found->template get<double>() >= 0;
-    if (there) {
-      to = found->template get<std::decay_t<decltype(to)>>();
-    }
-    return there;
-  };
-  if (!number("step", state.step) || !number("epoch", state.epoch) || !number("block", state.block) ||
-      !number("tokens", state.tokens) || !number("seconds", state.seconds) || !number("best_nll", state.best_nll) ||
-      !number("best_step", state.best_step) || !saved.value("short_windows", json()).is_boolean()) {
-    return MakeError("{}: \"state\" lacks a number", path.string());
-  }
-  state.short_windows = saved.value("short_windows", false);
-  // 0 where the checkpoint is older.
-  number("stale", state.stale);
-  number("first_loss", state.first_loss);
+Status LoadCheckpoint(const fs::path& directory, uint64_t step, Gpt2& model, Optimizer& optimizer) {
   // Both files are read whole before anything changes.
   const std::vector<NamedTensor> weights = Weights(model);
   const std::vector<NamedTensor> moments = Moments(model, optimizer);
@@ -234,9 +136,9 @@ Result<TrainState> LoadCheckpoint(const fs::path& directory, const std::string& 
   for (size_t i = 0; i < moments.size(); ++i) {
     moments[i].tensor.copy_(saved_moments[i]);
   }
-  optimizer.set_updates(static_cast<int64_t>(state.step));
+  optimizer.set_updates(static_cast<int64_t>(step));
   model.RefreshCompute();
-  return state;
+  return {};
 }
 
 Result<std::string> LoadWeights(const fs::path& directory, const std::string& vocab_sha256, uint64_t seed,
@@ -259,7 +161,7 @@ Result<std::string> LoadWeights(const fs::path& directory, const std::string& vo
   }
   found.inner_width = found.mlp_width() == config.mlp_width() ? config.inner_width : found.inner_width;
   if (found != config) {
-    return Error{fmt::format("{}: has another shape than the model to train", directory.string()),
+    return Error{fmt::format("{}: does not have the shape of the model to train", directory.string()),
                  fmt::format("its flags are --layers {} --heads {} --width {} --context {}", found.layers, found.heads,
                              found.width, found.context_length)};
   }

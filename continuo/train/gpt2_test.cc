@@ -14,11 +14,11 @@
 
 #include "continuo/model/model_directory.h"
 #include "continuo/os/file.h"
+#include "continuo/run/schedule.h"
 #include "continuo/train/checkpoint.h"
 #include "continuo/train/gradient_buckets.h"
 #include "continuo/train/layers_test.h"
 #include "continuo/train/optimizer.h"
-#include "continuo/run/schedule.h"
 
 namespace continuo {
 namespace {

@@ -42,20 +42,6 @@ Tensor Orthogonalize(const Tensor& matrix, at::ScalarType type) {
 
 }  // namespace
 
-Result<OptimizerKind> ParseOptimizerKind(std::string_view text) {
-  if (text == "adamw") {
-    return OptimizerKind::kAdamW;
-  }
-  if (text == "muon") {
-    return OptimizerKind::kMuon;
-  }
-  return MakeError("optimizer '{}' is not known; expected adamw or muon", text);
-}
-
-std::string_view ToString(OptimizerKind kind) {
-  return kind == OptimizerKind::kAdamW ? "adamw" : "muon";
-}
-
 Optimizer::Optimizer(Gpt2& model, const OptimizerOptions& options) : model_(model), options_(options) {
   for (const Parameter& parameter : model.parameters()) {
     const auto zeros = [&] { return at::zeros_like(parameter.gradient); };

@@ -1,16 +1,19 @@
 #include "continuo/train/train_data.h"
 
 #include <span>
-#include <string_view>
+#include <string>
 
+#include "continuo/compose/sampling_options.h"
 #include "continuo/core/hash.h"
 
 namespace continuo {
 namespace {
 
-/// The study's sampling, which `generate` takes unless told otherwise.
-constexpr std::string_view kGenerationJson =
-    "{\n  \"top_k\": 5,\n  \"temperature\": 1.2,\n  \"repetition_penalty\": 1.2\n}\n";
+/// The sampling that a model directory proposes to `generate`.
+std::string GenerationJson() {
+  return fmt::format("{{\n  \"top_k\": {},\n  \"temperature\": {},\n  \"repetition_penalty\": {}\n}}\n",
+                     kStudySampling.top_k, kStudySampling.temperature, kStudySampling.repetition_penalty);
+}
 
 }  // namespace
 
@@ -22,7 +25,7 @@ Result<TrainData> MusicData(const Corpus& corpus) {
   data.valid = SongsOf(corpus, true);
   data.vocab_size = tokenizer.vocabulary().size();
   data.vocab_sha256 = tokenizer.vocabulary_sha256();
-  data.texts = {{"tokenizer.json", tokenizer.ToJson()}, {"generation.json", std::string(kGenerationJson)}};
+  data.texts = {{"tokenizer.json", tokenizer.ToJson()}, {"generation.json", GenerationJson()}};
   Sha256 hash;
   hash.Update(data.vocab_sha256);
   for (const auto* songs : {&data.train, &data.valid}) {

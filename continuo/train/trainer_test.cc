@@ -14,9 +14,9 @@
 #include "continuo/model/model_directory.h"
 #include "continuo/os/file.h"
 #include "continuo/os/temporary_folder_testing.h"
+#include "continuo/run/run_directory.h"
 #include "continuo/score/score_file.h"
 #include "continuo/train/checkpoint.h"
-#include "continuo/run/run_directory.h"
 
 namespace continuo {
 namespace {
@@ -62,18 +62,19 @@ class Watcher : public TrainObserver {
 class TrainerTest : public testing::Test {
  protected:
   TrainerTest() : corpus_(BuildSmallCorpus()) {
-    options_.model.layers = 2;
-    options_.model.heads = 2;
-    options_.model.width = 32;
-    options_.model.context_length = 64;
-    options_.batch = 4;
-    options_.steps = 12;
-    options_.schedule.max_lr = 1e-3;
-    options_.threads = 1;
+    settings_.model.layers = 2;
+    settings_.model.heads = 2;
+    settings_.model.width = 32;
+    settings_.model.context_length = 64;
+    settings_.batch = 4;
+    settings_.steps = 12;
+    settings_.schedule.max_lr = 1e-3;
+    settings_.threads = 1;
+    settings_.precision = PrecisionChoice::kBf16;
   }
 
   Result<TrainReport> Run(const std::string& name, Watcher watcher = Watcher(), bool resume = false) {
-    return Train(corpus_, options_, folder_.path() / name, resume, watcher);
+    return Train(corpus_, settings_, folder_.path() / name, resume, watcher);
   }
   std::string Weights(const std::string& name) const {
     return ReadTextFile(folder_.path() / name / "final" / "model.safetensors").value();
@@ -81,7 +82,7 @@ class TrainerTest : public testing::Test {
 
   TemporaryFolder folder_;
   Corpus corpus_;
-  TrainOptions options_;
+  TrainSettings settings_;
 
  private:
   Corpus BuildSmallCorpus() const {
@@ -99,11 +100,11 @@ class TrainerTest : public testing::Test {
 };
 
 TEST_F(TrainerTest, LossFallsFromUniformAndAModelIsLeft) {
-  options_.steps = 60;
-  options_.schedule.max_lr = 3e-3;
-  options_.model.dropout = 0;
+  settings_.steps = 60;
+  settings_.schedule.max_lr = 3e-3;
+  settings_.model.dropout = 0;
   Watcher watcher;
-  const auto report = Train(corpus_, options_, folder_.path() / "run", false, watcher);
+  const auto report = Train(corpus_, settings_, folder_.path() / "run", false, watcher);
   ASSERT_TRUE(report.ok()) << report.error().ToString();
   ASSERT_EQ(watcher.losses.size(), 60u);
   EXPECT_NEAR(watcher.losses.front(), std::log(static_cast<double>(corpus_.tokenizer().vocabulary().size())), 0.3);
@@ -122,27 +123,27 @@ TEST_F(TrainerTest, LossFallsFromUniformAndAModelIsLeft) {
 TEST_F(TrainerTest, TheLastModelIsTheBestWhereNoSongIsHeldOut) {
   TrainData data = MusicData(corpus_).value();
   data.valid.clear();
-  options_.steps = 3;
+  settings_.steps = 3;
   Watcher watcher;
-  ASSERT_TRUE(Train(data, options_, folder_.path() / "run", false, watcher).ok());
+  ASSERT_TRUE(Train(data, settings_, folder_.path() / "run", false, watcher).ok());
   const auto weights = [&](const char* name) {
     return ReadTextFile(folder_.path() / "run" / name / "model.safetensors").value();
   };
   EXPECT_EQ(weights("best"), weights("final"));
-  EXPECT_THAT(watcher.notes, HasSubstr("nothing is held out"));
+  EXPECT_THAT(watcher.notes, HasSubstr("no song is held out"));
 }
 
 TEST_F(TrainerTest, MuonLearnsToo) {
-  options_.steps = 60;
-  options_.schedule.max_lr = 3e-3;
-  options_.optimizer.kind = OptimizerKind::kMuon;
+  settings_.steps = 60;
+  settings_.schedule.max_lr = 3e-3;
+  settings_.optimizer.kind = OptimizerKind::kMuon;
   Watcher watcher;
-  ASSERT_TRUE(Train(corpus_, options_, folder_.path() / "run", false, watcher).ok());
+  ASSERT_TRUE(Train(corpus_, settings_, folder_.path() / "run", false, watcher).ok());
   EXPECT_LT(watcher.losses.back(), 0.5 * watcher.losses.front());
 }
 
 struct ResumeCase {
-  TrainPrecision precision;
+  PrecisionChoice precision;
   size_t threads;
   OptimizerKind optimizer;
   uint64_t stop_after;
@@ -151,14 +152,14 @@ struct ResumeCase {
 class ResumeTest : public TrainerTest, public testing::WithParamInterface<ResumeCase> {};
 
 TEST_P(ResumeTest, AnInterruptedRunEndsWithTheSameBytes) {
-  options_.precision = GetParam().precision;
-  options_.threads = GetParam().threads;
-  options_.optimizer.kind = GetParam().optimizer;
-  options_.augment_transpose = true;
-  options_.grad_accum = 2;
-  options_.short_share = 0.5;
-  options_.short_context = 32;
-  options_.valid_every = 5;
+  settings_.precision = GetParam().precision;
+  settings_.threads = GetParam().threads;
+  settings_.optimizer.kind = GetParam().optimizer;
+  settings_.augment_transpose = true;
+  settings_.grad_accum = 2;
+  settings_.short_share = 0.5;
+  settings_.short_context = 32;
+  settings_.valid_every = 5;
   ASSERT_TRUE(Run("whole").ok());
   const auto stopped = Run("parts", Watcher(GetParam().stop_after));
   ASSERT_TRUE(stopped.ok()) << stopped.error().ToString();
@@ -171,28 +172,28 @@ TEST_P(ResumeTest, AnInterruptedRunEndsWithTheSameBytes) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, ResumeTest,
-                         testing::Values(ResumeCase{TrainPrecision::kF32, 1, OptimizerKind::kAdamW, 3},
-                                         ResumeCase{TrainPrecision::kF32, 2, OptimizerKind::kAdamW, 8},
-                                         ResumeCase{TrainPrecision::kBf16, 1, OptimizerKind::kAdamW, 8},
-                                         ResumeCase{TrainPrecision::kBf16, 2, OptimizerKind::kMuon, 5},
-                                         ResumeCase{TrainPrecision::kBf16, 2, OptimizerKind::kAdamW, 12}));
+                         testing::Values(ResumeCase{PrecisionChoice::kF32, 1, OptimizerKind::kAdamW, 3},
+                                         ResumeCase{PrecisionChoice::kF32, 2, OptimizerKind::kAdamW, 8},
+                                         ResumeCase{PrecisionChoice::kBf16, 1, OptimizerKind::kAdamW, 8},
+                                         ResumeCase{PrecisionChoice::kBf16, 2, OptimizerKind::kMuon, 5},
+                                         ResumeCase{PrecisionChoice::kBf16, 2, OptimizerKind::kAdamW, 12}));
 
 TEST_F(TrainerTest, TheSameSeedGivesTheSameBytesAndAnotherGivesOthers) {
-  options_.steps = 3;
+  settings_.steps = 3;
   ASSERT_TRUE(Run("a").ok());
   ASSERT_TRUE(Run("b").ok());
-  options_.seed = 2;
+  settings_.seed = 2;
   ASSERT_TRUE(Run("c").ok());
   EXPECT_TRUE(Weights("a") == Weights("b"));
   EXPECT_FALSE(Weights("a") == Weights("c"));
 }
 
 TEST_F(TrainerTest, EpochsCountTheirSteps) {
-  options_.steps = 0;
-  options_.epochs = 2;
-  options_.blocks = BlockMode::kFirst;
+  settings_.steps = 0;
+  settings_.epochs = 2;
+  settings_.blocks = BlockMode::kFirst;
   Watcher watcher;
-  const auto report = Train(corpus_, options_, folder_.path() / "run", false, watcher);
+  const auto report = Train(corpus_, settings_, folder_.path() / "run", false, watcher);
   ASSERT_TRUE(report.ok()) << report.error().ToString();
   size_t songs = 0;
   for (size_t i = 0; i < corpus_.song_count(); ++i) {
@@ -202,9 +203,9 @@ TEST_F(TrainerTest, EpochsCountTheirSteps) {
 }
 
 TEST_F(TrainerTest, NamedEpochsAreKeptAndTheLastIsTheFinalModel) {
-  options_.steps = 0;
-  options_.epochs = 3;
-  options_.keep_epochs = {1, 3};
+  settings_.steps = 0;
+  settings_.epochs = 3;
+  settings_.keep_epochs = {1, 3};
   ASSERT_TRUE(Run("kept").ok());
   const auto bytes = [this](const char* model) {
     return ReadTextFile(folder_.path() / "kept" / model / "model.safetensors").value();
@@ -215,9 +216,9 @@ TEST_F(TrainerTest, NamedEpochsAreKeptAndTheLastIsTheFinalModel) {
 }
 
 TEST_F(TrainerTest, ValidationCountsEachNoteAndEachBarOnce) {
-  options_.steps = 1;
+  settings_.steps = 1;
   Watcher watcher;
-  ASSERT_TRUE(Train(corpus_, options_, folder_.path() / "run", false, watcher).ok());
+  ASSERT_TRUE(Train(corpus_, settings_, folder_.path() / "run", false, watcher).ok());
   ASSERT_EQ(watcher.validations.size(), 1u);
   const TrainObserver::ValidationInfo& info = watcher.validations[0];
   size_t tokens = 0, notes = 0, bars = 0;
@@ -237,14 +238,14 @@ TEST_F(TrainerTest, ValidationCountsEachNoteAndEachBarOnce) {
 }
 
 TEST_F(TrainerTest, MicroBatchesGiveTheUpdatesOfOneBatch) {
-  options_.model.dropout = 0;
-  options_.precision = TrainPrecision::kF32;
-  options_.steps = 6;
+  settings_.model.dropout = 0;
+  settings_.precision = PrecisionChoice::kF32;
+  settings_.steps = 6;
   Watcher whole, parts;
-  ASSERT_TRUE(Train(corpus_, options_, folder_.path() / "whole", false, whole).ok());
-  options_.batch = 2;
-  options_.grad_accum = 2;
-  ASSERT_TRUE(Train(corpus_, options_, folder_.path() / "parts", false, parts).ok());
+  ASSERT_TRUE(Train(corpus_, settings_, folder_.path() / "whole", false, whole).ok());
+  settings_.batch = 2;
+  settings_.grad_accum = 2;
+  ASSERT_TRUE(Train(corpus_, settings_, folder_.path() / "parts", false, parts).ok());
   ASSERT_EQ(whole.losses.size(), parts.losses.size());
   for (size_t i = 0; i < whole.losses.size(); ++i) {
     EXPECT_NEAR(whole.losses[i], parts.losses[i], 1e-4 * whole.losses[i]) << i;
@@ -252,10 +253,10 @@ TEST_F(TrainerTest, MicroBatchesGiveTheUpdatesOfOneBatch) {
 }
 
 TEST_F(TrainerTest, ARunThatLearnsNoMoreEndsEarly) {
-  options_.steps = 100;
-  options_.valid_every = 2;
-  options_.patience = 2;
-  options_.schedule = {.kind = ScheduleKind::kConstant, .max_lr = 0.3, .warmup = 0};
+  settings_.steps = 100;
+  settings_.valid_every = 2;
+  settings_.patience = 2;
+  settings_.schedule = {.kind = ScheduleKind::kConstant, .max_lr = 0.3, .warmup = 0};
   const auto report = Run("run");
   ASSERT_TRUE(report.ok()) << report.error().ToString();
   EXPECT_TRUE(report->stopped_early);
@@ -264,9 +265,9 @@ TEST_F(TrainerTest, ARunThatLearnsNoMoreEndsEarly) {
 }
 
 TEST_F(TrainerTest, WithAnAverageTheModelsAreTheAverages) {
-  options_.optimizer.average_decay = 0.9;
+  settings_.optimizer.average_decay = 0.9;
   ASSERT_TRUE(Run("average").ok());
-  options_.optimizer.average_decay = 0;
+  settings_.optimizer.average_decay = 0;
   ASSERT_TRUE(Run("plain").ok());
   EXPECT_NE(Weights("average"), Weights("plain"));
   // What is trained on is the weights themselves.
@@ -277,8 +278,8 @@ TEST_F(TrainerTest, WithAnAverageTheModelsAreTheAverages) {
 }
 
 TEST_F(TrainerTest, TheNewestCheckpointsAreKept) {
-  options_.valid_every = 3;
-  options_.keep = 2;
+  settings_.valid_every = 3;
+  settings_.keep = 2;
   ASSERT_TRUE(Run("run").ok());
   std::vector<std::string> names;
   for (const fs::path& checkpoint : Checkpoints(folder_.path() / "run")) {
@@ -289,13 +290,13 @@ TEST_F(TrainerTest, TheNewestCheckpointsAreKept) {
 }
 
 TEST_F(TrainerTest, ADamagedCheckpointGivesWayToTheOneBefore) {
-  options_.valid_every = 3;
+  settings_.valid_every = 3;
   ASSERT_TRUE(Run("whole").ok());
   ASSERT_TRUE(Run("run", Watcher(8)).ok());
   const fs::path latest = folder_.path() / "run" / "checkpoints" / "step-000000008";
   fs::resize_file(latest / "optimizer.safetensors", 1000);
   Watcher watcher;
-  const auto report = Train(corpus_, options_, folder_.path() / "run", true, watcher);
+  const auto report = Train(corpus_, settings_, folder_.path() / "run", true, watcher);
   ASSERT_TRUE(report.ok()) << report.error().ToString();
   EXPECT_THAT(watcher.notes, HasSubstr("optimizer.safetensors"));
   EXPECT_THAT(watcher.notes, HasSubstr("the checkpoint before, of step 6"));
@@ -305,7 +306,7 @@ TEST_F(TrainerTest, ADamagedCheckpointGivesWayToTheOneBefore) {
 }
 
 TEST_F(TrainerTest, TwoTrainingsCannotShareADirectory) {
-  options_.steps = 2;
+  settings_.steps = 2;
   {
     const auto holder = RunDirectory::Open(folder_.path() / "run");
     ASSERT_TRUE(holder.ok()) << holder.error().ToString();
@@ -329,15 +330,15 @@ TEST_F(TrainerTest, ARunThatWasKilledBeforeItsFirstCheckpointBeginsAnew) {
   ASSERT_TRUE(Run("whole").ok());
   (void)RunDirectory::Open(folder_.path() / "run");
   Watcher watcher;
-  const auto report = Train(corpus_, options_, folder_.path() / "run", true, watcher);
+  const auto report = Train(corpus_, settings_, folder_.path() / "run", true, watcher);
   ASSERT_TRUE(report.ok()) << report.error().ToString();
-  EXPECT_THAT(watcher.notes, HasSubstr("beginning anew"));
+  EXPECT_THAT(watcher.notes, HasSubstr("starting again"));
   EXPECT_TRUE(Weights("run") == Weights("whole"));
 }
 
 TEST_F(TrainerTest, ARunByTheClockEndsOnTime) {
-  options_.steps = 0;
-  options_.minutes = 0.03;
+  settings_.steps = 0;
+  settings_.minutes = 0.03;
   const auto report = Run("run");
   ASSERT_TRUE(report.ok()) << report.error().ToString();
   EXPECT_GE(report->seconds, 1.8);
@@ -347,28 +348,28 @@ TEST_F(TrainerTest, ARunByTheClockEndsOnTime) {
   for (std::string line; std::getline(log, line);) {
     lr = nlohmann::json::parse(line).value("lr", lr);
   }
-  EXPECT_LT(lr, 0.5 * options_.schedule.max_lr);
+  EXPECT_LT(lr, 0.5 * settings_.schedule.max_lr);
 }
 
 TEST_F(TrainerTest, OtherSettingsAreRefusedByName) {
   ASSERT_TRUE(Run("run", Watcher(2)).ok());
-  const TrainOptions before = options_;
+  const TrainSettings before = settings_;
   const auto refused = [&](auto change, const char* name) {
-    options_ = before;
-    change(options_);
+    settings_ = before;
+    change(settings_);
     const auto resumed = Run("run", Watcher(), true);
     ASSERT_FALSE(resumed.ok()) << name;
     EXPECT_THAT(resumed.error().message, HasSubstr(name));
   };
-  refused([](TrainOptions& o) { o.model.width = 64; }, "width was 32, is now 64");
-  refused([](TrainOptions& o) { o.batch = 5; }, "batch was 4, is now 5");
-  refused([](TrainOptions& o) { o.seed = 9; }, "seed");
-  refused([](TrainOptions& o) { o.schedule.max_lr = 1; }, "lr");
-  options_ = before;
+  refused([](TrainSettings& o) { o.model.width = 64; }, "width was 32, is now 64");
+  refused([](TrainSettings& o) { o.batch = 5; }, "batch was 4, is now 5");
+  refused([](TrainSettings& o) { o.seed = 9; }, "seed");
+  refused([](TrainSettings& o) { o.schedule.max_lr = 1; }, "lr");
+  settings_ = before;
   TrainData data = MusicData(corpus_).value();
   const auto refused_data = [&](const char* name) {
     Watcher watcher;
-    const auto resumed = Train(data, options_, folder_.path() / "run", true, watcher);
+    const auto resumed = Train(data, settings_, folder_.path() / "run", true, watcher);
     ASSERT_FALSE(resumed.ok()) << name;
     EXPECT_THAT(resumed.error().message, HasSubstr(name));
   };
@@ -401,13 +402,13 @@ TEST_F(TrainerTest, ADamagedCheckpointIsRefused) {
 }
 
 TEST_F(TrainerTest, ARunThatDivergesStopsAndKeepsItsCheckpoint) {
-  options_.steps = 50;
-  options_.clip = 0;
-  options_.precision = TrainPrecision::kF32;
+  settings_.steps = 50;
+  settings_.clip = 0;
+  settings_.precision = PrecisionChoice::kF32;
   ASSERT_TRUE(Run("run", Watcher(2)).ok());
   const std::string kept = ReadTextFile(folder_.path() / "run" / "latest" / "training.json").value();
-  options_.schedule.max_lr = 1e30;
-  options_.schedule.warmup = 0;
+  settings_.schedule.max_lr = 1e3;
+  settings_.schedule.warmup = 0;
   const auto report = Run("other");
   ASSERT_FALSE(report.ok());
   EXPECT_THAT(report.error().message, HasSubstr("diverged"));
@@ -417,24 +418,24 @@ TEST_F(TrainerTest, ARunThatDivergesStopsAndKeepsItsCheckpoint) {
 }
 
 TEST_F(TrainerTest, ARunBeginsWithTheWeightsNamed) {
-  options_.steps = 20;
-  options_.schedule.max_lr = 3e-3;
+  settings_.steps = 20;
+  settings_.schedule.max_lr = 3e-3;
   ASSERT_TRUE(Run("first").ok());
-  options_.init_from = folder_.path() / "first" / "final";
-  options_.steps = 1;
+  settings_.init_from = (folder_.path() / "first" / "final").string();
+  settings_.steps = 1;
   Watcher watcher;
-  ASSERT_TRUE(Train(corpus_, options_, folder_.path() / "second", false, watcher).ok());
+  ASSERT_TRUE(Train(corpus_, settings_, folder_.path() / "second", false, watcher).ok());
   EXPECT_LT(watcher.losses[0], 4.5);  // random weights: log(316) = 5.76
-  options_.model.layers = 3;
+  settings_.model.layers = 3;
   const auto other = Run("third");
   ASSERT_FALSE(other.ok());
   EXPECT_THAT(other.error().ToString(), HasSubstr("--layers 2"));
 }
 
 TEST_F(TrainerTest, ALossFarAboveGuessingEndsTheRunBeforeItIsInfinite) {
-  options_.steps = 200;
-  options_.clip = 0;
-  options_.schedule = {.kind = ScheduleKind::kConstant, .max_lr = 3, .warmup = 0};
+  settings_.steps = 200;
+  settings_.clip = 0;
+  settings_.schedule = {.kind = ScheduleKind::kConstant, .max_lr = 3, .warmup = 0};
   const auto report = Run("run");
   ASSERT_FALSE(report.ok());
   EXPECT_THAT(report.error().message, testing::ContainsRegex("step [0-9]+: loss [0-9]+"));
@@ -444,11 +445,11 @@ TEST_F(TrainerTest, ATextModelLendsItsBlocksAndTheSpreadOfItsEmbeddings) {
   // A model whose file names no vocabulary is one of text.
   TrainData text = MusicData(corpus_).value();
   text.vocab_sha256 = "";
-  options_.steps = 20;
+  settings_.steps = 20;
   Watcher first;
-  ASSERT_TRUE(Train(text, options_, folder_.path() / "text", false, first).ok());
+  ASSERT_TRUE(Train(text, settings_, folder_.path() / "text", false, first).ok());
   const fs::path source = folder_.path() / "text" / "final";
-  Gpt2Config config = options_.model;
+  Gpt2Config config = settings_.model;
   config.vocab_size = 20000;
   config.context_length = 48;
   Gpt2 model(config, TrainPrecision::kF32, 5);
@@ -474,7 +475,7 @@ TEST_F(TrainerTest, ATextModelLendsItsBlocksAndTheSpreadOfItsEmbeddings) {
   }
   // A model of other music is refused.
   ASSERT_TRUE(Run("music").ok());
-  Gpt2 other(options_.model, TrainPrecision::kF32, 5);
+  Gpt2 other(settings_.model, TrainPrecision::kF32, 5);
   EXPECT_FALSE(LoadWeights(folder_.path() / "music" / "final", "other", 1, other).ok());
 }
 

@@ -1,6 +1,6 @@
 #include <string_view>
 
-#include "continuo/train/program/train_flags.h"
+#include "continuo/train/program/run_training.h"
 
 int main(int argc, char** argv) {
   const std::string_view command = argc > 1 ? argv[1] : "";

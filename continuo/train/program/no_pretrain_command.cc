@@ -1,6 +1,6 @@
 #include <cstdio>
 
-#include "continuo/train/program/train_flags.h"
+#include "continuo/train/program/run_training.h"
 
 namespace continuo {
 

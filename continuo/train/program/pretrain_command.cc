@@ -3,20 +3,19 @@
 #include <vector>
 
 #include "continuo/os/file.h"
+#include "continuo/run/run_directory.h"
+#include "continuo/run/setting.h"
 #include "continuo/text/ngram.h"
-#include "continuo/train/checkpoint.h"
 #include "continuo/train/program/text_data.h"
 #include "continuo/train/program/text_sample.h"
 #include "continuo/train/program/train_flags.h"
-#include "continuo/run/run_directory.h"
 
 namespace continuo {
 namespace {
 
 namespace fs = std::filesystem;
 
-/// The run's own pieces where it goes on, else new ones from the text to train on, which are the same for the same
-/// text.
+/// The pieces of a resumed run, else new ones from the text to train on, which are the same for the same text.
 Result<PieceTokenizer> PiecesOf(const std::vector<TextDocument>& documents, size_t pieces, bool resume,
                                 const fs::path& run) {
   if (resume) {
@@ -38,8 +37,8 @@ Result<PieceTokenizer> PiecesOf(const std::vector<TextDocument>& documents, size
   return PieceTokenizer::Train(lines, pieces);
 }
 
-/// The validation documents' perplexity a piece under n-gram models of the training documents, for the model's to be
-/// held against.
+/// Adds the perplexity per piece of the validation documents under n-gram models of the training documents, to compare
+/// the model's with.
 void AddBaselines(const TextData& data, size_t pieces, double model_nll, TrainNotes& notes) {
   const std::vector<std::vector<uint16_t>> train = data.Framed(false);
   const std::vector<std::vector<uint16_t>> valid = data.Framed(true);
@@ -57,20 +56,15 @@ void AddBaselines(const TextData& data, size_t pieces, double model_nll, TrainNo
   const double unigram = perplexity(1);
   const double fivegram = perplexity(5);
   notes.values["perplexity"] = {{"model", model}, {"unigram", unigram}, {"5-gram", fivegram}};
-  notes.lines.push_back(fmt::format("validation perplexity a piece: {:.1f}; unigram {:.1f}, 5-gram (Kneser-Ney) {:.1f}",
-                                    model, unigram, fivegram));
+  notes.lines.push_back(fmt::format(
+      "validation perplexity per piece: {:.1f}; unigram {:.1f}, 5-gram (Kneser-Ney) {:.1f}", model, unigram, fivegram));
 }
 
-Status AddSamples(const TrainOptions& options, size_t count, const PieceTokenizer& tokenizer, const fs::path& directory,
+Status AddSamples(const TrainSettings& settings, size_t count, const PieceTokenizer& tokenizer, const fs::path& run,
                   TrainNotes& notes) {
-  Gpt2Config config = options.model;
-  config.vocab_size = static_cast<int64_t>(tokenizer.size());
-  Gpt2 model(config, options.precision, options.seed, LayersFor(options.device));
-  CONTINUO_ASSIGN(const std::string taken, LoadWeights(directory, "", options.seed, model));
-  notes.values["samples"] = nlohmann::ordered_json::array();
-  for (size_t i = 0; i < count; ++i) {
-    const std::string text = SampleText(model, tokenizer, options.seed, i, {});
-    notes.values["samples"].push_back(text);
+  CONTINUO_ASSIGN(const std::vector<std::string> samples, SampleTexts(settings, count, tokenizer, run));
+  notes.values["samples"] = samples;
+  for (const std::string& text : samples) {
     notes.lines.push_back("--\n" + text);
   }
   return {};
@@ -80,12 +74,13 @@ Status AddSamples(const TrainOptions& options, size_t count, const PieceTokenize
 
 int PretrainCommand(int argc, char** argv) {
   CLI::App app(
-      "Trains a GPT-2 on text, and the pieces that it reads the text in: a Hugging Face directory that\n"
-      "continuo train --init-from DIR begins with.",
+      "Trains a GPT-2 and its tokenizer on text. The result is a Hugging Face directory that\n"
+      "continuo train --init-from DIR can begin with.",
       "continuo pretrain");
   app.footer("Example:\n  continuo pretrain --text books -o out/text --layers 6 --heads 4 --width 256 --minutes 60");
-  TrainFlags flags;
-  flags.options.epochs = 10;
+  TrainSettings settings;
+  settings.epochs = 10;  // there is more text than music
+  RunOptions options;
   std::vector<fs::path> paths;
   size_t pieces = 16384;
   size_t samples = 3;
@@ -100,23 +95,25 @@ int PretrainCommand(int argc, char** argv) {
   app.add_option("--samples", samples, "passages to write at the end")
       ->capture_default_str()
       ->check(CLI::Range(0, 1000));
-  AddTrainFlags(app, flags);
+  AddRunFlags(app, options);
+  AddSettingFlags(app, settings, TrainSetting::kNotInPretrain);
   if (const auto code = ParseArguments(app, argc, argv)) {
     return *code;
   }
-  return RunTraining(flags,
-                     [&](const TrainOptions& options, const fs::path& run, TrainObserver& observer, Communicator& ranks,
-                         TrainNotes& notes) -> Result<TrainReport> {
+  return RunTraining(settings, options,
+                     [&](const TrainSettings& on_device, const fs::path& run, TrainObserver& observer,
+                         Communicator& ranks, TrainNotes& notes) -> Result<TrainReport> {
                        CONTINUO_ASSIGN(const std::vector<TextDocument> documents, ReadTextCorpus(paths, text));
-                       CONTINUO_ASSIGN(const PieceTokenizer tokenizer, PiecesOf(documents, pieces, flags.resume, run));
+                       CONTINUO_ASSIGN(const PieceTokenizer tokenizer,
+                                       PiecesOf(documents, pieces, options.resume, run));
                        CONTINUO_ASSIGN(const TextData data, TextData::Make(documents, tokenizer));
                        CONTINUO_ASSIGN(const TrainReport report,
-                                       Train(data.ForTraining(), options, run, flags.resume, observer, ranks));
+                                       Train(data.ForTraining(), on_device, run, options.resume, observer, ranks));
                        if (!report.interrupted && ranks.rank() == 0) {
                          if (report.valid_nll > 0) {
                            AddBaselines(data, tokenizer.size(), report.valid_nll, notes);
                          }
-                         CONTINUO_TRY(AddSamples(options, samples, tokenizer, run / "final", notes));
+                         CONTINUO_TRY(AddSamples(on_device, samples, tokenizer, run, notes));
                        }
                        return report;
                      });

@@ -9,13 +9,13 @@
 
 namespace continuo {
 
-/// Documents as songs and their lines as bars, so that windows begin at a line.
+/// Text as a trainer's data: documents are songs and lines are bars, so that windows begin at a line.
 class TextData {
  public:
-  /// Fails when no document is there to train on.
+  /// Fails if no document is left to train on.
   static Result<TextData> Make(const std::vector<TextDocument>& documents, const PieceTokenizer& tokenizer);
 
-  /// Refers to this object's ids.
+  /// Its spans refer to this object's ids.
   TrainData ForTraining() const;
   /// The documents of a split, each between BOS and EOS.
   std::vector<std::vector<uint16_t>> Framed(bool valid) const;

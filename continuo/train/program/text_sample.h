@@ -1,22 +1,20 @@
 #pragma once
 
-#include <cstdint>
+#include <cstddef>
+#include <filesystem>
 #include <string>
+#include <vector>
 
+#include "continuo/core/result.h"
+#include "continuo/run/train_settings.h"
 #include "continuo/text/piece_tokenizer.h"
-#include "continuo/train/gpt2.h"
 
 namespace continuo {
 
-struct TextSampleOptions {
-  size_t pieces = 80;  // at most; EOS ends the text, too
-  size_t top_k = 40;
-  double temperature = 0.8;
-};
-
-/// Text that the model writes behind BOS: the same for the same seed and index. Reads all of it again for each piece,
-/// which does for a few lines.
-std::string SampleText(Gpt2& model, const PieceTokenizer& tokenizer, uint64_t seed, uint64_t index,
-                       const TextSampleOptions& options);
+/// `count` short passages by the final model of a run with these settings: the same for the same seed. They are drawn
+/// at temperature 0.8 from the 40 likeliest pieces, and end with EOS or after 80 pieces. The model reads all previous
+/// pieces again for each new one, which is fast enough for a few lines.
+Result<std::vector<std::string>> SampleTexts(const TrainSettings& settings, size_t count,
+                                             const PieceTokenizer& tokenizer, const std::filesystem::path& run);
 
 }  // namespace continuo
