@@ -203,8 +203,10 @@ TEST_F(CliTest, InspectSaysWhatOneWantsToKnow) {
 
 TEST_F(CliTest, ARunIsSummedUp) {
   fs::create_directories(Path("run") + "/latest");
-  WriteBytes("run/latest/training.json", R"({"settings": {"layers": 6, "heads": 4, "width": 256, "context": 512,
-      "vocab_size": 316, "precision": "bf16"}})");
+  WriteBytes("run/latest/training.json", R"({"format": "continuo-training", "version": 2,
+      "settings": {"layers": 6, "heads": 4, "width": 256, "context": 512, "vocab_size": 316, "precision": "bf16"},
+      "state": {"step": 2, "epoch": 0, "block": 0, "short_windows": false, "tokens": 200, "seconds": 2.0,
+                "best_nll": 5.5, "best_step": 1, "stale": 1, "first_loss": 6.0}})");
   WriteBytes("run/train.jsonl",
              R"({"step":1,"epoch":0,"tokens":100,"seconds":1.0,"progress":0.25,"loss":6.0,"tokens_per_second":90.0}
 {"step":1,"epoch":0,"valid_nll":5.5,"valid_nll_note":11.0,"valid_nll_bar":55.0}
@@ -215,8 +217,8 @@ TEST_F(CliTest, ARunIsSummedUp) {
   EXPECT_EQ(page.exit_code, 0) << page.err;
   for (const char* text :
        {"50 % done", "6 layers, 4 heads, 256 wide", "2 updates, epoch 1, 200 tokens", "5.0000 over the last 2",
-        "100 tokens/s", "5.7500 nats a token, 12.000 a note, 57.00 a bar at step 2",
-        "5.5000 nats a token, 11.000 a note, 55.00 a bar at step 1"}) {
+        "100 tokens/s", "5.7500 nats per token, 12.000 per note, 57.00 per bar at step 2",
+        "5.5000 nats per token, 11.000 per note, 55.00 per bar at step 1"}) {
     EXPECT_THAT(page.out, HasSubstr(text));
   }
   const Json json = Json::parse(Continuo({"inspect", Path("run"), "--json"}).out);

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "continuo/app/terminal.h"
-#include "continuo/os/file.h"
 #include "continuo/run/train_log.h"
+#include "continuo/run/training_state.h"
 
 namespace continuo {
 namespace {
@@ -27,7 +27,7 @@ double RecentMean(const std::vector<UpdateRecord>& updates, double UpdateRecord:
   return count > 0 ? sum / static_cast<double>(count) : 0.0;
 }
 
-/// The names of the directories within one, sorted.
+/// The names of the model directories within one, sorted.
 std::vector<std::string> Folders(const fs::path& path) {
   std::vector<std::string> names;
   std::error_code code;
@@ -46,9 +46,9 @@ std::string Joined(const std::vector<std::string>& words) {
 }
 
 std::string ValidationText(const ValidationRecord& record) {
-  return fmt::format("{:.4f} nats a token{} at step {}", record.nll_per_token,
+  return fmt::format("{:.4f} nats per token{} at step {}", record.nll_per_token,
                      record.nll_per_note > 0
-                         ? fmt::format(", {:.3f} a note, {:.2f} a bar", record.nll_per_note, record.nll_per_bar)
+                         ? fmt::format(", {:.3f} per note, {:.2f} per bar", record.nll_per_note, record.nll_per_bar)
                          : "",
                      record.step);
 }
@@ -67,11 +67,8 @@ Status InspectRun(const fs::path& path, const AppContext& context) {
       log.validations.begin(), log.validations.end(),
       [](const ValidationRecord& a, const ValidationRecord& b) { return a.nll_per_token < b.nll_per_token; });
   Json settings = Json::object();
-  if (const auto text = ReadTextFile(path / "latest" / "training.json"); text.ok()) {
-    const Json training = Json::parse(*text, nullptr, /*allow_exceptions=*/false);
-    if (training.is_object() && training.contains("settings")) {
-      settings = training["settings"];
-    }
+  if (const auto training = ReadTrainingFile(path / "latest"); training.ok()) {
+    settings = Json::parse(training->identity);
   }
   const std::vector<std::string> models = Folders(path);
   const std::vector<std::string> checkpoints = Folders(path / "checkpoints");

@@ -1,9 +1,11 @@
 #include "continuo/run/training_state.h"
 
 #include <array>
+#include <nlohmann/json.hpp>
 #include <type_traits>
 #include <utility>
 
+#include "continuo/core/check.h"
 #include "continuo/os/file.h"
 #include "continuo/run/run_directory.h"
 #include "continuo/run/setting.h"
@@ -74,7 +76,7 @@ std::optional<TrainState> ReadState(const Json& saved) {
 
 }  // namespace
 
-Json RunIdentity(const TrainSettings& settings, const DataIdentity& data) {
+std::string RunIdentity(const TrainSettings& settings, const DataIdentity& data) {
   Json identity = {{"vocab_sha256", data.vocab_sha256},
                    {"songs", data.songs},
                    {"data_sha256", data.data_sha256},
@@ -84,10 +86,13 @@ Json RunIdentity(const TrainSettings& settings, const DataIdentity& data) {
       identity[std::string(row.key)] = row.value.get(settings);
     }
   }
-  return identity;
+  return identity.dump();
 }
 
-std::string FirstDifference(const Json& saved, const Json& wanted) {
+std::string FirstDifference(std::string_view saved_text, std::string_view wanted_text) {
+  const Json saved = Json::parse(saved_text, nullptr, /*allow_exceptions=*/false);
+  const Json wanted = Json::parse(wanted_text, nullptr, /*allow_exceptions=*/false);
+  CONTINUO_CHECK(saved.is_object() && wanted.is_object());
   const TrainSettings defaults;
   for (const auto& [key, value] : wanted.items()) {
     const auto found = saved.find(key);
@@ -107,7 +112,7 @@ Status WriteTrainingFile(const fs::path& checkpoint, const TrainingFile& file) {
   const TrainState& state = file.state;
   const Json training = {{"format", kFormat},
                          {"version", kVersion},
-                         {"settings", file.identity},
+                         {"settings", Json::parse(file.identity)},
                          {"state",
                           {{"step", state.step},
                            {"epoch", state.epoch},
@@ -135,18 +140,18 @@ Result<TrainingFile> ReadTrainingFile(const fs::path& checkpoint) {
   if (!settings.is_object() || !state) {
     return MakeError("{}: \"settings\" or a number of \"state\" is missing", path.string());
   }
-  return TrainingFile{version == 1 ? FromVersion1(settings) : settings, *state};
+  return TrainingFile{(version == 1 ? FromVersion1(settings) : settings).dump(), *state};
 }
 
 std::optional<PrecisionChoice> SavedPrecision(const fs::path& run) {
   const TrainSetting& row = *FindTrainSetting("precision");
   for (const fs::path& checkpoint : Checkpoints(run)) {
     const Result<TrainingFile> file = ReadTrainingFile(checkpoint);
-    if (!file.ok() || !file->identity.contains("precision")) {
+    if (!file.ok()) {
       continue;
     }
     TrainSettings saved;
-    if (const auto value = row.Accept(file->identity["precision"]); value.ok()) {
+    if (const auto value = row.Accept(Json::parse(file->identity).value("precision", Json())); value.ok()) {
       row.value.set(saved, *value);
       return saved.precision;
     }

@@ -2,9 +2,9 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "continuo/core/result.h"
 #include "continuo/run/train_settings.h"
@@ -36,16 +36,17 @@ struct DataIdentity {
 
 /// The content of a checkpoint's training.json (docs/formats/checkpoint.md).
 struct TrainingFile {
-  nlohmann::ordered_json identity;  // see RunIdentity
+  std::string identity;  // see RunIdentity
   TrainState state;
 };
 
-/// What decides the weights of a run: its data and every setting of Effect::kWeights by key. --resume compares it.
-nlohmann::ordered_json RunIdentity(const TrainSettings& settings, const DataIdentity& data);
+/// What decides the weights of a run: its data and every setting of Effect::kWeights by key. --resume compares it. A
+/// JSON object, as text.
+std::string RunIdentity(const TrainSettings& settings, const DataIdentity& data);
 
 /// The first difference between two identities, as "--width was 256, is now 512"; empty if there is none. A setting
 /// that `saved` lacks, because its program did not have it yet, counts as the default.
-std::string FirstDifference(const nlohmann::ordered_json& saved, const nlohmann::ordered_json& wanted);
+std::string FirstDifference(std::string_view saved, std::string_view wanted);
 
 /// Writes training.json into a checkpoint's directory.
 Status WriteTrainingFile(const std::filesystem::path& checkpoint, const TrainingFile& file);

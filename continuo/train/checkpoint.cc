@@ -1,8 +1,10 @@
 #include "continuo/train/checkpoint.h"
 
-#include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
+#include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/randn.h>
 
 #include <cstring>
 #include <map>

@@ -1,7 +1,5 @@
 #include "continuo/train/gradient_buckets.h"
 
-#include <ATen/ATen.h>
-
 #include "continuo/core/check.h"
 
 namespace continuo {

@@ -5,7 +5,6 @@
 #include <chrono>
 #include <cmath>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
 #include <utility>
@@ -126,7 +125,7 @@ class Run {
   const fs::path folder_;
   TrainObserver& observer_;
   Communicator& ranks_;
-  const nlohmann::ordered_json identity_;
+  const std::string identity_;
   TrainingModel model_;
   BlockSource source_;
   BlockSource valid_;

@@ -1,6 +1,8 @@
 #include "continuo/train/program/text_sample.h"
 
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/searchsorted.h>
+#include <ATen/ops/tensor.h>
 
 #include <algorithm>
 #include <vector>
