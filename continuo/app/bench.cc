@@ -7,6 +7,7 @@
 #include "continuo/app/command.h"
 #include "continuo/app/terminal.h"
 #include "continuo/os/file.h"
+#include "continuo/os/signals.h"
 #include "continuo/score/score_file.h"
 
 namespace continuo {

@@ -19,6 +19,7 @@
 #include "continuo/model/quantize_model.h"
 #include "continuo/os/file.h"
 #include "continuo/os/machine.h"
+#include "continuo/os/signals.h"
 
 namespace continuo {
 namespace {
@@ -161,7 +162,7 @@ Times Measure(const LanguageModel& model, const BenchFlags& flags, Progress& pro
   std::vector<int32_t> next(flags.batch);
   const double processor_start = ProcessorSeconds();
   const auto start = Clock::now();
-  for (size_t step = 0; step < flags.tokens && !progress.ShouldStop(); ++step) {
+  for (size_t step = 0; step < flags.tokens && InterruptSignal() == 0; ++step) {
     for (size_t slot = 0; slot < flags.batch; ++slot) {
       const auto row = logits.begin() + static_cast<std::ptrdiff_t>(slot * vocab_size);
       next[slot] = static_cast<int32_t>(std::max_element(row, row + static_cast<std::ptrdiff_t>(vocab_size)) - row);
@@ -172,7 +173,7 @@ Times Measure(const LanguageModel& model, const BenchFlags& flags, Progress& pro
   }
   times.decode = SecondsSince(start);
   times.decode_processor = ProcessorSeconds() - processor_start;
-  times.interrupted = progress.ShouldStop();
+  times.interrupted = InterruptSignal() != 0;
   return times;
 }
 

@@ -4,6 +4,7 @@
 
 #include "continuo/app/command.h"
 #include "continuo/app/terminal.h"
+#include "continuo/os/signals.h"
 
 namespace continuo {
 namespace {
@@ -19,7 +20,7 @@ Status RunCorpusBuild(const CorpusFlags& flags, const AppContext& context) {
   CONTINUO_ASSIGN(const auto tokenizer, LoadTokenizer(flags.tokenizer));
   TerminalProgress progress("files", context.quiet);
   CONTINUO_ASSIGN(const CorpusBuildReport report,
-                  BuildCorpus(flags.folder, *tokenizer, flags.output, flags.options, progress));
+                  BuildCorpus(flags.folder, *tokenizer, flags.output, flags.options, progress, SignalStop()));
   constexpr size_t kTrain = static_cast<size_t>(Split::kTrain);
   constexpr size_t kValid = static_cast<size_t>(Split::kValid);
   if (context.json) {

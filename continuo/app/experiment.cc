@@ -18,6 +18,7 @@
 #include "continuo/os/file.h"
 #include "continuo/os/machine.h"
 #include "continuo/os/process.h"
+#include "continuo/os/signals.h"
 #include "continuo/results/results.h"
 
 namespace continuo {
@@ -133,10 +134,6 @@ Status RunRun(const RunFlags& flags, const AppContext& context) {
   options.version = Version();
   options.workers = flags.workers;
   options.threads = flags.threads;
-  class Stopper : public Progress {
-   public:
-    bool ShouldStop() const override { return InterruptSignal() != 0; }
-  } stopper;
   const auto start = std::chrono::steady_clock::now();
   std::mutex mutex;
   const auto note = [&](const std::string& line) {
@@ -144,7 +141,7 @@ Status RunRun(const RunFlags& flags, const AppContext& context) {
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     PrintNote(context, fmt::format("{:>8}  {}", FormatDuration(seconds), line));
   };
-  CONTINUO_ASSIGN(const RunnerReport report, RunExperiment(spec, inputs, plan, options, note, stopper));
+  CONTINUO_ASSIGN(const RunnerReport report, RunExperiment(spec, inputs, plan, options, note, SignalStop()));
   if (context.json) {
     CONTINUO_TRY(PrintJson({{"experiment", flags.output},
                             {"done", report.done},

@@ -5,6 +5,7 @@
 #include "continuo/app/terminal.h"
 #include "continuo/os/file.h"
 #include "continuo/os/machine.h"
+#include "continuo/os/signals.h"
 
 namespace continuo {
 
@@ -107,7 +108,9 @@ Status Manifest::Write(const fs::path& folder) const {
 Result<ComposeReport> WritePieces(const LoadedModel& model, const Request& request, const ComposeOptions& options,
                                   const AppContext& context, const PieceSink& sink, const BarSink& on_bar) {
   TerminalProgress progress("bars", context.quiet);
-  return Composer(model).Write(request, options, sink, progress, on_bar);
+  ComposeOptions stoppable = options;
+  stoppable.stop = SignalStop();
+  return Composer(model).Write(request, stoppable, sink, progress, on_bar);
 }
 
 std::string PieceName(size_t number) {

@@ -44,11 +44,8 @@ Result<FileLikelihood> MeasureFile(const fs::path& file, const LoadedModel& mode
   const Tokenizer& tokenizer = *model.tokenizer;
   const std::vector<std::vector<TokenId>> streams = tokenizer.Encode(ReadableScore(score, tokenizer));
   const std::vector<TokenId> ids = streams.empty() ? std::vector<TokenId>() : streams.front();
-  class Stopper : public Progress {
-   public:
-    bool ShouldStop() const override { return InterruptSignal() != 0; }
-  } stopper;
-  CONTINUO_ASSIGN(const Likelihood likelihood, MeasureLikelihood(*model.model, tokenizer, ids, stopper));
+  CONTINUO_ASSIGN(const Likelihood likelihood,
+                  MeasureLikelihood(*model.model, tokenizer, ids, NoProgress(), SignalStop()));
   FileLikelihood measured;
   measured.file = file.string();
   for (size_t bar = 0; bar < likelihood.bar_offsets.size(); ++bar) {

@@ -5,6 +5,7 @@
 
 #include "continuo/app/command.h"
 #include "continuo/app/terminal.h"
+#include "continuo/os/signals.h"
 
 namespace continuo {
 namespace {

@@ -6,6 +6,7 @@
 #include "continuo/core/thread_pool.h"
 #include "continuo/os/file.h"
 #include "continuo/os/machine.h"
+#include "continuo/os/signals.h"
 #include "continuo/render/render.h"
 #include "continuo/score/score_file.h"
 
@@ -53,18 +54,15 @@ Status Run(const RenderFlags& flags, const continuo::AppContext& context) {
   std::vector<std::optional<Result<continuo::RenderedAudio>>> results(files.size());
   {
     continuo::TerminalProgress progress("files", context.quiet);
-    class Stopper : public continuo::Progress {  // within one file
-     public:
-      bool ShouldStop() const override { return continuo::InterruptSignal() != 0; }
-    } stopper;
+    const continuo::StopToken stop = continuo::SignalStop();
     continuo::ThreadPool pool(continuo::ThreadCount(flags.threads));
     std::atomic<uint64_t> done{0};
     pool.ForEach(files.size(), [&](size_t index, size_t) {
-      if (stopper.ShouldStop()) {
+      if (stop.stop_requested()) {
         return;
       }
       const Result<continuo::Score> score = continuo::ReadScore(files[index]);
-      results[index] = score.ok() ? continuo::RenderScore(*score, outputs[index], options, stopper)
+      results[index] = score.ok() ? continuo::RenderScore(*score, outputs[index], options, continuo::NoProgress(), stop)
                                   : Result<continuo::RenderedAudio>(score.error());
       progress.Update(++done, files.size(), "");
     });

@@ -8,12 +8,11 @@
 #include <string_view>
 
 #include "continuo/core/progress.h"
-#include "continuo/os/signals.h"
 
 namespace continuo {
 
 /// A progress bar on stderr with rate and time left, shown once work has taken half a second, and only
-/// where stderr is a terminal and `quiet` is false. Stops when a signal came.
+/// where stderr is a terminal and `quiet` is false.
 class TerminalProgress : public Progress {
  public:
   /// `unit` is the plural of what is counted: "files", "bars".
@@ -21,7 +20,6 @@ class TerminalProgress : public Progress {
   ~TerminalProgress() override;
 
   void Update(uint64_t done, uint64_t total, std::string_view note) override;
-  bool ShouldStop() const override { return InterruptSignal() != 0; }
 
  private:
   using Clock = std::chrono::steady_clock;

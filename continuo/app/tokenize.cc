@@ -2,6 +2,7 @@
 
 #include "continuo/app/command.h"
 #include "continuo/app/terminal.h"
+#include "continuo/os/signals.h"
 #include "continuo/score/score_file.h"
 
 namespace continuo {
@@ -39,7 +40,7 @@ Status RunTokenize(const TokenizeFlags& flags, const AppContext& context) {
   CONTINUO_ASSIGN(const std::vector<fs::path> files, MidiFilesIn(flags.paths, context));
   TerminalProgress progress("files", context.quiet);
   size_t failed = 0;
-  for (size_t i = 0; i < files.size() && !progress.ShouldStop(); ++i) {
+  for (size_t i = 0; i < files.size() && InterruptSignal() == 0; ++i) {
     progress.Update(i, files.size(), "");
     const Result<Score> score = ReadScore(files[i]);
     if (!score.ok()) {

@@ -151,6 +151,7 @@ Result<Plan> MakePlan(const LoadedModel& model, const Request& request, const Co
   generation.count = options.count;
   generation.seed = options.seed;
   generation.batch = options.batch;
+  generation.stop = options.stop;
   generation.sampling = options.sampling.value_or(model.sampling);
   generation.guards = options.guards;
   generation.retries = options.retries;

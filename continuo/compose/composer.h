@@ -15,6 +15,7 @@
 #include "continuo/compose/midi_piece.h"
 #include "continuo/core/progress.h"
 #include "continuo/core/result.h"
+#include "continuo/core/stop_token.h"
 
 namespace continuo {
 
@@ -43,10 +44,11 @@ using Request = std::variant<NewRequest, ContinueRequest, FillRequest>;
 
 /// How pieces are written. The defaults suit any model.
 struct ComposeOptions {
-  size_t count = 1;   // pieces; of a FillRequest: candidates
-  size_t keep = 0;    // only the best pieces, see Composer; 0: all, of a FillRequest the best one
-  uint64_t seed = 1;  // piece i draws from the random stream (seed, i)
-  size_t batch = 0;   // pieces written at a time; affects the speed only; 0: as many as suit the model
+  size_t count = 1;     // pieces; of a FillRequest: candidates
+  size_t keep = 0;      // only the best pieces, see Composer; 0: all, of a FillRequest the best one
+  uint64_t seed = 1;    // piece i draws from the random stream (seed, i)
+  size_t batch = 0;     // pieces written at a time; affects the speed only; 0: as many as suit the model
+  StopToken stop = {};  // asked before each token
   std::optional<SamplingOptions> sampling = {};  // none: the model's own
   ChordProgression chords = {};                  // from the first new bar on; empty: the model's choice
   std::optional<double> bpm = {};                // quarter notes per minute; of a NewRequest only
@@ -98,7 +100,7 @@ struct ComposeReport {
   std::vector<RankedPiece> ranking;  // of all complete pieces, best first
   size_t delivered = 0;              // how many of them went to the sink
   bool best_first = false;           // in which order: best first, or as they were completed
-  bool stopped = false;              // `progress` ended it before all were complete
+  bool stopped = false;              // by ComposeOptions::stop, before all were complete
 };
 
 /// Writes music with a model: the one entry point of programs and language bindings.
@@ -120,11 +122,11 @@ class Composer {
   /// Hands each piece to `sink`: where all are kept, as soon as it is complete, else at the end, best first. `on_bar`,
   /// which may be empty, is called while pieces are written; each call costs decoding the piece so far. Both are called
   /// from the calling thread, and an error that they return ends the call and is returned. `progress` counts bars. If
-  /// it asks to stop, pieces under way are dropped and those complete count.
+  /// a stop is requested, pieces under way are dropped and those complete count.
   Result<ComposeReport> Write(const Request& request, const ComposeOptions& options, const PieceSink& sink,
                               Progress& progress = NoProgress(), const BarSink& on_bar = {}) const;
 
-  /// The kept pieces together, best first; by index where all are kept. Fewer if `progress` asked to stop.
+  /// The kept pieces together, best first; by index where all are kept. Fewer if a stop was requested.
   Result<std::vector<WrittenPiece>> Write(const Request& request, const ComposeOptions& options = {},
                                           Progress& progress = NoProgress()) const;
 

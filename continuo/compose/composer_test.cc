@@ -46,17 +46,6 @@ std::vector<Note> NotesIn(const Score& score, Tick from, Tick to) {
   return Sorted(notes);
 }
 
-/// Asks to stop once a number of calls have been counted.
-class StopAfter : public Progress {
- public:
-  explicit StopAfter(const size_t& counted, size_t limit) : counted_(counted), limit_(limit) {}
-  bool ShouldStop() const override { return counted_ >= limit_; }
-
- private:
-  const size_t& counted_;
-  const size_t limit_;
-};
-
 class ComposerTest : public ::testing::TestWithParam<const char*> {
  protected:
   ComposerTest() : model_(LoadFakeModel(GetParam())), composer_(model_) {}
@@ -236,8 +225,8 @@ TEST_P(ComposerTest, WhenStoppedTheCompletePiecesCount) {
     ++bars;
     return {};
   };
-  StopAfter after_two(pieces, 2);
-  const auto stopped = composer_.Write(NewRequest{.bars = 2}, {.count = 50, .batch = 1}, sink, after_two);
+  const StopToken after_two([&] { return pieces >= 2; });
+  const auto stopped = composer_.Write(NewRequest{.bars = 2}, {.count = 50, .batch = 1, .stop = after_two}, sink);
   ASSERT_TRUE(stopped.ok());
   EXPECT_TRUE(stopped->stopped);
   EXPECT_EQ(stopped->delivered, 2U);
@@ -245,9 +234,9 @@ TEST_P(ComposerTest, WhenStoppedTheCompletePiecesCount) {
 
   // The best of those that are complete.
   pieces = 0;
-  StopAfter after_bars(bars, 12);
-  const auto best =
-      composer_.Write(NewRequest{.bars = 3}, {.count = 50, .keep = 2, .batch = 1}, sink, after_bars, count_bars);
+  const StopToken after_bars([&] { return bars >= 12; });
+  const auto best = composer_.Write(NewRequest{.bars = 3}, {.count = 50, .keep = 2, .batch = 1, .stop = after_bars},
+                                    sink, NoProgress(), count_bars);
   ASSERT_TRUE(best.ok());
   EXPECT_TRUE(best->stopped);
   EXPECT_EQ(best->delivered, 2U);
@@ -257,9 +246,9 @@ TEST_P(ComposerTest, WhenStoppedTheCompletePiecesCount) {
 
   // Before the first.
   pieces = 0;
-  StopAfter at_once(pieces, 0);
-  const auto none =
-      composer_.Write(FillRequest{.piece = MidiPiece(Song()), .first = 2, .last = 3}, {.count = 2}, sink, at_once);
+  const StopToken at_once([] { return true; });
+  const auto none = composer_.Write(FillRequest{.piece = MidiPiece(Song()), .first = 2, .last = 3},
+                                    {.count = 2, .stop = at_once}, sink);
   ASSERT_TRUE(none.ok());
   EXPECT_TRUE(none->stopped);
   EXPECT_THAT(none->ranking, IsEmpty());

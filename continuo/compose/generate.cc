@@ -84,7 +84,7 @@ class Generation {
     for (size_t slot = 0; slot < writers_.size(); ++slot) {
       CONTINUO_TRY(Begin(slot));
     }
-    while (active_ > 0 && !progress_.ShouldStop()) {
+    while (active_ > 0 && !options_.stop.stop_requested()) {
       CONTINUO_TRY(Step());
     }
     return {};

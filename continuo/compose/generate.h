@@ -12,6 +12,7 @@
 #include "continuo/compose/token_constraint.h"
 #include "continuo/core/progress.h"
 #include "continuo/core/result.h"
+#include "continuo/core/stop_token.h"
 #include "continuo/model/language_model.h"
 #include "continuo/token/tokenizer.h"
 
@@ -25,6 +26,7 @@ struct GenerationOptions {
   size_t count = 1;   // pieces
   uint64_t seed = 1;  // piece i draws from the random stream (seed, i)
   size_t batch = 0;   // pieces decoded at a time; affects the speed only; 0: as many as suit the model
+  StopToken stop{};   // asked before each token
   SamplingOptions sampling{};
   GuardLimits guards{};
   size_t retries = 0;  // how often a piece may go back when a guard finds it stuck; 0: never
@@ -68,8 +70,8 @@ struct GenerationSinks {
 /// random numbers that follow. Otherwise the event is recorded and the piece continues.
 ///
 /// Piece i depends on neither `count`, `batch` nor the number of threads. Stops early, without an error, when
-/// `progress` asks for it: pieces not handed over by then are dropped. Fails on options out of range, on a model and
-/// tokenizer with different vocabularies, on a prompt that the grammar rejects, and when a sink fails.
+/// `options.stop` requests it: pieces not handed over by then are dropped. Fails on options out of range, on a model
+/// and tokenizer with different vocabularies, on a prompt that the grammar rejects, and when a sink fails.
 Status Generate(const LanguageModel& model, const Tokenizer& tokenizer, std::span<const TokenId> prompt,
                 const GenerationOptions& options, const GenerationSinks& sinks, Progress& progress);
 

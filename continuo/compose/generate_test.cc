@@ -19,14 +19,13 @@ class GenerateTest : public ::testing::TestWithParam<const char*> {
  protected:
   GenerateTest() : tokenizer_(std::move(*Tokenizer::Load(GetParam()))) {}
 
-  Status Run(int64_t context, std::span<const TokenId> prompt, const GenerationOptions& options, Pieces& pieces,
-             Progress& progress = NoProgress()) {
+  Status Run(int64_t context, std::span<const TokenId> prompt, const GenerationOptions& options, Pieces& pieces) {
     const FakeModel model(tokenizer_->vocabulary().size(), context);
     const auto sink = [&](size_t index, GeneratedPiece piece) -> Status {
       EXPECT_TRUE(pieces.emplace(index, std::move(piece)).second) << "piece " << index << " came twice";
       return {};
     };
-    return Generate(model, *tokenizer_, prompt, options, {sink}, progress);
+    return Generate(model, *tokenizer_, prompt, options, {sink}, NoProgress());
   }
 
   Pieces RunOk(int64_t context, const GenerationOptions& options, std::span<const TokenId> prompt = {}) {
@@ -250,17 +249,9 @@ TEST_P(GenerateTest, RejectsOptionsOutOfRangeAndBadPrompts) {
 }
 
 TEST_P(GenerateTest, StopsWhenAskedAndKeepsCompletePieces) {
-  class StopAfterFirst : public Progress {
-   public:
-    explicit StopAfterFirst(const Pieces& pieces) : pieces_(pieces) {}
-    bool ShouldStop() const override { return !pieces_.empty(); }
-
-   private:
-    const Pieces& pieces_;
-  };
   Pieces pieces;
-  StopAfterFirst progress(pieces);
-  ASSERT_TRUE(Run(1024, {}, {.bars = 2, .count = 50, .batch = 1}, pieces, progress).ok());
+  const StopToken after_first([&] { return !pieces.empty(); });
+  ASSERT_TRUE(Run(1024, {}, {.bars = 2, .count = 50, .batch = 1, .stop = after_first}, pieces).ok());
   EXPECT_EQ(pieces.size(), 1U);
 }
 

@@ -36,7 +36,7 @@ double Likelihood::OfBar(size_t bar) const {
 }
 
 Result<Likelihood> MeasureLikelihood(const LanguageModel& model, const Tokenizer& tokenizer,
-                                     std::span<const TokenId> ids, Progress& progress) {
+                                     std::span<const TokenId> ids, Progress& progress, const StopToken& stop) {
   const size_t vocabulary_size = tokenizer.vocabulary().size();
   const auto context = model.context_length();
   if (model.vocab_size() != vocabulary_size) {
@@ -61,8 +61,8 @@ Result<Likelihood> MeasureLikelihood(const LanguageModel& model, const Tokenizer
     likelihood.token_nll.push_back(0.0);
   }
   while (likelihood.token_nll.size() < ids.size()) {
-    if (progress.ShouldStop()) {
-      return MakeError("interrupted");
+    if (stop.stop_requested()) {
+      return CancelledError();
     }
     // As in Generate: the window slides when not even the next id fits.
     if (session->length(0) + pending.size() > context) {

@@ -6,6 +6,7 @@
 
 #include "continuo/core/progress.h"
 #include "continuo/core/result.h"
+#include "continuo/core/stop_token.h"
 #include "continuo/model/language_model.h"
 #include "continuo/token/tokenizer.h"
 
@@ -32,6 +33,6 @@ struct Likelihood {
 /// Fails on a model and tokenizer with different vocabularies, on ids outside the vocabulary, and when `progress` asks
 /// to stop.
 Result<Likelihood> MeasureLikelihood(const LanguageModel& model, const Tokenizer& tokenizer,
-                                     std::span<const TokenId> ids, Progress& progress);
+                                     std::span<const TokenId> ids, Progress& progress, const StopToken& stop = {});
 
 }  // namespace continuo

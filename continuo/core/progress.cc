@@ -4,8 +4,6 @@ namespace continuo {
 
 void Progress::Update(uint64_t /*done*/, uint64_t /*total*/, std::string_view /*note*/) {}
 
-bool Progress::ShouldStop() const { return false; }
-
 Progress& NoProgress() {
   static Progress progress;
   return progress;

@@ -50,8 +50,8 @@ template <typename... Args>
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}         // NOLINT: implicit by design
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}     // NOLINT: implicit by design
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT: implicit by design
+  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: implicit by design
 
   bool ok() const { return state_.index() == 0; }
   explicit operator bool() const { return ok(); }
@@ -118,11 +118,11 @@ using Status = Result<void>;
 #define CONTINUO_CONCAT(a, b) CONTINUO_CONCAT_INNER(a, b)
 
 /// Evaluates an expression of type Result and returns its Error from the calling function, if it has one.
-#define CONTINUO_TRY(expr)                                                \
-  do {                                                                    \
-    if (auto continuo_try = (expr); !continuo_try.ok()) {                 \
-      return std::move(continuo_try).error();                             \
-    }                                                                     \
+#define CONTINUO_TRY(expr)                                \
+  do {                                                    \
+    if (auto continuo_try = (expr); !continuo_try.ok()) { \
+      return std::move(continuo_try).error();             \
+    }                                                     \
   } while (false)
 
 #define CONTINUO_ASSIGN_IMPL(temp, lhs, expr) \

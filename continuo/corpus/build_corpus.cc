@@ -200,9 +200,9 @@ struct SourceFile {
 };
 
 /// The files' digests; a file that can't be read has a failure instead.
-Status HashFiles(const fs::path& folder, std::vector<SourceFile>& files, ThreadPool& pool, const Progress& progress) {
+Status HashFiles(const fs::path& folder, std::vector<SourceFile>& files, ThreadPool& pool, const StopToken& stop) {
   pool.ForEach(files.size(), [&](size_t i, size_t) {
-    if (progress.ShouldStop()) {
+    if (stop.stop_requested()) {
       return;
     }
     const Result<std::vector<uint8_t>> bytes = ReadFile(folder / files[i].name, kMaxMidiBytes);
@@ -214,7 +214,7 @@ Status HashFiles(const fs::path& folder, std::vector<SourceFile>& files, ThreadP
     hash.Update(*bytes);
     files[i].digest = hash.Finish();
   });
-  return progress.ShouldStop() ? Status(Error{"interrupted", {}}) : Status();
+  return stop.stop_requested() ? Status(CancelledError()) : Status();
 }
 
 /// Takes out failed files into the report, and all but the first name of each content; sorts by content.
@@ -235,7 +235,7 @@ void KeepDistinct(std::vector<SourceFile>& files, CorpusBuildReport& report) {
 }  // namespace
 
 Result<CorpusBuildReport> BuildCorpus(const fs::path& folder, const Tokenizer& tokenizer, const fs::path& output,
-                                      const CorpusBuildOptions& options, Progress& progress) {
+                                      const CorpusBuildOptions& options, Progress& progress, const StopToken& stop) {
   if (!(options.valid_fraction >= 0 && options.valid_fraction <= 1)) {
     return MakeError("the share of validation songs is {}, expected 0 to 1", options.valid_fraction);
   }
@@ -259,7 +259,7 @@ Result<CorpusBuildReport> BuildCorpus(const fs::path& folder, const Tokenizer& t
     files[i].name = std::move(list.names[i]);
   }
   ThreadPool pool(ThreadCount(options.threads));
-  CONTINUO_TRY(HashFiles(folder, files, pool, progress));
+  CONTINUO_TRY(HashFiles(folder, files, pool, stop));
   KeepDistinct(files, report);
 
   CorpusWriter writer(target.path());
@@ -268,13 +268,13 @@ Result<CorpusBuildReport> BuildCorpus(const fs::path& folder, const Tokenizer& t
     std::vector<EncodedSong> songs(count);
     std::atomic<size_t> done{0};
     pool.ForEach(count, [&](size_t i, size_t) {
-      if (!progress.ShouldStop()) {
+      if (!stop.stop_requested()) {
         songs[i] = EncodeFile(folder / files[begin + i].name, tokenizer);
         progress.Update(begin + done.fetch_add(1) + 1, files.size(), "");
       }
     });
-    if (progress.ShouldStop()) {
-      return Error{"interrupted", {}};
+    if (stop.stop_requested()) {
+      return CancelledError();
     }
     for (size_t i = 0; i < count; ++i) {
       const SourceFile& file = files[begin + i];

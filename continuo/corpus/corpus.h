@@ -9,6 +9,7 @@
 
 #include "continuo/core/progress.h"
 #include "continuo/core/result.h"
+#include "continuo/core/stop_token.h"
 #include "continuo/os/file.h"
 #include "continuo/token/tokenizer.h"
 
@@ -38,7 +39,7 @@ struct CorpusBuildReport {
 /// A song's split depends on its content alone.
 Result<CorpusBuildReport> BuildCorpus(const std::filesystem::path& folder, const Tokenizer& tokenizer,
                                       const std::filesystem::path& output, const CorpusBuildOptions& options,
-                                      Progress& progress);
+                                      Progress& progress, const StopToken& stop = {});
 
 /// A corpus on disk, memory-mapped. Immutable; any number of threads may read one object.
 class Corpus {

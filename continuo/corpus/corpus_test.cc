@@ -187,11 +187,9 @@ TEST_F(CorpusTest, AFolderWithoutMusicFailsAndLeavesNothing) {
 }
 
 TEST_F(CorpusTest, AnInterruptedBuildLeavesNothing) {
-  struct Stopping : Progress {
-    bool ShouldStop() const override { return true; }
-  } stopping;
   WriteSong(midi() / "a.mid", 1);
-  EXPECT_FALSE(BuildCorpus(midi(), *tokenizer_, corpus(), {}, stopping).ok());
+  const StopToken stop([] { return true; });
+  EXPECT_EQ(BuildCorpus(midi(), *tokenizer_, corpus(), {}, NoProgress(), stop).error().code, ErrorCode::kCancelled);
   for (const auto& entry : fs::directory_iterator(folder_.path())) {
     EXPECT_EQ(entry.path(), midi());
   }

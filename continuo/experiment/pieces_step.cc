@@ -33,10 +33,6 @@ double Per(double total, size_t count) {
   return count > 0 ? total / static_cast<double>(count) : kUndefined;
 }
 
-StopToken StopOf(const ExperimentContext& context) {
-  return StopToken([&stop = context.stop] { return stop.ShouldStop(); });
-}
-
 /// Measures scores as the spec asks. Fails with CancelledError() on a stop.
 Result<MeasuredSet> MeasureScores(const ExperimentContext& context, int64_t bars, std::span<const SetPiece> pieces) {
   const SetOptions options = {.bars = bars,
@@ -44,7 +40,7 @@ Result<MeasuredSet> MeasureScores(const ExperimentContext& context, int64_t bars
                               .scape = true,
                               .skip_long_structure = true,
                               .threads = context.threads};
-  CONTINUO_ASSIGN(MeasuredSet set, MeasureSet(pieces, options, NoProgress(), StopOf(context)));
+  CONTINUO_ASSIGN(MeasuredSet set, MeasureSet(pieces, options, NoProgress(), context.stop));
   if (!set.failures.empty()) {
     return set.failures.front();
   }
@@ -123,7 +119,7 @@ Result<NamedSummaries> MeasureValidation(const ExperimentContext& context, const
     const auto bars = static_cast<size_t>(measure.validation_bars);
     const size_t length = bars > 0 && song.bar_offsets.size() > bars ? song.bar_offsets[bars] : song.ids.size();
     const std::vector<TokenId> ids(song.ids.begin(), song.ids.begin() + static_cast<std::ptrdiff_t>(length));
-    if (context.stop.ShouldStop()) {
+    if (context.stop.stop_requested()) {
       return CancelledError();
     }
     CONTINUO_ASSIGN(const Likelihood likelihood, MeasureLikelihood(*model.model, *model.tokenizer, ids, NoProgress()));
@@ -249,7 +245,7 @@ Result<const SongIndex*> RealMusic::SongsOf(size_t corpus_cell) {
         songs.push_back({name, folder / name});
       }
     }
-    CONTINUO_ASSIGN(SongIndex index, IndexSongs(songs, context_.threads, NoProgress(), StopOf(context_)));
+    CONTINUO_ASSIGN(SongIndex index, IndexSongs(songs, context_.threads, NoProgress(), context_.stop));
     found = songs_.emplace(cell.corpus, std::move(index)).first;
   }
   return &found->second;
@@ -311,11 +307,12 @@ Result<Request> RequestOf(const ExperimentContext& context, const SetCell& cell)
 Result<std::vector<NewPiece>> WritePieces(const ExperimentContext& context, const SetCell& cell,
                                           const LoadedModel& model) {
   ComposeOptions options;
+  options.stop = context.stop;
   options.count = static_cast<size_t>(cell.count);
   options.seed = static_cast<uint64_t>(cell.seed);
   options.sampling = context.spec.sampling(cell.setting).options;
   CONTINUO_ASSIGN(const Request request, RequestOf(context, cell));
-  CONTINUO_ASSIGN(std::vector<WrittenPiece> written, Composer(model).Write(request, options, context.stop));
+  CONTINUO_ASSIGN(std::vector<WrittenPiece> written, Composer(model).Write(request, options));
   if (written.size() < options.count) {
     return CancelledError();
   }

@@ -72,14 +72,14 @@ std::string Machine(size_t threads) {
 class Runner {
  public:
   Runner(const ExperimentSpec& spec, const ExperimentInputs& inputs, const ExperimentPlan& plan,
-         const RunnerOptions& options, const RunnerNotes& notes, Progress& stop, Results& results)
+         const RunnerOptions& options, const RunnerNotes& notes, const StopToken& stop, Results& results)
       : spec_(spec),
         plan_(plan),
         options_(options),
         notes_(notes),
         results_(results),
         folder_(options.folder),
-        stop_(stop, halted_),
+        stop_([this, user = stop] { return halted_ || user.stop_requested(); }),
         context_{spec,
                  inputs,
                  plan,
@@ -94,16 +94,6 @@ class Runner {
   Result<RunnerReport> Go();
 
  private:
-  /// Stops the steps of all workers when the user asks for it, or when a worker cannot continue.
-  class Stop : public Progress {
-   public:
-    Stop(Progress& user, const std::atomic<bool>& halted) : user_(user), halted_(halted) {}
-    bool ShouldStop() const override { return halted_ || user_.ShouldStop(); }
-
-   private:
-    Progress& user_;
-    const std::atomic<bool>& halted_;
-  };
   struct Claim {
     Task task;
     FileLock lock;
@@ -129,7 +119,7 @@ class Runner {
   Results& results_;
   const ExperimentFolder folder_;
   std::atomic<bool> halted_ = false;
-  Stop stop_;
+  const StopToken stop_;
   const ExperimentContext context_;
   RealMusic real_;
 
@@ -327,7 +317,7 @@ Status Runner::Do(const Task& task, const FileLock& lock) {
   if (task.kind == Task::Kind::kCorpus) {
     const Status status = BuildCorpusStep(context_, plan_.corpora[task.index]);
     if (!status.ok()) {
-      return stop_.ShouldStop() ? Status() : Failed(task, status.error());
+      return status.error().code == ErrorCode::kCancelled ? Status() : Failed(task, status.error());
     }
   } else if (task.kind == Task::Kind::kRun) {
     CONTINUO_TRY(results_.SetStatus(task.id, CellStatus::kRunning));
@@ -359,7 +349,7 @@ Status Runner::Do(const Task& task, const FileLock& lock) {
 }
 
 void Runner::Work() {
-  while (!stop_.ShouldStop()) {
+  while (!stop_.stop_requested()) {
     std::optional<Claim> claim;
     const Result<Search> search = Next(claim);
     if (!search.ok()) {
@@ -401,7 +391,7 @@ Result<RunnerReport> Runner::Go() {
   if (error_) {
     return *error_;
   }
-  report_.stopped = stop_.ShouldStop();
+  report_.stopped = stop_.stop_requested();
   CONTINUO_ASSIGN(const auto after, results_.Statuses());
   report_.left = static_cast<size_t>(std::count_if(after.begin(), after.end(), [](const auto& status) {
     return status.second == CellStatus::kPending || status.second == CellStatus::kRunning;
@@ -413,7 +403,7 @@ Result<RunnerReport> Runner::Go() {
 
 Result<RunnerReport> RunExperiment(const ExperimentSpec& spec, const ExperimentInputs& inputs,
                                    const ExperimentPlan& plan, const RunnerOptions& options, const RunnerNotes& notes,
-                                   Progress& stop) {
+                                   const StopToken& stop) {
   CONTINUO_CHECK(options.workers > 0 && options.shard < options.shards);
   for (const CheckpointSpec& checkpoint : spec.continuations.checkpoints) {
     if (!FindCheckpoint(plan, checkpoint)) {

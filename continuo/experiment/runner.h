@@ -5,8 +5,8 @@
 #include <functional>
 #include <string>
 
-#include "continuo/core/progress.h"
 #include "continuo/core/result.h"
+#include "continuo/core/stop_token.h"
 #include "continuo/experiment/plan.h"
 
 namespace continuo {
@@ -39,6 +39,6 @@ using RunnerNotes = std::function<void(const std::string&)>;
 /// results cannot be written; finished cells are kept, and another call resumes.
 Result<RunnerReport> RunExperiment(const ExperimentSpec& spec, const ExperimentInputs& inputs,
                                    const ExperimentPlan& plan, const RunnerOptions& options, const RunnerNotes& notes,
-                                   Progress& stop);
+                                   const StopToken& stop);
 
 }  // namespace continuo

@@ -37,20 +37,14 @@ class RunnerTest : public testing::Test {
     options.folder = experiment.folder();
     options.trainer = experiment.trainer();
     options.version = "1.2.3";
-    class Stop : public Progress {
-     public:
-      explicit Stop(std::chrono::milliseconds after) : at_(std::chrono::steady_clock::now() + after) {}
-      bool ShouldStop() const override { return std::chrono::steady_clock::now() >= at_; }
-
-     private:
-      const std::chrono::steady_clock::time_point at_;
-    } progress(stop);
+    const StopToken stop_later(
+        [at = std::chrono::steady_clock::now() + stop] { return std::chrono::steady_clock::now() >= at; });
     std::mutex mutex;
     const RunnerNotes note = [&](const std::string& line) {
       const std::lock_guard lock(mutex);
       notes_.push_back(line);
     };
-    return RunExperiment(experiment.spec(), inputs, plan, options, note, progress);
+    return RunExperiment(experiment.spec(), inputs, plan, options, note, stop_later);
   }
   static ResultsSnapshot Read(const SmallExperiment& experiment) {
     return ReadSnapshot(ExperimentFolder(experiment.folder()).results()).value();

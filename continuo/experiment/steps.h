@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "continuo/core/progress.h"
 #include "continuo/core/result.h"
+#include "continuo/core/stop_token.h"
 #include "continuo/corpus/corpus.h"
 #include "continuo/experiment/plan.h"
 #include "continuo/metrics/description.h"
@@ -55,7 +55,7 @@ struct ExperimentContext {
   Results& results;
   std::filesystem::path trainer;  // the program continuo-train
   size_t threads = 1;             // of each step
-  Progress& stop;                 // asked whether to stop
+  const StopToken& stop;
 };
 
 /// Builds a corpus, unless it exists.

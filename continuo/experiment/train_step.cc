@@ -140,8 +140,8 @@ Status BuildCorpusStep(const ExperimentContext& context, const CorpusCell& cell)
       const auto loaded,
       Tokenizer::Load(tokenizer.is_file ? context.inputs.Resolve(tokenizer.source).string() : tokenizer.source,
                       tokenizer.release));
-  const Result<CorpusBuildReport> report =
-      BuildCorpus(songs, *loaded, target, {.valid_fraction = corpus.valid, .threads = context.threads}, context.stop);
+  const Result<CorpusBuildReport> report = BuildCorpus(
+      songs, *loaded, target, {.valid_fraction = corpus.valid, .threads = context.threads}, NoProgress(), context.stop);
   if (!report.ok()) {
     return report.error();
   }
@@ -167,7 +167,7 @@ Result<std::optional<RunOutcome>> TrainStep(const ExperimentContext& context, co
     std::optional<int> ended;
     bool asked = false;
     while (!(ended = child.Poll())) {
-      if (context.stop.ShouldStop() && !asked) {
+      if (context.stop.stop_requested() && !asked) {
         child.Terminate();
         asked = true;
       }

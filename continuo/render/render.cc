@@ -194,7 +194,7 @@ Status CheckSoundfont(const fs::path& path) {
 }
 
 Result<RenderedAudio> RenderScore(const Score& score, const fs::path& path, const RenderOptions& options,
-                                  Progress& progress) {
+                                  Progress& progress, const StopToken& stop) {
   fs::path soundfont = options.soundfont;
   if (soundfont.empty()) {
     CONTINUO_ASSIGN(soundfont, FindSoundfont());
@@ -210,7 +210,7 @@ Result<RenderedAudio> RenderScore(const Score& score, const fs::path& path, cons
   const auto go_on = [&] {
     played += block_seconds;
     progress.Update(std::min(expected, static_cast<uint64_t>(played)), expected, "");
-    return !progress.ShouldStop();
+    return !stop.stop_requested();
   };
   CONTINUO_TRY(Performance::Play(midi, options, soundfont, [&](std::span<float> block) {
     for (const float value : block) {
@@ -218,8 +218,8 @@ Result<RenderedAudio> RenderScore(const Score& score, const fs::path& path, cons
     }
     return go_on();
   }));
-  if (progress.ShouldStop()) {
-    return MakeError("{}: interrupted", path.string());
+  if (stop.stop_requested()) {
+    return MakeError(ErrorCode::kCancelled, "{}: interrupted", path.string());
   }
   RenderedAudio rendered;
   rendered.gain = peak > kSilence ? options.peak / peak : 1.0;  // what is silent stays so
@@ -236,8 +236,8 @@ Result<RenderedAudio> RenderScore(const Score& score, const fs::path& path, cons
   if (!written) {
     return file->WriteError();
   }
-  if (progress.ShouldStop()) {
-    return MakeError("{}: interrupted", path.string());
+  if (stop.stop_requested()) {
+    return MakeError(ErrorCode::kCancelled, "{}: interrupted", path.string());
   }
   CONTINUO_TRY(file->Commit());
   return rendered;

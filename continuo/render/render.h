@@ -6,6 +6,7 @@
 
 #include "continuo/core/progress.h"
 #include "continuo/core/result.h"
+#include "continuo/core/stop_token.h"
 #include "continuo/score/score.h"
 
 namespace continuo {
@@ -40,6 +41,6 @@ Status CheckSoundfont(const std::filesystem::path& path);
 /// soundfont that can't be loaded, a file that can't be written, and when `progress` asks to stop. Any number of
 /// threads may render.
 Result<RenderedAudio> RenderScore(const Score& score, const std::filesystem::path& path, const RenderOptions& options,
-                                  Progress& progress);
+                                  Progress& progress, const StopToken& stop = {});
 
 }  // namespace continuo

@@ -109,18 +109,14 @@ TEST_F(RenderTest, SilenceStaysSilent) {
 
 TEST_F(RenderTest, WhatCannotBeDoneIsSaidAndLeavesNothing) {
   const fs::path path = files_.path() / "out.wav";
-  const auto error = [&](const fs::path& to, const fs::path& soundfont, Progress& progress) {
-    return RenderScore(TwoNotes(), to, {.soundfont = soundfont}, progress).error().message;
+  const auto error = [&](const fs::path& to, const fs::path& soundfont, const StopToken& stop = {}) {
+    return RenderScore(TwoNotes(), to, {.soundfont = soundfont}, NoProgress(), stop).error().message;
   };
-  EXPECT_THAT(error(path, files_.path() / "none.sf2", NoProgress()), HasSubstr("none.sf2: is no file"));
+  EXPECT_THAT(error(path, files_.path() / "none.sf2"), HasSubstr("none.sf2: is no file"));
   std::ofstream(files_.path() / "text.sf2") << "not a soundfont";
-  EXPECT_THAT(error(path, files_.path() / "text.sf2", NoProgress()), HasSubstr("text.sf2: can't be loaded"));
-  EXPECT_THAT(error(files_.path() / "no" / "out.wav", {}, NoProgress()), HasSubstr("out.wav: cannot be written"));
-  class Stop : public Progress {
-   public:
-    bool ShouldStop() const override { return true; }
-  } stop;
-  EXPECT_THAT(error(path, {}, stop), HasSubstr("interrupted"));
+  EXPECT_THAT(error(path, files_.path() / "text.sf2"), HasSubstr("text.sf2: can't be loaded"));
+  EXPECT_THAT(error(files_.path() / "no" / "out.wav", {}), HasSubstr("out.wav: cannot be written"));
+  EXPECT_THAT(error(path, {}, StopToken([] { return true; })), HasSubstr("interrupted"));
   fs::remove(files_.path() / "text.sf2");
   EXPECT_TRUE(fs::is_empty(files_.path()));
 }

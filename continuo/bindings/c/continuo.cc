@@ -85,12 +85,14 @@ constexpr std::array<IntegerOption, 8> kIntegerOptions = {{
     {"notes_at_once", [](ComposeOptions& options, uint64_t value) { options.guards.notes_at_once = value; }},
 }};
 
-/// Asks the callbacks of the options whether to stop.
-class CallbackProgress final : public continuo::Progress {
+/// The callbacks of the options, which may ask to stop.
+class Callbacks {
  public:
-  explicit CallbackProgress(const continuo_options& options) : options_(options) {}
-  bool ShouldStop() const override {
-    return stopped_ || (options_.on_step != nullptr && options_.on_step(options_.on_step_user) != 0);
+  explicit Callbacks(const continuo_options& options) : options_(options) {}
+
+  continuo::StopToken stop() const {
+    return continuo::StopToken(
+        [this] { return stopped_ || (options_.on_step != nullptr && options_.on_step(options_.on_step_user) != 0); });
   }
 
   continuo::BarSink bar_sink() {
@@ -135,10 +137,12 @@ Status Write(continuo_model* model, const continuo::Request& request, const cont
     piece.written = std::move(written);
     return {};
   };
-  CallbackProgress progress(options);
+  Callbacks callbacks(options);
+  ComposeOptions compose = options.compose;
+  compose.stop = callbacks.stop();
   CONTINUO_ASSIGN(
       const continuo::ComposeReport report,
-      continuo::Composer(model->loaded).Write(request, options.compose, sink, progress, progress.bar_sink()));
+      continuo::Composer(model->loaded).Write(request, compose, sink, continuo::NoProgress(), callbacks.bar_sink()));
   if (!report.best_first) {
     std::sort(pieces->pieces.begin(), pieces->pieces.end(),
               [](const auto& a, const auto& b) { return a.written.index < b.written.index; });

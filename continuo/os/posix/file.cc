@@ -16,8 +16,21 @@ namespace {
 
 namespace fs = std::filesystem;
 
+ErrorCode CodeOf(int system_code) {
+  switch (system_code) {
+    case ENOENT:
+    case ENOTDIR:
+      return ErrorCode::kNotFound;
+    case ENOSPC:
+    case EDQUOT:
+      return ErrorCode::kFull;
+    default:
+      return ErrorCode::kIo;
+  }
+}
+
 Error SystemError(const fs::path& path, std::string_view what, int code) {
-  return MakeError("{}: {}: {}", path.string(), what, std::generic_category().message(code));
+  return MakeError(CodeOf(code), "{}: {}: {}", path.string(), what, std::generic_category().message(code));
 }
 
 class FileDescriptor {
@@ -64,7 +77,8 @@ Result<Container> ReadAll(const fs::path& path, uint64_t max_bytes) {
   const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   CONTINUO_ASSIGN(const uint64_t size, OpenedSize(file, path));
   if (size > max_bytes) {
-    return MakeError("{}: has {} bytes, more than the {} allowed here", path.string(), size, max_bytes);
+    return MakeError(ErrorCode::kTooLarge, "{}: has {} bytes, more than the {} allowed here", path.string(), size,
+                     max_bytes);
   }
   Container bytes;
   bytes.resize(size);
@@ -156,7 +170,7 @@ Status MakeWritableDirectory(const fs::path& path) {
   std::error_code code;
   fs::create_directories(path, code);
   if (code) {
-    return MakeError("{}: cannot create directory: {}", path.string(), code.message());
+    return SystemError(path, "cannot create directory", code.value());
   }
   if (!fs::is_directory(path, code)) {
     return MakeError("{}: is not a directory", path.string());
@@ -191,7 +205,7 @@ Result<AtomicDirectory> AtomicDirectory::Create(const fs::path& target) {
   fs::path temporary = TemporaryBeside(clean);
   std::error_code code;
   if (!fs::create_directory(temporary, code)) {
-    return MakeError("{}: cannot create directory: {}", temporary.string(), code.message());
+    return SystemError(temporary, "cannot create directory", code.value());
   }
   return AtomicDirectory(std::move(clean), std::move(temporary));
 }
@@ -219,7 +233,7 @@ Status AtomicDirectory::Commit() {
     old = TemporaryBeside(target_);
     fs::rename(target_, old, code);
     if (code) {
-      return MakeError("{}: cannot replace: {}", target_.string(), code.message());
+      return SystemError(target_, "cannot replace", code.value());
     }
   }
   fs::rename(temporary_, target_, code);
@@ -228,7 +242,7 @@ Status AtomicDirectory::Commit() {
     if (!old.empty()) {
       fs::rename(old, target_, ignored);
     }
-    return MakeError("{}: cannot rename into place: {}", target_.string(), code.message());
+    return SystemError(target_, "cannot rename into place", code.value());
   }
   temporary_.clear();
   if (!old.empty()) {
@@ -242,9 +256,9 @@ Result<TemporaryDirectory> TemporaryDirectory::Create(std::string_view prefix) {
   const fs::path parent = fs::temp_directory_path(code);
   if (code) {
     const char* named = std::getenv("TMPDIR");
-    return Error{
-        fmt::format("{}: cannot be used for temporary files: {}", named != nullptr ? named : "/tmp", code.message()),
-        "set TMPDIR to a directory that can be written"};
+    Error error = SystemError(named != nullptr ? named : "/tmp", "cannot be used for temporary files", code.value());
+    error.hint = "set TMPDIR to a directory that can be written";
+    return error;
   }
   std::string name = (parent / fmt::format("{}-XXXXXX", prefix)).string();
   if (::mkdtemp(name.data()) == nullptr) {

@@ -16,14 +16,14 @@ namespace fs = std::filesystem;
 Result<std::optional<FileLock>> FileLock::Try(const fs::path& path) {
   const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
   if (descriptor < 0) {
-    return MakeError("{}: cannot open: {}", path.string(), std::generic_category().message(errno));
+    return MakeError(ErrorCode::kIo, "{}: cannot open: {}", path.string(), std::generic_category().message(errno));
   }
   FileLock lock(descriptor);
   if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
     if (errno == EWOULDBLOCK) {
       return std::optional<FileLock>();
     }
-    return MakeError("{}: cannot lock: {}", path.string(), std::generic_category().message(errno));
+    return MakeError(ErrorCode::kIo, "{}: cannot lock: {}", path.string(), std::generic_category().message(errno));
   }
   // The number only serves messages, so a full disk is not an error here.
   const std::string process = fmt::format("{}\n", ::getpid());

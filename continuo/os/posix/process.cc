@@ -58,16 +58,16 @@ void SetEnvironmentDefault(const char* name, const char* value) {
 Error ReplaceProgram(const fs::path& program, const std::vector<std::string>& arguments) {
   const std::string name = program.string();
   ::execv(name.c_str(), ArgumentsOf(name, arguments).data());
-  return MakeError("{}: cannot start: {}", name, Reason());
+  return MakeError(ErrorCode::kIo, "{}: cannot start: {}", name, Reason());
 }
 
 Result<ChildProcess> ChildProcess::Start(const Options& options) {
   if (!IsExecutable(options.program)) {
-    return MakeError("{}: does not exist or is not a program", options.program.string());
+    return MakeError(ErrorCode::kNotFound, "{}: does not exist or is not a program", options.program.string());
   }
   const int log = ::open(options.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   if (log < 0) {
-    return MakeError("{}: cannot open: {}", options.log.string(), Reason());
+    return MakeError(ErrorCode::kIo, "{}: cannot open: {}", options.log.string(), Reason());
   }
   // Between fork and exec only system calls are safe, so all memory is allocated before.
   const std::string program = options.program.string();
@@ -95,7 +95,7 @@ Result<ChildProcess> ChildProcess::Start(const Options& options) {
   }
   ::close(log);
   if (pid < 0) {
-    return MakeError("{}: cannot start: {}", program, Reason());
+    return MakeError(ErrorCode::kIo, "{}: cannot start: {}", program, Reason());
   }
   return ChildProcess(pid);
 }
