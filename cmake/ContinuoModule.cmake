@@ -1,10 +1,35 @@
-# continuo_module(NAME [DEPS modules...] [LIBS targets...] [TEST_DEPS modules...] [TEST_ENVIRONMENT NAME=value...])
+# continuo_layers(NAME DIRECT ASIDE): the modules that tools/layers.txt lists for a module, and those in parentheses, as
+# targets.
+function(continuo_layers name direct aside)
+  file(STRINGS ${CMAKE_SOURCE_DIR}/tools/layers.txt line REGEX "^${name}:")
+  if(NOT line)
+    message(FATAL_ERROR "tools/layers.txt has no line for the module ${name}")
+  endif()
+  string(REGEX REPLACE "^[^:]*:([^()]*).*" "\\1" listed "${line}")
+  string(REGEX MATCH "\\([^()]*\\)" in_parentheses "${line}")
+  string(REGEX MATCHALL "[a-z_/]+" listed "${listed}")
+  string(REGEX MATCHALL "[a-z_/]+" in_parentheses "${in_parentheses}")
+  foreach(part listed in_parentheses)
+    list(TRANSFORM ${part} REPLACE "/" "_")
+    list(TRANSFORM ${part} PREPEND continuo_)
+  endforeach()
+  set(${direct} ${listed} PARENT_SCOPE)
+  set(${aside} ${in_parentheses} PARENT_SCOPE)
+endfunction()
+
+# continuo_module(NAME [LIGHT] [TESTS_WITHOUT_ASIDE] [LIBS targets...] [PRECOMPILE headers...] [TEST_ENVIRONMENT NAME=value...])
 #
-# Makes the library continuo_NAME from the .cc files of the current folder, and the test program
-# NAME_test from its *_test.cc, which ctest runs in the environment named (one variable). DEPS are modules, written by
-# their folder's name; LIBS are other targets.
+# Makes the library continuo_NAME from the .cc files of the current folder, and the test program NAME_test from its
+# *_test.cc, which ctest runs in the environment named (one variable). A module's name is its folder's; in the names of
+# targets / becomes _. The library links the modules that tools/layers.txt lists; the test also those in parentheses
+# there, as far as they are built, unless TESTS_WITHOUT_ASIDE says that only programs need them. LIBS are other targets.
+#
+# LIGHT optimises little (-O1): for modules that do no work of their own, most of whose compile time goes into headers.
+# Tests are always compiled so. PRECOMPILE are headers that most of the module's sources include.
 function(continuo_module name)
-  cmake_parse_arguments(ARG "" "" "DEPS;LIBS;TEST_DEPS;TEST_ENVIRONMENT" ${ARGN})
+  cmake_parse_arguments(ARG "LIGHT;TESTS_WITHOUT_ASIDE" "" "LIBS;PRECOMPILE;TEST_ENVIRONMENT" ${ARGN})
+  continuo_layers(${name} direct aside)
+  string(REPLACE "/" "_" name ${name})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
@@ -16,17 +41,23 @@ function(continuo_module name)
   target_include_directories(${target} PUBLIC $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}> $<INSTALL_INTERFACE:include>)
   set_target_properties(${target} PROPERTIES EXPORT_NAME ${name})
   continuo_compile_options(${target})
-  foreach(dep IN LISTS ARG_DEPS)
-    target_link_libraries(${target} PUBLIC continuo_${dep})
-  endforeach()
-  target_link_libraries(${target} PUBLIC ${ARG_LIBS})
+  target_link_libraries(${target} PUBLIC ${direct} ${ARG_LIBS})
+  if(ARG_LIGHT)
+    continuo_compile_light(${target})
+  endif()
+  if(ARG_PRECOMPILE)
+    continuo_precompile(${target} ${ARG_PRECOMPILE})
+  endif()
 
   if(CONTINUO_TESTS AND tests)
     add_executable(${name}_test ${tests})
     continuo_compile_options(${name}_test)
+    continuo_compile_light(${name}_test)
     target_link_libraries(${name}_test PRIVATE ${target} GTest::gmock GTest::gtest GTest::gtest_main)
-    foreach(dep IN LISTS ARG_TEST_DEPS)
-      target_link_libraries(${name}_test PRIVATE continuo_${dep})
+    foreach(dep IN LISTS aside)
+      if(TARGET ${dep} AND NOT ARG_TESTS_WITHOUT_ASIDE)
+        target_link_libraries(${name}_test PRIVATE ${dep})
+      endif()
     endforeach()
     target_compile_definitions(${name}_test PRIVATE CONTINUO_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
                                                     CONTINUO_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
@@ -37,6 +68,19 @@ function(continuo_module name)
     endif()
     gtest_discover_tests(${name}_test TEST_PREFIX ${name}. DISCOVERY_MODE PRE_TEST NO_PRETTY_VALUES
                          PROPERTIES ${properties})
+  endif()
+endfunction()
+
+# Takes back most of an optimised build's optimisation.
+function(continuo_compile_light target)
+  target_compile_options(${target} PRIVATE $<$<CONFIG:Release,RelWithDebInfo>:-O1>)
+endfunction()
+
+# Headers that most of a target's sources include, parsed once.
+function(continuo_precompile target)
+  target_precompile_headers(${target} PRIVATE ${ARGN})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(${target} PRIVATE -fpch-preprocess)  # without it ccache leaves these files alone
   endif()
 endfunction()
 

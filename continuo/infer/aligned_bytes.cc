@@ -4,9 +4,7 @@
 #include <cstdlib>
 #include <new>
 
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
+#include "continuo/os/machine.h"
 
 namespace continuo {
 
@@ -26,13 +24,9 @@ AlignedBytes::AlignedBytes(size_t size) : size_(size) {
   if (!data_) {
     throw std::bad_alloc();
   }
-#if defined(__linux__)
-  // Large pages, where the system gives them on request: streams through memory then cross a page a five-hundredth as
-  // often.
   if (size >= kLargePage) {
-    ::madvise(data_.get(), bytes, MADV_HUGEPAGE);
+    PreferLargePages(data_.get(), bytes);
   }
-#endif
 }
 
 void AlignedBytes::Reserve(size_t size) {

@@ -29,4 +29,11 @@ uint64_t AvailableMemory();
 uint64_t ResidentMemory();
 uint64_t PeakResidentMemory();
 
+/// Whether the processor multiplies bf16 numbers by an instruction of its own; false if unknown.
+bool MultipliesBf16();
+
+/// Asks for large pages for [data, data + size), so that streams through it cross fewer pages. A hint: does nothing
+/// where the system has none.
+void PreferLargePages(void* data, size_t size);
+
 }  // namespace continuo

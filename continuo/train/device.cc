@@ -4,13 +4,10 @@
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
-#if defined(__aarch64__) && defined(__linux__)
-#include <asm/hwcap.h>
-#include <sys/auxv.h>
-#endif
-
 #include <charconv>
 #include <cstdlib>
+
+#include "continuo/os/machine.h"
 
 namespace continuo {
 namespace {
@@ -47,17 +44,7 @@ Result<at::Device> ParseDevice(std::string_view name, int local_rank) {
 }
 
 bool MultipliesBf16(at::Device device) {
-  if (!device.is_cpu()) {
-    return true;
-  }
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  return __builtin_cpu_supports("avx512bf16") != 0;  // those with AMX have it too
-#elif defined(__aarch64__) && defined(__linux__)
-  return (::getauxval(AT_HWCAP2) & HWCAP2_BF16) != 0;
-#else
-  return false;
-#endif
+  return !device.is_cpu() || MultipliesBf16();
 }
 
 void MakeDeterministic(at::Device device) {

@@ -5,6 +5,11 @@
 #include <unistd.h>
 #if defined(__linux__)
 #include <sched.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#if defined(__aarch64__)
+#include <asm/hwcap.h>
+#endif
 #endif
 
 #include <algorithm>
@@ -128,6 +133,23 @@ uint64_t PeakResidentMemory() {
   rusage usage{};
   // In KiB on Linux.
   return ::getrusage(RUSAGE_SELF, &usage) == 0 ? static_cast<uint64_t>(usage.ru_maxrss) * 1024 : 0;
+}
+
+bool MultipliesBf16() {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("avx512bf16") != 0;  // those with AMX have it too
+#elif defined(__aarch64__) && defined(__linux__)
+  return (::getauxval(AT_HWCAP2) & HWCAP2_BF16) != 0;
+#else
+  return false;
+#endif
+}
+
+void PreferLargePages([[maybe_unused]] void* data, [[maybe_unused]] size_t size) {
+#if defined(__linux__)
+  ::madvise(data, size, MADV_HUGEPAGE);
+#endif
 }
 
 }  // namespace continuo
