@@ -1,19 +1,23 @@
 # make demo   install what is missing, build, and let the model that ships write, continue and learn
-# make test   install what is missing, build everything, run all tests and checks
-# make build  build both programs into build/bin
+# make test   install what is missing, build everything with warnings as errors, run all tests
+# make check  check format, layers, width of prose, clang-tidy on changed files, JavaScript
+# make build  build the programs into build/bin
 # make clean  remove build/ and out/
 
-.PHONY: demo test build bootstrap clean
+.PHONY: demo test check build bootstrap clean
 
 demo: build
 	tools/demo.sh
 
 test:
 	tools/bootstrap.sh --page-tests
-	cmake --preset release --log-level=NOTICE
+	cmake --preset release --log-level=NOTICE -DCONTINUO_WARNINGS_AS_ERRORS=ON
 	cmake --build --preset release
-	tools/check_layers.py
 	ctest --preset release -j $$(nproc)
+
+check:
+	tools/bootstrap.sh --no-torch --checks
+	tools/check.sh
 
 build: bootstrap
 	cmake --preset release --log-level=NOTICE

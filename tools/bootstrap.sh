@@ -4,7 +4,8 @@
 #
 #   tools/bootstrap.sh                everything
 #   tools/bootstrap.sh --no-torch     everything but LibTorch; then continuo-train is not built
-#   tools/bootstrap.sh --page-tests  also what the tests of the report's page need: Chromium, node, npm packages
+#   tools/bootstrap.sh --page-tests   also what the tests of the report's page need: Chromium, node, npm packages
+#   tools/bootstrap.sh --checks       also what `make check` needs: clang-format of one release, npm packages
 set -euo pipefail
 
 torch_version=2.13.0
@@ -18,11 +19,13 @@ packages=(
 
 want_torch=yes
 want_page_tests=no
+want_checks=no
 for argument in "$@"; do
   case "$argument" in
     --no-torch) want_torch=no ;;
     --page-tests) want_page_tests=yes; packages+=(chromium nodejs npm) ;;
-    *) echo "bootstrap: unknown argument '$argument' (known: --no-torch, --page-tests)" >&2; exit 2 ;;
+    --checks) want_checks=yes; packages+=(nodejs npm) ;;
+    *) echo "bootstrap: unknown argument '$argument' (known: --no-torch, --page-tests, --checks)" >&2; exit 2 ;;
   esac
 done
 
@@ -60,13 +63,27 @@ else
   echo "bootstrap: Debian packages are there"
 fi
 
-if [ "$want_page_tests" = yes ]; then
+if [ "$want_page_tests" = yes ] || [ "$want_checks" = yes ]; then
   page="$(dirname "$0")/../web/report"
   if [ -e "$page/node_modules/.package-lock.json" ] && [ ! "$page/package-lock.json" -nt "$page/node_modules/.package-lock.json" ]; then
     echo "bootstrap: npm packages of the report's page are there"
   else
     echo "bootstrap: installing npm packages of the report's page"
     npm ci --prefix "$page" --silent --no-audit --no-fund --ignore-scripts || echo "bootstrap: they could not be had; the tests of the page will be skipped" >&2
+  fi
+fi
+
+# One release of clang-format, as another formats differently.
+clang_format_version=19.1.7
+tools_folder="${HOME:-}/.local/share/continuo/tools"
+if [ "$want_checks" = yes ]; then
+  if "$tools_folder/bin/clang-format" --version 2>/dev/null | grep -q "version $clang_format_version"; then
+    echo "bootstrap: clang-format is there"
+  else
+    echo "bootstrap: installing clang-format (pip package, $clang_format_version) in $tools_folder"
+    { python3 -m venv "$tools_folder" &&
+      "$tools_folder/bin/pip" install --quiet --disable-pip-version-check "clang-format==$clang_format_version"; } ||
+      echo "bootstrap: it could not be had; the format will not be checked" >&2
   fi
 fi
 

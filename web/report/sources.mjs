@@ -6,8 +6,19 @@ import {fileURLToPath} from 'node:url';
 /** SHA-256 of all that the built page is made of; it stands in the page, so that a stale one can be told without building. */
 export function sourcesHash() {
   const here = dirname(fileURLToPath(import.meta.url));
-  const names = ['build.mjs', 'sources.mjs', 'package-lock.json', ...readdirSync(join(here, 'src')).sort().map(name => `src/${name}`)];
+  const names = [
+    'build.mjs',
+    'sources.mjs',
+    'package-lock.json',
+    ...readdirSync(join(here, 'src'))
+      .sort()
+      .map((name) => `src/${name}`),
+  ];
   const hash = createHash('sha256');
-  for (const name of names) hash.update(`${name}\0`).update(readFileSync(join(here, name))).update('\0');
+  for (const name of names)
+    hash
+      .update(`${name}\0`)
+      .update(readFileSync(join(here, name)))
+      .update('\0');
   return hash.digest('hex');
 }

@@ -16,13 +16,14 @@ function invert(matrix) {
     }
     [rows[column], rows[pivot]] = [rows[pivot], rows[column]];
     const scale = rows[column][column];
-    rows[column] = rows[column].map(value => value / scale);
+    rows[column] = rows[column].map((value) => value / scale);
     for (let row = 0; row < n; ++row) {
       const factor = rows[row][column];
-      if (row !== column && factor !== 0) rows[row] = rows[row].map((value, j) => value - factor * rows[column][j]);
+      if (row !== column && factor !== 0)
+        rows[row] = rows[row].map((value, j) => value - factor * rows[column][j]);
     }
   }
-  return rows.map(row => row.slice(n));
+  return rows.map((row) => row.slice(n));
 }
 
 /**
@@ -43,7 +44,7 @@ export function rank(votes, names = [], priorDeviation = kPriorDeviation) {
   let covariance = [];
   // Newton's method on a concave function; it converges from 0.
   for (let step = 0; step < 100 && n > 0; ++step) {
-    const gradient = strength.map(value => -prior * value);
+    const gradient = strength.map((value) => -prior * value);
     const information = items.map((_, i) => items.map((__, j) => (i === j ? prior : 0)));
     for (let i = 0; i < n; ++i) {
       for (let j = 0; j < n; ++j) {
@@ -60,9 +61,13 @@ export function rank(votes, names = [], priorDeviation = kPriorDeviation) {
       }
     }
     covariance = invert(information);
-    const move = covariance.map(row => row.reduce((sum, value, j) => sum + value * gradient[j], 0));
+    const move = covariance.map((row) =>
+      row.reduce((sum, value, j) => sum + value * gradient[j], 0),
+    );
     const largest = Math.max(...move.map(Math.abs));
-    move.forEach((value, i) => { strength[i] += value * Math.min(1, 2 / largest); });
+    move.forEach((value, i) => {
+      strength[i] += value * Math.min(1, 2 / largest);
+    });
     if (largest < 1e-10) break;
   }
   const mean = strength.reduce((sum, value) => sum + value, 0) / Math.max(1, n);
@@ -76,12 +81,22 @@ export function rank(votes, names = [], priorDeviation = kPriorDeviation) {
     }
     const half = 1.959964 * Math.sqrt(Math.max(0, variance));
     const value = strength[i] - mean;
-    return {name, wins: wins[i].reduce((a, b) => a + b, 0), losses: wins.reduce((sum, row) => sum + row[i], 0), strength: value,
-      low: value - half, high: value + half};
+    return {
+      name,
+      wins: wins[i].reduce((a, b) => a + b, 0),
+      losses: wins.reduce((sum, row) => sum + row[i], 0),
+      strength: value,
+      low: value - half,
+      high: value + half,
+    };
   });
   ranking.sort((a, b) => b.strength - a.strength || (a.name < b.name ? -1 : 1));
-  return {ranking, votes: counted.length, missing: Math.max(0, Math.max(kLeastVotes, 2 * n) - counted.length)};
+  return {
+    ranking,
+    votes: counted.length,
+    missing: Math.max(0, Math.max(kLeastVotes, 2 * n) - counted.length),
+  };
 }
 
 /** The chance of winning against one of average strength. */
-export const chance = strength => 1 / (1 + Math.exp(-strength));
+export const chance = (strength) => 1 / (1 + Math.exp(-strength));

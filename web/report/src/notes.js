@@ -14,7 +14,8 @@ export function bytesOf(base64) {
 export function unpackNotes(bytes) {
   let at = 0;
   const number = () => {
-    let value = 0, scale = 1;
+    let value = 0,
+      scale = 1;
     for (;;) {
       const byte = bytes[at++];
       if (byte === undefined) throw new Error('notes end too early');
@@ -23,7 +24,7 @@ export function unpackNotes(bytes) {
       scale *= 128;
     }
   };
-  const list = read => {
+  const list = (read) => {
     const count = number();
     const items = [];
     let tick = 0;
@@ -35,10 +36,15 @@ export function unpackNotes(bytes) {
   };
   const ticksPerQuarter = Math.max(1, number());
   const promptEnd = number();
-  const tempos = list(tick => ({tick, us: Math.max(1, number())}));
-  const bars = list(tick => tick);
-  const pedals = list(tick => ({tick, end: tick + number()}));
-  const notes = list(tick => ({tick, end: tick + number(), pitch: bytes[at++], velocity: bytes[at++]}));
+  const tempos = list((tick) => ({tick, us: Math.max(1, number())}));
+  const bars = list((tick) => tick);
+  const pedals = list((tick) => ({tick, end: tick + number()}));
+  const notes = list((tick) => ({
+    tick,
+    end: tick + number(),
+    pitch: bytes[at++],
+    velocity: bytes[at++],
+  }));
   return {ticksPerQuarter, promptEnd, tempos, bars, pedals, notes};
 }
 
@@ -52,8 +58,9 @@ export function tempoMap({ticksPerQuarter, tempos}) {
     if (tick === last.tick) sections[sections.length - 1] = section;
     else sections.push(section);
   }
-  return tick => {
-    let low = 0, high = sections.length - 1;
+  return (tick) => {
+    let low = 0,
+      high = sections.length - 1;
     while (low < high) {
       const middle = (low + high + 1) >> 1;
       if (sections[middle].tick <= tick) low = middle;
@@ -71,12 +78,13 @@ export function tempoMap({ticksPerQuarter, tempos}) {
 export function timeline(piece) {
   const seconds = tempoMap(piece);
   const pedals = [];
-  for (const {tick, end} of piece.pedals) {  // of several tracks: their union
+  for (const {tick, end} of piece.pedals) {
+    // of several tracks: their union
     const last = pedals[pedals.length - 1];
     if (last && tick <= last.end) last.end = Math.max(last.end, end);
     else pedals.push({tick, end});
   }
-  const notes = piece.notes.map(note => ({...note, stop: note.end}));
+  const notes = piece.notes.map((note) => ({...note, stop: note.end}));
   let pedal = 0;
   for (const note of [...notes].sort((a, b) => a.end - b.end)) {
     while (pedal < pedals.length && pedals[pedal].end <= note.end) ++pedal;
@@ -89,9 +97,15 @@ export function timeline(piece) {
     struck.set(note.pitch, note);
   }
   let length = 0;
-  const timed = notes.map(note => {
-    const times = {start: seconds(note.tick), off: seconds(note.end), stop: seconds(note.stop), pitch: note.pitch,
-      velocity: note.velocity, given: note.tick < piece.promptEnd};
+  const timed = notes.map((note) => {
+    const times = {
+      start: seconds(note.tick),
+      off: seconds(note.end),
+      stop: seconds(note.stop),
+      pitch: note.pitch,
+      velocity: note.velocity,
+      given: note.tick < piece.promptEnd,
+    };
     length = Math.max(length, times.off);
     return times;
   });
@@ -107,7 +121,8 @@ export function timeline(piece) {
 /** A type 0 Standard MIDI File of the piece. */
 export function midiFile(piece) {
   const events = [];
-  for (const {tick, us} of piece.tempos) events.push([tick, 0, [0xff, 0x51, 3, (us >> 16) & 255, (us >> 8) & 255, us & 255]]);
+  for (const {tick, us} of piece.tempos)
+    events.push([tick, 0, [0xff, 0x51, 3, (us >> 16) & 255, (us >> 8) & 255, us & 255]]);
   for (const {tick, end} of piece.pedals) {
     events.push([tick, 2, [0xb0, 64, 127]], [end, 2, [0xb0, 64, 0]]);
   }
@@ -115,9 +130,10 @@ export function midiFile(piece) {
     events.push([tick, 3, [0x90, pitch & 127, velocity & 127]], [end, 1, [0x80, pitch & 127, 64]]);
   }
   events.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
-  const varint = value => {
+  const varint = (value) => {
     const bytes = [value & 127];
-    for (value = Math.floor(value / 128); value > 0; value = Math.floor(value / 128)) bytes.unshift((value & 127) | 128);
+    for (value = Math.floor(value / 128); value > 0; value = Math.floor(value / 128))
+      bytes.unshift((value & 127) | 128);
     return bytes;
   };
   const track = [];
@@ -127,7 +143,32 @@ export function midiFile(piece) {
     before = tick;
   }
   track.push(0, 0xff, 0x2f, 0);
-  const u32 = value => [(value >>> 24) & 255, (value >>> 16) & 255, (value >>> 8) & 255, value & 255];
-  return new Uint8Array([0x4d, 0x54, 0x68, 0x64, 0, 0, 0, 6, 0, 0, 0, 1, (piece.ticksPerQuarter >> 8) & 127,
-    piece.ticksPerQuarter & 255, 0x4d, 0x54, 0x72, 0x6b, ...u32(track.length), ...track]);
+  const u32 = (value) => [
+    (value >>> 24) & 255,
+    (value >>> 16) & 255,
+    (value >>> 8) & 255,
+    value & 255,
+  ];
+  return new Uint8Array([
+    0x4d,
+    0x54,
+    0x68,
+    0x64,
+    0,
+    0,
+    0,
+    6,
+    0,
+    0,
+    0,
+    1,
+    (piece.ticksPerQuarter >> 8) & 127,
+    piece.ticksPerQuarter & 255,
+    0x4d,
+    0x54,
+    0x72,
+    0x6b,
+    ...u32(track.length),
+    ...track,
+  ]);
 }

@@ -1,18 +1,18 @@
 // A piano made of damped partials: no samples. Each string's tone is computed once, by resonators, when it is first needed.
 
-const kStep = 3;      // semitones between computed tones; those between are resampled
+const kStep = 3; // semitones between computed tones; those between are resampled
 const kRate = 44100;
-const kLoudness = 0.4;  // of the mean square of what sounds at once, before the room
+const kLoudness = 0.4; // of the mean square of what sounds at once, before the room
 
 /** How hard a blow sounds, 0..1. */
-const strength = velocity => 0.05 + 0.75 * (Math.max(1, velocity) / 127) ** 1.7;
+const strength = (velocity) => 0.05 + 0.75 * (Math.max(1, velocity) / 127) ** 1.7;
 
 /** The tone of a key struck once, undamped. */
 export function tone(pitch, rate = kRate) {
   const f0 = 440 * 2 ** ((pitch - 69) / 12);
   // Strings are stiff: partial n sounds at n f0 sqrt(1 + B n^2). B as measured on grands, about 1e-4 in the bass, 1e-2 on top.
   const stiffness = 2.2e-4 * 2 ** (Math.max(0, pitch - 45) / 10);
-  const sustain = Math.min(14, 9 * 2 ** ((48 - pitch) / 17));  // seconds to fall by 60 dB
+  const sustain = Math.min(14, 9 * 2 ** ((48 - pitch) / 17)); // seconds to fall by 60 dB
   const length = Math.min(7, sustain * 0.9);
   const samples = new Float32Array(Math.ceil(length * rate));
   const partials = Math.max(1, Math.min(28, Math.floor(9500 / f0)));
@@ -21,16 +21,24 @@ export function tone(pitch, rate = kRate) {
     const frequency = n * f0 * Math.sqrt(1 + stiffness * n * n);
     if (frequency > 0.45 * rate) break;
     // The hammer strikes at about an eighth of the string, and its felt rounds off what is high.
-    const amplitude = (Math.abs(Math.sin(Math.PI * n / 8.1)) + 0.06) / n ** 0.75 * Math.exp(-frequency / (1500 + 0.45 * f0));
+    const amplitude =
+      ((Math.abs(Math.sin((Math.PI * n) / 8.1)) + 0.06) / n ** 0.75) *
+      Math.exp(-frequency / (1500 + 0.45 * f0));
     power += amplitude * amplitude;
     const life = sustain / (1 + 0.13 * (n - 1) + frequency / 5000);
     // Three strings not quite in tune: a quick decay, then a slow one that beats.
-    for (const [share, detune, slower] of [[0.62, 0, 0.42], [0.26, 0.00031, 1.15], [0.12, -0.00024, 1.3]]) {
-      const turn = 2 * Math.PI * frequency * (1 + detune) / rate;
+    for (const [share, detune, slower] of [
+      [0.62, 0, 0.42],
+      [0.26, 0.00031, 1.15],
+      [0.12, -0.00024, 1.3],
+    ]) {
+      const turn = (2 * Math.PI * frequency * (1 + detune)) / rate;
       const decay = Math.exp(-6.908 / (life * slower * rate));
-      const a = 2 * decay * Math.cos(turn), b = -decay * decay;
+      const a = 2 * decay * Math.cos(turn),
+        b = -decay * decay;
       // y[k] = decay^k sin(turn k): from silence, without a click.
-      let before = 0, now = amplitude * share * decay * Math.sin(turn);
+      let before = 0,
+        now = amplitude * share * decay * Math.sin(turn);
       const end = Math.min(samples.length, Math.ceil(life * slower * rate * 1.1));
       for (let k = 1; k < end; ++k) {
         samples[k] += now;
@@ -41,8 +49,10 @@ export function tone(pitch, rate = kRate) {
     }
   }
   // The knock of key and hammer, darker in the bass.
-  let low = 0, seed = pitch * 7919 + 1;
-  const knock = Math.ceil(0.03 * rate), darkness = Math.min(0.5, 0.05 + f0 / 4000);
+  let low = 0,
+    seed = pitch * 7919 + 1;
+  const knock = Math.ceil(0.03 * rate),
+    darkness = Math.min(0.5, 0.05 + f0 / 4000);
   for (let k = 0; k < knock && k < samples.length; ++k) {
     seed = (seed * 1103515245 + 12345) % 2147483648;
     low += darkness * (seed / 1073741824 - 1 - low);
@@ -50,7 +60,8 @@ export function tone(pitch, rate = kRate) {
   }
   const scale = 0.5 / Math.sqrt(power);
   const fade = Math.ceil(0.3 * rate);
-  for (let k = 0; k < samples.length; ++k) samples[k] *= scale * Math.min(1, (samples.length - k) / fade, k / 40);
+  for (let k = 0; k < samples.length; ++k)
+    samples[k] *= scale * Math.min(1, (samples.length - k) / fade, k / 40);
   return samples;
 }
 
@@ -60,7 +71,8 @@ function room(context) {
   const buffer = context.createBuffer(2, length, context.sampleRate);
   for (let channel = 0; channel < 2; ++channel) {
     const data = buffer.getChannelData(channel);
-    let low = 0, seed = 17 + channel * 7907;
+    let low = 0,
+      seed = 17 + channel * 7907;
     for (let k = 0; k < length; ++k) {
       seed = (seed * 1103515245 + 12345) % 2147483648;
       const seconds = k / context.sampleRate;
@@ -113,7 +125,11 @@ export class Piano {
 
   /** Raises a piece of few and soft notes, lowers one of many and hard ones, so that all are about as loud. */
   levelFor({notes, length}) {
-    const energy = notes.reduce((sum, note) => sum + strength(note.velocity) ** 2 * Math.min(1.5, note.off - note.start), 0) / Math.max(1, length);
+    const energy =
+      notes.reduce(
+        (sum, note) => sum + strength(note.velocity) ** 2 * Math.min(1.5, note.off - note.start),
+        0,
+      ) / Math.max(1, length);
     this.gain = Math.max(0.25, Math.min(1.6, kLoudness / Math.sqrt(Math.max(energy, 1e-6))));
     this.level.gain.setValueAtTime(this.gain, this.context.currentTime);
   }
@@ -126,9 +142,12 @@ export class Piano {
     const source = this.context.createBufferSource();
     source.buffer = this.tones.get(key);
     source.playbackRate.value = 2 ** ((pitch - key) / 12);
-    const felt = this.context.createBiquadFilter();  // the harder the blow, the brighter
+    const felt = this.context.createBiquadFilter(); // the harder the blow, the brighter
     felt.type = 'lowpass';
-    felt.frequency.value = Math.min(16000, (440 * 2 ** ((pitch - 69) / 12)) * (1.2 + 5 * force) + 600 + 9000 * force ** 2.2);
+    felt.frequency.value = Math.min(
+      16000,
+      440 * 2 ** ((pitch - 69) / 12) * (1.2 + 5 * force) + 600 + 9000 * force ** 2.2,
+    );
     felt.Q.value = 0.3;
     const gain = this.context.createGain();
     gain.gain.setValueAtTime(strength(velocity), start);
@@ -154,7 +173,11 @@ export class Piano {
     const sources = [...this.sounding];
     this.sounding.clear();
     for (const source of sources) {
-      try { source.stop(now + 0.12); } catch { /* has ended */ }
+      try {
+        source.stop(now + 0.12);
+      } catch {
+        /* has ended */
+      }
     }
     this.level.gain.setValueAtTime(this.gain, now + 0.14);
   }

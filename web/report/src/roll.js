@@ -2,15 +2,22 @@
 
 function colors(element) {
   const style = getComputedStyle(element);
-  const get = name => style.getPropertyValue(name).trim();
-  return {given: get('--given'), fresh: get('--fresh'), lit: get('--ink'), line: get('--line'), faint: get('--shade'),
-    muted: get('--muted')};
+  const get = (name) => style.getPropertyValue(name).trim();
+  return {
+    given: get('--given'),
+    fresh: get('--fresh'),
+    lit: get('--ink'),
+    line: get('--line'),
+    faint: get('--shade'),
+    muted: get('--muted'),
+  };
 }
 
 function fit(canvas) {
   const ratio = Math.min(3, window.devicePixelRatio || 1);
   const {width, height} = canvas.getBoundingClientRect();
-  const w = Math.max(1, Math.round(width * ratio)), h = Math.max(1, Math.round(height * ratio));
+  const w = Math.max(1, Math.round(width * ratio)),
+    h = Math.max(1, Math.round(height * ratio));
   if (canvas.width !== w || canvas.height !== h) {
     canvas.width = w;
     canvas.height = h;
@@ -19,7 +26,8 @@ function fit(canvas) {
 }
 
 function pitchRange(notes) {
-  let low = 127, high = 0;
+  let low = 127,
+    high = 0;
   for (const {pitch} of notes) {
     low = Math.min(low, pitch);
     high = Math.max(high, pitch);
@@ -44,10 +52,14 @@ export function drawThumbnail(canvas, line) {
   const [low, high] = pitchRange(line.notes);
   const row = height / (high - low);
   for (const note of line.notes) {
-    context.globalAlpha = 0.45 + 0.55 * note.velocity / 127;
+    context.globalAlpha = 0.45 + (0.55 * note.velocity) / 127;
     context.fillStyle = note.given ? color.given : color.fresh;
-    context.fillRect(note.start / length * width, height - (note.pitch - low + 0.5) * row,
-      Math.max(ratio, (note.off - note.start) / length * width - 0.5 * ratio), Math.max(1.2 * ratio, row * 0.85));
+    context.fillRect(
+      (note.start / length) * width,
+      height - (note.pitch - low + 0.5) * row,
+      Math.max(ratio, ((note.off - note.start) / length) * width - 0.5 * ratio),
+      Math.max(1.2 * ratio, row * 0.85),
+    );
   }
   context.globalAlpha = 1;
 }
@@ -59,13 +71,14 @@ export function drawRoll(canvas, line, now) {
   const {width, height} = canvas;
   const color = colors(canvas);
   context.clearRect(0, 0, width, height);
-  const speed = Math.max(52, Math.min(110, width / ratio / 9)) * ratio;  // pixels a second
+  const speed = Math.max(52, Math.min(110, width / ratio / 9)) * ratio; // pixels a second
   const head = width * 0.28;
-  const x = seconds => head + (seconds - now) * speed;
-  const from = now - head / speed, to = now + (width - head) / speed;
+  const x = (seconds) => head + (seconds - now) * speed;
+  const from = now - head / speed,
+    to = now + (width - head) / speed;
   const [low, high] = pitchRange(line.notes);
   const row = height / (high - low);
-  const y = pitch => height - (pitch - low + 0.5) * row;
+  const y = (pitch) => height - (pitch - low + 0.5) * row;
   if (line.promptEnd > from) {
     context.fillStyle = color.faint;
     context.fillRect(Math.max(0, x(0)), 0, x(line.promptEnd) - Math.max(0, x(0)), height);
@@ -86,16 +99,22 @@ export function drawRoll(canvas, line, now) {
   context.globalAlpha = 0.5;
   for (const pedal of line.pedals) {
     if (pedal.stop > from && pedal.start < to) {
-      context.fillRect(x(pedal.start), height - 3 * ratio, (pedal.stop - pedal.start) * speed - ratio, 2 * ratio);
+      context.fillRect(
+        x(pedal.start),
+        height - 3 * ratio,
+        (pedal.stop - pedal.start) * speed - ratio,
+        2 * ratio,
+      );
     }
   }
   for (const note of line.notes) {
     if (note.off < from) continue;
     if (note.start > to) break;
     const sounds = note.start <= now && note.off > now;
-    context.globalAlpha = sounds ? 1 : 0.4 + 0.6 * note.velocity / 127;
+    context.globalAlpha = sounds ? 1 : 0.4 + (0.6 * note.velocity) / 127;
     context.fillStyle = sounds ? color.lit : note.given ? color.given : color.fresh;
-    const left = x(note.start), size = Math.max(2 * ratio, (note.off - note.start) * speed - ratio);
+    const left = x(note.start),
+      size = Math.max(2 * ratio, (note.off - note.start) * speed - ratio);
     context.beginPath();
     context.roundRect(left, y(note.pitch), size, Math.max(2.2 * ratio, row * 0.82), 1.5 * ratio);
     context.fill();

@@ -4,13 +4,20 @@ const kKey = 'continuo-report:theme';
 const listeners = [];
 const system = matchMedia('(prefers-color-scheme: dark)');
 let chosen = null;
-try { chosen = localStorage.getItem(kKey); } catch { /* the browser keeps nothing for files */ }
+try {
+  chosen = localStorage.getItem(kKey);
+} catch {
+  /* the browser keeps nothing for files */
+}
 let printing = false;
 
-export const isDark = () => !printing && (chosen === 'dark' || (chosen !== 'light' && system.matches));
+export const isDark = () =>
+  !printing && (chosen === 'dark' || (chosen !== 'light' && system.matches));
 
 /** Calls `draw` when colors change: for canvases, which can't follow by themselves. */
-export function onTheme(draw) { listeners.push(draw); }
+export function onTheme(draw) {
+  listeners.push(draw);
+}
 
 function apply() {
   document.documentElement.dataset.theme = isDark() ? 'dark' : 'light';
@@ -19,11 +26,21 @@ function apply() {
 
 export function switchTheme() {
   chosen = isDark() ? 'light' : 'dark';
-  try { localStorage.setItem(kKey, chosen); } catch { /* as above */ }
+  try {
+    localStorage.setItem(kKey, chosen);
+  } catch {
+    /* as above */
+  }
   apply();
 }
 
 system.addEventListener('change', apply);
-addEventListener('beforeprint', () => { printing = true; apply(); });
-addEventListener('afterprint', () => { printing = false; apply(); });
+addEventListener('beforeprint', () => {
+  printing = true;
+  apply();
+});
+addEventListener('afterprint', () => {
+  printing = false;
+  apply();
+});
 apply();

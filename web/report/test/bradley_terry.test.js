@@ -35,7 +35,7 @@ test('one that always wins stays finite, and few votes say so', () => {
   const {ranking, missing} = rank(votes('a', 'b', 4), ['a', 'b', 'c']);
   assert.ok(Number.isFinite(ranking[0].strength) && ranking[0].name === 'a');
   assert.equal(missing, 6);
-  assert.equal(ranking.find(item => item.name === 'c').wins, 0);
+  assert.equal(ranking.find((item) => item.name === 'c').wins, 0);
 });
 
 test('votes of an item against itself count for nothing', () => {

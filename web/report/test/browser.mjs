@@ -17,8 +17,14 @@ function skip(reason) {
   process.exit(process.env.CONTINUO_REQUIRE_BROWSER ? 1 : 77);
 }
 
-const browserPath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome', process.env.CONTINUO_CHROMIUM]
-  .filter(path => path && existsSync(path)).pop();
+const browserPath = [
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+  process.env.CONTINUO_CHROMIUM,
+]
+  .filter((path) => path && existsSync(path))
+  .pop();
 if (!browserPath) skip('no Chromium, which CONTINUO_CHROMIUM may name');
 const {chromium} = await import('playwright-core').catch(() => skip('no playwright-core'));
 
@@ -26,53 +32,92 @@ const folder = mkdtempSync(join(tmpdir(), 'continuo-page-'));
 const run = (...command) => execFileSync(command[0], command.slice(1), {encoding: 'utf8'});
 function makePage(name, ...flags) {
   mkdirSync(join(folder, name));
-  run('python3', join(here, 'make_fixture.py'), '--continuo', continuo, '-o', join(folder, name, 'results.db'), ...flags);
+  run(
+    'python3',
+    join(here, 'make_fixture.py'),
+    '--continuo',
+    continuo,
+    '-o',
+    join(folder, name, 'results.db'),
+    ...flags,
+  );
   run(continuo, 'report', join(folder, name), '-o', join(folder, `${name}.html`));
   return join(folder, `${name}.html`);
 }
 
-const browser = await chromium.launch({executablePath: browserPath, args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-  '--disable-background-networking', '--disable-component-update', '--disable-sync']});
+const browser = await chromium.launch({
+  executablePath: browserPath,
+  args: [
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+  ],
+});
 
 /** A page that fails the test on whatever it complains of or asks for. */
 async function open(file, width, colorScheme = 'light') {
-  const context = await browser.newContext({viewport: {width, height: 900}, colorScheme, acceptDownloads: true});
+  const context = await browser.newContext({
+    viewport: {width, height: 900},
+    colorScheme,
+    acceptDownloads: true,
+  });
   const page = await context.newPage();
   const complaints = [];
-  page.on('console', message => { if (['error', 'warning'].includes(message.type())) complaints.push(message.text()); });
-  page.on('pageerror', error => complaints.push(String(error.stack)));
-  page.on('request', request => { if (!/^(file|data|blob):/.test(request.url())) complaints.push(`asks for ${request.url()}`); });
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
+  });
+  page.on('pageerror', (error) => complaints.push(String(error.stack)));
+  page.on('request', (request) => {
+    if (!/^(file|data|blob):/.test(request.url())) complaints.push(`asks for ${request.url()}`);
+  });
   await page.goto(`file://${file}`);
   const height = await page.evaluate(() => document.body.scrollHeight);
-  for (let y = 0; y < height; y += 800) {  // what is drawn when it is seen
-    await page.evaluate(to => scrollTo(0, to), y);
+  for (let y = 0; y < height; y += 800) {
+    // what is drawn when it is seen
+    await page.evaluate((to) => scrollTo(0, to), y);
     await page.waitForTimeout(20);
   }
   return {page, context, complaints};
 }
 
 /** Whether something was drawn on a canvas. */
-const drawn = canvas => canvas.evaluate(one => {
-  const {data} = one.getContext('2d').getImageData(0, 0, one.width, one.height);
-  return data.some((value, i) => i >= 4 && value !== data[i % 4]);
-});
-const numbers = async cells => (await cells.allTextContents()).map(parseFloat);
+const drawn = (canvas) =>
+  canvas.evaluate((one) => {
+    const {data} = one.getContext('2d').getImageData(0, 0, one.width, one.height);
+    return data.some((value, i) => i >= 4 && value !== data[i % 4]);
+  });
+const numbers = async (cells) => (await cells.allTextContents()).map(parseFloat);
 
 async function checkTables(page, width) {
   assert.equal(await page.locator('table.results tbody.grid tr.row').count(), 36);
   assert.match(await page.locator('table.results tbody').first().textContent(), /^Real music/);
   assert.equal(await page.locator('table.heatmap').count(), 3);
-  for (const metric of ['H4', 'GS']) assert.equal(await page.locator(`table.heatmap[data-metric=${metric}] td.cell`).count(), 6);
-  assert.ok(await page.locator('table.results td.best').count() >= 8);
-  assert.match(await page.locator('table.results td:has(.half)').first().textContent(), /^\d+\.\d+±\d+\.\d+$/);
+  for (const metric of ['H4', 'GS'])
+    assert.equal(await page.locator(`table.heatmap[data-metric=${metric}] td.cell`).count(), 6);
+  assert.ok((await page.locator('table.results td.best').count()) >= 8);
+  assert.match(
+    await page.locator('table.results td:has(.half)').first().textContent(),
+    /^\d+\.\d+±\d+\.\d+$/,
+  );
 
-  const column = async () => numbers(page.locator('table.results tbody.grid td[title^="GS"] .value'));
+  const column = async () =>
+    numbers(page.locator('table.results tbody.grid td[title^="GS"] .value'));
   await page.locator('table.results .sort', {hasText: /^GS$/}).click();
   const down = await column();
   assert.equal(down.length, 36);
-  assert.deepEqual(down, [...down].sort((a, b) => b - a));
+  assert.deepEqual(
+    down,
+    [...down].sort((a, b) => b - a),
+  );
   await page.locator('table.results .sort', {hasText: /^GS$/}).click();
-  assert.deepEqual(await column(), [...down].sort((a, b) => a - b));
+  assert.deepEqual(
+    await column(),
+    [...down].sort((a, b) => a - b),
+  );
 
   assert.equal(await page.locator('table.results td .theirs').count(), 0);
   await page.getByLabel(/published values/).check();
@@ -80,19 +125,29 @@ async function checkTables(page, width) {
 
   await page.getByLabel('Beside H4 and GS').first().selectOption('H1');
   assert.equal(await page.locator('table.heatmap[data-metric=H1] td.cell').count(), 6);
-  assert.deepEqual(await page.locator('.axis').evaluateAll(all => all.map(one => one.dataset.axis)), ['epoch', 'model', 'tokenizer']);
+  assert.deepEqual(
+    await page.locator('.axis').evaluateAll((all) => all.map((one) => one.dataset.axis)),
+    ['epoch', 'model', 'tokenizer'],
+  );
   assert.equal(await page.locator('.ranking').count(), 4);
   assert.equal(await page.locator('.ranking li').count(), 12);
   assert.equal(await page.locator('table.changes').count(), 3);
   assert.equal(await page.locator('#metrics .chart svg').count(), 10);
   assert.equal(await page.locator('#progress .chart svg').count(), 9);
-  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth) <= width, 'the page is wider than the screen');
+  assert.ok(
+    (await page.evaluate(() => document.documentElement.scrollWidth)) <= width,
+    'the page is wider than the screen',
+  );
   assert.match(await page.locator('.head .scaled').textContent(), /^Scaled down: Made-up/);
 }
 
 async function checkPictures(page) {
   assert.equal(await page.locator('.continuations-grid .card').count(), 36);
-  for (const place of [0, 17, 35]) assert.ok(await drawn(page.locator('.continuations-grid canvas').nth(place)), `roll ${place} is empty`);
+  for (const place of [0, 17, 35])
+    assert.ok(
+      await drawn(page.locator('.continuations-grid canvas').nth(place)),
+      `roll ${place} is empty`,
+    );
   assert.equal(await page.locator('canvas.scape').count(), 7);
   assert.ok(await drawn(page.locator('canvas.scape').last()));
 }
@@ -102,17 +157,25 @@ async function checkPlayer(page) {
   await page.locator('.continuations-grid .card').nth(5).locator('button.play').click();
   await page.waitForFunction(() => Number(document.querySelector('.dock').dataset.position) > 0.5);
   assert.equal(await dock.getAttribute('data-state'), 'playing');
-  await page.waitForFunction(() => window.continuoReport.player.loudness() > 1e-3);  // it sounds
+  await page.waitForFunction(() => window.continuoReport.player.loudness() > 1e-3); // it sounds
   assert.ok(await drawn(page.locator('.dock canvas')));
   assert.match(await dock.locator('.legend').textContent(), /given.*continued/);
   await dock.getByLabel('Pause').click();
   assert.equal(await dock.getAttribute('data-state'), 'stopped');
-  const [midi] = await Promise.all([page.waitForEvent('download'), dock.getByLabel('Save as MIDI').click()]);
-  assert.equal(readFileSync(await midi.path()).subarray(0, 4).toString(), 'MThd');
+  const [midi] = await Promise.all([
+    page.waitForEvent('download'),
+    dock.getByLabel('Save as MIDI').click(),
+  ]);
+  assert.equal(
+    readFileSync(await midi.path())
+      .subarray(0, 4)
+      .toString(),
+    'MThd',
+  );
   await dock.getByLabel('Close the player').click();
-  assert.ok(!await dock.isVisible());
+  assert.ok(!(await dock.isVisible()));
 
-  await page.locator('table.results .fold').nth(1).click();  // the pieces of a row
+  await page.locator('table.results .fold').nth(1).click(); // the pieces of a row
   const piece = page.locator('table.results tr.pieces button.play').nth(2);
   await piece.click();
   await page.waitForFunction(() => document.querySelector('.dock').dataset.state === 'playing');
@@ -126,9 +189,9 @@ async function castVote(page, side) {
     await stage.locator(`[data-side=${one}] button.play`).click();
     await page.waitForFunction(() => document.querySelector('.dock').dataset.state === 'playing');
   }
-  assert.doesNotMatch(await stage.textContent(), /gpt2|remi|midilike|default|creative/);  // blind
+  assert.doesNotMatch(await stage.textContent(), /gpt2|remi|midilike|default|creative/); // blind
   assert.doesNotMatch(await page.locator('.dock').textContent(), /gpt2|remi|midilike/);
-  assert.ok(!await page.getByLabel('Save as MIDI').isVisible());
+  assert.ok(!(await page.getByLabel('Save as MIDI').isVisible()));
   await stage.locator(`[data-vote=${side}]`).click();
 }
 
@@ -136,8 +199,14 @@ async function castVote(page, side) {
 async function checkListening(page) {
   await castVote(page, 'A');
   await castVote(page, 'B');
-  const stored = await page.evaluate(() => JSON.parse(localStorage.getItem(Object.keys(localStorage).find(key => key !== 'continuo-report:theme'))));
-  assert.equal(stored.votes.length, 6);  // four are in the results
+  const stored = await page.evaluate(() =>
+    JSON.parse(
+      localStorage.getItem(
+        Object.keys(localStorage).find((key) => key !== 'continuo-report:theme'),
+      ),
+    ),
+  );
+  assert.equal(stored.votes.length, 6); // four are in the results
 
   const block = page.locator('.prompt[data-prompt=song_2]');
   await block.locator('.star').nth(3).click();
@@ -147,25 +216,40 @@ async function checkListening(page) {
   assert.match(await final.textContent(), /conservative.*in this browser only.*A fine bass/);
   assert.match(await page.locator('.final[data-prompt=song_1]').textContent(), /in the results/);
 
-  const [download] = await Promise.all([page.waitForEvent('download'), page.locator('[data-export]').click()]);
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    page.locator('[data-export]').click(),
+  ]);
   assert.equal(download.suggestedFilename(), 'choices.json');
   const file = join(folder, 'choices.json');
   await download.saveAs(file);
   const made = JSON.parse(readFileSync(file, 'utf8'));
   assert.equal(made.votes.length, 6);
-  assert.deepEqual(made.choices.map(({prompt, note}) => [prompt, note]).pop(), ['song_2', 'A fine bass']);
+  assert.deepEqual(made.choices.map(({prompt, note}) => [prompt, note]).pop(), [
+    'song_2',
+    'A fine bass',
+  ]);
 
   assert.match(await page.locator('.ranking-box').textContent(), /more votes? between/);
-  await page.evaluate(() => {  // enough of them: the first checkpoint wins
+  await page.evaluate(() => {
+    // enough of them: the first checkpoint wins
     const {store, study} = window.continuoReport;
-    const [a, b, c] = study.checkpoints.map(name => study.continuations.find(set => set.checkpoint === name).pieces[0]);
+    const [a, b, c] = study.checkpoints.map(
+      (name) => study.continuations.find((set) => set.checkpoint === name).pieces[0],
+    );
     for (let i = 0; i < 6; ++i) {
       store.vote(a, b);
       store.vote(b, c);
     }
   });
   await page.waitForSelector('.ranking-box svg');
-  assert.match(await page.locator('.ranking-box svg [aria-label="y-axis tick label"] text').first().textContent(), /epoch/);
+  assert.match(
+    await page
+      .locator('.ranking-box svg [aria-label="y-axis tick label"] text')
+      .first()
+      .textContent(),
+    /epoch/,
+  );
 
   await page.reload();
   assert.match(await page.locator('.final[data-prompt=song_2]').textContent(), /A fine bass/);
@@ -197,12 +281,15 @@ try {
         assert.notEqual(await theme(), scheme);
         await page.getByLabel('Light or dark').click();
       });
-      if (flag === '--shots') await page.screenshot({path: join(shots, `${width}-${scheme}.png`), fullPage: true});
+      if (flag === '--shots')
+        await page.screenshot({path: join(shots, `${width}-${scheme}.png`), fullPage: true});
       if (scheme === 'light') {
         await check(`${at}: tables`, () => checkTables(page, width));
         await check(`${at}: pictures`, () => checkPictures(page));
         await check(`${at}: player`, () => checkPlayer(page));
-        await check(`${at}: listening`, async () => { choices = await checkListening(page); });
+        await check(`${at}: listening`, async () => {
+          choices = await checkListening(page);
+        });
       }
       await check(`${at}: no complaint`, () => assert.deepEqual(complaints, []));
       await context.close();
@@ -213,14 +300,20 @@ try {
     run(continuo, 'experiment', 'choose', join(folder, 'study'), choices);
     run(continuo, 'report', join(folder, 'study'), '-o', join(folder, 'next.html'));
     const {page, context, complaints} = await open(join(folder, 'next.html'), 1440);
-    assert.match(await page.locator('.final[data-prompt=song_2]').textContent(), /in the results.*A fine bass/);
+    assert.match(
+      await page.locator('.final[data-prompt=song_2]').textContent(),
+      /in the results.*A fine bass/,
+    );
     assert.match(await page.locator('.exchange').textContent(), /2 chosen, 6 votes/);
     assert.deepEqual(complaints, []);
     await context.close();
   });
 
   await check('names that would break out of the page stay text', async () => {
-    const {page, context, complaints} = await open(makePage('hostile', '--pieces', '2', '--pool', '2', '--hostile'), 1440);
+    const {page, context, complaints} = await open(
+      makePage('hostile', '--pieces', '2', '--pool', '2', '--hostile'),
+      1440,
+    );
     assert.equal(await page.evaluate(() => window.broken), undefined);
     assert.match(await page.locator('h1').textContent(), /<\/script>/);
     assert.equal(await page.locator('table.results tbody.grid tr.row').count(), 36);

@@ -11,18 +11,30 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const page = readFileSync(join(root, 'dist', 'report.html'), 'utf8');
 
 test('dist/report.html was built from these sources', () => {
-  assert.ok(page.includes(`content="${sourcesHash()}"`), 'web/report/dist/report.html is stale: npm ci && node build.mjs, in web/report');
+  assert.ok(
+    page.includes(`content="${sourcesHash()}"`),
+    'web/report/dist/report.html is stale: npm ci && node build.mjs, in web/report',
+  );
 });
 
-test('building again gives the same bytes', {skip: !existsSync(join(root, 'node_modules', 'esbuild')) && 'no packages: npm ci'}, () => {
-  const folder = mkdtempSync(join(tmpdir(), 'report-'));
-  try {
-    execFileSync(process.execPath, [join(root, 'build.mjs'), join(folder, 'report.html')], {stdio: 'pipe'});
-    assert.ok(readFileSync(join(folder, 'report.html'), 'utf8') === page, 'the built page differs from dist/report.html');
-  } finally {
-    rmSync(folder, {recursive: true});
-  }
-});
+test(
+  'building again gives the same bytes',
+  {skip: !existsSync(join(root, 'node_modules', 'esbuild')) && 'no packages: npm ci'},
+  () => {
+    const folder = mkdtempSync(join(tmpdir(), 'report-'));
+    try {
+      execFileSync(process.execPath, [join(root, 'build.mjs'), join(folder, 'report.html')], {
+        stdio: 'pipe',
+      });
+      assert.ok(
+        readFileSync(join(folder, 'report.html'), 'utf8') === page,
+        'the built page differs from dist/report.html',
+      );
+    } finally {
+      rmSync(folder, {recursive: true});
+    }
+  },
+);
 
 test('the page asks for nothing from elsewhere', () => {
   assert.match(page, /Content-Security-Policy" content="default-src 'none'/);
