@@ -1,5 +1,5 @@
-// How much of the music lies in its chords: the share of the notes' sounding time that belongs to the chord in force,
-// in the mean over files.
+// How much of the music lies in its chords: the share of the notes' sounding time that belongs to
+// the chord in force, in the mean over files.
 //
 //   chord_fit --chords "C | Am | F | G7" out/new      chords that were asked for, bars of four quarters
 //   chord_fit --own songs                             each file's own: its markers, or what the recogniser hears

@@ -1,5 +1,6 @@
-// What fewer bits cost: the negative log-likelihood of a corpus's validation songs, in nats a token, under a model in
-// each precision. Each song counts from its beginning (BOS first) up to the model's context.
+// What fewer bits cost: the negative log-likelihood of a corpus's validation songs, in nats a
+// token, under a model in each precision. Each song counts from its beginning (BOS first) up to the
+// model's context.
 //
 //   precision_nll --model models/pop-piano --corpus CORPUS [--songs 92]
 

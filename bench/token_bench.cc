@@ -1,4 +1,5 @@
-// Reading MIDI files, tokens from and to scores, chords and grammar: one thread, each song once an iteration.
+// Reading MIDI files, tokens from and to scores, chords and grammar: one thread, each song once an
+// iteration.
 
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
@@ -31,8 +32,8 @@ fs::path Source() {
   return CONTINUO_SOURCE_DIR;
 }
 
-/// The files that CONTINUO_BENCH_FILES lists (a relative path is from the source folder), else every fourth song of
-/// Pop1K7 in CONTINUO_SHARED, else the songs that ship.
+/// The files that CONTINUO_BENCH_FILES lists (a relative path is from the source folder), else
+/// every fourth song of Pop1K7 in CONTINUO_SHARED, else the songs that ship.
 std::vector<fs::path> Paths() {
   std::vector<fs::path> paths;
   if (const char* list = std::getenv("CONTINUO_BENCH_FILES")) {
@@ -198,7 +199,8 @@ void Recognise(benchmark::State& state) {
   state.counters["chords"] = static_cast<double>(chords);
 }
 
-/// The presets, and REMIChord with the recogniser, which it has no need of where songs have markers.
+/// The presets, and REMIChord with the recogniser, which it has no need of where songs have
+/// markers.
 std::vector<std::pair<std::string, std::unique_ptr<Tokenizer>>> Tokenizers() {
   std::vector<std::pair<std::string, std::unique_ptr<Tokenizer>>> tokenizers;
   for (const char* preset : {"remi", "remiplus", "midilike", "tsd_default", "remichord"}) {

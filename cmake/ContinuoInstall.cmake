@@ -1,4 +1,5 @@
-# `cmake --install build --prefix P`: the programs, the library for find_package(continuo), and the model that ships.
+# `cmake --install build --prefix P`: the programs, the library for find_package(continuo), and the
+# model that ships.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 

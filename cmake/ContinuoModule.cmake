@@ -1,5 +1,5 @@
-# continuo_layers(NAME DIRECT ASIDE): the modules that tools/layers.txt lists for a module, and those in parentheses, as
-# targets.
+# continuo_layers(NAME DIRECT ASIDE): the modules that tools/layers.txt lists for a module, and
+# those in parentheses, as targets.
 function(continuo_layers name direct aside)
   file(STRINGS ${CMAKE_SOURCE_DIR}/tools/layers.txt line REGEX "^${name}:")
   if(NOT line)
@@ -17,15 +17,18 @@ function(continuo_layers name direct aside)
   set(${aside} ${in_parentheses} PARENT_SCOPE)
 endfunction()
 
-# continuo_module(NAME [LIGHT] [TESTS_WITHOUT_ASIDE] [LIBS targets...] [PRECOMPILE headers...] [TEST_ENVIRONMENT NAME=value...])
+# continuo_module(NAME [LIGHT] [TESTS_WITHOUT_ASIDE] [LIBS targets...] [PRECOMPILE headers...]
+# [TEST_ENVIRONMENT NAME=value...])
 #
-# Makes the library continuo_NAME from the .cc files of the current folder, and the test program NAME_test from its
-# *_test.cc, which ctest runs in the environment named (one variable). A module's name is its folder's; in the names of
-# targets / becomes _. The library links the modules that tools/layers.txt lists; the test also those in parentheses
-# there, as far as they are built, unless TESTS_WITHOUT_ASIDE says that only programs need them. LIBS are other targets.
+# Makes the library continuo_NAME from the .cc files of the current folder, and the test program
+# NAME_test from its *_test.cc, which ctest runs in the environment named (one variable). A module's
+# name is its folder's; in the names of targets / becomes _. The library links the modules that
+# tools/layers.txt lists; the test also those in parentheses there, as far as they are built, unless
+# TESTS_WITHOUT_ASIDE says that only programs need them. LIBS are other targets.
 #
-# LIGHT optimises little (-O1): for modules that do no work of their own, most of whose compile time goes into headers.
-# Tests are always compiled so. PRECOMPILE are headers that most of the module's sources include.
+# LIGHT optimises little (-O1): for modules that do no work of their own, most of whose compile time
+# goes into headers. Tests are always compiled so. PRECOMPILE are headers that most of the module's
+# sources include.
 function(continuo_module name)
   cmake_parse_arguments(ARG "LIGHT;TESTS_WITHOUT_ASIDE" "" "LIBS;PRECOMPILE;TEST_ENVIRONMENT" ${ARGN})
   continuo_layers(${name} direct aside)

@@ -1,9 +1,11 @@
-# Finds LibTorch >= 2.6: at Torch_DIR, where tools/bootstrap.sh puts it, or inside the pip package `torch` of the python3
-# on the path. Sets CONTINUO_HAVE_TORCH, Torch_VERSION and the target continuo_libtorch, and CONTINUO_HAVE_CUDA where it
-# brings what a GPU takes; where there is none, says so.
+# Finds LibTorch >= 2.6: at Torch_DIR, where tools/bootstrap.sh puts it, or inside the pip package
+# `torch` of the python3 on the path. Sets CONTINUO_HAVE_TORCH, Torch_VERSION and the target
+# continuo_libtorch, and CONTINUO_HAVE_CUDA where it brings what a GPU takes; where there is none,
+# says so.
 #
-# Not through LibTorch's TorchConfig.cmake: it ends the configuration where a LibTorch that knows CUDA (pip's, on x86) is
-# without the CUDA toolkit and its compiler, of which headers and libraries have no need.
+# Not through LibTorch's TorchConfig.cmake: it ends the configuration where a LibTorch that knows
+# CUDA (pip's, on x86) is without the CUDA toolkit and its compiler, of which headers and libraries
+# have no need.
 set(CONTINUO_HAVE_TORCH OFF)
 set(CONTINUO_HAVE_CUDA OFF)
 set(CONTINUO_HAVE_NCCL OFF)
@@ -49,7 +51,8 @@ set(torch_problem "none was found")
 if(Torch_DIR AND EXISTS ${Torch_DIR}/TorchConfigVersion.cmake AND EXISTS ${torch_libraries}/libtorch_cpu.so)
   file(STRINGS ${Torch_DIR}/TorchConfigVersion.cmake Torch_VERSION REGEX "set\\(PACKAGE_VERSION ")
   string(REGEX REPLACE ".*\"([0-9.]+).*" "\\1" Torch_VERSION "${Torch_VERSION}")
-  # at::parallel_for is a loop of one thread, without a word, in files that are compiled without OpenMP.
+  # at::parallel_for is a loop of one thread, without a word, in files that are compiled without
+  # OpenMP.
   find_package(OpenMP QUIET COMPONENTS CXX)
   if(Torch_VERSION VERSION_LESS 2.6)
     set(torch_problem "${Torch_DIR} has LibTorch ${Torch_VERSION}")

@@ -1,4 +1,5 @@
-# find_package(continuo): continuo::compose is the library's front, continuo::c its C interface; each module of it is a target too.
+# find_package(continuo): continuo::compose is the library's front, continuo::c its C interface;
+# each module of it is a target too.
 include(CMakeFindDependencyMacro)
 find_dependency(Threads)
 find_dependency(fmt)

@@ -1,4 +1,5 @@
-// Reads a MIDI file, writes it as tokens, moves the notes up an octave there, and saves what the tokens say.
+// Reads a MIDI file, writes it as tokens, moves the notes up an octave there, and saves what the
+// tokens say.
 //
 //   build/bin/octave_up song.mid higher.mid
 

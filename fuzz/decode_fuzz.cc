@@ -38,8 +38,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     tokenizer.WindowFromBar(ids, data[size - 1] % bars.size());
   }
 
-  // As many of the ids as the grammar takes, those that it refuses left out: each note of them is decoded, but those of
-  // MIDI-Like that have not ended.
+  // As many of the ids as the grammar takes, those that it refuses left out: each note of them is
+  // decoded, but those of MIDI-Like that have not ended.
   const std::unique_ptr<Grammar> grammar = tokenizer.NewGrammar({bars.size() % 3});
   std::vector<std::vector<TokenId>> taken(1);
   size_t notes = 0;

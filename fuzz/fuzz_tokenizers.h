@@ -9,8 +9,8 @@
 
 namespace continuo {
 
-/// The tokenizer that an input's first byte names: every preset of both releases, and some settings that no preset has.
-/// Made once.
+/// The tokenizer that an input's first byte names: every preset of both releases, and some settings
+/// that no preset has. Made once.
 inline const Tokenizer& FuzzTokenizer(uint8_t number) {
   static const std::vector<std::unique_ptr<Tokenizer>> tokenizers = [] {
     std::vector<TokenizerConfig> configs;

@@ -1,5 +1,5 @@
-// Runs a fuzz target on files, without libFuzzer, and on changes of them: bytes set, cut, doubled. The changes are the
-// same in every run, so that a failure can be repeated.
+// Runs a fuzz target on files, without libFuzzer, and on changes of them: bytes set, cut, doubled.
+// The changes are the same in every run, so that a failure can be repeated.
 //
 //   midi_replay FOLDER CHANGES     changes for each file
 

@@ -21,8 +21,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto streams = tokenizer.Encode(read->score);
   const Score decoded = tokenizer.Decode(streams);
   const auto again = tokenizer.Encode(decoded);
-  // What the laws hold for: 3.0.4 puts events on wrong grids, rests cross bar lines, and without programs there are no
-  // drums in a decoded score.
+  // What the laws hold for: 3.0.4 puts events on wrong grids, rests cross bar lines, and without
+  // programs there are no drums in a decoded score.
   const bool has_drums = std::any_of(read->score.tracks.begin(), read->score.tracks.end(),
                                      [](const Track& track) { return track.is_drum; });
   if (config.release != MidiTokRelease::k3_1_0 || config.max_duration || config.use_rests ||

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs what Continuo builds with: Debian packages through apt, LibTorch through pip (for training).
-# Says what it does, skips what is there, and needs root only for apt, and only when something is missing.
+# Installs what Continuo builds with: Debian packages through apt, LibTorch through pip (for
+# training). Says what it does, skips what is there, and needs root only for apt, and only when
+# something is missing.
 #
 #   tools/bootstrap.sh                everything
 #   tools/bootstrap.sh --no-torch     everything but LibTorch; then continuo-train is not built
@@ -87,9 +88,10 @@ if [ "$want_checks" = yes ]; then
   fi
 fi
 
-# LibTorch's libraries come in the pip package `torch`. They go to a folder of our own, so that no Python is changed, where
-# cmake looks first. On x86 pip's are built for CUDA: where no NVIDIA driver is, the two of CUDA's libraries that they
-# can't be loaded without are all that goes with them; where one is, all that a GPU takes.
+# LibTorch's libraries come in the pip package `torch`. They go to a folder of our own, so that no
+# Python is changed, where cmake looks first. On x86 pip's are built for CUDA: where no NVIDIA
+# driver is, the two of CUDA's libraries that they can't be loaded without are all that goes with
+# them; where one is, all that a GPU takes.
 torch_folder="${HOME:-}/.local/share/continuo/libtorch"
 find_torch() {
   [ -d "$torch_folder" ] || python3 -c 'import importlib.util as u, sys; sys.exit(u.find_spec("torch") is None)' 2>/dev/null

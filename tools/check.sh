@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Checks what needs no build of the tests: layers, format, width of prose, clang-tidy on changed files, and the
-# JavaScript of web/. Runs all checks and fails if one does. A check whose program is missing is skipped with a message;
-# with CONTINUO_REQUIRE_CHECKS=1 that is an error.
+# Checks what needs no build of the tests: layers, format, width of prose, clang-tidy on changed
+# files, and the JavaScript of web/. Runs all checks and fails if one does. A check whose program is
+# missing is skipped with a message; with CONTINUO_REQUIRE_CHECKS=1 that is an error.
 #
 #   tools/check.sh          all
 #   tools/check.sh format   one of: layers, format, prose, tidy, web
 #
-# clang-tidy reads the files that differ from the branch `origin/main` or, without one, from the commit before; it needs
-# compile_commands.json in build/.
+# clang-tidy reads the files that differ from the branch `origin/main` or, without one, from the
+# commit before; it needs compile_commands.json in build/.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 tools=${HOME:-}/.local/share/continuo/tools/bin

@@ -14,7 +14,8 @@ import textwrap
 from pathlib import Path
 
 WIDTH = 100
-COMMENT = re.compile(r"^(\s*)(///|//|#)( ?)(.*)$")
+CPP_COMMENT = re.compile(r"^(\s*)(///|//)( )(.*)$")
+HASH_COMMENT = re.compile(r"^(\s*)(#)( )(.*)$")
 # Where a paragraph of a comment begins: a list item, an indented line, something aligned by blanks.
 APART = re.compile(r"^(\s{2,}|[-*] |\d+\. |[A-Za-z_]+:$|\||$)")
 ITEM = re.compile(r"^(\s*)([-*+]|\d+\.)(\s+)")
@@ -54,17 +55,17 @@ def markdown(lines):
         number = last + 1
 
 
-def comments(lines):
+def comments(lines, comment):
     number = 0
     while number < len(lines):
-        match = COMMENT.match(lines[number])
-        if not match or APART.match(match[4]) or lines[number].startswith("#!"):
+        match = comment.match(lines[number])
+        if not match or APART.match(match[4]):
             number += 1
             continue
         prefix = match[1] + match[2] + " "
         last = number
         while last + 1 < len(lines):
-            following = COMMENT.match(lines[last + 1])
+            following = comment.match(lines[last + 1])
             if not following or following[1] + following[2] + " " != prefix or APART.match(following[4]):
                 break
             last += 1
@@ -75,8 +76,10 @@ def comments(lines):
 def check(path, name, fix):
     text = path.read_text()
     lines = text.split("\n")
-    is_markdown = path.suffix == ".md"
-    paragraphs = list(markdown(lines) if is_markdown else comments(lines))
+    if path.suffix == ".md":
+        paragraphs = list(markdown(lines))
+    else:
+        paragraphs = list(comments(lines, CPP_COMMENT if path.suffix in (".h", ".cc", ".c") else HASH_COMMENT))
     faults = []
     for first, last, indent, following in reversed(paragraphs):
         wide = [number for number in range(first, last + 1) if is_too_wide(lines[number])]

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The main job with the model that ships: new pieces, a continuation, a short training, and how they measure.
-# Steps that are done are not done again; remove out/demo to start over.
+# The main job with the model that ships: new pieces, a continuation, a short training, and how they
+# measure. Steps that are done are not done again; remove out/demo to start over.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 continuo=build/bin/continuo

@@ -109,7 +109,8 @@ def main():
         finally:
             subprocess.run(["umount", small], check=False, capture_output=True)
 
-        # Each shard has the trainings that are its own; `best` needs the whole grid, so neither has continuations.
+        # Each shard has the trainings that are its own; `best` needs the whole grid, so neither has
+        # continuations.
         parts = []
         for shard in range(2):
             folder = pathlib.Path(temporary, f"shard-{shard}")

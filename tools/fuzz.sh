@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Builds the fuzz targets and runs each for SECONDS (600 if not given), as many at a time as there are processors.
-# Inputs that reach new code are kept in out/fuzz/TARGET, those that fail in out/fuzz. Fails if a target does.
+# Builds the fuzz targets and runs each for SECONDS (600 if not given), as many at a time as there
+# are processors. Inputs that reach new code are kept in out/fuzz/TARGET, those that fail in
+# out/fuzz. Fails if a target does.
 #
 #   tools/fuzz.sh [SECONDS] [TARGET...]
 #   tools/fuzz.sh --if-clang SECONDS     does nothing where there is no clang

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs a build into an empty folder, builds examples/ against it from there, and runs them: what find_package(continuo) gives.
+# Installs a build into an empty folder, builds examples/ against it from there, and runs them: what
+# find_package(continuo) gives.
 #
 #   tools/install_test.sh BUILD
 set -euo pipefail

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Holds the tokenizers to MidiTok itself: makes a virtual environment for each release in out/peers, and tests new random
-# configurations and scores, and that MidiTok loads what Continuo saves, against both. Needs a build and PyPI.
+# Holds the tokenizers to MidiTok itself: makes a virtual environment for each release in out/peers,
+# and tests new random configurations and scores, and that MidiTok loads what Continuo saves,
+# against both. Needs a build and PyPI.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -20,8 +20,8 @@ struct BenchFilesFlags {
   std::vector<std::string> paths;
 };
 
-/// A pass over all files, again and again for a second and at least three times; the seconds that the fastest took,
-/// since other work on the machine only ever slows a pass down.
+/// A pass over all files, again and again for a second and at least three times; the seconds that
+/// the fastest took, since other work on the machine only ever slows a pass down.
 template <typename Pass>
 double FastestPass(const Pass& pass) {
   using Seconds = std::chrono::duration<double>;

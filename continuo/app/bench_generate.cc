@@ -44,12 +44,14 @@ double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// Processor time of all threads: the fairer measure on a machine that does other work at the same time.
+/// Processor time of all threads: the fairer measure on a machine that does other work at the same
+/// time.
 double ProcessorSeconds() {
   return static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
 }
 
-/// Bytes per second that `threads` threads read from memory together: the best of several passes over 256 MiB.
+/// Bytes per second that `threads` threads read from memory together: the best of several passes
+/// over 256 MiB.
 double ReadBandwidth(size_t threads) {
   constexpr size_t kWords = size_t{1} << 25;
   const std::vector<uint64_t> words(kWords, 1);
@@ -116,7 +118,8 @@ Result<fs::path> RandomModel(const Gpt2Config& config, const std::string& precis
   return wanted;
 }
 
-/// What a step has to read: each weight of a product once, and half way through, each sequence's keys and values.
+/// What a step has to read: each weight of a product once, and half way through, each sequence's
+/// keys and values.
 double BytesAStep(const BenchFlags& flags) {
   const bool is_int8 = flags.precision == "int8";
   const double element = flags.precision == "f32" ? 4.0 : flags.precision == "bf16" ? 2.0 : 1.0;

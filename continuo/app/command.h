@@ -74,7 +74,8 @@ Status BecomeProgram(const std::string& program, const std::vector<std::string>&
 /// The directory of the model that ships: ../share/continuo/models beside this program's folder.
 Result<std::filesystem::path> DefaultModel();
 
-/// Writes one line of text, or a JSON value on one line, to stdout; fails when stdout can't take it.
+/// Writes one line of text, or a JSON value on one line, to stdout; fails when stdout can't take
+/// it.
 Status PrintLine(std::string_view text);
 Status PrintJson(const nlohmann::ordered_json& value);
 
@@ -84,8 +85,9 @@ void PrintError(const Error& error);
 /// Writes "continuo: text" to stderr, unless --quiet was given.
 void PrintNote(const AppContext& context, std::string_view text);
 
-/// The files named in `paths`, and of a folder named there its MIDI files by the rules of ListMidiFiles. Prints a note
-/// for each entry that is skipped. Fails on a path that does not exist and on a folder without MIDI files.
+/// The files named in `paths`, and of a folder named there its MIDI files by the rules of
+/// ListMidiFiles. Prints a note for each entry that is skipped. Fails on a path that does not exist
+/// and on a folder without MIDI files.
 Result<std::vector<std::filesystem::path>> MidiFilesIn(const std::vector<std::string>& paths,
                                                        const AppContext& context);
 

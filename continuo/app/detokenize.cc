@@ -54,7 +54,8 @@ Result<std::vector<std::vector<TokenId>>> ParseTracks(const std::string& text, c
     std::vector<TokenId> ids;
     ids.reserve(list.size());
     for (const Json& id : list) {
-      if (!id.is_number_integer() || id.get<int64_t>() < 0 || id.get<int64_t>() >= static_cast<int64_t>(vocabulary_size)) {
+      if (!id.is_number_integer() || id.get<int64_t>() < 0 ||
+          id.get<int64_t>() >= static_cast<int64_t>(vocabulary_size)) {
         return MakeError("{}: tracks[{}][{}] is {}, expected an id from 0 to {}", name, tracks.size(), ids.size(),
                          id.is_primitive() ? id.dump() : id.type_name(), vocabulary_size - 1);
       }
@@ -87,9 +88,10 @@ Status RunDetokenize(const DetokenizeFlags& flags, const AppContext& context) {
 
 void AddDetokenizeCommand(CLI::App& app, AppContext& context) {
   CLI::App* command = app.add_subcommand("detokenize", "Turn token ids back into a MIDI file");
-  command->footer("Examples:\n"
-                  "  continuo detokenize --tokenizer remi song.json -o song.mid\n"
-                  "  continuo tokenize --tokenizer remi song.mid | continuo detokenize --tokenizer remi - -o again.mid");
+  command->footer(
+      "Examples:\n"
+      "  continuo detokenize --tokenizer remi song.json -o song.mid\n"
+      "  continuo tokenize --tokenizer remi song.mid | continuo detokenize --tokenizer remi - -o again.mid");
   auto flags = std::make_shared<DetokenizeFlags>();
   AddTokenizerFlags(*command, flags->tokenizer);
   command->add_option("ids", flags->input, "a JSON file {\"tracks\": [[ids], ...]}; - is standard input")->required();

@@ -13,7 +13,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// For more files than this, SI, which takes up to half a second per file, is left out unless it is asked for.
+// For more files than this, SI, which takes up to half a second per file, is left out unless it is
+// asked for.
 constexpr size_t kFilesWithSi = 100;
 
 struct EvalFlags {

@@ -12,7 +12,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// The columns of one group of metrics: their rows in the catalogue, and their place among a piece's values.
+/// The columns of one group of metrics: their rows in the catalogue, and their place among a
+/// piece's values.
 struct Columns {
   std::span<const MetricRow> metrics;
   size_t first;

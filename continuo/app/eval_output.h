@@ -30,13 +30,16 @@ struct EvalReference {
 /// Fails on JSON that `eval --json` does not print. `path` names it in messages and in tables.
 Result<EvalReference> ParseEvalReference(const std::string& json, const std::string& path);
 
-/// The output of `eval --json`: values of every metric for each file, means over the files, distances.
+/// The output of `eval --json`: values of every metric for each file, means over the files,
+/// distances.
 nlohmann::ordered_json EvalToJson(const EvalResult& result);
 
-/// A table of the bar metrics with tabs and all digits: a header and one line per file, no line break at the end.
+/// A table of the bar metrics with tabs and all digits: a header and one line per file, no line
+/// break at the end.
 std::string EvalToTsv(const EvalResult& result);
 
-/// The tables for people, without a line break at the end. `describe`: also the description and the key of each file.
+/// The tables for people, without a line break at the end. `describe`: also the description and the
+/// key of each file.
 std::string EvalToText(const EvalResult& result, const std::optional<EvalReference>& reference, bool describe);
 
 }  // namespace continuo

@@ -28,7 +28,8 @@ void AddGenerationFlags(CLI::App& command, GenerationFlags& flags);
 /// How many of `count` pieces are written at a time; at least 1.
 size_t PiecesAtATime(size_t batch, size_t count);
 
-/// The options of the flags, with sampling from the flags, the model and the study's defaults, in this order.
+/// The options of the flags, with sampling from the flags, the model and the study's defaults, in
+/// this order.
 Result<ComposeOptions> ChooseOptions(const GenerationFlags& flags, const LoadedModel& model);
 
 /// What was made and how, one row for each piece, for manifest.json beside the pieces.

@@ -25,7 +25,8 @@ Status InspectModel(const fs::path& path, const AppContext& context) {
   }
   std::string tokenizer_kind = "none";
   if (const auto tokenizer = Tokenizer::Load((path / "tokenizer.json").string()); tokenizer.ok()) {
-    tokenizer_kind = fmt::format("{}, MidiTok {}", RepresentationName((*tokenizer)->config()), ToString((*tokenizer)->config().release));
+    tokenizer_kind = fmt::format("{}, MidiTok {}", RepresentationName((*tokenizer)->config()),
+                                 ToString((*tokenizer)->config().release));
   }
   if (context.json) {
     return PrintJson({{"model", path.string()},
@@ -38,8 +39,10 @@ Status InspectModel(const fs::path& path, const AppContext& context) {
                       {"tokenizer", tokenizer_kind},
                       {"weights_sha256", model.WeightsSha256()}});
   }
-  CONTINUO_TRY(PrintLine(fmt::format("{}: GPT-2, {:.1f} million parameters", path.string(), static_cast<double>(parameters) / 1e6)));
-  CONTINUO_TRY(PrintLine(fmt::format("  shape      {} layers, {} heads, {} wide, {} tokens", config.layers, config.heads, config.width, config.context_length)));
+  CONTINUO_TRY(PrintLine(
+      fmt::format("{}: GPT-2, {:.1f} million parameters", path.string(), static_cast<double>(parameters) / 1e6)));
+  CONTINUO_TRY(PrintLine(fmt::format("  shape      {} layers, {} heads, {} wide, {} tokens", config.layers,
+                                     config.heads, config.width, config.context_length)));
   CONTINUO_TRY(PrintLine(fmt::format("  tokenizer  {}, {} tokens", tokenizer_kind, config.vocab_size)));
   return PrintLine(fmt::format("  weights    sha256 {}", model.WeightsSha256()));
 }
@@ -59,14 +62,16 @@ Status InspectCorpus(const fs::path& path, const AppContext& context) {
   if (context.json) {
     Json splits = Json::object();
     for (const size_t split : {0, 1}) {
-      splits[split == 0 ? "train" : "valid"] = {{"songs", songs[split]}, {"tokens", tokens[split]}, {"bars", bars[split]}};
+      splits[split == 0 ? "train" : "valid"] = {
+          {"songs", songs[split]}, {"tokens", tokens[split]}, {"bars", bars[split]}};
     }
     return PrintJson({{"corpus", path.string()},
                       {"vocab_sha256", corpus.tokenizer().vocabulary_sha256()},
                       {"splits", std::move(splits)}});
   }
-  CONTINUO_TRY(PrintLine(fmt::format("{}: a corpus of {} songs, {} tokenizer with {} tokens", path.string(), corpus.song_count(),
-                                     RepresentationName(corpus.tokenizer().config()), corpus.tokenizer().vocabulary().size())));
+  CONTINUO_TRY(
+      PrintLine(fmt::format("{}: a corpus of {} songs, {} tokenizer with {} tokens", path.string(), corpus.song_count(),
+                            RepresentationName(corpus.tokenizer().config()), corpus.tokenizer().vocabulary().size())));
   for (const size_t split : {0, 1}) {
     CONTINUO_TRY(PrintLine(fmt::format("  {}  {} songs, {} bars, {} tokens", split == 0 ? "to train on" : "to validate",
                                        songs[split], bars[split], tokens[split])));

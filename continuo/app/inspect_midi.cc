@@ -195,9 +195,9 @@ Status InspectMidi(const std::string& path, const InspectMidiFlags& flags, const
     CONTINUO_TRY(PrintLine("                   " + ChordsByBar(score, summary)));
   }
   const Metrics metrics = MeasureBars(score);
-  CONTINUO_TRY(PrintLine(fmt::format("  metrics          H1 {}  H4 {}  GS {}  CPI {}", FormatNumber(metrics.h1, 3),
-                                     FormatNumber(metrics.h4, 3), FormatNumber(metrics.gs, 3),
-                                     FormatNumber(metrics.cpi, 3))));
+  CONTINUO_TRY(
+      PrintLine(fmt::format("  metrics          H1 {}  H4 {}  GS {}  CPI {}", FormatNumber(metrics.h1, 3),
+                            FormatNumber(metrics.h4, 3), FormatNumber(metrics.gs, 3), FormatNumber(metrics.cpi, 3))));
   CONTINUO_TRY(
       PrintLine(fmt::format("  notes            {} in {}", summary.notes, FormatCount(score.tracks.size(), "track"))));
   CONTINUO_TRY(PrintTracks(score));

@@ -23,16 +23,16 @@ void AddModelFlags(CLI::App& command, ModelFlags& flags);
 /// --device alone.
 void AddDeviceFlag(CLI::App& command, std::string& device);
 
-/// Fails if a model and the keys and values of `sequences` decoded at a time would not fit into memory. `model` stands
-/// for it in the message.
+/// Fails if a model and the keys and values of `sequences` decoded at a time would not fit into
+/// memory. `model` stands for it in the message.
 Status CheckMemory(const Gpt2Config& config, Precision precision, size_t sequences, std::string_view model);
 
 /// Becomes continuo-torch, with the same command line. Returns only on failure.
 Status BecomeTorchProgram(const AppContext& context);
 
-/// The model that the flags name. Fails before anything is loaded if it and the keys and values of `sequences` decoded
-/// at a time would not fit into memory. For a GPU the process becomes continuo-torch, with the same command line,
-/// unless it is that already.
+/// The model that the flags name. Fails before anything is loaded if it and the keys and values of
+/// `sequences` decoded at a time would not fit into memory. For a GPU the process becomes
+/// continuo-torch, with the same command line, unless it is that already.
 Result<LoadedModel> LoadModel(const ModelFlags& flags, size_t sequences, const AppContext& context);
 
 }  // namespace continuo

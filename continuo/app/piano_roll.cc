@@ -22,7 +22,8 @@ class Dots {
 
   size_t width() const { return columns_ * 2; }
   void Set(size_t x, size_t y) {
-    // Unicode numbers the dots of a Braille cell down the left side, then the right, but the lowest two last.
+    // Unicode numbers the dots of a Braille cell down the left side, then the right, but the lowest
+    // two last.
     constexpr std::array<std::array<uint8_t, 2>, 4> kBits{{{0x01, 0x08}, {0x02, 0x10}, {0x04, 0x20}, {0x40, 0x80}}};
     cells_[y / 4 * columns_ + x / 2] |= kBits[y % 4][x % 2];
   }

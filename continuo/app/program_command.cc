@@ -12,11 +12,12 @@ Status BecomeProgram(const std::string& name, const std::vector<std::string>& ar
   if (!IsExecutable(program)) {
     return Error{fmt::format("{}: was not built", program.string()), missing};
   }
-  // LibTorch's threads spin while they wait for each other, which is slow when another program holds a core: measured
-  // on two busy cores, 2 training steps in the time of 27. OpenMP reads this setting before main, so only the
-  // environment can change it.
+  // LibTorch's threads spin while they wait for each other, which is slow when another program
+  // holds a core: measured on two busy cores, 2 training steps in the time of 27. OpenMP reads this
+  // setting before main, so only the environment can change it.
   SetEnvironmentDefault("OMP_WAIT_POLICY", "PASSIVE");
-  // Large tensors in huge pages, where the system offers them: 3 to 10 % of the training time at 12 x 768.
+  // Large tensors in huge pages, where the system offers them: 3 to 10 % of the training time at 12
+  // x 768.
   SetEnvironmentDefault("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1");
   return ReplaceProgram(program, arguments);
 }

@@ -24,7 +24,8 @@ Status RunQuantize(const QuantizeFlags& flags, const AppContext& context) {
 }  // namespace
 
 void AddQuantizeCommand(CLI::App& app, AppContext& context) {
-  CLI::App* command = app.add_subcommand("quantize", "Write a model in fewer bits: smaller, and faster to write music with");
+  CLI::App* command =
+      app.add_subcommand("quantize", "Write a model in fewer bits: smaller, and faster to write music with");
   command->footer("Example:\n  continuo quantize out/run/best --precision int8 -o out/small");
   auto flags = std::make_shared<QuantizeFlags>();
   command->add_option("model", flags->model, "a model directory")->required();

@@ -11,8 +11,8 @@
 
 namespace continuo {
 
-/// A progress bar on stderr with rate and time left, shown once work has taken half a second, and only
-/// where stderr is a terminal and `quiet` is false.
+/// A progress bar on stderr with rate and time left, shown once work has taken half a second, and
+/// only where stderr is a terminal and `quiet` is false.
 class TerminalProgress : public Progress {
  public:
   /// `unit` is the plural of what is counted: "files", "bars".

@@ -17,17 +17,18 @@ namespace continuo {
 /// The chords of each bar, which share the bar evenly.
 using ChordProgression = std::vector<std::vector<ChordLabel>>;
 
-/// Reads "C | Am | F G7 | N": bars between strokes, chords as ParseChordName reads them. Fails, naming the bar and what
-/// it has.
+/// Reads "C | Am | F G7 | N": bars between strokes, chords as ParseChordName reads them. Fails,
+/// naming the bar and what it has.
 Result<ChordProgression> ParseChordProgression(std::string_view text);
 
-/// Makes a piece follow a chord progression: its chord tokens are at the positions of the progression and nowhere else,
-/// and no note or bar line comes before a chord that is due. A chord that is already in force is not repeated.
+/// Makes a piece follow a chord progression: its chord tokens are at the positions of the
+/// progression and nowhere else, and no note or bar line comes before a chord that is due. A chord
+/// that is already in force is not repeated.
 class ChordConstraint final : public TokenConstraint {
  public:
-  /// The progression, which is not empty, begins in bar `first_bar` and repeats until the end; bars before are free.
-  /// Fails if the tokenizer has no chord tokens of this kind (only REMIChord has), or no position for each chord.
-  /// `tokenizer` must outlive the result and its clones.
+  /// The progression, which is not empty, begins in bar `first_bar` and repeats until the end; bars
+  /// before are free. Fails if the tokenizer has no chord tokens of this kind (only REMIChord has),
+  /// or no position for each chord. `tokenizer` must outlive the result and its clones.
   static Result<ChordConstraint> Create(const ChordProgression& chords, const Tokenizer& tokenizer,
                                         size_t first_bar = 0);
 

@@ -27,7 +27,8 @@ class Job {
 
   /// The piece that `ids` make, which may end with any bar from the prompt's last on.
   virtual Score Whole(std::span<const TokenId> ids) const = 0;
-  /// Sets what a complete piece has besides GeneratedPiece and the index, and returns the number to rank it by.
+  /// Sets what a complete piece has besides GeneratedPiece and the index, and returns the number to
+  /// rank it by.
   virtual Result<double> Finish(const LanguageModel& model, WrittenPiece& written) const = 0;
 };
 

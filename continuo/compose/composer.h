@@ -39,7 +39,8 @@ struct FillRequest {
   size_t last = 0;
 };
 
-/// Bars are those of the model's tokenizer: of the time signatures if it has tokens for them, of 4/4 otherwise.
+/// Bars are those of the model's tokenizer: of the time signatures if it has tokens for them, of
+/// 4/4 otherwise.
 using Request = std::variant<NewRequest, ContinueRequest, FillRequest>;
 
 /// How pieces are written. The defaults suit any model.
@@ -75,12 +76,12 @@ struct TimedNote {
   double duration_seconds = 0.0;
 };
 
-/// A piece under way has `bars` complete bars, the prompt's included. `notes` are those that were not known at the
-/// update before: those of the new bar or bars, save a note that still sounds in a representation of note-offs, which
-/// comes when it ends.
+/// A piece under way has `bars` complete bars, the prompt's included. `notes` are those that were
+/// not known at the update before: those of the new bar or bars, save a note that still sounds in a
+/// representation of note-offs, which comes when it ends.
 ///
-/// If a piece goes back (ComposeOptions::retries), its next update has no more bars than an earlier one, and replaces
-/// all earlier updates with as many or more.
+/// If a piece goes back (ComposeOptions::retries), its next update has no more bars than an earlier
+/// one, and replaces all earlier updates with as many or more.
 struct BarUpdate {
   size_t index = 0;  // of the piece
   size_t bars = 0;
@@ -105,28 +106,33 @@ struct ComposeReport {
 
 /// Writes music with a model: the one entry point of programs and language bindings.
 ///
-/// Pieces are ranked by the model itself, the likeliest per token first, equals by index. Candidates of a FillRequest
-/// are ranked by the mean negative log-likelihood per token, in nats, of the next eight bars of the piece given the
-/// new ones; if the piece ends with the gap, of the new ones.
+/// Pieces are ranked by the model itself, the likeliest per token first, equals by index.
+/// Candidates of a FillRequest are ranked by the mean negative log-likelihood per token, in nats,
+/// of the next eight bars of the piece given the new ones; if the piece ends with the gap, of the
+/// new ones.
 ///
-/// Piece i of a request is the same, byte for byte, whatever `count`, `keep`, `batch` and the number of threads.
+/// Piece i of a request is the same, byte for byte, whatever `count`, `keep`, `batch` and the
+/// number of threads.
 class Composer {
  public:
   /// `model` must outlive the Composer, and is used by one call at a time.
   explicit Composer(const LoadedModel& model) : model_(model) {}
 
-  /// Fails, naming what is wrong, where Write would fail before it writes: a request or options out of range, too few
-  /// bars in the piece, chords or tempo that the model has no tokens for. Costs what tokenizing the piece costs.
+  /// Fails, naming what is wrong, where Write would fail before it writes: a request or options out
+  /// of range, too few bars in the piece, chords or tempo that the model has no tokens for. Costs
+  /// what tokenizing the piece costs.
   Status Check(const Request& request, const ComposeOptions& options) const;
 
-  /// Hands each piece to `sink`: where all are kept, as soon as it is complete, else at the end, best first. `on_bar`,
-  /// which may be empty, is called while pieces are written; each call costs decoding the piece so far. Both are called
-  /// from the calling thread, and an error that they return ends the call and is returned. `progress` counts bars. If
-  /// a stop is requested, pieces under way are dropped and those complete count.
+  /// Hands each piece to `sink`: where all are kept, as soon as it is complete, else at the end,
+  /// best first. `on_bar`, which may be empty, is called while pieces are written; each call costs
+  /// decoding the piece so far. Both are called from the calling thread, and an error that they
+  /// return ends the call and is returned. `progress` counts bars. If a stop is requested, pieces
+  /// under way are dropped and those complete count.
   Result<ComposeReport> Write(const Request& request, const ComposeOptions& options, const PieceSink& sink,
                               Progress& progress = NoProgress(), const BarSink& on_bar = {}) const;
 
-  /// The kept pieces together, best first; by index where all are kept. Fewer if a stop was requested.
+  /// The kept pieces together, best first; by index where all are kept. Fewer if a stop was
+  /// requested.
   Result<std::vector<WrittenPiece>> Write(const Request& request, const ComposeOptions& options = {},
                                           Progress& progress = NoProgress()) const;
 

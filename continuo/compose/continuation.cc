@@ -10,7 +10,8 @@ namespace {
 
 /// The ids of a score that ends at `bar_line`, including those that open the bar there.
 std::vector<TokenId> PromptIds(Score score, size_t bars, Tick bar_line, const Tokenizer& tokenizer) {
-  // A note at the bar line makes the tokenizer write everything that leads there: empty bars, time shifts.
+  // A note at the bar line makes the tokenizer write everything that leads there: empty bars, time
+  // shifts.
   score.tracks.front().notes.push_back({bar_line, score.ticks_per_quarter, 60, 64});
   std::vector<std::vector<TokenId>> streams = tokenizer.Encode(score);
   CONTINUO_CHECK(streams.size() == 1);

@@ -21,10 +21,11 @@ struct Prompt {
   std::optional<size_t> track;  // read and continued alone; none: all tracks
 };
 
-/// Takes the first `bars` bars (1 or more) of a score. Bars are those of the tokenizer: of the time signatures if it
-/// has tokens for them, of 4/4 from the start otherwise. A tokenizer of single tracks reads all tracks but drums as
-/// one. If `track` (counted from 0) is given, that track alone is read and continued; the others keep their events
-/// before the bar line. `name` stands for the piece in messages. Fails if the score has fewer bars or no such track.
+/// Takes the first `bars` bars (1 or more) of a score. Bars are those of the tokenizer: of the time
+/// signatures if it has tokens for them, of 4/4 from the start otherwise. A tokenizer of single
+/// tracks reads all tracks but drums as one. If `track` (counted from 0) is given, that track alone
+/// is read and continued; the others keep their events before the bar line. `name` stands for the
+/// piece in messages. Fails if the score has fewer bars or no such track.
 Result<Prompt> TakePrompt(const Score& score, size_t bars, const Tokenizer& tokenizer, std::string_view name,
                           std::optional<size_t> track = std::nullopt);
 
@@ -34,8 +35,9 @@ struct Continuation {
   Score new_bars;
 };
 
-/// Decodes `ids`, which begin with the prompt's, and appends to the prompt the events at or after the bar line. New
-/// notes join the track of their program, see HomeOf; a sustain pedal that is down is released at the bar line.
+/// Decodes `ids`, which begin with the prompt's, and appends to the prompt the events at or after
+/// the bar line. New notes join the track of their program, see HomeOf; a sustain pedal that is
+/// down is released at the bar line.
 Continuation JoinContinuation(const Prompt& prompt, std::span<const TokenId> ids, const Tokenizer& tokenizer);
 
 }  // namespace continuo

@@ -14,7 +14,8 @@ using ::testing::HasSubstr;
 
 constexpr Tick kBar = 4 * 480;
 
-/// Eight bars of quarter notes, one of which sounds across the line after bar 4; the pedal is down there.
+/// Eight bars of quarter notes, one of which sounds across the line after bar 4; the pedal is down
+/// there.
 Score EightBars() {
   Score score;
   score.tempos = {{0, 625000}, {5 * kBar, 400000}};

@@ -14,8 +14,9 @@
 
 namespace continuo {
 
-/// A language model for tests. Its logits are random numbers that depend on every id in the slot's context, so that any
-/// difference in what it has read shows. `bias`, which may be empty, is added to them.
+/// A language model for tests. Its logits are random numbers that depend on every id in the slot's
+/// context, so that any difference in what it has read shows. `bias`, which may be empty, is added
+/// to them.
 class FakeModel : public LanguageModel {
  public:
   FakeModel(size_t vocab_size, size_t context_length, std::vector<float> bias = {})

@@ -14,7 +14,8 @@ using ::testing::HasSubstr;
 
 constexpr Tick kBar = 4 * 480;
 
-/// Eight bars of quarter notes, the last of each bar long, and a track of drums; the pedal is down from bar 2 to 7.
+/// Eight bars of quarter notes, the last of each bar long, and a track of drums; the pedal is down
+/// from bar 2 to 7.
 Score EightBars() {
   Score score;
   score.tempos = {{0, 625000}, {3 * kBar, 400000}};

@@ -137,7 +137,8 @@ class Generation {
     }
   }
 
-  /// Makes room for a slot's pending ids: replaces what the model has read by a window of the last bars.
+  /// Makes room for a slot's pending ids: replaces what the model has read by a window of the last
+  /// bars.
   void Slide(size_t slot) {
     Writer& writer = *writers_[slot];
     session_->Reset(slot);
@@ -180,8 +181,8 @@ class Generation {
     CONTINUO_CHECK(writer.bar_length() < kMaxTokensPerBar);
     writer.pending.assign(1, id);
     writer.seen[static_cast<size_t>(id)] = 1;
-    // The first bar of a stream with bar tokens is opened by one, which completes no bar; a time shift may complete
-    // several.
+    // The first bar of a stream with bar tokens is opened by one, which completes no bar; a time
+    // shift may complete several.
     const size_t whole_bars = complete ? options_.bars : writer.constraints.bars() - 1;
     const size_t whole_before = complete ? writer.bars.back().bar : std::max<size_t>(bars_before, 1) - 1;
     if (whole_bars <= whole_before) {

@@ -49,9 +49,9 @@ struct GeneratedPiece {
 /// Receives each piece when it is complete, in the order of completion.
 using GeneratedPieceSink = std::function<Status(size_t index, GeneratedPiece piece)>;
 
-/// Called when piece `index` has `bars` complete bars, the last included; `ids` are those so far. `bars` grows from
-/// call to call, except after the piece has gone back (GenerationOptions::retries): then the bars since are reported
-/// again.
+/// Called when piece `index` has `bars` complete bars, the last included; `ids` are those so far.
+/// `bars` grows from call to call, except after the piece has gone back
+/// (GenerationOptions::retries): then the bars since are reported again.
 using GeneratedBarSink = std::function<Status(size_t index, std::span<const TokenId> ids, size_t bars)>;
 
 /// Both are called from the thread that called Generate; an error that they return ends it.
@@ -60,18 +60,21 @@ struct GenerationSinks {
   GeneratedBarSink on_bar = {};  // may be empty
 };
 
-/// Writes `options.count` pieces of exactly `options.bars` complete bars. Each begins with BOS, if the vocabulary has
-/// it, and `prompt`, which may be empty; the grammar must accept the prompt, and at least one bar must remain to write.
+/// Writes `options.count` pieces of exactly `options.bars` complete bars. Each begins with BOS, if
+/// the vocabulary has it, and `prompt`, which may be empty; the grammar must accept the prompt, and
+/// at least one bar must remain to write.
 ///
-/// A piece that outgrows the model's context continues in a window that begins on a bar line and holds at most half of
-/// the context (SlidingWindow).
+/// A piece that outgrows the model's context continues in a window that begins on a bar line and
+/// holds at most half of the context (SlidingWindow).
 ///
-/// If a guard finds the piece stuck and retries are left, the last two bars are removed and drawn again, with the
-/// random numbers that follow. Otherwise the event is recorded and the piece continues.
+/// If a guard finds the piece stuck and retries are left, the last two bars are removed and drawn
+/// again, with the random numbers that follow. Otherwise the event is recorded and the piece
+/// continues.
 ///
-/// Piece i depends on neither `count`, `batch` nor the number of threads. Stops early, without an error, when
-/// `options.stop` requests it: pieces not handed over by then are dropped. Fails on options out of range, on a model
-/// and tokenizer with different vocabularies, on a prompt that the grammar rejects, and when a sink fails.
+/// Piece i depends on neither `count`, `batch` nor the number of threads. Stops early, without an
+/// error, when `options.stop` requests it: pieces not handed over by then are dropped. Fails on
+/// options out of range, on a model and tokenizer with different vocabularies, on a prompt that the
+/// grammar rejects, and when a sink fails.
 Status Generate(const LanguageModel& model, const Tokenizer& tokenizer, std::span<const TokenId> prompt,
                 const GenerationOptions& options, const GenerationSinks& sinks, Progress& progress);
 

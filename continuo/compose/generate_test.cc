@@ -153,7 +153,8 @@ TEST_P(GenerateTest, BarsAreReportedAsTheyAreComplete) {
 }
 
 TEST_P(GenerateTest, GuardsRecordStuckBarsAndRetriesRemoveThem) {
-  // Two equal bars in a row, or an empty bar, count as stuck. Notes are rare enough that some bars are empty.
+  // Two equal bars in a row, or an empty bar, count as stuck. Notes are rare enough that some bars
+  // are empty.
   const float rarity = std::string_view(GetParam()) == "remi" ? -4.5F : -1.0F;
   std::vector<float> bias(tokenizer_->vocabulary().size(), 0.0F);
   for (size_t id = 0; id < bias.size(); ++id) {

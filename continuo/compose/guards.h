@@ -10,8 +10,9 @@
 
 namespace continuo {
 
-/// Limits whose passing shows that a model is stuck. The defaults lie just beyond the extremes of the 1,747 songs of
-/// Pop1K7: at most 4 bars in a row without an onset, 3 equal bars in a row, 12 notes that begin together.
+/// Limits whose passing shows that a model is stuck. The defaults lie just beyond the extremes of
+/// the 1,747 songs of Pop1K7: at most 4 bars in a row without an onset, 3 equal bars in a row, 12
+/// notes that begin together.
 struct GuardLimits {
   size_t silent_bars = 4;     // in a row, in which no note begins
   size_t equal_bars = 4;      // in a row, apart from velocities and tempo

@@ -26,12 +26,13 @@ struct Likelihood {
   double OfBar(size_t bar) const;
 };
 
-/// The likelihood of each id of one stream. The model reads what it would have read if it had written the piece itself:
-/// BOS, if the vocabulary has it, and all ids before, or the SlidingWindow if they exceed its context. Without BOS the
-/// first id counts as certain. EOS is not part of a piece and is not counted.
+/// The likelihood of each id of one stream. The model reads what it would have read if it had
+/// written the piece itself: BOS, if the vocabulary has it, and all ids before, or the
+/// SlidingWindow if they exceed its context. Without BOS the first id counts as certain. EOS is not
+/// part of a piece and is not counted.
 ///
-/// Fails on a model and tokenizer with different vocabularies, on ids outside the vocabulary, and when `progress` asks
-/// to stop.
+/// Fails on a model and tokenizer with different vocabularies, on ids outside the vocabulary, and
+/// when `progress` asks to stop.
 Result<Likelihood> MeasureLikelihood(const LanguageModel& model, const Tokenizer& tokenizer,
                                      std::span<const TokenId> ids, Progress& progress, const StopToken& stop = {});
 

@@ -15,7 +15,8 @@
 
 namespace continuo {
 
-/// A model and the tokenizer that it was trained with, whose vocabularies agree. One generation at a time may use it.
+/// A model and the tokenizer that it was trained with, whose vocabularies agree. One generation at
+/// a time may use it.
 struct LoadedModel {
   std::filesystem::path directory;  // or the name of one that was made from memory
   std::unique_ptr<Tokenizer> tokenizer;
@@ -29,17 +30,20 @@ struct GenerationSettings {
   SamplingOptions sampling = kStudySampling;
   std::optional<Precision> precision;  // to compute in; none: the one that the weights are stored in
 };
-/// The defaults if there is no such file. Fails, naming the key, on an unknown key or a value out of range.
+/// The defaults if there is no such file. Fails, naming the key, on an unknown key or a value out
+/// of range.
 Result<GenerationSettings> ReadGenerationSettings(const ModelDirectory& directory);
 
-/// Loads a model directory: config.json, model.safetensors, tokenizer.json and, if it is there, generation.json.
-/// Computes in the precision of the options, else in that of generation.json, else in the one that the weights are
-/// stored in. Fails, naming file and place, on a file that is missing, damaged or does not match the others.
+/// Loads a model directory: config.json, model.safetensors, tokenizer.json and, if it is there,
+/// generation.json. Computes in the precision of the options, else in that of generation.json, else
+/// in the one that the weights are stored in. Fails, naming file and place, on a file that is
+/// missing, damaged or does not match the others.
 Result<LoadedModel> LoadModel(const std::filesystem::path& directory, const CpuModelOptions& options = {});
 /// The same for a directory that is open, which may be one in memory.
 Result<LoadedModel> LoadModel(const ModelDirectory& directory, const CpuModelOptions& options = {});
 
-/// Makes a LanguageModel of a directory's weights, in the precision given or in one of its own choice.
+/// Makes a LanguageModel of a directory's weights, in the precision given or in one of its own
+/// choice.
 using ModelLoader =
     std::function<Result<std::unique_ptr<LanguageModel>>(const ModelDirectory&, std::optional<Precision>)>;
 /// The same, computed by what `load` makes.

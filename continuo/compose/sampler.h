@@ -10,9 +10,10 @@
 
 namespace continuo {
 
-/// Draws tokens. The steps and their order are those of Hugging Face's logits processors (transformers,
-/// generation/logits_process.py): repetition penalty, temperature, top-k, top-p, min-p. Ids that are not allowed are
-/// removed before the first step. Not thread-safe; the only state is scratch memory.
+/// Draws tokens. The steps and their order are those of Hugging Face's logits processors
+/// (transformers, generation/logits_process.py): repetition penalty, temperature, top-k, top-p,
+/// min-p. Ids that are not allowed are removed before the first step. Not thread-safe; the only
+/// state is scratch memory.
 class Sampler {
  public:
   /// `options` have passed CheckSamplingOptions.
@@ -23,10 +24,11 @@ class Sampler {
     double probability;
   };
 
-  /// The distribution that a token is drawn from, likeliest first (ties: lower id first). At least one
-  /// candidate, probabilities that sum to 1. `logits`, `seen` and `allowed` have the vocabulary's size;
-  /// seen[id] != 0 marks ids that the penalty applies to; at least one id is allowed. NaN counts as
-  /// minus infinity; if no allowed id has more than that, all allowed are equally likely. Valid until the next call.
+  /// The distribution that a token is drawn from, likeliest first (ties: lower id first). At least
+  /// one candidate, probabilities that sum to 1. `logits`, `seen` and `allowed` have the
+  /// vocabulary's size; seen[id] != 0 marks ids that the penalty applies to; at least one id is
+  /// allowed. NaN counts as minus infinity; if no allowed id has more than that, all allowed are
+  /// equally likely. Valid until the next call.
   std::span<const Candidate> Distribution(std::span<const float> logits, std::span<const uint8_t> seen,
                                           std::span<const uint8_t> allowed);
 

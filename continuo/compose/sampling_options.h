@@ -23,8 +23,8 @@ struct SamplingOptions {
 /// The sampling of the study (docs/experiments.md), for models that bring none.
 inline constexpr SamplingOptions kStudySampling = {.temperature = 1.2, .top_k = 5, .repetition_penalty = 1.2};
 
-/// One field of SamplingOptions. Flags, manifests, generation.json, experiment specs and the C interface are made from
-/// this table.
+/// One field of SamplingOptions. Flags, manifests, generation.json, experiment specs and the C
+/// interface are made from this table.
 struct SamplingField {
   std::string_view name;      // "top_k", in files and interfaces
   std::string_view flag;      // "--top-k"

@@ -62,16 +62,17 @@ inline bool BySignature(const Tokenizer& tokenizer) {
 /// All tracks but drums as one, also of a score without tracks.
 Score MergeTracks(const Score& score);
 
-/// What a tokenizer reads of a score: track `track` alone if given; else the whole score if the tokenizer has one
-/// stream for all tracks, and its tracks merged if not.
+/// What a tokenizer reads of a score: track `track` alone if given; else the whole score if the
+/// tokenizer has one stream for all tracks, and its tracks merged if not.
 Score ReadableScore(const Score& score, const Tokenizer& tokenizer, std::optional<size_t> track = std::nullopt);
 
-/// The events of decoded music at or after `from`, moved to tick 0 and scaled to another resolution. Durations are at
-/// least a tick.
+/// The events of decoded music at or after `from`, moved to tick 0 and scaled to another
+/// resolution. Durations are at least a tick.
 Score NewPart(const Score& decoded, Tick from, int32_t ticks_per_quarter);
 
-/// The track of `score` that new music of `track` joins: the first with the same program and kind (drums or not); if
-/// the tokenizer has no programs, otherwise the first of the same kind; else a new one.
+/// The track of `score` that new music of `track` joins: the first with the same program and kind
+/// (drums or not); if the tokenizer has no programs, otherwise the first of the same kind; else a
+/// new one.
 Track& HomeOf(Score& score, const Track& track, const Tokenizer& tokenizer);
 
 }  // namespace continuo

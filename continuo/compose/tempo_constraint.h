@@ -9,12 +9,12 @@
 
 namespace continuo {
 
-/// Sets the tempo of a piece: its first tempo token, at the first position of its first bar, is the nearest to the
-/// tempo asked for, and there is no other.
+/// Sets the tempo of a piece: its first tempo token, at the first position of its first bar, is the
+/// nearest to the tempo asked for, and there is no other.
 class TempoConstraint final : public TokenConstraint {
  public:
-  /// Fails unless the tokenizer has tempo and position tokens, and `bpm` (quarter notes per minute) is within its
-  /// tempos. `tokenizer` must outlive the result and its clones.
+  /// Fails unless the tokenizer has tempo and position tokens, and `bpm` (quarter notes per minute)
+  /// is within its tempos. `tokenizer` must outlive the result and its clones.
   static Result<TempoConstraint> Create(double bpm, const Tokenizer& tokenizer);
 
   void Restrict(std::span<uint8_t> allowed) const override;

@@ -11,21 +11,24 @@
 
 namespace continuo {
 
-/// A rule for which tokens may come next in one piece. It sees every token of the piece, the prompt's first. An object
-/// follows one piece, from one thread; the generator clones a constraint for each piece.
+/// A rule for which tokens may come next in one piece. It sees every token of the piece, the
+/// prompt's first. An object follows one piece, from one thread; the generator clones a constraint
+/// for each piece.
 class TokenConstraint {
  public:
   virtual ~TokenConstraint() = default;
 
-  /// Sets allowed[id] to 0 for each id that must not come next, and sets none to 1. `allowed` has the vocabulary's
-  /// size, and at least one id is allowed. If the constraint leaves none, the generator ignores it for this token.
+  /// Sets allowed[id] to 0 for each id that must not come next, and sets none to 1. `allowed` has
+  /// the vocabulary's size, and at least one id is allowed. If the constraint leaves none, the
+  /// generator ignores it for this token.
   virtual void Restrict(std::span<uint8_t> allowed) const = 0;
 
   /// Moves on by one token, which need not be one that Restrict left: see there.
   virtual void Advance(TokenId id) = 0;
 
-  /// Bar `bar`, counted from 0, begins after the tokens so far. Called for every bar that is generated, also for the
-  /// one that the piece or the end of its prompt opens; not for the bars of the prompt. Does nothing by default.
+  /// Bar `bar`, counted from 0, begins after the tokens so far. Called for every bar that is
+  /// generated, also for the one that the piece or the end of its prompt opens; not for the bars of
+  /// the prompt. Does nothing by default.
   virtual void BeginBar(size_t bar);
 
   /// A constraint in the same state.
@@ -52,8 +55,9 @@ class GrammarConstraint final : public TokenConstraint {
   std::unique_ptr<Grammar> grammar_;
 };
 
-/// The constraints of one piece: a grammar, which always holds, then others in the order of their priority. One that
-/// would forbid every token that those before it allow is ignored for that token.
+/// The constraints of one piece: a grammar, which always holds, then others in the order of their
+/// priority. One that would forbid every token that those before it allow is ignored for that
+/// token.
 class ConstraintList {
  public:
   explicit ConstraintList(std::unique_ptr<Grammar> grammar) : grammar_(std::move(grammar)) {}

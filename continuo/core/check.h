@@ -8,9 +8,9 @@ namespace continuo {
 }  // namespace continuo
 
 /// Aborts when `condition` is false, in every build type. For what only a bug can cause.
-#define CONTINUO_CHECK(condition)                                    \
-  do {                                                               \
-    if (!(condition)) [[unlikely]] {                                 \
-      ::continuo::CheckFailed(#condition, __FILE__, __LINE__);       \
-    }                                                                \
+#define CONTINUO_CHECK(condition)                              \
+  do {                                                         \
+    if (!(condition)) [[unlikely]] {                           \
+      ::continuo::CheckFailed(#condition, __FILE__, __LINE__); \
+    }                                                          \
   } while (false)

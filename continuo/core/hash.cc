@@ -69,8 +69,8 @@ bool CpuHasSha() {
          __builtin_cpu_supports("sse4.1") != 0;
 }
 
-/// Blocks by the SHA instructions, which keep the state as (a, b, e, f) and (c, d, g, h), the first in the highest
-/// lane, and do two rounds each.
+/// Blocks by the SHA instructions, which keep the state as (a, b, e, f) and (c, d, g, h), the first
+/// in the highest lane, and do two rounds each.
 __attribute__((target("sha,sse4.1,ssse3"))) void BlocksBySha(const uint8_t* bytes, size_t count,
                                                              std::array<uint32_t, 8>& state) {
   auto [a, b, c, d, e, f, g, h] = state;

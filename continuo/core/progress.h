@@ -5,8 +5,9 @@
 
 namespace continuo {
 
-/// Receives reports of how far long work has come. Calls may come from any thread; implementations are
-/// thread-safe and cheap. The base class ignores them. StopToken asks whether the work should stop.
+/// Receives reports of how far long work has come. Calls may come from any thread; implementations
+/// are thread-safe and cheap. The base class ignores them. StopToken asks whether the work should
+/// stop.
 class Progress {
  public:
   virtual ~Progress() = default;

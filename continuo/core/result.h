@@ -21,8 +21,8 @@ enum class ErrorCode {
   kTooLarge,   // more than a limit that this program sets allows
 };
 
-/// What went wrong, in words for the person at the keyboard: the file or field, the place in it, the
-/// value found and what was expected. `hint` says what to do about it and may be empty.
+/// What went wrong, in words for the person at the keyboard: the file or field, the place in it,
+/// the value found and what was expected. `hint` says what to do about it and may be empty.
 struct Error {
   std::string message;
   std::string hint = {};
@@ -45,8 +45,9 @@ template <typename... Args>
 /// The Error of work that a StopToken ended.
 [[nodiscard]] Error CancelledError();
 
-/// A value, or the Error that kept it from being made. What the outside world can cause comes back as
-/// an Error; what only a bug can cause is a CHECK. Reading the value of a failed Result is such a bug.
+/// A value, or the Error that kept it from being made. What the outside world can cause comes back
+/// as an Error; what only a bug can cause is a CHECK. Reading the value of a failed Result is such
+/// a bug.
 template <typename T>
 class [[nodiscard]] Result {
  public:
@@ -117,7 +118,8 @@ using Status = Result<void>;
 #define CONTINUO_CONCAT_INNER(a, b) a##b
 #define CONTINUO_CONCAT(a, b) CONTINUO_CONCAT_INNER(a, b)
 
-/// Evaluates an expression of type Result and returns its Error from the calling function, if it has one.
+/// Evaluates an expression of type Result and returns its Error from the calling function, if it
+/// has one.
 #define CONTINUO_TRY(expr)                                \
   do {                                                    \
     if (auto continuo_try = (expr); !continuo_try.ok()) { \

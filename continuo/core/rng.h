@@ -5,8 +5,8 @@
 
 namespace continuo {
 
-/// Philox4x32-10: four 32-bit random words for a 128-bit counter and a 64-bit key, without state. The
-/// same counter and key give the same words on every machine, in any order, on any thread.
+/// Philox4x32-10: four 32-bit random words for a 128-bit counter and a 64-bit key, without state.
+/// The same counter and key give the same words on every machine, in any order, on any thread.
 /// Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 std::array<uint32_t, 4> Philox4x32(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key);
 
@@ -16,9 +16,9 @@ inline double UniformDouble(uint32_t high, uint32_t low) {
   return static_cast<double>(bits) * 0x1.0p-53;
 }
 
-/// A stream of random numbers named by (seed, stream). Streams of different names are independent, so
-/// that each piece, song or epoch has its own, whatever was drawn elsewhere. Not thread-safe; make one
-/// per use, which costs nothing.
+/// A stream of random numbers named by (seed, stream). Streams of different names are independent,
+/// so that each piece, song or epoch has its own, whatever was drawn elsewhere. Not thread-safe;
+/// make one per use, which costs nothing.
 class Rng {
  public:
   Rng(uint64_t seed, uint64_t stream) : seed_(seed), stream_(stream) {}

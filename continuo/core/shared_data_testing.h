@@ -7,7 +7,8 @@
 
 namespace continuo {
 
-/// The folder of large test data: CONTINUO_SHARED, or ../shared beside the source tree. It is optional.
+/// The folder of large test data: CONTINUO_SHARED, or ../shared beside the source tree. It is
+/// optional.
 inline std::filesystem::path SharedDir() {
   const char* named = std::getenv("CONTINUO_SHARED");
   return named != nullptr ? std::filesystem::path(named) : std::filesystem::path(CONTINUO_SOURCE_DIR) / ".." / "shared";
@@ -15,7 +16,8 @@ inline std::filesystem::path SharedDir() {
 
 }  // namespace continuo
 
-/// Skips the test where the large test data is not there, or fails it if CONTINUO_REQUIRE_SHARED is set.
+/// Skips the test where the large test data is not there, or fails it if CONTINUO_REQUIRE_SHARED is
+/// set.
 #define CONTINUO_NEEDS_SHARED()                                                                               \
   do {                                                                                                        \
     if (!std::filesystem::is_directory(::continuo::SharedDir() / "data")) {                                   \

@@ -5,11 +5,11 @@
 
 namespace continuo {
 
-/// What long work asks, between two steps, whether it should stop. Work that stops returns CancelledError()
-/// or what its header states, and leaves nothing half written.
+/// What long work asks, between two steps, whether it should stop. Work that stops returns
+/// CancelledError() or what its header states, and leaves nothing half written.
 ///
-/// Copies ask the same question. Any thread may ask, so the function given must be thread-safe; it must also
-/// be cheap, as inner loops call it.
+/// Copies ask the same question. Any thread may ask, so the function given must be thread-safe; it
+/// must also be cheap, as inner loops call it.
 class StopToken {
  public:
   /// Never requests a stop.

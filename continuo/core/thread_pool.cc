@@ -93,7 +93,8 @@ void ThreadPool::ForEach(size_t count, const Task& task) {
 void ThreadPool::TakeIndices(uint32_t loop, size_t thread) {
   uint64_t ticket = ticket_.load(std::memory_order_acquire);
   while (ticket >> 32 == loop) {
-    // These are this loop's if the exchange below succeeds: they change only while the ticket is closed.
+    // These are this loop's if the exchange below succeeds: they change only while the ticket is
+    // closed.
     const Task* task = task_.load(std::memory_order_acquire);
     const uint32_t count = count_.load(std::memory_order_acquire);
     const auto index = static_cast<uint32_t>(ticket);

@@ -42,7 +42,8 @@ TEST(ThreadPool, CallsFromSeveralThreadsQueueUp) {
 }
 
 TEST(ThreadPool, LoopsThatFollowCloselyCallEachIndexOnce) {
-  // Late threads of one loop meet the next: each index still is called once, with its own loop's task.
+  // Late threads of one loop meet the next: each index still is called once, with its own loop's
+  // task.
   ThreadPool pool(4);
   for (size_t loop = 0; loop < 20000; ++loop) {
     std::vector<std::atomic<size_t>> calls(1 + loop % 7);

@@ -79,7 +79,8 @@ void BlockSource::CutSong(size_t song, uint64_t epoch, std::vector<Block>& block
          .velocity_steps = velocity_steps,
          .tempo_steps = tempo_steps});
   };
-  // The first bar that begins at or after `place` of BOS + song, where a bar's place is its offset plus one.
+  // The first bar that begins at or after `place` of BOS + song, where a bar's place is its offset
+  // plus one.
   const auto bar_from = [&](size_t place) {
     return std::lower_bound(bars.begin(), bars.end(), place,
                             [](uint32_t offset, size_t p) { return offset + size_t{1} < p; });
@@ -93,8 +94,8 @@ void BlockSource::CutSong(size_t song, uint64_t epoch, std::vector<Block>& block
     if (options_.mode == BlockMode::kFirst || covered == length - 1) {
       return;
     }
-    // Bars where the next window may begin: behind this one's first tokens, and no later than `covered`, whose
-    // token it then has as its first id.
+    // Bars where the next window may begin: behind this one's first tokens, and no later than
+    // `covered`, whose token it then has as its first id.
     const auto low = bar_from(begin + 2);
     const auto high = bar_from(covered + 1);
     if (low >= high) {

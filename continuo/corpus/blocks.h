@@ -35,8 +35,8 @@ struct BlockVocabulary {
   TokenId pad = 0;
   /// transpose[s - kLowestTransposition][id]; -1 where the pitch has no id.
   std::array<std::vector<TokenId>, kTranspositions> transpose;
-  /// velocity[step + kMostSteps][id], tempo[step + kMostSteps][id]: the id of the nearest value that the vocabulary
-  /// has, or `id` where it is another kind's.
+  /// velocity[step + kMostSteps][id], tempo[step + kMostSteps][id]: the id of the nearest value
+  /// that the vocabulary has, or `id` where it is another kind's.
   std::array<std::vector<TokenId>, kSteps> velocity;
   std::array<std::vector<TokenId>, kSteps> tempo;
 
@@ -71,7 +71,8 @@ struct Block {
   int32_t tempo_steps = 0;
 };
 
-/// `rows` blocks side by side. ids[r][t] is to be followed by targets[r][t]; -1 where nothing is asked.
+/// `rows` blocks side by side. ids[r][t] is to be followed by targets[r][t]; -1 where nothing is
+/// asked.
 struct Batch {
   size_t rows = 0;
   size_t context = 0;
@@ -80,12 +81,13 @@ struct Batch {
   size_t target_count = 0;
 };
 
-/// Cuts songs into blocks. Everything is a pure function of the options, the songs and the epoch, so that
-/// a training run can go on in the middle of an epoch from two numbers. Immutable; any thread may call.
+/// Cuts songs into blocks. Everything is a pure function of the options, the songs and the epoch,
+/// so that a training run can go on in the middle of an epoch from two numbers. Immutable; any
+/// thread may call.
 ///
-/// `first`: each song's first `context` ids. `all`: windows of `context` ids that begin at the start or on
-/// a bar and cover the song (a bar longer than a window is cut within). The last window of a song begins as
-/// early as leaves it full.
+/// `first`: each song's first `context` ids. `all`: windows of `context` ids that begin at the
+/// start or on a bar and cover the song (a bar longer than a window is cut within). The last window
+/// of a song begins as early as leaves it full.
 class BlockSource {
  public:
   /// The songs' spans must outlive the source.

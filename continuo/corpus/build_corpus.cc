@@ -217,7 +217,8 @@ Status HashFiles(const fs::path& folder, std::vector<SourceFile>& files, ThreadP
   return stop.stop_requested() ? Status(CancelledError()) : Status();
 }
 
-/// Takes out failed files into the report, and all but the first name of each content; sorts by content.
+/// Takes out failed files into the report, and all but the first name of each content; sorts by
+/// content.
 void KeepDistinct(std::vector<SourceFile>& files, CorpusBuildReport& report) {
   for (const SourceFile& file : files) {
     if (!file.failure.empty()) {

@@ -34,9 +34,9 @@ struct CorpusBuildReport {
   std::vector<Failure> failures;
 };
 
-/// Tokenizes every .mid and .midi file under `folder` into a corpus directory at `output`, which appears
-/// whole or not at all. The result is the same for any number of threads and any file names' order.
-/// A song's split depends on its content alone.
+/// Tokenizes every .mid and .midi file under `folder` into a corpus directory at `output`, which
+/// appears whole or not at all. The result is the same for any number of threads and any file
+/// names' order. A song's split depends on its content alone.
 Result<CorpusBuildReport> BuildCorpus(const std::filesystem::path& folder, const Tokenizer& tokenizer,
                                       const std::filesystem::path& output, const CorpusBuildOptions& options,
                                       Progress& progress, const StopToken& stop = {});

@@ -15,7 +15,8 @@ inline constexpr std::string_view kTokenizerFile = "tokenizer.json";
 inline constexpr std::string_view kIndexFile = "index.bin";
 inline constexpr std::array<char, 8> kIndexMagic{'C', 'N', 'T', 'O', 'I', 'D', 'X', '1'};
 
-/// At the beginning of index.bin. Behind it: `songs` records, `bars` u32 bar offsets, `name_bytes` of names.
+/// At the beginning of index.bin. Behind it: `songs` records, `bars` u32 bar offsets, `name_bytes`
+/// of names.
 struct IndexHeader {
   std::array<char, 8> magic;
   uint64_t songs;

@@ -66,7 +66,8 @@ std::vector<PieceRow> RowsOf(const MeasuredSet& set) {
   return rows;
 }
 
-/// The metrics of the set: those of its pieces, and those that only a set has. Metrics without any value are left out.
+/// The metrics of the set: those of its pieces, and those that only a set has. Metrics without any
+/// value are left out.
 NamedSummaries SummariesOf(const MeasuredSet& set, std::span<const PieceRow> rows) {
   NamedSummaries summaries;
   const auto add = [&summaries](std::string_view name, const Summary& summary) {
@@ -100,7 +101,8 @@ void PutCopy(const CopiedRun& run, const SongIndex& songs, PieceRow& row) {
   }
 }
 
-/// NLL of the first bars of validation songs per token, note and bar, as means over songs. Empty if there are no songs.
+/// NLL of the first bars of validation songs per token, note and bar, as means over songs. Empty if
+/// there are no songs.
 Result<NamedSummaries> MeasureValidation(const ExperimentContext& context, const RunCell& run,
                                          const LoadedModel& model) {
   CONTINUO_ASSIGN(const Corpus corpus, Corpus::Open(context.folder.corpus(context.plan.corpora[run.corpus_cell])));
@@ -135,7 +137,8 @@ Result<NamedSummaries> MeasureValidation(const ExperimentContext& context, const
                         {"valid_nll_bar", Summarize(per_bar)}};
 }
 
-/// The NLLs of a checkpoint: those that another of its sets has found, else measured now and added to the curve.
+/// The NLLs of a checkpoint: those that another of its sets has found, else measured now and added
+/// to the curve.
 Result<NamedSummaries> ValidationOf(const ExperimentContext& context, const RunCell& run, int64_t epoch,
                                     const LoadedModel& model) {
   CONTINUO_ASSIGN(NamedSummaries known, context.results.CheckpointMetrics(run.id, epoch, "valid_nll"));
@@ -151,8 +154,8 @@ Result<NamedSummaries> ValidationOf(const ExperimentContext& context, const RunC
   return measured;
 }
 
-/// The bars that fit into the model's context after BOS: the piece as it would be if the window did not slide, which up
-/// to there writes the same.
+/// The bars that fit into the model's context after BOS: the piece as it would be if the window did
+/// not slide, which up to there writes the same.
 std::vector<TokenId> CutToContext(const LoadedModel& model, std::vector<TokenId> ids) {
   const auto room = model.model->context_length() - 1;
   if (ids.size() <= room) {
@@ -358,7 +361,8 @@ std::vector<PieceRow> RowsOf(const MeasuredSet& set, std::span<const NewPiece> p
   return rows;
 }
 
-/// Distances from real music. Empty for a set that is too small or has no notes, which its counts show.
+/// Distances from real music. Empty for a set that is too small or has no notes, which its counts
+/// show.
 Result<std::vector<DistanceRow>> DistancesOf(const MeasuredSet& set, RealMusic& real) {
   std::vector<DistanceRow> rows;
   if (set.pieces.size() < kLeastForDistance) {

@@ -101,8 +101,9 @@ Json MeasureIdentity(const ExperimentSpec& spec) {
           {"validation_bars", spec.measure.validation_bars}};
 }
 
-/// The settings that every cell's id states, in this order. The id states a setting that is not listed here only if it
-/// is not the default, so that a new setting leaves the ids of existing cells as they are. Never add to this list.
+/// The settings that every cell's id states, in this order. The id states a setting that is not
+/// listed here only if it is not the default, so that a new setting leaves the ids of existing
+/// cells as they are. Never add to this list.
 constexpr std::string_view kAlwaysStated[] = {"layers",
                                               "heads",
                                               "width",

@@ -32,8 +32,9 @@ struct ExperimentInputs {
   std::filesystem::path Resolve(const std::string& path) const { return data / path; }
 };
 
-/// Finds everything that the spec names. Fails, naming the key and the path, on the first that does not exist, on a
-/// folder without MIDI files, and on a prompt that has too few bars for a tokenizer.
+/// Finds everything that the spec names. Fails, naming the key and the path, on the first that does
+/// not exist, on a folder without MIDI files, and on a prompt that has too few bars for a
+/// tokenizer.
 Result<ExperimentInputs> FindInputs(const ExperimentSpec& spec, const std::filesystem::path& data);
 
 /// A corpus to build: the songs of one [corpora] with one tokenizer.
@@ -71,8 +72,9 @@ struct SetCell {
   std::string label;
 };
 
-/// Every cell that a spec asks for, in the order in which they are listed. An id is a hash of everything that
-/// determines the cell's result, so a cell keeps its result until one of these changes.
+/// Every cell that a spec asks for, in the order in which they are listed. An id is a hash of
+/// everything that determines the cell's result, so a cell keeps its result until one of these
+/// changes.
 struct ExperimentPlan {
   std::vector<CorpusCell> corpora;
   std::vector<RunCell> runs;
@@ -81,7 +83,8 @@ struct ExperimentPlan {
 
 ExperimentPlan MakePlan(const ExperimentSpec& spec, const ExperimentInputs& inputs);
 
-/// The run and epoch of a checkpoint that [continue] names: the first of several runs of that model and tokenizer.
+/// The run and epoch of a checkpoint that [continue] names: the first of several runs of that model
+/// and tokenizer.
 std::optional<std::pair<size_t, int64_t>> FindCheckpoint(const ExperimentPlan& plan, const CheckpointSpec& checkpoint);
 
 /// The continuations of each prompt by the chosen (run, epoch).

@@ -83,8 +83,8 @@ double SecondsLeft(const ExperimentProgress& progress) {
       seconds[set.kind].push_back(set.seconds);
     }
   }
-  // Before the first set of a kind is done, a grid set counts as a tenth of a training, and continuations as a tenth of
-  // a grid set.
+  // Before the first set of a kind is done, a grid set counts as a tenth of a training, and
+  // continuations as a tenth of a grid set.
   const double usual_grid = Mean(seconds[SetKind::kGrid], 0.1 * usual_run);
   const double usual_continuation = Mean(seconds[SetKind::kContinuation], 0.1 * usual_grid);
   const auto open = [&](SetKind kind) {

@@ -28,15 +28,15 @@ struct ExperimentProgress {
 
 Result<ExperimentProgress> ReadProgress(const Results& results);
 
-/// An estimate of the seconds left: trainings from their own progress and the finished ones, sets from finished sets of
-/// their kind. NaN if no training has begun.
+/// An estimate of the seconds left: trainings from their own progress and the finished ones, sets
+/// from finished sets of their kind. NaN if no training has begun.
 double SecondsLeft(const ExperimentProgress& progress);
 
 /// How many continuations a spec asks for.
 size_t ContinuationCount(const ExperimentSpec& spec);
 
-/// A rough estimate of the seconds that a whole plan takes, before anything has run: from the floating-point operations
-/// of its models and the sizes of the songs, at 30 GFLOP/s per thread.
+/// A rough estimate of the seconds that a whole plan takes, before anything has run: from the
+/// floating-point operations of its models and the sizes of the songs, at 30 GFLOP/s per thread.
 double GuessSeconds(const ExperimentSpec& spec, const ExperimentInputs& inputs, const ExperimentPlan& plan,
                     size_t threads);
 

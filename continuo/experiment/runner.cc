@@ -34,8 +34,8 @@ struct Task {
   std::string id;
 };
 
-/// Stores values that somebody published: a TSV with a header, the columns model, tokenizer and epoch, and metrics of
-/// the catalogue. Other columns are ignored.
+/// Stores values that somebody published: a TSV with a header, the columns model, tokenizer and
+/// epoch, and metrics of the catalogue. Other columns are ignored.
 Status TakePublished(const fs::path& path, Results& results) {
   CONTINUO_ASSIGN(const std::string text, ReadTextFile(path, uint64_t{1} << 24));
   std::istringstream lines(text);
@@ -170,8 +170,8 @@ bool Runner::CanDo(const Task& task) const {
   return false;
 }
 
-/// Tasks that are not done, in the order in which workers claim them: first corpora, which others wait for, then sets,
-/// since their results show how the experiment goes.
+/// Tasks that are not done, in the order in which workers claim them: first corpora, which others
+/// wait for, then sets, since their results show how the experiment goes.
 std::vector<Task> Runner::OpenTasks(const std::map<std::string, CellStatus>& statuses) const {
   const auto open = [&](const std::string& id) {
     const auto found = statuses.find(id);
@@ -201,8 +201,8 @@ std::vector<Task> Runner::OpenTasks(const std::map<std::string, CellStatus>& sta
   return tasks;
 }
 
-/// Enters the continuations once their checkpoints are known: at once if the spec names them, else when the grid is
-/// done.
+/// Enters the continuations once their checkpoints are known: at once if the spec names them, else
+/// when the grid is done.
 Status Runner::AddContinuations(const std::map<std::string, CellStatus>& statuses) {
   if (continuations_entered_ || spec_.continuations.prompts.empty()) {
     return {};

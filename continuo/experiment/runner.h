@@ -32,11 +32,12 @@ struct RunnerReport {
 /// Receives progress messages, one line each, from any thread.
 using RunnerNotes = std::function<void(const std::string&)>;
 
-/// Works on all cells of an experiment that are not done: corpora, trainings, the pieces of their checkpoints, then the
-/// continuations. A step that fails is reported and recorded; cells that do not need it are still done. Each cell is
-/// claimed by a lock that ends with its process, so any number of processes may work in one folder. The results of a
-/// cell are written at once, at its end; a training resumes from its last checkpoint. Fails if the disk is full or the
-/// results cannot be written; finished cells are kept, and another call resumes.
+/// Works on all cells of an experiment that are not done: corpora, trainings, the pieces of their
+/// checkpoints, then the continuations. A step that fails is reported and recorded; cells that do
+/// not need it are still done. Each cell is claimed by a lock that ends with its process, so any
+/// number of processes may work in one folder. The results of a cell are written at once, at its
+/// end; a training resumes from its last checkpoint. Fails if the disk is full or the results
+/// cannot be written; finished cells are kept, and another call resumes.
 Result<RunnerReport> RunExperiment(const ExperimentSpec& spec, const ExperimentInputs& inputs,
                                    const ExperimentPlan& plan, const RunnerOptions& options, const RunnerNotes& notes,
                                    const StopToken& stop);

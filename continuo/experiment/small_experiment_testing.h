@@ -13,8 +13,9 @@
 
 namespace continuo {
 
-/// An experiment of one training that takes seconds: the études of examples/, the tokenizer of the model that ships,
-/// one checkpoint, one continuation. A shell script takes the place of continuo-train: it copies that model.
+/// An experiment of one training that takes seconds: the études of examples/, the tokenizer of the
+/// model that ships, one checkpoint, one continuation. A shell script takes the place of
+/// continuo-train: it copies that model.
 class SmallExperiment {
  public:
   /// `more` is appended to the spec.

@@ -178,7 +178,8 @@ void ReadGrid(SpecTable& root, ExperimentSpec& spec) {
   table.Finish();
 }
 
-/// Reports a fault of a run at the first of its settings that the spec states, in the table that decides.
+/// Reports a fault of a run at the first of its settings that the spec states, in the table that
+/// decides.
 void FailRun(SpecTable& root, const std::string& model, const SettingsFault& fault) {
   SpecTable grid = root.Table("grid");
   SpecTable train = root.Table("train");

@@ -60,8 +60,8 @@ struct PromptSpec {
   std::string file;  // within the data folder
 };
 
-/// How much of a piece is kept: kSlide: all of it, the model's context slides along. kCut: the bars that fit into the
-/// context.
+/// How much of a piece is kept: kSlide: all of it, the model's context slides along. kCut: the bars
+/// that fit into the context.
 enum class Window { kSlide, kCut };
 /// "slide", "cut".
 std::string_view ToString(Window window);
@@ -73,8 +73,8 @@ struct CheckpointSpec {
   int64_t epoch = 0;
 };
 
-/// An experiment as its TOML file states it (docs/experiments.md). Names that refer to a table do so, and the settings
-/// of every run have passed Check.
+/// An experiment as its TOML file states it (docs/experiments.md). Names that refer to a table do
+/// so, and the settings of every run have passed Check.
 struct ExperimentSpec {
   std::string name;
   std::string title;
@@ -90,14 +90,16 @@ struct ExperimentSpec {
   std::vector<int64_t> checkpoints;  // epochs after which pieces are written, ascending
   GridSpec grid;
 
-  /// The pieces written from each checkpoint, once for each combination of sampling, window and seed.
+  /// The pieces written from each checkpoint, once for each combination of sampling, window and
+  /// seed.
   struct Generate {
     int64_t pieces = 20;
     int64_t bars = 32;
     std::vector<std::string> sampling;
     std::vector<Window> windows = {Window::kSlide};
     std::vector<int64_t> seeds = {1};
-    /// What models compute in, here and in continuations; if not set, what their weights are stored in.
+    /// What models compute in, here and in continuations; if not set, what their weights are stored
+    /// in.
     std::optional<Precision> precision;
   } generate;
 
@@ -142,12 +144,13 @@ struct GridRun {
   TrainSettings settings;       // all of them, with the seed
 };
 
-/// Every combination of the grid: by model, then tokenizer, corpus, seed and the other settings in the order of the
-/// table of settings.
+/// Every combination of the grid: by model, then tokenizer, corpus, seed and the other settings in
+/// the order of the table of settings.
 std::vector<GridRun> GridRuns(const ExperimentSpec& spec);
 
-/// Parses a spec. An unknown key, a wrong type, a value out of range, a name that refers to nothing and settings that
-/// do not fit each other are errors that state the line and the key. `name` is the file's, for messages.
+/// Parses a spec. An unknown key, a wrong type, a value out of range, a name that refers to nothing
+/// and settings that do not fit each other are errors that state the line and the key. `name` is
+/// the file's, for messages.
 Result<ExperimentSpec> ParseSpec(std::string_view text, std::string_view name);
 Result<ExperimentSpec> ReadSpec(const std::filesystem::path& path);
 

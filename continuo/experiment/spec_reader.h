@@ -14,15 +14,16 @@
 
 namespace continuo {
 
-/// The first thing found wrong in a spec. Later ones are dropped, so that reading can go on and be checked once.
+/// The first thing found wrong in a spec. Later ones are dropped, so that reading can go on and be
+/// checked once.
 struct SpecProblem {
   std::string file;
   std::optional<Error> error;
   void Add(const toml::node& at, std::string_view key, std::string_view what);
 };
 
-/// Reads one table of a spec. Each key that is read is known; Finish finds those that are not. What is missing gives
-/// the value passed in; what is wrong goes to the problem.
+/// Reads one table of a spec. Each key that is read is known; Finish finds those that are not. What
+/// is missing gives the value passed in; what is wrong goes to the problem.
 class SpecTable {
  public:
   /// `path` is "train" of [train], empty for the file itself.
@@ -45,8 +46,8 @@ class SpecTable {
   SpecTable Table(std::string_view key);
   /// The tables in the list `key`.
   std::vector<SpecTable> List(std::string_view key);
-  /// The value of a training setting, as TrainSetting::Accept returns it; with `list` one or more. Empty if the table
-  /// does not have it.
+  /// The value of a training setting, as TrainSetting::Accept returns it; with `list` one or more.
+  /// Empty if the table does not have it.
   std::vector<nlohmann::ordered_json> Setting(const TrainSetting& row, bool list);
 
   /// Fails on keys that nothing has read.

@@ -236,7 +236,8 @@ TEST(PlanTest, WhatDeterminesAResultDeterminesItsId) {
 }
 
 TEST(PlanTest, IdsAreThoseOfExistingResults) {
-  // A new setting must not change the id of a cell that does not use it, or results.db would lose its results.
+  // A new setting must not change the id of a cell that does not use it, or results.db would lose
+  // its results.
   const ExperimentPlan plan = PlanOf(Spec());
   EXPECT_EQ(plan.runs.front().id, "de8630143cc9d579");
   EXPECT_EQ(plan.runs.back().id, "ae6b752a686d5cf4");

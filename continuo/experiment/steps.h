@@ -33,7 +33,8 @@ class ExperimentFolder {
     return root_ / "corpora" / (cell.tokenizer + "-" + cell.id);
   }
   std::filesystem::path run(const RunCell& cell) const { return root_ / "runs" / cell.id; }
-  /// The model after `epoch`. Of a run that ended before, by steps, minutes or patience, its final model.
+  /// The model after `epoch`. Of a run that ended before, by steps, minutes or patience, its final
+  /// model.
   std::filesystem::path checkpoint(const RunCell& cell, int64_t epoch) const {
     const std::filesystem::path kept = run(cell) / ("epoch-" + std::to_string(epoch));
     const std::filesystem::path last = run(cell) / "final";
@@ -61,17 +62,17 @@ struct ExperimentContext {
 /// Builds a corpus, unless it exists.
 Status BuildCorpusStep(const ExperimentContext& context, const CorpusCell& cell);
 
-/// Trains a run to its end, from its last checkpoint if it was begun, and writes its curve to the results as it grows.
-/// `lock` goes to the program, so that nobody else begins while it still runs. Fails with the last line that the
-/// program wrote. Returns nothing where it was asked to stop.
+/// Trains a run to its end, from its last checkpoint if it was begun, and writes its curve to the
+/// results as it grows. `lock` goes to the program, so that nobody else begins while it still runs.
+/// Fails with the last line that the program wrote. Returns nothing where it was asked to stop.
 Result<std::optional<RunOutcome>> TrainStep(const ExperimentContext& context, const RunCell& cell,
                                             const FileLock& lock);
 
 /// Stores the curve of a run so far.
 Status PutCurveStep(const ExperimentContext& context, const RunCell& cell);
 
-/// Real music that sets are compared with, read when it is first asked for. Any thread may call. What it returns is
-/// valid as long as the object.
+/// Real music that sets are compared with, read when it is first asked for. Any thread may call.
+/// What it returns is valid as long as the object.
 class RealMusic {
  public:
   explicit RealMusic(const ExperimentContext& context) : context_(context) {}
@@ -89,11 +90,12 @@ class RealMusic {
   std::map<std::string, SongIndex> songs_;  // by corpus
 };
 
-/// Measures real music, the first bars of each song. Its MIDI is not kept. Fails with CancelledError() on a stop.
+/// Measures real music, the first bars of each song. Its MIDI is not kept. Fails with
+/// CancelledError() on a stop.
 Result<SetOutcome> RealSetStep(const ExperimentContext& context, RealMusic& real);
 
-/// Writes the pieces or continuations of a set with its checkpoint, and measures them. Fails with CancelledError() on a
-/// stop.
+/// Writes the pieces or continuations of a set with its checkpoint, and measures them. Fails with
+/// CancelledError() on a stop.
 Result<SetOutcome> PiecesStep(const ExperimentContext& context, RealMusic& real, const SetCell& cell);
 
 }  // namespace continuo

@@ -1,12 +1,14 @@
-// Scores and sums of attention over a cache. Included by attention.cc for each instruction set, and again for each set of
-// dot product instructions that Highway knows nothing of, with CONTINUO_DOT set to one of:
+// Scores and sums of attention over a cache. Included by attention.cc for each instruction set, and
+// again for each set of dot product instructions that Highway knows nothing of, with CONTINUO_DOT
+// set to one of:
 #define CONTINUO_DOT_PLAIN 0
 #define CONTINUO_DOT_VNNI 1  // int8 only
 #define CONTINUO_DOT_BF16 2  // bf16 only
 //
-// Each of the classes holds a query, rounded as its precision asks. Scores are those of whole blocks of 16 positions;
-// Weigh takes exp(score - highest) of each position, 0 past the end, keeps the weights rounded, and returns what sums are
-// to be multiplied with; Sum gives kVectors vectors of the output from dimension `dim` on.
+// Each of the classes holds a query, rounded as its precision asks. Scores are those of whole
+// blocks of 16 positions; Weigh takes exp(score - highest) of each position, 0 past the end, keeps
+// the weights rounded, and returns what sums are to be multiplied with; Sum gives kVectors vectors
+// of the output from dimension `dim` on.
 
 #if CONTINUO_DOT != CONTINUO_DOT_BF16
 class Int8Attention {
@@ -70,7 +72,8 @@ class Int8Attention {
     VF largest = hn::Zero(df);
     VF check = hn::Zero(df);  // is NaN if a scale is
     const auto scaled = [&](size_t t) HWY_ATTR {
-      const uint8_t* scales = keys + t / kBlock * layout_.block_bytes() + layout_.scales_offset() + kBlock * sizeof(float);
+      const uint8_t* scales =
+          keys + t / kBlock * layout_.block_bytes() + layout_.scales_offset() + kBlock * sizeof(float);
       const VF weight = hn::LoadU(df, exps + t);
       // Past the end there may be anything.
       return hn::IfThenElseZero(hn::Gt(weight, hn::Zero(df)),
@@ -144,7 +147,8 @@ class Int8Attention {
       const VI both = hn::BitCast(DI(), value);
       const VI first = hn::ShiftRight<16>(hn::ShiftLeft<16>(both));
       const VI second = hn::ShiftRight<16>(both);
-      sum[v] = hn::Add(sum[v], hn::Add(hn::Mul(first, hn::Set(DI(), weights[0])), hn::Mul(second, hn::Set(DI(), weights[1]))));
+      sum[v] = hn::Add(sum[v],
+                       hn::Add(hn::Mul(first, hn::Set(DI(), weights[0])), hn::Mul(second, hn::Set(DI(), weights[1]))));
 #endif
     }
 #endif
@@ -211,7 +215,8 @@ class Bf16Attention {
 
   template <size_t kVectors>
   HWY_INLINE void Sum(const uint8_t* values, size_t length, size_t dim, float factor, float* out) const {
-    // Two sums of each dimension, of every other pair of positions, hide the latency of a dot product.
+    // Two sums of each dimension, of every other pair of positions, hide the latency of a dot
+    // product.
     VF sum[2][kVectors];
     for (size_t v = 0; v < kVectors; ++v) {
       sum[0][v] = hn::Zero(DF());
@@ -338,7 +343,8 @@ HWY_INLINE void ScoreAll(const Attention& attention, const uint8_t* keys, size_t
   }
   if constexpr (kBlocks > 1) {
     if (block < blocks) {
-      ScoreAll<kBlocks / 2>(attention, keys + block * block_bytes, block_bytes, blocks - block, scores + block * kBlock);
+      ScoreAll<kBlocks / 2>(attention, keys + block * block_bytes, block_bytes, blocks - block,
+                            scores + block * kBlock);
     }
   }
 }

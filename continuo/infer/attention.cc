@@ -40,7 +40,8 @@ HWY_INLINE void StoreSum(const VF* sum, size_t head_dim, size_t dim, float facto
   std::copy_n(buffer, std::min(kVectors * kLanes, head_dim - dim), out + dim);
 }
 
-/// exp((score - the highest) / sqrt(head_dim)) of each of `length` scores; zero for those past the end, up to `padded`.
+/// exp((score - the highest) / sqrt(head_dim)) of each of `length` scores; zero for those past the
+/// end, up to `padded`.
 void ScoresToWeights(float* scores, size_t length, size_t padded, size_t head_dim) {
   const DF df;
   std::fill(scores + length, scores + padded, -HUGE_VALF);
@@ -135,8 +136,9 @@ HWY_INLINE void StoreInt8(const float* from, float scale, int8_t* to) {
   }
 }
 
-/// Puts 16 dimensions of a position beside those of the other of its pair, which `Pair` holds, the first in its lower
-/// half. What stands beside a first is made zero, so that it counts for nothing until it is there.
+/// Puts 16 dimensions of a position beside those of the other of its pair, which `Pair` holds, the
+/// first in its lower half. What stands beside a first is made zero, so that it counts for nothing
+/// until it is there.
 template <typename Pair, typename T>
 HWY_INLINE void StorePairs(const T* from, size_t position, uint8_t* to) {
   constexpr unsigned kHalf = 8 * sizeof(T);

@@ -8,14 +8,14 @@
 
 namespace continuo {
 
-/// How one head's keys and values lie in memory. Positions lie in blocks of 16, so that 16 scores are made side by
-/// side, and numbers that a dot product takes together lie together:
+/// How one head's keys and values lie in memory. Positions lie in blocks of 16, so that 16 scores
+/// are made side by side, and numbers that a dot product takes together lie together:
 ///   f32    block: keys [head_dim, 16];                  values [positions, stride]
 ///   bf16   block: keys [pairs of dimensions, 16, 2];    values [pairs of positions, stride, 2]
 ///   int8   block: keys + 128 [fours of dimensions, 16, 4], then f32 scales of 16 keys and of 16 values;
 ///          values [pairs of positions, stride, 2]
-/// where stride is head_dim rounded up to 16. What is past the last dimension, and beside the last position of a pair,
-/// is zero.
+/// where stride is head_dim rounded up to 16. What is past the last dimension, and beside the last
+/// position of a pair, is zero.
 struct HeadCacheLayout {
   static constexpr size_t kBlock = 16;
   size_t positions = 0;  // at most; a multiple of kBlock
@@ -42,8 +42,8 @@ struct HeadCacheLayout {
   size_t value_bytes() const { return positions * value_stride() * element(); }
 };
 
-/// Puts a key and a value [head_dim] at a position, rounded to the nearest bf16, or to int8 with a scale of largest
-/// magnitude / 127 each.
+/// Puts a key and a value [head_dim] at a position, rounded to the nearest bf16, or to int8 with a
+/// scale of largest magnitude / 127 each.
 void StoreInCache(const HeadCacheLayout& layout, const float* key, const float* value, size_t position, uint8_t* keys,
                   uint8_t* values);
 
@@ -56,9 +56,10 @@ struct AttentionScratch {
   AlignedBytes weights;
 };
 
-/// One head's attention for one query over the first `length` positions: out = softmax(q k^T / sqrt(head_dim)) v
-/// [head_dim]. Sums are exact integers or f32 whose order the length alone decides. In bf16 the query and the weights are
-/// rounded to bf16 too; in int8 the query to int8, with a scale, and weights times values' scales to 2^-14 of the largest.
+/// One head's attention for one query over the first `length` positions: out = softmax(q k^T /
+/// sqrt(head_dim)) v [head_dim]. Sums are exact integers or f32 whose order the length alone
+/// decides. In bf16 the query and the weights are rounded to bf16 too; in int8 the query to int8,
+/// with a scale, and weights times values' scales to 2^-14 of the largest.
 void Attend(const HeadCacheLayout& layout, const float* query, const uint8_t* keys, const uint8_t* values,
             size_t length, AttentionScratch& scratch, float* out);
 

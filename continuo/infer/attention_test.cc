@@ -97,10 +97,12 @@ TEST_P(AttentionTest, IsTheSoftmaxOfTheScoresTimesTheValues) {
           for (size_t t = 0; t < length; ++t) {
             expected += weights[t] / sum * cache.values[t * head_dim + d];
           }
-          // Values are at most 1, so that an output moves by at most the relative error of the weights and of the sum:
-          // scores of at most 80 products and roundings of magnitude 80 / sqrt(80), an exp of a few units in the last
-          // place, and sums of 100: less than 80 * 9 + 2 * 100 + 10 roundings of 2^-24. In bf16 each weight and their sum
-          // are rounded by 2^-9; in int8 each weight times its scale by half of 2^-14 of the largest, of values up to 127.
+          // Values are at most 1, so that an output moves by at most the relative error of the
+          // weights and of the sum: scores of at most 80 products and roundings of magnitude 80 /
+          // sqrt(80), an exp of a few units in the last place, and sums of 100: less than 80 * 9 +
+          // 2 * 100 + 10 roundings of 2^-24. In bf16 each weight and their sum are rounded by 2^-9;
+          // in int8 each weight times its scale by half of 2^-14 of the largest, of values up to
+          // 127.
           const double rounding = GetParam() == Precision::kBf16   ? 2.01 * 0x1p-9
                                   : GetParam() == Precision::kInt8 ? static_cast<double>(length) * 0x1p-15
                                                                    : 0.0;
@@ -194,8 +196,8 @@ TEST(Kernels, LayerNormHasMeanBiasAndDeviationWeight) {
       LayerNorm(x.data(), weight.data(), bias.data(), width, 0.01F, y.data());
       for (size_t i = 0; i < width; ++i) {
         const double expected = (x[i] - mean) / std::sqrt(variance + 0.01) * weight[i] + bias[i];
-        // The mean is off by at most 100 roundings of values up to 1, which division by a deviation of no less than 0.1
-        // makes ten times larger; the scale by as much again.
+        // The mean is off by at most 100 roundings of values up to 1, which division by a deviation
+        // of no less than 0.1 makes ten times larger; the scale by as much again.
         EXPECT_NEAR(y[i], expected, 2.0 * 1000.0 * 0x1p-24) << "width " << width;
       }
     });

@@ -15,13 +15,15 @@
 namespace continuo {
 namespace {
 
-// Rows that go through the layers together: enough to use each weight read well, few enough to stay in cache.
+// Rows that go through the layers together: enough to use each weight read well, few enough to stay
+// in cache.
 constexpr size_t kMaxRows = 256;
-// Handing work to a thread that watches for it costs about a microsecond, in which a core does some 50,000
-// multiply-adds.
+// Handing work to a thread that watches for it costs about a microsecond, in which a core does some
+// 50,000 multiply-adds.
 constexpr size_t kWorkWorthAThread = 100'000;
-// Weights up to this size stay in a core's reach while pieces are decoded: reading them once for all pieces saves less
-// than letting each thread go through the layers alone, with pieces of its own, saves in waiting for the others.
+// Weights up to this size stay in a core's reach while pieces are decoded: reading them once for
+// all pieces saves less than letting each thread go through the layers alone, with pieces of its
+// own, saves in waiting for the others.
 constexpr size_t kSmallWeightBytes = size_t{16} << 20;
 // Parts for each thread: a thread that the system stops for a while holds the others up for less.
 constexpr size_t kPartsPerThread = 4;
@@ -136,7 +138,8 @@ class ForwardPass {
     }
   }
 
-  /// Takes `inputs` through the model and writes the logits of the ids that want them, one after the other.
+  /// Takes `inputs` through the model and writes the logits of the ids that want them, one after
+  /// the other.
   void Run(std::span<const DecodingSession::Input> inputs, std::span<Slot> slots, std::span<float> logits) {
     const auto vocab_size = static_cast<size_t>(weights_.config.vocab_size);
     rows_.clear();
@@ -156,7 +159,8 @@ class ForwardPass {
   }
 
  private:
-  /// Calls task(first, last, thread) on parts of [0, count) that together take `work` multiply-adds.
+  /// Calls task(first, last, thread) on parts of [0, count) that together take `work`
+  /// multiply-adds.
   void Share(size_t count, size_t work, const std::function<void(size_t, size_t, size_t)>& task) {
     const size_t parts =
         pool_ == nullptr ? 1 : std::min({pool_->size() * kPartsPerThread, count, work / kWorkWorthAThread + 1});
@@ -190,7 +194,8 @@ class ForwardPass {
     });
   }
 
-  /// Runs rows_ through the model and writes the logits of those that want them, one after the other. Returns how many.
+  /// Runs rows_ through the model and writes the logits of those that want them, one after the
+  /// other. Returns how many.
   size_t RunRows(std::span<float> logits) {
     const size_t rows = rows_.size();
     if (rows == 0) {
@@ -228,7 +233,8 @@ class ForwardPass {
     return outputs;
   }
 
-  /// Puts the rows' keys and values of one layer into the caches, then lets each row attend to its past.
+  /// Puts the rows' keys and values of one layer into the caches, then lets each row attend to its
+  /// past.
   void AttendRows(size_t layer) {
     const size_t key_bytes = cache_layout_.key_bytes();
     const size_t value_bytes = cache_layout_.value_bytes();
@@ -351,8 +357,9 @@ class CpuModel : public LanguageModel {
     if (need.weights > kSmallWeightBytes || cache == 0) {
       return LanguageModel::preferred_slots();
     }
-    // Keys and values that stay in the cache are read several times as fast as those that don't. Half of it: others use
-    // it too. As many for each thread, so that none waits for another that has one more.
+    // Keys and values that stay in the cache are read several times as fast as those that don't.
+    // Half of it: others use it too. As many for each thread, so that none waits for another that
+    // has one more.
     const size_t threads = pool_.size();
     const size_t most = std::max(LanguageModel::preferred_slots() / threads, size_t{1});
     return threads * std::clamp<size_t>(cache / 2 / need.sequence / threads, 1, most);

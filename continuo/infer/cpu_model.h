@@ -14,8 +14,8 @@ namespace continuo {
 
 struct CpuModelOptions {
   size_t threads = 0;  // 0: one for each core
-  /// What the weights are computed in; if not set, what they are stored in (F16 as f32). Keys and values are kept in the
-  /// same.
+  /// What the weights are computed in; if not set, what they are stored in (F16 as f32). Keys and
+  /// values are kept in the same.
   std::optional<Precision> precision = std::nullopt;
 };
 
@@ -29,9 +29,10 @@ struct MemoryNeed {
 };
 MemoryNeed EstimateMemory(const Gpt2Config& config, Precision precision);
 
-/// Loads a GPT-2 to compute on the CPU. The directory may be closed afterwards: weights in 8 bits stay where they are
-/// mapped and keep their file, others are copied. One session at a time may be used of all that share a model, since
-/// they share its threads. Fails on a weight that is no number.
+/// Loads a GPT-2 to compute on the CPU. The directory may be closed afterwards: weights in 8 bits
+/// stay where they are mapped and keep their file, others are copied. One session at a time may be
+/// used of all that share a model, since they share its threads. Fails on a weight that is no
+/// number.
 Result<std::unique_ptr<LanguageModel>> LoadCpuModel(const ModelDirectory& directory, const CpuModelOptions& options);
 
 }  // namespace continuo

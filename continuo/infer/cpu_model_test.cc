@@ -27,7 +27,8 @@ std::unique_ptr<LanguageModel> Load(const std::string& name, size_t threads, Pre
 
 using Logits = std::vector<std::vector<float>>;
 
-/// The logits after each id, with the ids given `step` at a time in slot `slot` of a session of `slots`.
+/// The logits after each id, with the ids given `step` at a time in slot `slot` of a session of
+/// `slots`.
 Logits LogitsOf(const LanguageModel& model, const std::vector<int32_t>& ids, size_t step, size_t slots = 1,
                 size_t slot = 0) {
   const auto vocab_size = model.vocab_size();
@@ -138,8 +139,8 @@ TEST_P(GoldenTest, GivesTheLogitsOfHuggingFace) {
   const Logits logits = LogitsOf(*model, ids, 1);
   for (size_t i = 0; i < ids.size(); ++i) {
     for (size_t id = 0; id < logits[i].size(); ++id) {
-      // Sums of up to 30 products of size 1 in another order, twice a layer: some 100 roundings of 2^-24 at
-      // values up to 10, and the golden's six decimals.
+      // Sums of up to 30 products of size 1 in another order, twice a layer: some 100 roundings of
+      // 2^-24 at values up to 10, and the golden's six decimals.
       EXPECT_NEAR(logits[i][id], golden["logits"][i][id].get<float>(), 1e-4) << "position " << i << " id " << id;
     }
   }
@@ -181,7 +182,8 @@ TEST_P(StoredPrecisionTest, ADirectoryIsComputedInWhatItIsStoredIn) {
 }
 
 TEST_P(StoredPrecisionTest, AnInt8DirectoryGivesWhatRoundingAtLoadGives) {
-  // Embeddings and norms are bf16 on disk: so round first to bf16, then to int8, and compare from there.
+  // Embeddings and norms are bf16 on disk: so round first to bf16, then to int8, and compare from
+  // there.
   ModelDirectory bf16 = Quantized(TensorType::kBf16);
   const Logits loaded = LogitsOf(**LoadCpuModel(bf16, {1, Precision::kInt8}), ids_, 1);
   const fs::path second = folder_.path() / "second";

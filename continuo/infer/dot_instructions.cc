@@ -31,8 +31,12 @@ std::atomic<bool> use_bf16 = CpuHasBf16();
 
 }  // namespace
 
-bool UseVnni() { return use_vnni.load(std::memory_order_relaxed); }
-bool UseBf16Dot() { return use_bf16.load(std::memory_order_relaxed); }
+bool UseVnni() {
+  return use_vnni.load(std::memory_order_relaxed);
+}
+bool UseBf16Dot() {
+  return use_bf16.load(std::memory_order_relaxed);
+}
 
 void AllowDotInstructions(bool allow) {
   use_vnni = allow && CpuHasVnni();

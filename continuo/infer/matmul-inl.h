@@ -1,5 +1,5 @@
-// The loops of matrix products. Included by matmul.cc for each instruction set, and again for each set of dot product
-// instructions that Highway knows nothing of, with CONTINUO_DOT set to one of:
+// The loops of matrix products. Included by matmul.cc for each instruction set, and again for each
+// set of dot product instructions that Highway knows nothing of, with CONTINUO_DOT set to one of:
 #define CONTINUO_DOT_PLAIN 0
 #define CONTINUO_DOT_VNNI 1  // int8 only
 #define CONTINUO_DOT_BF16 2  // bf16 only
@@ -8,14 +8,15 @@ constexpr size_t kPanel = PackedMatrix::kPanelOutputs;
 constexpr size_t kGroup = Int8Layout::kGroupInputs;
 constexpr size_t kLanes = hn::MaxLanes(DF());
 constexpr size_t kVectors = kPanel / kLanes;
-// Rows that go through a group of weights together. With 2 vectors (AVX-512's 32 registers) that makes 16 sums, else 8:
-// what fits the registers, and no less than hides the latency of a multiply-add.
+// Rows that go through a group of weights together. With 2 vectors (AVX-512's 32 registers) that
+// makes 16 sums, else 8: what fits the registers, and no less than hides the latency of a
+// multiply-add.
 constexpr size_t kMaxTileRows = kVectors == 2 ? 8 : kVectors == 4 ? 2 : 1;
 // Rows whose sums lie in the first-level cache (4 KiB) while a panel's weights go by.
 constexpr size_t kChunkRows = 32;
-// How far ahead weights are fetched where several rows keep the processor busy meanwhile: far enough for memory to
-// answer, and on beyond the page that the hardware fetches from. A single row only waits for memory, and runs slower
-// with it.
+// How far ahead weights are fetched where several rows keep the processor busy meanwhile: far
+// enough for memory to answer, and on beyond the page that the hardware fetches from. A single row
+// only waits for memory, and runs slower with it.
 constexpr size_t kAheadBytes = 4096;
 
 #if CONTINUO_DOT != CONTINUO_DOT_BF16
@@ -164,7 +165,8 @@ struct F32Kernel {
 };
 #endif
 
-/// Adds the product of one group to sums [rows, kPanel], kRows rows at a time, then the rest by half as many.
+/// Adds the product of one group to sums [rows, kPanel], kRows rows at a time, then the rest by
+/// half as many.
 template <class Kernel, size_t kRows>
 HWY_INLINE void AddGroupToRows(const Activations& x, size_t row, size_t rows, const PackedMatrix& w, size_t panel,
                                size_t group, float* sums) {

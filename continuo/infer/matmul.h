@@ -11,7 +11,8 @@ namespace continuo {
 /// Rows of activations as a matrix of some precision takes them. Reused from product to product.
 class Activations {
  public:
-  /// Makes room for rows [rows, inputs], whose values come from `x`, which must stay until the product is made.
+  /// Makes room for rows [rows, inputs], whose values come from `x`, which must stay until the
+  /// product is made.
   void Reset(Precision precision, const float* x, size_t rows, size_t inputs);
 
   Precision precision() const { return precision_; }
@@ -26,8 +27,8 @@ class Activations {
   const int8_t* int8(size_t row) const { return values_.as<int8_t>() + row * padded_inputs(); }
   /// [groups]: the activation is int8 * scale.
   const float* scales(size_t row) const { return scales_.as<float>() + row * groups(); }
-  /// [groups]: -128 times the sum of the group's int8 values, which takes back what weights around 128 add to a
-  /// product.
+  /// [groups]: -128 times the sum of the group's int8 values, which takes back what weights around
+  /// 128 add to a product.
   const int32_t* offsets(size_t row) const { return offsets_.as<int32_t>() + row * groups(); }
 
   uint16_t* bf16(size_t row) { return values_.as<uint16_t>() + row * padded_inputs(); }
@@ -45,8 +46,9 @@ class Activations {
   AlignedBytes offsets_;
 };
 
-/// Rounds rows [first, last) to the precision: to the nearest bf16; or, group by group, to int8 in [-127, 127] with
-/// scale largest magnitude / 127. Nothing to do for f32. Parts may run on several threads.
+/// Rounds rows [first, last) to the precision: to the nearest bf16; or, group by group, to int8 in
+/// [-127, 127] with scale largest magnitude / 127. Nothing to do for f32. Parts may run on several
+/// threads.
 void PrepareRows(Activations& x, size_t first, size_t last);
 
 enum class MatMulMode : uint8_t {
@@ -55,10 +57,11 @@ enum class MatMulMode : uint8_t {
   kGelu,   // y = Gelu(product)
 };
 
-/// y[r, o] = bias[o] + sum over i of x[r, i] w[i, o], for the outputs o of panels [first_panel, last_panel) and all
-/// prepared rows r. y is [rows, outputs]. The order of each sum depends on `inputs` alone: one f32 accumulator that
-/// begins with the bias and goes up, by single inputs (f32), by pairs, the second before the first (bf16), or by groups
-/// of 64, each of which is an exact integer times the product of both scales (int8).
+/// y[r, o] = bias[o] + sum over i of x[r, i] w[i, o], for the outputs o of panels [first_panel,
+/// last_panel) and all prepared rows r. y is [rows, outputs]. The order of each sum depends on
+/// `inputs` alone: one f32 accumulator that begins with the bias and goes up, by single inputs
+/// (f32), by pairs, the second before the first (bf16), or by groups of 64, each of which is an
+/// exact integer times the product of both scales (int8).
 void MatMul(const Activations& x, const PackedMatrix& w, size_t first_panel, size_t last_panel, MatMulMode mode,
             float* y);
 

@@ -13,13 +13,14 @@
 
 namespace continuo {
 
-/// What the weights are held in. Activations follow in products: bf16 in pairs, int8 by row and group of 64.
+/// What the weights are held in. Activations follow in products: bf16 in pairs, int8 by row and
+/// group of 64.
 enum class Precision : uint8_t { kF32, kBf16, kInt8 };
 std::string_view ToString(Precision precision);
 std::optional<Precision> ParsePrecision(std::string_view text);
 
-/// A matrix [inputs, outputs] and a bias, cut into panels of 32 outputs, whose weights lie in the order in which they
-/// are read. The same on every instruction set:
+/// A matrix [inputs, outputs] and a bias, cut into panels of 32 outputs, whose weights lie in the
+/// order in which they are read. The same on every instruction set:
 ///   f32   [panels, inputs, 32]
 ///   bf16  [panels, pairs of inputs, 32, 2]
 ///   int8  Int8Layout
@@ -29,8 +30,8 @@ class PackedMatrix {
   static constexpr size_t kPanelOutputs = Int8Layout::kPanelOutputs;
 
   PackedMatrix() = default;
-  /// From weights [inputs, outputs], or from [outputs, inputs] if `transposed`, and a bias [outputs], which may be
-  /// empty (zeros).
+  /// From weights [inputs, outputs], or from [outputs, inputs] if `transposed`, and a bias
+  /// [outputs], which may be empty (zeros).
   PackedMatrix(Precision precision, std::span<const float> weights, std::span<const float> bias, size_t inputs,
                size_t outputs, bool transposed);
   /// From a matrix in 8 bits whose values `owner` keeps.

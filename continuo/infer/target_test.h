@@ -8,12 +8,13 @@
 #include <string>
 #include <vector>
 
-#include "continuo/infer/kernels.h"
 #include "continuo/infer/dot_instructions.h"
+#include "continuo/infer/kernels.h"
 
 namespace continuo {
 
-/// Runs a test body on each instruction set that this machine has, with and without instructions for dot products.
+/// Runs a test body on each instruction set that this machine has, with and without instructions
+/// for dot products.
 template <typename Body>
 void OnEachTarget(const Body& body) {
   const int64_t supported = hwy::SupportedTargets();

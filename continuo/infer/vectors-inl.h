@@ -46,7 +46,8 @@ class SignedQuads {
   HWY_INLINE explicit SignedQuads(VI bytes)
       : even_(hn::ShiftRight<8>(hn::ShiftLeft<8>(hn::BitCast(D16(), bytes)))),
         odd_(hn::ShiftRight<8>(hn::BitCast(D16(), bytes))) {}
-  /// The sum of the four products. With magnitudes of at most 128 and 127 the sum of two products fits 16 bits.
+  /// The sum of the four products. With magnitudes of at most 128 and 127 the sum of two products
+  /// fits 16 bits.
   HWY_INLINE VI Dot(const SignedQuads& other) const {
     const VI pairs = hn::BitCast(DI(), hn::Add(hn::Mul(even_, other.even_), hn::Mul(odd_, other.odd_)));
     return hn::Add(hn::ShiftRight<16>(hn::ShiftLeft<16>(pairs)), hn::ShiftRight<16>(pairs));
@@ -60,9 +61,10 @@ class SignedQuads {
 #endif
 
 #if HWY_TARGET == HWY_AVX3
-// Instructions that a processor with AVX3 may lack, and that Highway knows nothing of. In assembly: GCC 12 copies sums
-// around the intrinsics of VNNI, in a loop over eight rows as often as it multiplies, and in memory where registers end;
-// and clang wants each function that uses them compiled for processors that have them.
+// Instructions that a processor with AVX3 may lack, and that Highway knows nothing of. In assembly:
+// GCC 12 copies sums around the intrinsics of VNNI, in a loop over eight rows as often as it
+// multiplies, and in memory where registers end; and clang wants each function that uses them
+// compiled for processors that have them.
 
 /// VNNI: the sum and, in each lane, the four products of unsigned by signed bytes.
 HWY_INLINE VI AddByteProducts(VI sum, VI unsigned_bytes, VI signed_bytes) {
@@ -74,7 +76,8 @@ HWY_INLINE VI AddShortProducts(VI sum, VI a, VI b) {
   asm("vpdpwssd %2, %1, %0" : "+v"(sum.raw) : "v"(a.raw), "v"(b.raw));
   return sum;
 }
-/// AVX512-BF16: the sum and, in each lane, the products of the second and of the first of two pairs of bf16.
+/// AVX512-BF16: the sum and, in each lane, the products of the second and of the first of two pairs
+/// of bf16.
 HWY_INLINE VF AddBf16Products(VF sum, VI a, VI b) {
   asm("vdpbf16ps %2, %1, %0" : "+v"(sum.raw) : "v"(a.raw), "v"(b.raw));
   return sum;
@@ -113,8 +116,8 @@ HWY_INLINE void StoreBf16(VF value, uint16_t* to) {
   hn::StoreU(hn::DemoteTo(dbf16, result), dbf16, reinterpret_cast<hwy::bfloat16_t*>(to));
 }
 
-/// Numbers as int8 in [-127, 127] and a scale, their largest magnitude / 127. `count` is a multiple of 16. Returns the
-/// sum of the int8.
+/// Numbers as int8 in [-127, 127] and a scale, their largest magnitude / 127. `count` is a multiple
+/// of 16. Returns the sum of the int8.
 HWY_INLINE int32_t RoundToInt8(const float* from, size_t count, int8_t* to, float* scale) {
   const DF df;
   const DI di;

@@ -35,7 +35,8 @@ double PitchClassEntropy(std::span<const BarPitchClass> notes, int64_t bars, int
   size_t leaving = 0;
   double sum = 0;
   int64_t measured = 0;
-  // Windows without notes are jumped over, so the time is linear in the notes whatever the number of bars.
+  // Windows without notes are jumped over, so the time is linear in the notes whatever the number
+  // of bars.
   for (int64_t start = 0; start < windows; ++start) {
     for (; leaving < entering && notes[leaving].bar < start; ++leaving, --sounding) {
       --counts[notes[leaving].pitch_class];
@@ -69,8 +70,8 @@ double GroovingSimilarity(std::span<const BarPosition> notes, int64_t bars, int6
     }
   }
   std::sort(struck.begin(), struck.end());
-  // k of B bars with a note at a position make k (B - k) pairs that differ there. Both sums can pass 2^63 in a score of
-  // billions of bars.
+  // k of B bars with a note at a position make k (B - k) pairs that differ there. Both sums can
+  // pass 2^63 in a score of billions of bars.
   __extension__ using Wide = unsigned __int128;
   Wide differing = 0;
   for (size_t i = 0; i < struck.size();) {

@@ -38,7 +38,8 @@ struct MetricRow {
   double (*of_set)(std::span<const PieceMeasures> pieces) = nullptr;
 };
 
-/// All metrics, the rows of a group next to each other, in the order of MetricGroup. docs/metrics.md defines them.
+/// All metrics, the rows of a group next to each other, in the order of MetricGroup.
+/// docs/metrics.md defines them.
 std::span<const MetricRow> MetricCatalogue();
 
 /// The rows of one group.

@@ -71,7 +71,8 @@ Span WindowAt(const GridPiece& piece, int64_t step) {
   return {start, std::min(start + kWindowSteps, bar_end)};
 }
 
-// A pitch class that begins or stops sounding, packed so that numbers sort by time: step, pitch class, begins.
+// A pitch class that begins or stops sounding, packed so that numbers sort by time: step, pitch
+// class, begins.
 uint64_t PackChange(int64_t step, uint8_t pitch_class, bool begins) {
   return static_cast<uint64_t>(step) << 5 | static_cast<uint64_t>(pitch_class) << 1 | (begins ? 1 : 0);
 }
@@ -133,7 +134,8 @@ std::vector<Chord> FindChordChanges(const GridPiece& piece) {
     }
     step = window.end;
     if (!changed_within) {
-      // Whole windows of the same notes have the same chord, so the next to look at is where a note begins or ends.
+      // Whole windows of the same notes have the same chord, so the next to look at is where a note
+      // begins or ends.
       if (next == changes.size()) {
         break;
       }

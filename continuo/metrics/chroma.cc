@@ -15,8 +15,8 @@ constexpr int64_t kFineFrameMicroseconds = 100000;  // 10 frames a second
 constexpr int64_t kFinePerFrame = 10 / ChromaFeatures::kFramesPerSecond;
 constexpr int64_t kHalfWindow = 10;  // fine frames to either side of a frame's
 
-// Ticks to time in microseconds times ticks per quarter, which is an integer: a tick is as many of these units as a
-// quarter has microseconds.
+// Ticks to time in microseconds times ticks per quarter, which is an integer: a tick is as many of
+// these units as a quarter has microseconds.
 class Clock {
  public:
   explicit Clock(const Score& score) {
@@ -68,7 +68,8 @@ int64_t CeilDivide(int64_t a, int64_t b) {
   return (a + b - 1) / b;
 }
 
-// The direction of what sounds in each of `count` fine frames of `frame_units`; zero where nothing does.
+// The direction of what sounds in each of `count` fine frames of `frame_units`; zero where nothing
+// does.
 std::vector<PitchClasses> FineFrames(const std::vector<Sounding>& notes, int64_t count, int64_t frame_units) {
   // Of a long note only the ends are entered, as what they differ from the frames between them.
   std::vector<std::array<int64_t, 12>> edges(static_cast<size_t>(count) + 1);
@@ -125,7 +126,8 @@ Result<ChromaFeatures> ComputeChroma(const Score& score, int64_t max_frames) {
   ChromaFeatures chroma;
   chroma.frames = CeilDivide(fine_count, kFinePerFrame);
   if (chroma.frames > max_frames) {
-    return MakeError(ErrorCode::kTooLarge, "the piece lasts {}, and its structure is measured only in pieces of up to {}",
+    return MakeError(ErrorCode::kTooLarge,
+                     "the piece lasts {}, and its structure is measured only in pieces of up to {}",
                      ClockTime(chroma.frames / ChromaFeatures::kFramesPerSecond),
                      ClockTime(max_frames / ChromaFeatures::kFramesPerSecond));
   }

@@ -17,8 +17,9 @@ struct ChromaFeatures {
   std::vector<int32_t> values;  // [frames, 12], 1.0 is kOne
 };
 
-/// The chroma of all notes except drums. Velocities and pedals are ignored, overlapping notes add up. Without notes
-/// there are no frames. Fails on a piece of more than `max_frames`. Times in `score` must not be negative.
+/// The chroma of all notes except drums. Velocities and pedals are ignored, overlapping notes add
+/// up. Without notes there are no frames. Fails on a piece of more than `max_frames`. Times in
+/// `score` must not be negative.
 Result<ChromaFeatures> ComputeChroma(const Score& score, int64_t max_frames);
 
 }  // namespace continuo

@@ -117,8 +117,9 @@ CopyIndex::Interval CopyIndex::Narrow(const Interval& interval, size_t length, i
 }
 
 CopyIndex::Interval CopyIndex::Around(size_t at, int32_t length) const {
-  // The nearest suffix at or before `at` that shares less with the one before it: up the tree until a subtree to the
-  // left holds one, then down to its last. The first suffix shares nothing, so there is one.
+  // The nearest suffix at or before `at` that shares less with the one before it: up the tree until
+  // a subtree to the left holds one, then down to its last. The first suffix shares nothing, so
+  // there is one.
   size_t node = leaves_ + at;
   if (least_shared_[node] >= length) {
     while (node % 2 == 0 || least_shared_[node - 1] >= length) {
@@ -146,8 +147,9 @@ CopyIndex::Interval CopyIndex::Around(size_t at, int32_t length) const {
 }
 
 CopiedRun CopyIndex::LongestIn(const NoteSteps& piece) const {
-  // The interval holds the suffixes that begin with the `length` steps of the piece from `start` on. A step more at the
-  // end narrows it; a step less at the beginning leads to the suffixes one symbol later, and those around them.
+  // The interval holds the suffixes that begin with the `length` steps of the piece from `start`
+  // on. A step more at the end narrows it; a step less at the beginning leads to the suffixes one
+  // symbol later, and those around them.
   CopiedRun longest;
   Interval interval = {0, order_.size()};
   size_t length = 0;

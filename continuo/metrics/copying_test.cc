@@ -69,7 +69,8 @@ NoteSteps RandomSteps(size_t length, int32_t symbols, uint64_t seed) {
   return Steps({text.begin(), text.end()});
 }
 
-// The longest run of steps in `piece` that is in one of the songs, and where in the piece it is first.
+// The longest run of steps in `piece` that is in one of the songs, and where in the piece it is
+// first.
 std::pair<size_t, size_t> PlainLongest(const NoteSteps& piece, const std::vector<NoteSteps>& songs) {
   size_t longest = 0;
   size_t place = 0;

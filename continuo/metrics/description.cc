@@ -10,8 +10,8 @@
 namespace continuo {
 namespace {
 
-// How well listeners found each pitch class to fit a key on C. Krumhansl and Kessler, Psychological Review 89
-// (1982).
+// How well listeners found each pitch class to fit a key on C. Krumhansl and Kessler, Psychological
+// Review 89 (1982).
 constexpr std::array<double, 12> kMajorProfile = {6.35, 2.23, 3.48, 2.33, 4.38, 4.09,
                                                   2.52, 5.19, 2.39, 3.66, 2.29, 2.88};
 constexpr std::array<double, 12> kMinorProfile = {6.33, 2.68, 3.52, 5.38, 2.60, 3.53,

@@ -12,7 +12,8 @@
 
 namespace continuo {
 
-/// Lengths that notation has names for. Lengths of notes and gaps between onsets are assigned to the nearest.
+/// Lengths that notation has names for. Lengths of notes and gaps between onsets are assigned to
+/// the nearest.
 struct LengthClass {
   std::string_view name;
   double quarters;
@@ -41,8 +42,9 @@ struct Key {
   std::string Name() const;
 };
 
-/// What a piece is made of, beyond the metrics of metrics.h. Drums count only in `notes_per_bar` and `empty_bars`.
-/// Numbers that are undefined for a piece are NaN, histograms without entries all 0.
+/// What a piece is made of, beyond the metrics of metrics.h. Drums count only in `notes_per_bar`
+/// and `empty_bars`. Numbers that are undefined for a piece are NaN, histograms without entries all
+/// 0.
 struct Description {
   static constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 
@@ -72,8 +74,9 @@ Description Describe(const Score& score, int64_t first_bars = 0);
 /// The same, with the bars of `score` that are on the grid already.
 Description Describe(const Score& score, const GridPiece& piece);
 
-/// The key whose profile of 12 pitch classes correlates best with how long each sounds, after Krumhansl and Schmuckler
-/// with the profiles of Krumhansl and Kessler (1982). None if all 12 are equal.
+/// The key whose profile of 12 pitch classes correlates best with how long each sounds, after
+/// Krumhansl and Schmuckler with the profiles of Krumhansl and Kessler (1982). None if all 12 are
+/// equal.
 Key EstimateKey(const std::array<double, 12>& sounding);
 
 }  // namespace continuo

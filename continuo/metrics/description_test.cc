@@ -54,7 +54,8 @@ TEST(Describe, CountsNotesAndEmptyBars) {
 }
 
 TEST(Describe, PolyphonyIsOverTheTimeInWhichSomethingSounds) {
-  // Two quarters of three notes, two of one; then silence, then a quarter of one: 9 note quarters in 5.
+  // Two quarters of three notes, two of one; then silence, then a quarter of one: 9 note quarters
+  // in 5.
   const Description description = Describe(ScoreOf({{0, 4 * kQuarter, 48, 64},
                                                     {0, 2 * kQuarter, 60, 64},
                                                     {0, 2 * kQuarter, 64, 64},
@@ -63,7 +64,8 @@ TEST(Describe, PolyphonyIsOverTheTimeInWhichSomethingSounds) {
 }
 
 TEST(Describe, ScaleConsistencyIsTheShareInTheBestMajorScale) {
-  // D major's scale, and a C natural: 7 of 8 fit D major, and 7 of 8 G major. With an F natural, 7 of 9.
+  // D major's scale, and a C natural: 7 of 8 fit D major, and 7 of 8 G major. With an F natural, 7
+  // of 9.
   std::vector<Note> notes;
   for (const int pitch : {62, 64, 66, 67, 69, 71, 73, 72}) {
     notes.push_back({static_cast<Tick>(notes.size()) * kQuarter, kQuarter, static_cast<uint8_t>(pitch), 64});
@@ -74,7 +76,8 @@ TEST(Describe, ScaleConsistencyIsTheShareInTheBestMajorScale) {
 }
 
 TEST(Describe, LengthsAndGapsAreSortedByTheNearestName) {
-  // A chord of two quarters, an eighth of a triplet at the second beat, a swung eighth 10 ticks late.
+  // A chord of two quarters, an eighth of a triplet at the second beat, a swung eighth 10 ticks
+  // late.
   const Description description = Describe(ScoreOf(
       {{0, kQuarter, 60, 64}, {0, kQuarter + 20, 64, 64}, {kQuarter, 160, 67, 64}, {kQuarter + 330, 235, 72, 64}}));
   EXPECT_DOUBLE_EQ(description.note_lengths[Class("quarter")], 0.5);

@@ -11,13 +11,15 @@
 #include <hwy/foreach_target.h>  // IWYU pragma: keep
 #include <hwy/highway.h>
 
-// The path family of a segment is found by dynamic programming over a table of frames x (length + 1), for the segments
-// of neighbouring starts at once: one to a SIMD lane, whose similarities lie side by side in the matrix.
+// The path family of a segment is found by dynamic programming over a table of frames x (length +
+// 1), for the segments of neighbouring starts at once: one to a SIMD lane, whose similarities lie
+// side by side in the matrix.
 //
-// A cell carries its score and, packed in an integer, what the best path to it covers: rows in the upper half, cells in
-// the lower. Which predecessor is best depends on scores alone, so nothing has to be traced back and two rows of the
-// table are enough. A path of `length` columns has as many cells as columns, less one for each step of two columns. So
-// along the way only those steps are counted, and the rest is added where the path ends.
+// A cell carries its score and, packed in an integer, what the best path to it covers: rows in the
+// upper half, cells in the lower. Which predecessor is best depends on scores alone, so nothing has
+// to be traced back and two rows of the table are enough. A path of `length` columns has as many
+// cells as columns, less one for each step of two columns. So along the way only those steps are
+// counted, and the rest is added where the path ends.
 
 HWY_BEFORE_NAMESPACE();
 namespace continuo {
@@ -48,7 +50,8 @@ class Segments {
   Segments(const PaddedMatrix<Value>& matrix, int64_t length, void* scratch)
       : matrix_(matrix), length_(length), rows_(static_cast<Value*>(scratch)) {}
 
-  // The fitness of the segments from `start` on, as many as there are lanes, of which `count` are wanted.
+  // The fitness of the segments from `start` on, as many as there are lanes, of which `count` are
+  // wanted.
   HWY_INLINE void Fitness(int64_t start, int64_t count, double* fitness) {
     const Value* row = matrix_.values + start;
     const V minus_infinity = hn::Set(D(), MinusInfinity());
@@ -116,7 +119,8 @@ class Segments {
     return 2 * normal_score * normal_coverage / (normal_score + normal_coverage + kEpsilon);
   }
 
-  // Column m of the two rows above the one to be made: score and carry of the row above, then of the row above that.
+  // Column m of the two rows above the one to be made: score and carry of the row above, then of
+  // the row above that.
   HWY_INLINE Value* Column(int64_t m) const { return rows_ + static_cast<size_t>(m) * 4 * Lanes(); }
   static HWY_INLINE Integer* AsCarry(Value* values) { return reinterpret_cast<Integer*>(values); }
   HWY_INLINE Cell LoadAbove(int64_t m) const {
@@ -164,8 +168,8 @@ class Segments {
     const V best = hn::Max(hn::Max(diagonal.score, two_rows.score), elevator);
     return {hn::Add(best, similarity), hn::IfThenElse(hn::RebindMask(DI(), down), two_rows.carry, diagonal.carry)};
   }
-  // Column 3 and later, from the cells one row and column back, two rows back, two columns back: the first that is
-  // best.
+  // Column 3 and later, from the cells one row and column back, two rows back, two columns back:
+  // the first that is best.
   static HWY_INLINE Cell Extend(const Cell& diagonal, const Cell& two_rows, const Cell& two_columns, V similarity) {
     const auto down = hn::Gt(two_rows.score, diagonal.score);
     const V best_of_two = hn::Max(diagonal.score, two_rows.score);
@@ -199,8 +203,9 @@ class Segments {
     }
   }
 
-  // Makes rows n .. n + 3 in one pass over the columns, with what they need of each other in registers. Column 0 of a
-  // row needs the last column of the row above, which is made first from the few cells that it depends on.
+  // Makes rows n .. n + 3 in one pass over the columns, with what they need of each other in
+  // registers. Column 0 of a row needs the last column of the row above, which is made first from
+  // the few cells that it depends on.
   HWY_INLINE void FourRows(int64_t n, int64_t start) {
     const int64_t last = length_;
     const auto row0 = [&](int64_t m) {

@@ -34,10 +34,11 @@ struct BarSection {
 
 /// A score on a grid of eight steps per quarter note, from which every metric of bars is computed.
 ///
-/// Times are rounded to the nearest step, halves to the later one. A note is at least one step long. Bars run from tick
-/// 0 to the bar in which the last note begins. A time signature begins a bar at its step; one equal to the signature in
-/// force changes nothing (most files of Pop1K7 repeat 4/4 off the bar line). The first signature is 4/4, the last of
-/// several at one step counts, and one with a numerator or denominator below 1 is ignored.
+/// Times are rounded to the nearest step, halves to the later one. A note is at least one step
+/// long. Bars run from tick 0 to the bar in which the last note begins. A time signature begins a
+/// bar at its step; one equal to the signature in force changes nothing (most files of Pop1K7
+/// repeat 4/4 off the bar line). The first signature is 4/4, the last of several at one step
+/// counts, and one with a numerator or denominator below 1 is ignored.
 ///
 /// Empty bars take no memory, so a note after a million bars of silence costs as much as any other.
 struct GridPiece {
@@ -51,8 +52,8 @@ struct GridPiece {
   size_t SectionAt(int64_t step) const;
 };
 
-/// `first_bars` above 0 keeps the notes that begin in the first bars, and cuts them where the last of these ends. Times
-/// in `score` must not be negative.
+/// `first_bars` above 0 keeps the notes that begin in the first bars, and cuts them where the last
+/// of these ends. Times in `score` must not be negative.
 GridPiece PlaceOnGrid(const Score& score, int64_t first_bars = 0);
 
 }  // namespace continuo

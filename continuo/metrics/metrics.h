@@ -8,7 +8,8 @@
 
 namespace continuo {
 
-/// The metrics of a piece's bars. A metric that is undefined for a piece (no notes, a single bar) is NaN.
+/// The metrics of a piece's bars. A metric that is undefined for a piece (no notes, a single bar)
+/// is NaN.
 struct Metrics {
   static constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 
@@ -21,8 +22,9 @@ struct Metrics {
   double cpi = kUndefined;  // chord progression irregularity, 0..1; 1 for fewer than four chords
 };
 
-/// H1, H4, GS and CPI, as docs/metrics.md defines them. `first_bars` above 0 measures that many bars from the start.
-/// Times in `score` must not be negative. O(n log n) time and O(n) memory in the notes, whatever their times.
+/// H1, H4, GS and CPI, as docs/metrics.md defines them. `first_bars` above 0 measures that many
+/// bars from the start. Times in `score` must not be negative. O(n log n) time and O(n) memory in
+/// the notes, whatever their times.
 Metrics MeasureBars(const Score& score, int64_t first_bars = 0);
 /// The same of notes that are on the grid already.
 Metrics MeasureBars(const GridPiece& piece);

@@ -193,7 +193,8 @@ TEST(ChordFinder, MergesEqualChordsAlsoAcrossSilence) {
 }
 
 TEST(ChordFinder, WeighsNotesByTheTimeTheySoundInTheWindow) {
-  // C E G for the whole of two bars; in the second half A sounds a beat, in the second bar all along.
+  // C E G for the whole of two bars; in the second half A sounds a beat, in the second bar all
+  // along.
   EXPECT_THAT(ChordNames(PieceBuilder()
                              .Chord(0, 2 * kBar, {60, 64, 67})
                              .Note(kBar / 2, kQuarter / 4, 69)
@@ -291,8 +292,8 @@ TEST(MeasureBars, EqualsTheReferenceOnAllOfPop1K7) {
   EXPECT_EQ(compared, 6U);
 }
 
-// The tokens of MusDr's five pieces: 192 begins a bar, 193..256 are 64 positions, 0..127 notes, 322..333 the tone
-// of a chord, 334..345 its bass, 346..392 its type.
+// The tokens of MusDr's five pieces: 192 begins a bar, 193..256 are 64 positions, 0..127 notes,
+// 322..333 the tone of a chord, 334..345 its bass, 346..392 its type.
 struct JazzPiece {
   int64_t bars = 0;
   std::vector<BarPitchClass> pitch_classes;

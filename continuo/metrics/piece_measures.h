@@ -40,7 +40,8 @@ struct PieceMeasureOptions {
   bool scape = false;      // keep the fitness of every segment
 };
 
-/// Fails on a piece that is too long for SI (ErrorCode::kTooLarge), and when `stop` requests it while SI is measured.
+/// Fails on a piece that is too long for SI (ErrorCode::kTooLarge), and when `stop` requests it
+/// while SI is measured.
 Result<PieceMeasures> MeasurePiece(const Score& score, const PieceMeasureOptions& options, const StopToken& stop = {});
 
 }  // namespace continuo

@@ -11,8 +11,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Calls `measure(score)` with each piece, on several threads. What could not be read or measured becomes an Error of
-/// `failures`; names and values of the rest are returned in order.
+/// Calls `measure(score)` with each piece, on several threads. What could not be read or measured
+/// becomes an Error of `failures`; names and values of the rest are returned in order.
 template <typename Value, typename Measure>
 Result<std::vector<std::pair<std::string, Value>>> ForEachScore(std::span<const SetPiece> pieces, size_t threads,
                                                                 Progress& progress, const StopToken& stop,

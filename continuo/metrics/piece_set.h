@@ -54,8 +54,8 @@ struct MeasuredSet {
   std::vector<CopiedRun> FindCopies(const CopyIndex& songs) const;
 };
 
-/// Measures pieces, several at a time; the result does not depend on how many. `progress` counts pieces. Returns
-/// CancelledError() if `stop` requests it.
+/// Measures pieces, several at a time; the result does not depend on how many. `progress` counts
+/// pieces. Returns CancelledError() if `stop` requests it.
 Result<MeasuredSet> MeasureSet(std::span<const SetPiece> pieces, const SetOptions& options,
                                Progress& progress = NoProgress(), const StopToken& stop = {});
 
@@ -66,7 +66,8 @@ struct SongIndex {
   std::vector<Error> failures;  // of songs that could not be read, which are left out
 };
 
-/// Indexes the notes of whole songs. `progress`, `stop` and `threads` as for MeasureSet. Fails beyond 2^30 notes.
+/// Indexes the notes of whole songs. `progress`, `stop` and `threads` as for MeasureSet. Fails
+/// beyond 2^30 notes.
 Result<SongIndex> IndexSongs(std::span<const SetPiece> songs, size_t threads, Progress& progress = NoProgress(),
                              const StopToken& stop = {});
 

@@ -57,8 +57,9 @@ double Bandwidth(std::span<const double> values) {
   return count > 1 ? std::pow(count, -0.2) * std::sqrt(squares / (count - 1)) : 0;
 }
 
-// The density of `values` at the points of a grid from `low` in steps of `step`, summing to 1. Each value is shared out
-// between the two points that it lies between, and each point spread by the kernel.
+// The density of `values` at the points of a grid from `low` in steps of `step`, summing to 1. Each
+// value is shared out between the two points that it lies between, and each point spread by the
+// kernel.
 std::vector<double> Density(std::span<const double> values, double bandwidth, double low, double step) {
   std::vector<double> counts(kGridPoints, 0);
   for (const double value : values) {

@@ -15,16 +15,16 @@ constexpr double kKept = 0.25;
 constexpr double kPenalty = -2;
 constexpr int64_t kSteps = 1 << 20;
 
-// A piece of N frames played at another tempo has `frames` frames: frame j of it is frame take[j] of the piece, and
-// frame m of the piece is frame back[m] of it.
+// A piece of N frames played at another tempo has `frames` frames: frame j of it is frame take[j]
+// of the piece, and frame m of the piece is frame back[m] of it.
 struct TempoMap {
   size_t frames = 0;
   std::vector<size_t> take;
   std::vector<size_t> back;
 };
 
-// The last of the frames of one pace that falls on the `index`-th of `from` frames of another, to the nearest, halves
-// to even.
+// The last of the frames of one pace that falls on the `index`-th of `from` frames of another, to
+// the nearest, halves to even.
 size_t MapFrame(size_t index, size_t from, size_t to) {
   const double share = static_cast<double>(index + 1) / static_cast<double>(from);
   const double frame = std::nearbyint(share * static_cast<double>(to)) - 1;
@@ -47,8 +47,8 @@ std::array<TempoMap, kTempos> TempoMaps(size_t frames) {
   return maps;
 }
 
-// product[n][m] = frame n, transposed by `shift`, times frame m; at most a little above 2^30. by_pitch_class is
-// [12, frames].
+// product[n][m] = frame n, transposed by `shift`, times frame m; at most a little above 2^30.
+// by_pitch_class is [12, frames].
 void Products(const ChromaFeatures& chroma, const std::vector<int32_t>& by_pitch_class, size_t shift,
               std::vector<int32_t>& product) {
   const auto frames = static_cast<size_t>(chroma.frames);
@@ -65,19 +65,20 @@ void Products(const ChromaFeatures& chroma, const std::vector<int32_t>& by_pitch
   }
 }
 
-// Raises best[n][m] to the sums of kRun products along the diagonal that begins or ends at (n, m), with the columns at
-// another tempo.
+// Raises best[n][m] to the sums of kRun products along the diagonal that begins or ends at (n, m),
+// with the columns at another tempo.
 class DiagonalSums {
  public:
   explicit DiagonalSums(size_t frames) : frames_(frames) {}
 
   void Raise(const std::vector<int32_t>& product, const TempoMap& map, std::vector<int64_t>& best) {
     const size_t width = map.frames + kRun - 1;  // columns in which a run can end
-    // A row as it is kept: kRun zeros, the row, kRun zeros. So that `row + kRun` is the row, and `row` the row moved
-    // by kRun columns.
+    // A row as it is kept: kRun zeros, the row, kRun zeros. So that `row + kRun` is the row, and
+    // `row` the row moved by kRun columns.
     const size_t stride = map.frames + 2 * kRun;
     rows_.assign(stride * kKeptRows, 0);
-    // sums_[d] is the sum over the last kRun rows on diagonal d = column - row + frames_ + kRun - 1.
+    // sums_[d] is the sum over the last kRun rows on diagonal d = column - row + frames_ + kRun -
+    // 1.
     sums_.assign(frames_ + kRun + width, 0);
     for (size_t n = 0; n < frames_ + kRun - 1; ++n) {
       int32_t* entering = rows_.data() + n % kKeptRows * stride + kRun;

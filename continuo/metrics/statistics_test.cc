@@ -52,7 +52,8 @@ TEST(Summarize, TheIntervalHoldsTheTrueMeanNineteenTimesInTwenty) {
     const Summary summary = Summarize(values, {.seed = trial, .resamples = 400});
     held += summary.low <= 0.5 && 0.5 <= summary.high ? 1 : 0;
   }
-  // 380 are expected, and 4.4 is the deviation; the percentile interval of 40 values is a little narrow.
+  // 380 are expected, and 4.4 is the deviation; the percentile interval of 40 values is a little
+  // narrow.
   EXPECT_GE(held, 360);
   EXPECT_LE(held, 394);
 }

@@ -10,8 +10,8 @@
 namespace continuo {
 
 struct StructureOptions {
-  /// The longest piece that is measured, in frames of half a second. Time and memory grow with the square of the
-  /// length: half an hour of music takes two minutes and 0.2 GB.
+  /// The longest piece that is measured, in frames of half a second. Time and memory grow with the
+  /// square of the length: half an hour of music takes two minutes and 0.2 GB.
   int64_t max_frames = 3600;
 };
 
@@ -24,9 +24,9 @@ struct Structure {
   ScapePlot scape;      // of all segments of 3 to 128 seconds
 };
 
-/// SI_short, SI_mid and SI_long, as docs/metrics.md defines them; 0 if the piece is shorter than the segments. Takes
-/// 0.4 s for a piece of 450 frames on one core with AVX-512. Fails on a piece longer than the options allow, and when
-/// `stop` requests it.
+/// SI_short, SI_mid and SI_long, as docs/metrics.md defines them; 0 if the piece is shorter than
+/// the segments. Takes 0.4 s for a piece of 450 frames on one core with AVX-512. Fails on a piece
+/// longer than the options allow, and when `stop` requests it.
 Result<Structure> MeasureStructure(const Score& score, const StructureOptions& options = {},
                                    const StopToken& stop = {});
 

@@ -80,8 +80,8 @@ double PlainFitness(const SimilarityMatrix& matrix, int64_t start, int64_t lengt
   return 2 * score_share * cover_share / (score_share + cover_share + 1e-16);
 }
 
-// One in four cells is similar, as far as `steps` to 1 tells apart; the rest are not. Ties are many where steps are
-// few.
+// One in four cells is similar, as far as `steps` to 1 tells apart; the rest are not. Ties are many
+// where steps are few.
 SimilarityMatrix RandomMatrix(int64_t frames, int steps, uint32_t seed) {
   std::mt19937 random(seed);
   SimilarityMatrix matrix;
@@ -136,7 +136,8 @@ TEST(ScapePlot, IsTheSameOnEveryKindOfCpu) {
 }
 
 TEST(ScapePlot, HoldsThePathsOfLongPieces) {
-  // The most frames that are computed in int32_t, and one more. Nothing is similar, or everything is.
+  // The most frames that are computed in int32_t, and one more. Nothing is similar, or everything
+  // is.
   for (const int64_t frames : {2047, 2048}) {
     for (const double value : {-2.0, 1.0}) {
       SimilarityMatrix matrix;

@@ -11,13 +11,13 @@ namespace {
 
 constexpr int32_t kEmpty = -1;
 
-// Sorts the suffixes of a text by sorting the few that begin a run of rising symbols and inducing the order of the
-// rest.
+// Sorts the suffixes of a text by sorting the few that begin a run of rising symbols and inducing
+// the order of the rest.
 //
-// A suffix is "small" if it is smaller than the one that begins a symbol later, else "large"; the end of the text is
-// smaller than any symbol. A small suffix behind a large one is a "valley". From the order of the valleys that of the
-// large suffixes follows in one pass upwards, and from that of the large ones that of the small ones in a pass
-// downwards.
+// A suffix is "small" if it is smaller than the one that begins a symbol later, else "large"; the
+// end of the text is smaller than any symbol. A small suffix behind a large one is a "valley". From
+// the order of the valleys that of the large suffixes follows in one pass upwards, and from that of
+// the large ones that of the small ones in a pass downwards.
 class InducedSort {
  public:
   InducedSort(std::span<const int32_t> text, int32_t symbols)
@@ -43,7 +43,8 @@ class InducedSort {
         valleys.push_back(i);
       }
     }
-    // From the valleys in any order follows the order of the stretches from each valley to the next.
+    // From the valleys in any order follows the order of the stretches from each valley to the
+    // next.
     std::vector<int32_t> order = Induce(valleys);
     std::vector<int32_t> by_stretch;
     by_stretch.reserve(valleys.size());

@@ -107,7 +107,8 @@ void Take(const MidiEvent& event, ChannelState& state) {
   }
 }
 
-/// The course of a level: the value in force, where the decrease that led to it began, and the highest value so far.
+/// The course of a level: the value in force, where the decrease that led to it began, and the
+/// highest value so far.
 struct Level {
   std::optional<uint8_t> now;
   uint8_t before_decrease = 0;
@@ -204,8 +205,8 @@ bool IsInForce(const MidiEvent& event) {
   return event.is_meta(kMetaTempo) || event.is_meta(kMetaTimeSignature) || event.is_meta(kMetaKeySignature);
 }
 
-/// Whether the events keep their order where it matters when each stays in its track: those of one channel, and
-/// system exclusive events among all.
+/// Whether the events keep their order where it matters when each stays in its track: those of one
+/// channel, and system exclusive events among all.
 bool KeepOrderInTracks(const MidiDocument& document, const std::vector<Place>& places) {
   std::array<uint32_t, kMidiChannels> latest{};
   for (const Place& place : places) {
@@ -368,7 +369,8 @@ MidiDocument ExtractFrom(const MidiDocument& document, uint32_t time) {
         part.end = part.events.back().time;
       }
     }
-    // The end of a track that lasts longer than its events, unless it does so for the sake of earlier notes.
+    // The end of a track that lasts longer than its events, unless it does so for the sake of
+    // earlier notes.
     const bool longer = track.end > time && (track.events.empty() || track.events.back().time < track.end);
     part.end = longer ? std::max(part.end, track.end - time) : part.end;
   }

@@ -12,8 +12,9 @@
 
 namespace continuo {
 
-/// The faults found in one file, each with its byte offset. All are counted; only the first `kKept` are worded,
-/// so that a file made of faults costs neither memory nor time. Not thread-safe; one object a file.
+/// The faults found in one file, each with its byte offset. All are counted; only the first `kKept`
+/// are worded, so that a file made of faults costs neither memory nor time. Not thread-safe; one
+/// object a file.
 class Defects {
  public:
   static constexpr size_t kKept = 16;
@@ -21,7 +22,8 @@ class Defects {
   /// `name` stands for the file in messages.
   explicit Defects(std::string_view name) : name_(name) {}
 
-  /// Notes a fault at `offset` bytes from the start of the file: what was found, and what was expected.
+  /// Notes a fault at `offset` bytes from the start of the file: what was found, and what was
+  /// expected.
   template <typename... Args>
   void Add(size_t offset, fmt::format_string<Args...> format, Args&&... args) {
     if (count_++ < kKept) {

@@ -69,7 +69,8 @@ class Obstacles {
     const auto earlier = [](const Obstacle& a, const Obstacle& b) { return a.begin < b.begin; };
     for (std::vector<Obstacle>& slot : slots_) {
       std::stable_sort(slot.begin(), slot.end(), earlier);
-      // From here on `end` is the latest end so far, so that what sounds at a time is found by one look-up.
+      // From here on `end` is the latest end so far, so that what sounds at a time is found by one
+      // look-up.
       for (size_t i = 1; i < slot.size(); ++i) {
         if (slot[i - 1].end > slot[i].end) {
           slot[i].end = slot[i - 1].end;
@@ -82,8 +83,8 @@ class Obstacles {
     }
   }
 
-  /// Whether a note can begin: nothing of its pitch sounds then, nor ends then in a later track, where readers that
-  /// merge tracks would find the end after the new beginning.
+  /// Whether a note can begin: nothing of its pitch sounds then, nor ends then in a later track,
+  /// where readers that merge tracks would find the end after the new beginning.
   bool IsFree(const NewMidiNote& note) const {
     const std::vector<Obstacle>& slot = slots_[SlotOf(note.channel, note.pitch)];
     auto next = std::upper_bound(slot.begin(), slot.end(), note.begin, Before);
@@ -109,7 +110,8 @@ class Obstacles {
     for (const auto* list : {&slots_[SlotOf(note.channel, note.pitch)], &silencers_[note.channel]}) {
       const auto next = std::upper_bound(list->begin(), list->end(), note.begin, Before);
       if (next != list->end()) {
-        // What begins in an earlier track would come before this note's end for a reader that merges tracks.
+        // What begins in an earlier track would come before this note's end for a reader that
+        // merges tracks.
         const bool apart = next->track < note.track && next->begin - note.begin > 1;
         end = std::min(end, next->begin - (apart ? 1 : 0));
       }
@@ -230,7 +232,8 @@ FittedNotes FitNotes(const MidiDocument& document, std::vector<NewMidiNote> note
     }
     if (earlier != kNone) {
       NewMidiNote& before = fitted.notes[earlier];
-      // In a later track the end would come after the new beginning for a reader that merges tracks.
+      // In a later track the end would come after the new beginning for a reader that merges
+      // tracks.
       const uint32_t gap = before.track > note.track && note.begin - before.begin > 1 ? 1 : 0;
       if (before.end > note.begin - gap) {
         before.end = note.begin - gap;

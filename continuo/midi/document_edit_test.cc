@@ -143,7 +143,8 @@ TEST(InsertNotes, PutsEndsBeforeAndBeginningsAfterTheEventsOfATick) {
 // Begin, end, channel, pitch, velocity.
 using PlainNote = std::tuple<uint32_t, uint32_t, int, int, int>;
 
-/// A reader that pairs note-offs first in, first out, in each track (`merged` false) or in all tracks as one stream.
+/// A reader that pairs note-offs first in, first out, in each track (`merged` false) or in all
+/// tracks as one stream.
 std::multiset<PlainNote> ReadFirstInFirstOut(const MidiDocument& document, bool merged) {
   std::vector<std::tuple<uint32_t, size_t, MidiEvent>> stream;
   for (size_t i = 0; i < document.tracks.size(); ++i) {
@@ -206,8 +207,8 @@ void ExpectNoPitchTwice(const std::vector<NewMidiNote>& notes) {
   }
 }
 
-/// Checks that `edited` has the events of `document` that `kept` accepts, in their tracks and order, and otherwise only
-/// note-ons and note-offs.
+/// Checks that `edited` has the events of `document` that `kept` accepts, in their tracks and
+/// order, and otherwise only note-ons and note-offs.
 template <typename Kept>
 void ExpectKept(const MidiDocument& document, const MidiDocument& edited, uint64_t seed, const Kept& kept) {
   ASSERT_EQ(document.tracks.size(), edited.tracks.size());

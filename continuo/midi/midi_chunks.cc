@@ -39,7 +39,8 @@ std::string Shown(std::span<const uint8_t> bytes, size_t at) {
   return fmt::format("{:02x}", fmt::join(four, " "));
 }
 
-/// Whether a chunk can begin here: a track, or four printable letters and a length that the file has room for.
+/// Whether a chunk can begin here: a track, or four printable letters and a length that the file
+/// has room for.
 bool ChunkAt(std::span<const uint8_t> bytes, size_t at) {
   if (at + kChunkHeader > bytes.size()) {
     return false;
@@ -106,8 +107,8 @@ Status ReadDivision(std::span<const uint8_t> bytes, size_t at, const Defects& de
   return {};
 }
 
-/// Fills in `chunks.tracks` with `claimed` tracks, or as many as there are, from `at` on, and `chunks.others`. Returns
-/// where they end.
+/// Fills in `chunks.tracks` with `claimed` tracks, or as many as there are, from `at` on, and
+/// `chunks.others`. Returns where they end.
 size_t FindTracks(std::span<const uint8_t> bytes, size_t at, size_t claimed, Defects& defects, MidiChunks& chunks) {
   while (at < bytes.size()) {
     const bool all_found = chunks.tracks.size() == claimed;

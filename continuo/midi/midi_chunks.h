@@ -30,8 +30,8 @@ struct MidiOtherChunk {
 struct MidiChunks {
   int format = 1;  // 0, 1 or 2
 
-  /// Ticks in a quarter note, 1 to 32767. Where the file counts time by frames of film (SMPTE), one second
-  /// of nominal frames stands for a quarter note.
+  /// Ticks in a quarter note, 1 to 32767. Where the file counts time by frames of film (SMPTE), one
+  /// second of nominal frames stands for a quarter note.
   int32_t ticks_per_quarter = 480;
 
   /// 0, or for a file that counts frames the one length of a quarter note that gives its seconds:
@@ -45,18 +45,20 @@ struct MidiChunks {
 
   std::span<const uint8_t> header_rest;  // of the header chunk, after its six bytes
 
-  /// Of a file in a RIFF wrapper: what is before and after its "data" chunk, from "RMID" on and to the end of the file.
-  /// Both are empty without a wrapper.
+  /// Of a file in a RIFF wrapper: what is before and after its "data" chunk, from "RMID" on and to
+  /// the end of the file. Both are empty without a wrapper.
   std::span<const uint8_t> riff_before;
   std::span<const uint8_t> riff_after;
 };
 
-/// Finds the tracks of a Standard MIDI File, bare or in a RIFF (RMID) wrapper. The spans point into `bytes`.
+/// Finds the tracks of a Standard MIDI File, bare or in a RIFF (RMID) wrapper. The spans point into
+/// `bytes`.
 ///
-/// Fails on what has no header, no usable division or none of the tracks it claims. What else is wrong with the chunks
-/// is noted in `defects` and repaired: a track whose length does not lead to another chunk is followed by the next
-/// "MTrk" or by nothing. Chunks of other kinds are listed. No more tracks are given than the header counts (if
-/// it counts any), nor than the file holds. Time is linear in the size of the file, memory 32 bytes per chunk found.
+/// Fails on what has no header, no usable division or none of the tracks it claims. What else is
+/// wrong with the chunks is noted in `defects` and repaired: a track whose length does not lead to
+/// another chunk is followed by the next "MTrk" or by nothing. Chunks of other kinds are listed. No
+/// more tracks are given than the header counts (if it counts any), nor than the file holds. Time
+/// is linear in the size of the file, memory 32 bytes per chunk found.
 Result<MidiChunks> FindMidiChunks(std::span<const uint8_t> bytes, Defects& defects);
 
 }  // namespace continuo

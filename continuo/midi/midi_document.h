@@ -33,7 +33,8 @@ struct MidiEvent {
   bool is_meta(uint8_t type) const { return status == kMeta && data1 == type; }
 };
 
-/// The events of a track in the order of the file, so that `time` never decreases; without the end-of-track event.
+/// The events of a track in the order of the file, so that `time` never decreases; without the
+/// end-of-track event.
 struct MidiTrack {
   std::vector<MidiEvent> events;
   uint32_t end = 0;  // time of the end-of-track event, at least that of the last event
@@ -47,14 +48,16 @@ struct MidiForeignChunk {
 
 /// A Standard MIDI File with every event and its bytes, for editing.
 ///
-/// Preserved exactly: format, time base (ticks per quarter note or SMPTE), number and order of tracks; order, times and
-/// bytes of all channel messages (release velocity, pressure, controllers), meta events of any type and system
-/// exclusive events (F0 and F7 packets apart); the time of each end of track; chunks of other kinds; bytes of the
-/// header beyond the first six; and what is around the MIDI data in a RIFF wrapper (.rmi).
+/// Preserved exactly: format, time base (ticks per quarter note or SMPTE), number and order of
+/// tracks; order, times and bytes of all channel messages (release velocity, pressure,
+/// controllers), meta events of any type and system exclusive events (F0 and F7 packets apart); the
+/// time of each end of track; chunks of other kinds; bytes of the header beyond the first six; and
+/// what is around the MIDI data in a RIFF wrapper (.rmi).
 ///
-/// Not preserved: what the reader had to repair or drop, which `Defects` lists with byte offsets; numbers written in
-/// more bytes than they need; running status that continues across a meta or system exclusive event (the status byte is
-/// written out); the data of an end-of-track event. A file without these is written back byte for byte.
+/// Not preserved: what the reader had to repair or drop, which `Defects` lists with byte offsets;
+/// numbers written in more bytes than they need; running status that continues across a meta or
+/// system exclusive event (the status byte is written out); the data of an end-of-track event. A
+/// file without these is written back byte for byte.
 ///
 /// A value: copies are independent. Not thread-safe while it changes.
 struct MidiDocument {
@@ -77,7 +80,8 @@ struct MidiDocument {
   std::span<const uint8_t> Payload(const MidiEvent& event) const {
     return std::span(payload).subspan(event.offset, event.size);
   }
-  /// A meta event with these bytes, for a track of this document. `data` has at most kLargestDelta bytes.
+  /// A meta event with these bytes, for a track of this document. `data` has at most kLargestDelta
+  /// bytes.
   MidiEvent NewMeta(uint32_t time, uint8_t type, std::span<const uint8_t> data);
 
   /// The latest end of a track, 0 without tracks.
@@ -90,21 +94,24 @@ inline constexpr uint64_t kLargestDocument = uint64_t{1} << 30;
 /// A channel message of one or two data bytes; `status` has the channel in its low half.
 MidiEvent NewMessage(uint32_t time, uint8_t status, uint8_t data1, uint8_t data2 = 0);
 
-/// Reads a Standard MIDI File, bare or in a RIFF wrapper. Fails as FindMidiChunks does, and on a file of more than
-/// kLargestDocument bytes; faults within tracks are repaired as TrackReader says and added to `defects`.
+/// Reads a Standard MIDI File, bare or in a RIFF wrapper. Fails as FindMidiChunks does, and on a
+/// file of more than kLargestDocument bytes; faults within tracks are repaired as TrackReader says
+/// and added to `defects`.
 ///
-/// Takes time linear in the size of the file and at most 16 bytes per event, beside the events' own bytes.
+/// Takes time linear in the size of the file and at most 16 bytes per event, beside the events' own
+/// bytes.
 Result<MidiDocument> ReadMidiDocument(std::span<const uint8_t> bytes, Defects& defects);
 
-/// The document as a file. Reading it gives the document again, without defects, except that a gap between events that
-/// no delta time can hold (over kLargestDelta ticks) is bridged by empty text events.
+/// The document as a file. Reading it gives the document again, without defects, except that a gap
+/// between events that no delta time can hold (over kLargestDelta ticks) is bridged by empty text
+/// events.
 std::vector<uint8_t> SerializeMidiDocument(const MidiDocument& document);
 
 /// Whether two events are equal, payload included.
 bool SameEvent(const MidiDocument& a, const MidiEvent& in_a, const MidiDocument& b, const MidiEvent& in_b);
 
-/// Whether both have the same events at the same times in the same tracks, and the same header. How payloads are stored
-/// and running status are not compared.
+/// Whether both have the same events at the same times in the same tracks, and the same header. How
+/// payloads are stored and running status are not compared.
 bool SameMusic(const MidiDocument& a, const MidiDocument& b);
 
 /// "480 90 3c 40", "0 ff 51 [07 a1 20]": time and bytes, for messages and tests.

@@ -4,7 +4,8 @@
 
 namespace continuo {
 
-// Numbers of the Standard MIDI Files 1.0 specification (MIDI Manufacturers Association, RP-001) and of MIDI 1.0.
+// Numbers of the Standard MIDI Files 1.0 specification (MIDI Manufacturers Association, RP-001) and
+// of MIDI 1.0.
 
 /// The high half of a channel message's first byte; the low half is the channel.
 enum MidiStatus : uint8_t {

@@ -8,8 +8,9 @@
 
 namespace continuo {
 
-/// Writes a Standard MIDI File of format 1, track by track, without running status. Times are in ticks from the start
-/// of the track and must not fall; a gap that no delta time can hold is bridged by empty text events.
+/// Writes a Standard MIDI File of format 1, track by track, without running status. Times are in
+/// ticks from the start of the track and must not fall; a gap that no delta time can hold is
+/// bridged by empty text events.
 ///
 ///     MidiWriter writer(ticks_per_quarter);
 ///     writer.BeginTrack();

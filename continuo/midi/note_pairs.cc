@@ -15,8 +15,8 @@ size_t SlotOf(const MidiEvent& event) {
   return size_t{event.channel()} * kMidiPitches + event.data1;
 }
 
-/// Pairs the notes of a document's tracks, one after another. A slot, which is a channel and pitch, has a queue of the
-/// notes that sound, linked by `next_`.
+/// Pairs the notes of a document's tracks, one after another. A slot, which is a channel and pitch,
+/// has a queue of the notes that sound, linked by `next_`.
 class Pairing {
  public:
   explicit Pairing(std::vector<MidiNote>& notes) : notes_(notes) {}
@@ -81,7 +81,8 @@ class Pairing {
 
   void Begin(const MidiEvent& event, uint32_t track, uint32_t i) {
     Slot& slot = slots_[SlotOf(event)];
-    // Notes that a controller silenced and no note-off has claimed are over; the new note is another.
+    // Notes that a controller silenced and no note-off has claimed are over; the new note is
+    // another.
     while (slot.head != kNone && IsSilenced(slot.head)) {
       Silence(slot.head);
       slot.head = next_[slot.head - first_];
@@ -103,7 +104,8 @@ class Pairing {
     if (slot.head == kNone) {
       return;
     }
-    // Of several silenced notes the newest takes it, so that notes end in the order of their beginnings.
+    // Of several silenced notes the newest takes it, so that notes end in the order of their
+    // beginnings.
     while (IsSilenced(slot.head) && next_[slot.head - first_] != kNone) {
       Silence(slot.head);
       slot.head = next_[slot.head - first_];

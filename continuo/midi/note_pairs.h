@@ -25,10 +25,11 @@ struct MidiNote {
 
 /// The notes of a document, track by track in the order of their note-ons.
 ///
-/// A note-off ends the oldest sounding note of its channel and pitch in its track (first in, first out). A note without
-/// a note-off ends with the next channel mode message of its channel and track that silences notes (controllers 120 and
-/// 123 to 127), else at the end of its track. Where several notes of one pitch sound at such a controller and note-offs
-/// follow, the first of these ends the newest note.
+/// A note-off ends the oldest sounding note of its channel and pitch in its track (first in, first
+/// out). A note without a note-off ends with the next channel mode message of its channel and track
+/// that silences notes (controllers 120 and 123 to 127), else at the end of its track. Where
+/// several notes of one pitch sound at such a controller and note-offs follow, the first of these
+/// ends the newest note.
 std::vector<MidiNote> PairNotes(const MidiDocument& document);
 
 /// The note-offs that end no note, as indices into the events of each track.
@@ -44,8 +45,9 @@ struct EndedNotes {
   size_t total() const { return by_controller + by_end_of_track; }
 };
 
-/// Writes a note-off for each note that has none, where PairNotes says that it ends (before the controller, at the end
-/// of the track). Afterwards each note of PairNotes has its note-off, and begin and end as before.
+/// Writes a note-off for each note that has none, where PairNotes says that it ends (before the
+/// controller, at the end of the track). Afterwards each note of PairNotes has its note-off, and
+/// begin and end as before.
 EndedNotes EndOpenNotes(MidiDocument& document);
 
 }  // namespace continuo

@@ -62,8 +62,8 @@ struct RandomMidiOptions {
   bool silencers = true;  // controllers 120 and 123 among the others
 };
 
-/// A file of 1 to `tracks` tracks on 1 to 16 channels, with any ticks per quarter note and time signatures. Notes may
-/// overlap, ring on, lack their ends; note-offs may end nothing.
+/// A file of 1 to `tracks` tracks on 1 to 16 channels, with any ticks per quarter note and time
+/// signatures. Notes may overlap, ring on, lack their ends; note-offs may end nothing.
 inline MidiDocument RandomMidi(Rng& rng, const RandomMidiOptions& options = {}) {
   MidiDocument document;
   const size_t tracks = 1 + rng.NextBelow(options.tracks);

@@ -33,7 +33,8 @@ size_t SequenceLength(uint8_t lead) {
   return (lead & 0xE0) == 0xC0 ? 2 : (lead & 0xF0) == 0xE0 ? 3 : (lead & 0xF8) == 0xF0 ? 4 : 0;
 }
 
-/// Whether the bytes from `at` begin with one well-formed character of `length` bytes, which is at least 2.
+/// Whether the bytes from `at` begin with one well-formed character of `length` bytes, which is at
+/// least 2.
 bool WellFormed(std::span<const uint8_t> bytes, size_t at, size_t length) {
   constexpr uint32_t kSmallest[] = {0, 0, 0x80, 0x800, 0x10000};
   if (bytes.size() - at < length) {

@@ -20,8 +20,8 @@ concept TakesEveryEvent = requires(Handler handler, std::span<const uint8_t> dat
   handler.EndOfTrack(uint32_t{});
 };
 
-/// Reads the events of one track, in order, and calls the handler for each; `time` is in ticks from the start of the
-/// track and never decreases. The handler is a class with
+/// Reads the events of one track, in order, and calls the handler for each; `time` is in ticks from
+/// the start of the track and never decreases. The handler is a class with
 ///
 ///     bool Note(uint32_t time, uint32_t channel, uint32_t key);  // pitch + 256 * velocity; false: ends no note
 ///     void Control(uint32_t time, uint8_t channel, uint8_t number, uint8_t value);
@@ -29,8 +29,9 @@ concept TakesEveryEvent = requires(Handler handler, std::span<const uint8_t> dat
 ///     void Bend(uint32_t time, uint8_t channel, int value);                          // -8192..8191
 ///     void Meta(uint32_t time, uint8_t type, std::span<const uint8_t> data, size_t offset);
 ///
-/// A note-off is a note of velocity 0. Pressure, system exclusive and other system messages are skipped. `offset`
-/// is the event's place in the file. All values are in the range that MIDI gives them.
+/// A note-off is a note of velocity 0. Pressure, system exclusive and other system messages are
+/// skipped. `offset` is the event's place in the file. All values are in the range that MIDI gives
+/// them.
 ///
 /// A handler that takes every event (TakesEveryEvent) has instead of the first four
 ///
@@ -38,7 +39,8 @@ concept TakesEveryEvent = requires(Handler handler, std::span<const uint8_t> dat
 ///     void SystemExclusive(uint32_t time, uint8_t status, std::span<const uint8_t> data);       // F0 or F7
 ///     void EndOfTrack(uint32_t time);
 ///
-/// where `running` says that the file leaves the status byte out, and `data2` is 0 if the message has one data byte.
+/// where `running` says that the file leaves the status byte out, and `data2` is 0 if the message
+/// has one data byte.
 ///
 /// Reading never fails: a fault is added to `defects` and repaired as follows.
 /// - A data byte above 127 counts as 127 where it is a value; where it is a pitch or a controller the event is dropped.
@@ -80,7 +82,8 @@ class TrackReader {
  private:
   size_t Offset(const uint8_t* p) const { return offset_ + static_cast<size_t>(p - begin_); }
 
-  /// Whether `size` more bytes can be read at `p`; takes the spare bytes in where the track's claim is too small.
+  /// Whether `size` more bytes can be read at `p`; takes the spare bytes in where the track's claim
+  /// is too small.
   bool Has(const uint8_t* p, size_t size) { return static_cast<size_t>(end_ - p) >= size || HasSpare(p, size); }
 
   bool HasSpare(const uint8_t* p, size_t size) {
@@ -126,9 +129,10 @@ class TrackReader {
     return true;
   }
 
-  /// Reads the events that nearly all are, up to the first other one: a delta time of one or two bytes and a flawless
-  /// note message. Whether the delta takes one byte or two, whether a status byte follows, and whether a note begins or
-  /// ends is random to a processor's branch predictor, so none of them is a branch.
+  /// Reads the events that nearly all are, up to the first other one: a delta time of one or two
+  /// bytes and a flawless note message. Whether the delta takes one byte or two, whether a status
+  /// byte follows, and whether a note begins or ends is random to a processor's branch predictor,
+  /// so none of them is a branch.
   void ReadPlainNotes() {
     constexpr ptrdiff_t kMost = 8;  // bytes looked at
     const uint8_t* at = at_;
@@ -162,7 +166,8 @@ class TrackReader {
     running_ = static_cast<uint8_t>(running);
   }
 
-  /// The bits of a note message's data that count: the velocity of a note-on (status 9x), but not of a note-off (8x).
+  /// The bits of a note message's data that count: the velocity of a note-on (status 9x), but not
+  /// of a note-off (8x).
   static uint32_t KeyMask(uint32_t status) { return 0x7F | (status & 0x10) * (0x7F00 / 0x10); }
 
   static uint64_t LittleEndian64(const uint8_t* p) {

@@ -42,7 +42,8 @@ struct Read {
   std::vector<std::string> warnings;
 };
 
-/// Reads a track whose events lie at byte 100 and of which the last `spare` bytes are beyond its claimed length.
+/// Reads a track whose events lie at byte 100 and of which the last `spare` bytes are beyond its
+/// claimed length.
 Read ReadAt100(const Bytes& bytes, size_t spare = 0) {
   Log log;
   Defects defects("f");
@@ -168,8 +169,8 @@ TEST(TrackReader, CutsAQuantityOfFiveBytes) {
   EXPECT_THAT(read.warnings, ElementsAre("f: byte 103: a variable-length quantity of more than 4 bytes; cut there"));
 }
 
-// The fast path reads eight bytes at once: at each distance from the end, and beside each kind of other event, it must
-// read what the plain path reads.
+// The fast path reads eight bytes at once: at each distance from the end, and beside each kind of
+// other event, it must read what the plain path reads.
 TEST(TrackReader, ReadsTheSameAtEveryDistanceFromTheEnd) {
   const Bytes notes = Hex("00 903c40  01 803c40  8101 3d00  02 903e40  8200 3e00  83ff7f 3f40  00 3f00");
   const std::vector<std::string> all = ReadAt100(notes + kEnd).events;

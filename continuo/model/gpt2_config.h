@@ -26,7 +26,8 @@ struct Gpt2Config {
   bool operator==(const Gpt2Config&) const = default;
 };
 
-/// The ids that frame what a model reads, for programs that write with it by its configuration alone.
+/// The ids that frame what a model reads, for programs that write with it by its configuration
+/// alone.
 struct SequenceIds {
   int64_t bos = 0;
   int64_t eos = 0;
@@ -36,8 +37,9 @@ struct SequenceIds {
 /// Fails, naming the field, unless every size is positive and within bounds and heads divide width.
 Status CheckGpt2Config(const Gpt2Config& config);
 
-/// Hugging Face's config.json of GPT2LMHeadModel. `name` stands for the file in messages. Settings that
-/// would change the function and that we don't compute (another activation, cross attention, ...) are refused by name.
+/// Hugging Face's config.json of GPT2LMHeadModel. `name` stands for the file in messages. Settings
+/// that would change the function and that we don't compute (another activation, cross attention,
+/// ...) are refused by name.
 Result<Gpt2Config> ParseGpt2Config(std::string_view json, std::string_view name);
 std::string Gpt2ConfigToJson(const Gpt2Config& config, const std::optional<SequenceIds>& ids = {});
 

@@ -25,7 +25,8 @@ size_t WeightIndex(const Int8Layout& layout, size_t input, size_t output, bool t
 
 using Tile = std::array<std::array<float, Int8Layout::kPanelOutputs>, Int8Layout::kGroupInputs>;
 
-/// A group of inputs of a panel's outputs: values [quads, outputs, inputs of a quad] and scales [outputs].
+/// A group of inputs of a panel's outputs: values [quads, outputs, inputs of a quad] and scales
+/// [outputs].
 void QuantizeTile(const Tile& tile, uint8_t* values, uint16_t* scales) {
   constexpr size_t kOutputs = Int8Layout::kPanelOutputs;
   // Magnitudes in the order of their bits, which is theirs too.

@@ -7,9 +7,10 @@
 
 namespace continuo {
 
-/// A matrix [inputs, outputs] in 8 bits a weight, cut as the CPU engine reads it, so that a file can be used where it
-/// is mapped. Outputs are cut into panels of 32 and inputs into groups of 64, the last of each padded with zeros. Each
-/// group of an output has a scale of its own: the weight is (value - 128) * scale.
+/// A matrix [inputs, outputs] in 8 bits a weight, cut as the CPU engine reads it, so that a file
+/// can be used where it is mapped. Outputs are cut into panels of 32 and inputs into groups of 64,
+/// the last of each padded with zeros. Each group of an output has a scale of its own: the weight
+/// is (value - 128) * scale.
 struct Int8Layout {
   static constexpr size_t kPanelOutputs = 32;
   static constexpr size_t kGroupInputs = 64;
@@ -44,11 +45,13 @@ struct Int8Matrix {
   std::vector<uint16_t> scales;
 };
 
-/// Rounds finite weights [inputs, outputs], or [outputs, inputs] if `transposed`. A group's scale is the least bf16
-/// that is no less than its largest magnitude / 127, so that each weight moves by at most scale / 2.
+/// Rounds finite weights [inputs, outputs], or [outputs, inputs] if `transposed`. A group's scale
+/// is the least bf16 that is no less than its largest magnitude / 127, so that each weight moves by
+/// at most scale / 2.
 Int8Matrix QuantizeInt8(std::span<const float> weights, const Int8Layout& layout, bool transposed);
 
-/// The weights that the values stand for, [inputs, outputs], or [outputs, inputs] if `transposed`. Takes any bytes.
+/// The weights that the values stand for, [inputs, outputs], or [outputs, inputs] if `transposed`.
+/// Takes any bytes.
 std::vector<float> DequantizeInt8(std::span<const uint8_t> values, std::span<const uint16_t> scales,
                                   const Int8Layout& layout, bool transposed);
 

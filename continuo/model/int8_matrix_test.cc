@@ -54,7 +54,8 @@ TEST(QuantizeInt8, MovesEachWeightByAtMostHalfAScale) {
         const size_t at = transposed ? output * 130 + input : input * 33 + output;
         const float scale = Bf16ToFloat(matrix.scales[layout.scale_index(input, output)]);
         EXPECT_LE(std::abs(weights[at] - back[at]), scale * 0.5001F);
-        // No coarser than a group's largest magnitude asks for, but for the rounding of the scale up to bf16.
+        // No coarser than a group's largest magnitude asks for, but for the rounding of the scale
+        // up to bf16.
         EXPECT_LE(scale, (at == 5 || scale > 0.1F ? 30.0F : 1.0F) / 127.0F * 1.008F);
       }
     }

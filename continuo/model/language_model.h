@@ -7,11 +7,11 @@
 
 namespace continuo {
 
-/// Several sequences that are decoded side by side, each with a KV cache of its own. Not thread-safe; one
-/// thread calls, the implementation may use more.
+/// Several sequences that are decoded side by side, each with a KV cache of its own. Not
+/// thread-safe; one thread calls, the implementation may use more.
 ///
-/// A slot's logits depend on that slot's ids alone: not on the other slots, their number, the number of
-/// threads, or on how its ids were split over calls.
+/// A slot's logits depend on that slot's ids alone: not on the other slots, their number, the
+/// number of threads, or on how its ids were split over calls.
 class DecodingSession {
  public:
   virtual ~DecodingSession() = default;
@@ -27,14 +27,14 @@ class DecodingSession {
   virtual size_t length(size_t slot) const = 0;
   /// Empties a slot.
   virtual void Reset(size_t slot) = 0;
-  /// Appends ids to slots, each slot at most once, and writes the logits of each input's last id, or of all its ids
-  /// one after the other, to `logits` [one row for each, vocab_size]. length(slot) + ids.size() must not exceed
-  /// context_length.
+  /// Appends ids to slots, each slot at most once, and writes the logits of each input's last id,
+  /// or of all its ids one after the other, to `logits` [one row for each, vocab_size].
+  /// length(slot) + ids.size() must not exceed context_length.
   virtual void Append(std::span<const Input> inputs, std::span<float> logits) = 0;
 };
 
-/// A trained language model, whatever its architecture and wherever it runs. Immutable; sessions share its weights and
-/// must not outlive it.
+/// A trained language model, whatever its architecture and wherever it runs. Immutable; sessions
+/// share its weights and must not outlive it.
 class LanguageModel {
  public:
   virtual ~LanguageModel() = default;

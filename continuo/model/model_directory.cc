@@ -48,7 +48,8 @@ Result<std::vector<fs::path>> WeightFiles(const fs::path& directory) {
   return files;
 }
 
-/// The full name of a weight; empty for the attention masks that old files hold, which are constants.
+/// The full name of a weight; empty for the attention masks that old files hold, which are
+/// constants.
 std::string FullName(const std::string& name) {
   if (name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias")) {
     return {};
@@ -61,8 +62,8 @@ bool IsFloat(TensorType type) {
 }
 
 Error NotANumber(const fs::path& directory, std::string_view tensor, float value, std::ptrdiff_t index) {
-  return MakeError("{}: tensor '{}' holds {} at index {}, expected numbers", (directory / kWeightsFile).string(), tensor,
-                   std::isnan(value) ? "NaN" : "infinity", index);
+  return MakeError("{}: tensor '{}' holds {} at index {}, expected numbers", (directory / kWeightsFile).string(),
+                   tensor, std::isnan(value) ? "NaN" : "infinity", index);
 }
 
 }  // namespace
@@ -114,7 +115,9 @@ std::vector<MatrixShape> Gpt2Matrices(const Gpt2Config& config) {
   return matrices;
 }
 
-std::string ScalesName(std::string_view matrix) { return std::string(matrix) + ".scales"; }
+std::string ScalesName(std::string_view matrix) {
+  return std::string(matrix) + ".scales";
+}
 
 Result<ModelDirectory> ModelDirectory::Open(const fs::path& path) {
   std::error_code code;
@@ -166,8 +169,7 @@ Result<ModelDirectory> ModelDirectory::Open(const fs::path& path) {
     if (scales == model.weights_.end()) {
       return MakeError("{}: has no tensor '{}', which U8 weights need", home[matrix.name], scales_name);
     }
-    if (scales->second.tensor.type != TensorType::kBf16 ||
-        scales->second.tensor.shape != matrix.layout.scale_shape()) {
+    if (scales->second.tensor.type != TensorType::kBf16 || scales->second.tensor.shape != matrix.layout.scale_shape()) {
       return MakeError("{}: tensor '{}' is {}, expected BF16 [{}] by {}", home[scales_name], scales_name,
                        scales->second.tensor.Describe(), fmt::join(matrix.layout.scale_shape(), ", "),
                        config_file.string());
@@ -183,8 +185,8 @@ Result<ModelDirectory> ModelDirectory::Open(const fs::path& path) {
     }
     const Tensor& tensor = found->second.tensor;
     if (!IsFloat(tensor.type) || tensor.shape != expected.shape) {
-      return MakeError("{}: tensor '{}' is {}, expected F32, F16 or BF16 [{}] by {}", home[expected.name], expected.name,
-                       tensor.Describe(), fmt::join(expected.shape, ", "), config_file.string());
+      return MakeError("{}: tensor '{}' is {}, expected F32, F16 or BF16 [{}] by {}", home[expected.name],
+                       expected.name, tensor.Describe(), fmt::join(expected.shape, ", "), config_file.string());
     }
   }
   for (const auto& [name, weight] : model.weights_) {

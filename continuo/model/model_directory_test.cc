@@ -46,7 +46,9 @@ class ModelDirectoryTest : public ::testing::Test {
     files.config = config_;
     for (const WeightShape& weight : Gpt2WeightShapes(config_)) {
       const std::vector<float>& values = values_[weight.name];
-      files.weights.push_back({weight.name, TensorType::kF32, weight.shape,
+      files.weights.push_back({weight.name,
+                               TensorType::kF32,
+                               weight.shape,
                                {reinterpret_cast<const uint8_t*>(values.data()), values.size() * sizeof(float)}});
     }
     return files;
@@ -124,7 +126,8 @@ TEST_F(ModelDirectoryTest, AMissingMisshapenOrForeignWeightIsNamed) {
   files = Files();
   files.weights[0].shape = {4, 5};
   Write(files);
-  EXPECT_THAT(OpenError(), HasSubstr("tensor 'transformer.wte.weight' is F32 [4, 5], expected F32, F16 or BF16 [5, 4]"));
+  EXPECT_THAT(OpenError(),
+              HasSubstr("tensor 'transformer.wte.weight' is F32 [4, 5], expected F32, F16 or BF16 [5, 4]"));
 
   files = Files();
   files.weights.push_back(files.weights.back());
@@ -258,9 +261,12 @@ TEST(Gpt2ConfigTest, RefusesByName) {
   EXPECT_THAT(error("{" + sizes + R"(, "model_type": "llama"})"), HasSubstr("model_type is \"llama\""));
   EXPECT_THAT(error("{" + sizes + R"(, "activation_function": "relu"})"), HasSubstr("activation_function is \"relu\""));
   EXPECT_THAT(error("{" + sizes + R"(, "n_positions": 0})"), HasSubstr("n_positions is 0"));
-  EXPECT_THAT(error("{" + sizes + R"(, "n_positions": "many"})"), HasSubstr("n_positions is string, expected a number"));
-  EXPECT_THAT(error("{" + sizes + R"(, "n_positions": 99999999999})"), HasSubstr("n_positions is 99999999999, expected 1 to"));
-  EXPECT_THAT(error(R"({"vocab_size": 5, "n_embd": 4, "n_layer": 1, "n_head": 3})"), HasSubstr("n_head, 3, doesn't divide"));
+  EXPECT_THAT(error("{" + sizes + R"(, "n_positions": "many"})"),
+              HasSubstr("n_positions is string, expected a number"));
+  EXPECT_THAT(error("{" + sizes + R"(, "n_positions": 99999999999})"),
+              HasSubstr("n_positions is 99999999999, expected 1 to"));
+  EXPECT_THAT(error(R"({"vocab_size": 5, "n_embd": 4, "n_layer": 1, "n_head": 3})"),
+              HasSubstr("n_head, 3, doesn't divide"));
 }
 
 TEST(HalfPrecision, EveryBf16AndF16SurvivesFloat) {

@@ -35,7 +35,8 @@ class QuantizedTensors {
   std::vector<Tensor> tensors_;
 };
 
-/// Matrices in 8 bits, all values before all scales, so that they begin on cache lines; the rest in bf16.
+/// Matrices in 8 bits, all values before all scales, so that they begin on cache lines; the rest in
+/// bf16.
 Status QuantizeToInt8(const ModelDirectory& model, QuantizedTensors& tensors) {
   const std::vector<MatrixShape> matrices = Gpt2Matrices(model.config());
   std::vector<std::vector<uint16_t>> scales;

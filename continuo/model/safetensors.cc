@@ -29,9 +29,12 @@ constexpr TypeName kTypes[] = {
     {TensorType::kI64, "I64", 8},
 };
 
-const TypeName& InfoOf(TensorType type) { return kTypes[static_cast<size_t>(type)]; }
+const TypeName& InfoOf(TensorType type) {
+  return kTypes[static_cast<size_t>(type)];
+}
 
-/// A header's JSON; fails on what is no JSON, is nested deeper than a header can be, or has a key twice.
+/// A header's JSON; fails on what is no JSON, is nested deeper than a header can be, or has a key
+/// twice.
 Result<Json> ParseHeader(std::string_view text, std::string_view name) {
   std::vector<std::set<std::string>> keys;  // of the objects that are open
   std::string twice;
@@ -87,8 +90,9 @@ Result<Tensor> ParseEntry(const std::string& key, const Json& entry, std::span<c
                                  [&](const TypeName& known) { return entry["dtype"] == known.name; });
   if (type == std::end(kTypes)) {
     return fail(fmt::format("dtype is {}, expected F32, F16, BF16, I8, U8, I32 or I64",
-                            entry["dtype"].is_string() ? entry["dtype"].dump(-1, ' ', true, Json::error_handler_t::replace)
-                                                       : entry["dtype"].type_name()));
+                            entry["dtype"].is_string()
+                                ? entry["dtype"].dump(-1, ' ', true, Json::error_handler_t::replace)
+                                : entry["dtype"].type_name()));
   }
   tensor.type = type->type;
 
@@ -125,13 +129,21 @@ Result<Tensor> ParseEntry(const std::string& key, const Json& entry, std::span<c
 
 }  // namespace
 
-size_t ElementSize(TensorType type) { return InfoOf(type).size; }
+size_t ElementSize(TensorType type) {
+  return InfoOf(type).size;
+}
 
-std::string_view ToString(TensorType type) { return InfoOf(type).name; }
+std::string_view ToString(TensorType type) {
+  return InfoOf(type).name;
+}
 
-int64_t Tensor::element_count() const { return static_cast<int64_t>(bytes.size() / ElementSize(type)); }
+int64_t Tensor::element_count() const {
+  return static_cast<int64_t>(bytes.size() / ElementSize(type));
+}
 
-std::string Tensor::Describe() const { return fmt::format("{} [{}]", ToString(type), fmt::join(shape, ", ")); }
+std::string Tensor::Describe() const {
+  return fmt::format("{} [{}]", ToString(type), fmt::join(shape, ", "));
+}
 
 std::vector<uint8_t> SerializeSafetensors(std::span<const Tensor> tensors,
                                           const std::map<std::string, std::string>& metadata) {
@@ -152,7 +164,8 @@ std::vector<uint8_t> SerializeSafetensors(std::span<const Tensor> tensors,
     offset += size;
   }
   std::string text = header.dump();
-  // Data begins on a cache line, so that tensors of whole cache lines can be used where they are mapped.
+  // Data begins on a cache line, so that tensors of whole cache lines can be used where they are
+  // mapped.
   text.append((kDataAlignment - (8 + text.size()) % kDataAlignment) % kDataAlignment, ' ');
   std::vector<uint8_t> bytes(8 + text.size() + offset);
   const uint64_t length = text.size();
@@ -201,8 +214,8 @@ Result<Safetensors> ParseSafetensors(std::span<const uint8_t> bytes, std::string
   const uint8_t* expected = data.data();
   for (const Tensor& tensor : tensors) {
     if (tensor.bytes.data() != expected) {
-      return MakeError("{}: tensor '{}' begins at byte {} of the data, expected {}: tensors overlap or leave a hole", name,
-                       tensor.name, tensor.bytes.data() - data.data(), expected - data.data());
+      return MakeError("{}: tensor '{}' begins at byte {} of the data, expected {}: tensors overlap or leave a hole",
+                       name, tensor.name, tensor.bytes.data() - data.data(), expected - data.data());
     }
     expected += tensor.bytes.size();
   }

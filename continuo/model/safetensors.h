@@ -30,9 +30,9 @@ struct Tensor {
   std::string Describe() const;
 };
 
-/// The bytes of a safetensors file: tensors in the order given, the same bytes for the same input. The names are
-/// different from each other and each tensor's bytes fit its shape.
-/// Source of the format: github huggingface/safetensors, README, "Format".
+/// The bytes of a safetensors file: tensors in the order given, the same bytes for the same input.
+/// The names are different from each other and each tensor's bytes fit its shape. Source of the
+/// format: github huggingface/safetensors, README, "Format".
 std::vector<uint8_t> SerializeSafetensors(std::span<const Tensor> tensors,
                                           const std::map<std::string, std::string>& metadata = {});
 
@@ -42,10 +42,11 @@ struct Safetensors {
   std::map<std::string, std::string> metadata;
 };
 
-/// Finds the tensors in a safetensors file, whose bytes must outlive the result. `name` stands for the file
-/// in messages. Refuses a header that is no JSON object of the documented form, an unknown element type, a
-/// shape that overflows or doesn't fit its bytes, a name that comes twice, and tensors that overlap, leave
-/// holes or end elsewhere than the file does. Memory is bounded by a small multiple of the header's size.
+/// Finds the tensors in a safetensors file, whose bytes must outlive the result. `name` stands for
+/// the file in messages. Refuses a header that is no JSON object of the documented form, an unknown
+/// element type, a shape that overflows or doesn't fit its bytes, a name that comes twice, and
+/// tensors that overlap, leave holes or end elsewhere than the file does. Memory is bounded by a
+/// small multiple of the header's size.
 Result<Safetensors> ParseSafetensors(std::span<const uint8_t> bytes, std::string_view name);
 
 }  // namespace continuo

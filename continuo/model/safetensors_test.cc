@@ -28,9 +28,8 @@ std::string ErrorOf(const std::string& header, size_t data) {
 TEST(Safetensors, WhatIsSerializedIsParsed) {
   const std::vector<uint8_t> six = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
   const std::vector<uint8_t> one = {9, 9, 9, 9};
-  const std::vector<Tensor> tensors = {{"b", TensorType::kBf16, {2, 3}, six},
-                                       {"a", TensorType::kF32, {}, one},
-                                       {"empty", TensorType::kI64, {0, 5}, {}}};
+  const std::vector<Tensor> tensors = {
+      {"b", TensorType::kBf16, {2, 3}, six}, {"a", TensorType::kF32, {}, one}, {"empty", TensorType::kI64, {0, 5}, {}}};
   const std::vector<uint8_t> bytes = SerializeSafetensors(tensors, {{"format", "pt"}});
   const auto parsed = ParseSafetensors(bytes, "x");
   ASSERT_TRUE(parsed.ok()) << parsed.error().message;
@@ -71,17 +70,22 @@ TEST(Safetensors, RefusesWhatTheFormatDoesNotAllow) {
   EXPECT_THAT(ErrorOf("{\"w\":3}", 0), HasSubstr("tensor 'w': expected an object"));
   EXPECT_THAT(ErrorOf(entry(R"("dtype":"F7","shape":[1],"data_offsets":[0,4])"), 4), HasSubstr("dtype is \"F7\""));
   EXPECT_THAT(ErrorOf(entry(R"("dtype":7,"shape":[1],"data_offsets":[0,4])"), 4), HasSubstr("dtype is number"));
-  EXPECT_THAT(ErrorOf(entry(R"("dtype":"F32","shape":[-1],"data_offsets":[0,4])"), 4), HasSubstr("something else than sizes"));
-  EXPECT_THAT(ErrorOf(entry(R"("dtype":"F32","shape":[1.5],"data_offsets":[0,4])"), 4), HasSubstr("something else than sizes"));
+  EXPECT_THAT(ErrorOf(entry(R"("dtype":"F32","shape":[-1],"data_offsets":[0,4])"), 4),
+              HasSubstr("something else than sizes"));
+  EXPECT_THAT(ErrorOf(entry(R"("dtype":"F32","shape":[1.5],"data_offsets":[0,4])"), 4),
+              HasSubstr("something else than sizes"));
   EXPECT_THAT(ErrorOf(entry(R"("dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,4])"), 4),
               HasSubstr("more elements than can be counted"));
-  EXPECT_THAT(ErrorOf(entry(R"("dtype":"F32","shape":[1],"data_offsets":[4,0])"), 4), HasSubstr("data_offsets are [4, 0]"));
+  EXPECT_THAT(ErrorOf(entry(R"("dtype":"F32","shape":[1],"data_offsets":[4,0])"), 4),
+              HasSubstr("data_offsets are [4, 0]"));
   EXPECT_THAT(ErrorOf(entry(R"("dtype":"F32","shape":[1],"data_offsets":[0,8])"), 4), HasSubstr("has 4 bytes of data"));
   EXPECT_THAT(ErrorOf(entry(R"("dtype":"F32","shape":[2],"data_offsets":[0,4])"), 4),
               HasSubstr("span 4 bytes, but F32 [2] takes 8"));
-  EXPECT_THAT(ErrorOf(entry(R"("dtype":"F32","shape":[1],"data_offsets":[0])"), 4), HasSubstr("not a list of two offsets"));
+  EXPECT_THAT(ErrorOf(entry(R"("dtype":"F32","shape":[1],"data_offsets":[0])"), 4),
+              HasSubstr("not a list of two offsets"));
   EXPECT_THAT(ErrorOf(R"({"__metadata__":{"a":1}})", 0), HasSubstr("__metadata__"));
-  EXPECT_THAT(ErrorOf("{\"w\":" + std::string(5000, '[') + std::string(5000, ']') + "}", 0), HasSubstr("nested deeper"));
+  EXPECT_THAT(ErrorOf("{\"w\":" + std::string(5000, '[') + std::string(5000, ']') + "}", 0),
+              HasSubstr("nested deeper"));
 }
 
 TEST(Safetensors, TensorsThatOverlapOrLeaveHolesOrComeTwiceAreRefused) {

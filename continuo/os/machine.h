@@ -6,8 +6,8 @@
 
 namespace continuo {
 
-// Facts of the machine and of this process on it. Every function may be called from any thread. None
-// fails: each states what it returns where the system does not report the fact.
+// Facts of the machine and of this process on it. Every function may be called from any thread.
+// None fails: each states what it returns where the system does not report the fact.
 
 /// Cores that this process may run on, at least 1.
 size_t AvailableCores();
@@ -32,8 +32,8 @@ uint64_t PeakResidentMemory();
 /// Whether the processor multiplies bf16 numbers by an instruction of its own; false if unknown.
 bool MultipliesBf16();
 
-/// Asks for large pages for [data, data + size), so that streams through it cross fewer pages. A hint: does nothing
-/// where the system has none.
+/// Asks for large pages for [data, data + size), so that streams through it cross fewer pages. A
+/// hint: does nothing where the system has none.
 void PreferLargePages(void* data, size_t size);
 
 }  // namespace continuo

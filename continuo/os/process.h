@@ -22,12 +22,12 @@ bool IsExecutable(const std::filesystem::path& path);
 /// thread-safe: for the start of a program.
 void SetEnvironmentDefault(const char* name, const char* value);
 
-/// Replaces this program by another, which keeps the process, its streams and its environment. Returns
-/// only on failure.
+/// Replaces this program by another, which keeps the process, its streams and its environment.
+/// Returns only on failure.
 Error ReplaceProgram(const std::filesystem::path& program, const std::vector<std::string>& arguments);
 
-/// Another program, started and watched. It is asked to end (SIGTERM) when this process dies, even by
-/// SIGKILL, and when the object is destroyed, which waits for it.
+/// Another program, started and watched. It is asked to end (SIGTERM) when this process dies, even
+/// by SIGKILL, and when the object is destroyed, which waits for it.
 class ChildProcess {
  public:
   struct Options {
@@ -42,8 +42,8 @@ class ChildProcess {
   ChildProcess& operator=(ChildProcess&&) = delete;
   ~ChildProcess();
 
-  /// Its exit status, or 128 + the number of the signal that ended it. Nothing while it runs. Not to be
-  /// called again after it returned a status.
+  /// Its exit status, or 128 + the number of the signal that ended it. Nothing while it runs. Not
+  /// to be called again after it returned a status.
   std::optional<int> Poll();
   /// Asks it to end.
   void Terminate();

@@ -4,8 +4,8 @@
 
 namespace continuo {
 
-/// From now on SIGINT and SIGTERM are recorded instead of ending the process; a second one ends it at
-/// once, with exit status 128 + signal.
+/// From now on SIGINT and SIGTERM are recorded instead of ending the process; a second one ends it
+/// at once, with exit status 128 + signal.
 void CatchInterrupts();
 
 /// The recorded signal (SIGINT or SIGTERM), or 0.

@@ -50,7 +50,8 @@ Tick LastTick(const Score& score) {
   return last;
 }
 
-/// Plays MIDI bytes and hands over blocks of interleaved stereo until the sound is over. False when `sink` says so.
+/// Plays MIDI bytes and hands over blocks of interleaved stereo until the sound is over. False when
+/// `sink` says so.
 class Performance {
  public:
   using Sink = std::function<bool(std::span<float> block)>;

@@ -28,18 +28,20 @@ struct RenderedAudio {
   double gain = 1.0;  // that the peak took
 };
 
-/// A soundfont of the places where systems keep them. Fails, saying which Debian package has one, where there is none.
+/// A soundfont of the places where systems keep them. Fails, saying which Debian package has one,
+/// where there is none.
 Result<std::filesystem::path> FindSoundfont();
 
 /// Fails unless a file is a RIFF file of the form "sfbk", as .sf2 and .sf3 are.
 Status CheckSoundfont(const std::filesystem::path& path);
 
-/// Plays a score through FluidSynth into a file, stereo, 16 bits. Tempos, programs, pedals and all controllers count.
-/// The sound ends when all voices have died away, but at most ten seconds after the last event. The file appears whole
-/// or not at all. The music is played twice: to find its peak, then to write it; so memory does not grow with its
-/// length. Takes some hundredths of the time that the music lasts. Progress is in seconds of music. Fails on a
-/// soundfont that can't be loaded, a file that can't be written, and when `progress` asks to stop. Any number of
-/// threads may render.
+/// Plays a score through FluidSynth into a file, stereo, 16 bits. Tempos, programs, pedals and all
+/// controllers count. The sound ends when all voices have died away, but at most ten seconds after
+/// the last event. The file appears whole or not at all. The music is played twice: to find its
+/// peak, then to write it; so memory does not grow with its length. Takes some hundredths of the
+/// time that the music lasts. Progress is in seconds of music. Fails on a soundfont that can't be
+/// loaded, a file that can't be written, and when `progress` asks to stop. Any number of threads
+/// may render.
 Result<RenderedAudio> RenderScore(const Score& score, const std::filesystem::path& path, const RenderOptions& options,
                                   Progress& progress, const StopToken& stop = {});
 

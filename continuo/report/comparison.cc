@@ -20,7 +20,8 @@ namespace {
 constexpr double kRoundingShare = 1e-9;
 constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 
-/// The continued fraction of the incomplete beta function, by Lentz' method. Source: Numerical Recipes, 6.4.
+/// The continued fraction of the incomplete beta function, by Lentz' method. Source: Numerical
+/// Recipes, 6.4.
 double BetaFraction(double a, double b, double x) {
   constexpr double kTiny = 1e-300;
   constexpr int kMaxTerms = 10000;

@@ -10,7 +10,8 @@
 
 namespace continuo {
 
-/// The t with P(|T| <= t) = `level`, 0 < level < 1, for Student's distribution with `freedom` > 0 degrees of freedom.
+/// The t with P(|T| <= t) = `level`, 0 < level < 1, for Student's distribution with `freedom` > 0
+/// degrees of freedom.
 double StudentQuantile(double level, double freedom);
 
 /// The difference of two means and its uncertainty. NaN if a side has a single value or none.
@@ -22,11 +23,13 @@ struct Difference {
   double HalfWidth(double level) const;
 };
 
-/// mean(b) - mean(a) with Welch's standard error, each cell having its own variance, and Satterthwaite's degrees of
-/// freedom. The pieces of a cell are the random sample; trainings are taken as fixed.
+/// mean(b) - mean(a) with Welch's standard error, each cell having its own variance, and
+/// Satterthwaite's degrees of freedom. The pieces of a cell are the random sample; trainings are
+/// taken as fixed.
 Difference Compare(std::span<const Summary> a, std::span<const Summary> b);
 
-/// Two values of one axis of the grid compared in one metric, over cells that differ in nothing else.
+/// Two values of one axis of the grid compared in one metric, over cells that differ in nothing
+/// else.
 struct Contrast {
   std::string axis;  // epoch, model, tokenizer, ...
   std::string a;     // values of the axis
@@ -39,8 +42,8 @@ struct Contrast {
   Difference difference;  // b - a
   double low = 0;         // 95 % interval of it
   double high = 0;
-  /// Whether the interval excludes 0 even at the level that covers all contrasts of the axis together (Bonferroni), so
-  /// that at most one study in 20 has a wrong one.
+  /// Whether the interval excludes 0 even at the level that covers all contrasts of the axis
+  /// together (Bonferroni), so that at most one study in 20 has a wrong one.
   bool clear = false;
 };
 
@@ -48,23 +51,26 @@ struct Contrast {
 /// - epoch: the first checkpoint with the last, for each run and for all;
 /// - model: each pair, for each tokenizer and for all;
 /// - tokenizer, and every other axis: each pair, for each model and for all.
-/// Only cells count that are done and whose counterpart is done. Metrics that begin with "valid_" are measured on the
-/// same songs in each cell, so more cells do not make them more certain: their cells count as one.
+/// Only cells count that are done and whose counterpart is done. Metrics that begin with "valid_"
+/// are measured on the same songs in each cell, so more cells do not make them more certain: their
+/// cells count as one.
 std::vector<Contrast> CompareAxes(const ResultsSnapshot& data, std::span<const std::string_view> metrics);
 
-/// What distinguishes each run from others of its model and tokenizer: "seed 2, transpose true". Empty: nothing.
+/// What distinguishes each run from others of its model and tokenizer: "seed 2, transpose true".
+/// Empty: nothing.
 std::vector<std::string> RunVariants(const ResultsSnapshot& data);
 
-/// A sentence about an axis of the grid and a metric. The axis "best" stands for the best cell of the grid.
+/// A sentence about an axis of the grid and a metric. The axis "best" stands for the best cell of
+/// the grid.
 struct Finding {
   std::string axis;
   std::string metric;
   std::string text;
 };
 
-/// What is clear, as sentences: the contrasts over all cells, with the groups that clearly go the other way; and how
-/// the highest cell in each metric that ranks by its highest value compares with real music, if their intervals are
-/// disjoint.
+/// What is clear, as sentences: the contrasts over all cells, with the groups that clearly go the
+/// other way; and how the highest cell in each metric that ranks by its highest value compares with
+/// real music, if their intervals are disjoint.
 std::vector<Finding> Findings(const ResultsSnapshot& data, std::span<const Contrast> contrasts);
 
 }  // namespace continuo

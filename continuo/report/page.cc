@@ -8,7 +8,8 @@
 namespace continuo {
 namespace {
 
-// Marks the place of the data in the built page. It is not JSON, so that a page without data can report that.
+// Marks the place of the data in the built page. It is not JSON, so that a page without data can
+// report that.
 constexpr std::string_view kPlace = "@CONTINUO_STUDY@";
 
 }  // namespace

@@ -14,7 +14,8 @@ std::optional<std::string> TextOf(const Json& json, const char* key) {
   return found != json.end() && found->is_string() ? std::optional(found->get<std::string>()) : std::nullopt;
 }
 
-/// The row of the piece that {"set", "number"} names. `where` is the place in the file, for messages.
+/// The row of the piece that {"set", "number"} names. `where` is the place in the file, for
+/// messages.
 Result<int64_t> FindPiece(Database& database, const Json& json, const std::string& where) {
   const std::optional<std::string> set = json.is_object() ? TextOf(json, "set") : std::nullopt;
   if (!set || !json.contains("number") || !json["number"].is_number_integer()) {

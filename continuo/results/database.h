@@ -18,8 +18,8 @@ struct sqlite3_stmt;
 
 namespace continuo {
 
-/// A prepared SQL statement. Parameters and columns count from 0. A Bind can fail only through a bug: an index out of
-/// range.
+/// A prepared SQL statement. Parameters and columns count from 0. A Bind can fail only through a
+/// bug: an index out of range.
 class Statement {
  public:
   Statement(Statement&&) noexcept = default;
@@ -37,7 +37,8 @@ class Statement {
 
   /// True when there is a row to read, false at the end.
   Result<bool> Step();
-  /// Calls `visit(const Statement& row)` with each row, up to the first Error that it returns; it may return nothing.
+  /// Calls `visit(const Statement& row)` with each row, up to the first Error that it returns; it
+  /// may return nothing.
   template <typename Visit>
   Status ForEachRow(const Visit& visit);
   /// Makes the statement ready to run again. Its parameters stay bound.
@@ -67,8 +68,9 @@ class Statement {
   std::unique_ptr<sqlite3_stmt, Closer> statement_;
 };
 
-/// An SQLite file. Errors give the path and SQLite's message. One thread at a time may use an object. Several objects,
-/// in any processes, may have one file open; they wait for each other for up to half a minute.
+/// An SQLite file. Errors give the path and SQLite's message. One thread at a time may use an
+/// object. Several objects, in any processes, may have one file open; they wait for each other for
+/// up to half a minute.
 class Database {
  public:
   enum class Mode { kRead, kWrite, kCreate };
@@ -95,7 +97,8 @@ class Database {
   std::unique_ptr<sqlite3, Closer> database_;
 };
 
-/// What is written between Begin and Commit is stored as a whole or, if there is no Commit, not at all.
+/// What is written between Begin and Commit is stored as a whole or, if there is no Commit, not at
+/// all.
 class Transaction {
  public:
   static Result<Transaction> Begin(Database& database);

@@ -38,14 +38,16 @@ struct SetProgress {
   double seconds = 0;
 };
 
-/// results.db, opened for an experiment that fills it: docs/formats/results.md. Each call is one transaction, stored as
-/// a whole or not at all, and survives the end of the process. Any thread may call. Several processes may share a file.
+/// results.db, opened for an experiment that fills it: docs/formats/results.md. Each call is one
+/// transaction, stored as a whole or not at all, and survives the end of the process. Any thread
+/// may call. Several processes may share a file.
 ///
-/// Runs and sets share one space of ids: an id names a run or a set, never both, so an id alone is enough to find a
-/// cell.
+/// Runs and sets share one space of ids: an id names a run or a set, never both, so an id alone is
+/// enough to find a cell.
 class Results {
  public:
-  /// Opens a file and creates it if it does not exist. Fails on another version and on other databases.
+  /// Opens a file and creates it if it does not exist. Fails on another version and on other
+  /// databases.
   static Result<Results> Create(const std::filesystem::path& path);
   /// Opens a file that exists.
   static Result<Results> Open(const std::filesystem::path& path);
@@ -54,31 +56,36 @@ class Results {
   /// Empty if the key is missing.
   Result<std::string> Meta(const std::string& key) const;
 
-  /// Makes these the cells of the experiment. New cells are pending. Cells that are done stay done; all others become
-  /// pending again. Names and labels are updated. Cells that are missing here become dropped if they are done, and
-  /// return with their results when they are entered again; otherwise they are deleted. Fails if an id names a run and
-  /// a set.
+  /// Makes these the cells of the experiment. New cells are pending. Cells that are done stay done;
+  /// all others become pending again. Names and labels are updated. Cells that are missing here
+  /// become dropped if they are done, and return with their results when they are entered again;
+  /// otherwise they are deleted. Fails if an id names a run and a set.
   Status Enter(std::span<const RunEntry> runs, std::span<const SetEntry> sets);
-  /// Adds sets to those of Enter in the same way: the continuations, which are chosen after the grid is done.
+  /// Adds sets to those of Enter in the same way: the continuations, which are chosen after the
+  /// grid is done.
   Status EnterSets(std::span<const SetEntry> sets);
 
   /// The status of each cell that is not dropped, by id.
   Result<std::map<std::string, CellStatus>> Statuses() const;
-  /// Sets the status of a run or a set, and its error; an empty one removes it. Fails if no cell has the id.
+  /// Sets the status of a run or a set, and its error; an empty one removes it. Fails if no cell
+  /// has the id.
   Status SetStatus(const std::string& id, CellStatus status, const std::string& error = {});
-  /// Stores what a cell has found and makes it done. A set's earlier pieces and metrics are replaced.
+  /// Stores what a cell has found and makes it done. A set's earlier pieces and metrics are
+  /// replaced.
   Status FinishRun(const std::string& id, const RunOutcome& outcome);
   Status FinishSet(const std::string& id, const SetOutcome& outcome);
 
-  /// Stores the curve of a run so far, with the tokens and seconds that it has taken. NLLs per note and per bar are
-  /// left as they are.
+  /// Stores the curve of a run so far, with the tokens and seconds that it has taken. NLLs per note
+  /// and per bar are left as they are.
   Status PutCurve(const std::string& run, std::span<const CurvePoint> points, int64_t tokens, double seconds);
-  /// Adds NLLs per note and per bar of a checkpoint to the point of the curve that is nearest to its epoch.
+  /// Adds NLLs per note and per bar of a checkpoint to the point of the curve that is nearest to
+  /// its epoch.
   Status PutCheckpointNll(const std::string& run, double epoch, double per_note, double per_bar);
 
   /// The mean of a metric over a set; empty if it was not measured.
   Result<std::optional<double>> SetMean(const std::string& set, const std::string& metric) const;
-  /// The metrics whose names begin with `prefix` of a set that is done and was written by this checkpoint.
+  /// The metrics whose names begin with `prefix` of a set that is done and was written by this
+  /// checkpoint.
   Result<std::vector<std::pair<std::string, Summary>>> CheckpointMetrics(const std::string& run, int64_t epoch,
                                                                          const std::string& prefix) const;
 
@@ -88,17 +95,18 @@ class Results {
   Result<std::vector<RunProgress>> RunsProgress() const;
   Result<std::vector<SetProgress>> SetsProgress() const;
 
-  /// Stores what a listener chose: {"choices": [{"prompt", "set", "number", "note", "at"}], "votes": [{"winner",
-  /// "loser", "at"}]}. Either list may be missing. A piece is named by its set and number; winner and loser are
-  /// {"set", "number"}. If anything is wrong, nothing is stored. `name` stands for the text in messages.
+  /// Stores what a listener chose: {"choices": [{"prompt", "set", "number", "note", "at"}],
+  /// "votes": [{"winner", "loser", "at"}]}. Either list may be missing. A piece is named by its set
+  /// and number; winner and loser are {"set", "number"}. If anything is wrong, nothing is stored.
+  /// `name` stands for the text in messages.
   struct Choices {
     size_t choices = 0;
     size_t votes = 0;
   };
   Result<Choices> TakeChoices(const std::string& json, const std::string& name);
 
-  /// A table with tabs: a header, then one line per set that is done, with its labels and settings, and the mean,
-  /// standard deviation and 95 % interval of each metric.
+  /// A table with tabs: a header, then one line per set that is done, with its labels and settings,
+  /// and the mean, standard deviation and 95 % interval of each metric.
   Result<std::string> ToTsv() const;
 
  private:

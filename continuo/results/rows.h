@@ -14,8 +14,9 @@
 
 namespace continuo {
 
-// The rows of results.db (docs/formats/results.md) with what belongs to them. In all of them NaN, an empty optional, an
-// empty text and empty bytes mean "not measured" or "not there"; they are stored as NULL.
+// The rows of results.db (docs/formats/results.md) with what belongs to them. In all of them NaN,
+// an empty optional, an empty text and empty bytes mean "not measured" or "not there"; they are
+// stored as NULL.
 
 /// A negative log-likelihood in nats: per token, per note and per bar.
 struct Nll {
@@ -127,8 +128,8 @@ const Value* FindNamed(const std::vector<std::pair<std::string, Value>>& list, s
   return nullptr;
 }
 
-/// The members of a JSON object, such as RunEntry::settings, that are a number, a text or a Boolean, each as JSON
-/// writes it. Empty if `json` is not an object.
+/// The members of a JSON object, such as RunEntry::settings, that are a number, a text or a
+/// Boolean, each as JSON writes it. Empty if `json` is not an object.
 std::map<std::string, std::string> ScalarFields(const std::string& json);
 
 }  // namespace continuo

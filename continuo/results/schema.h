@@ -7,7 +7,8 @@
 
 namespace continuo {
 
-/// The version of the tables of results.db: docs/formats/results.md. A file of another version is refused.
+/// The version of the tables of results.db: docs/formats/results.md. A file of another version is
+/// refused.
 inline constexpr int kResultsVersion = 1;
 
 /// The statements that make an empty results.db of kResultsVersion.

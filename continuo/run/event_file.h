@@ -15,9 +15,10 @@ namespace continuo {
 /// CRC-32C (Castagnoli) as in iSCSI (RFC 3720, B.4).
 uint32_t Crc32c(std::span<const uint8_t> bytes);
 
-/// TensorBoard's event file: TFRecords (u64 length, its masked CRC-32C, the bytes, their masked CRC-32C, all
-/// little-endian), each a protocol buffer tensorflow.Event. The first names the format, brain.Event:2. The second
-/// starts a session at a step, so that TensorBoard discards later steps of the run's earlier files.
+/// TensorBoard's event file: TFRecords (u64 length, its masked CRC-32C, the bytes, their masked
+/// CRC-32C, all little-endian), each a protocol buffer tensorflow.Event. The first names the
+/// format, brain.Event:2. The second starts a session at a step, so that TensorBoard discards later
+/// steps of the run's earlier files.
 class EventFile {
  public:
   struct Scalar {
@@ -26,7 +27,8 @@ class EventFile {
   };
 
   EventFile() = default;
-  /// Creates a file in `folder`, named after `wall_seconds` (since 1970), for a run that continues after `step`.
+  /// Creates a file in `folder`, named after `wall_seconds` (since 1970), for a run that continues
+  /// after `step`.
   static Result<EventFile> Create(const std::filesystem::path& folder, double wall_seconds, uint64_t step);
   Status Write(double wall_seconds, uint64_t step, std::initializer_list<Scalar> scalars);
 

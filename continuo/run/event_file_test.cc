@@ -45,8 +45,9 @@ TEST(EventFileTest, ARecordIsWrittenToTheByte) {
   }
   ASSERT_EQ(records.size(), 3u);
   using std::string_literals::operator""s;
-  // wall_time (field 1, fixed64), then file_version (3); step (2, varint) and session_log (7) {status (1): START}; step
-  // 300 and summary (5) {value (1) {tag (1) "loss", simple_value (2, fixed32) 0.5}}.
+  // wall_time (field 1, fixed64), then file_version (3); step (2, varint) and session_log (7)
+  // {status (1): START}; step 300 and summary (5) {value (1) {tag (1) "loss", simple_value (2,
+  // fixed32) 0.5}}.
   EXPECT_EQ(records[0],
             "\x09\0\0\0\0\0\0\xf0\x3f\x1a\x0d"
             "brain.Event:2"s);

@@ -17,8 +17,9 @@ struct OptimizerOptions {
   /// Decay only matrices and embeddings, not biases and norms (PyTorch's default decays all).
   bool decay_matrices_only = false;
   double muon_momentum = 0.95;
-  /// Keeps a running average of the weights: average = decay x average + (1 - decay) x weights after each update,
-  /// where decay is the smaller of this and (1 + updates) / (10 + updates). 0: none.
+  /// Keeps a running average of the weights: average = decay x average + (1 - decay) x weights
+  /// after each update, where decay is the smaller of this and (1 + updates) / (10 + updates). 0:
+  /// none.
   double average_decay = 0;
 };
 

@@ -43,7 +43,8 @@ std::vector<fs::path> Entries(const fs::path& directory) {
   return entries;
 }
 
-/// Removes what AtomicDirectory and WriteFileAtomically leave when they are killed: .NAME.PROCESS.NUMBER.tmp.
+/// Removes what AtomicDirectory and WriteFileAtomically leave when they are killed:
+/// .NAME.PROCESS.NUMBER.tmp.
 void RemoveTemporaries(const fs::path& directory) {
   for (const fs::path& entry : Entries(directory)) {
     const std::string name = entry.filename().string();

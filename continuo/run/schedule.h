@@ -18,9 +18,11 @@ struct ScheduleOptions {
   double warmup = 0.3;
   /// OneCycle: the first rate is max_lr / div_factor.
   double div_factor = 25;
-  /// OneCycle: the last rate is the first / final_div_factor. Cosine and linear end at max_lr / final_div_factor.
+  /// OneCycle: the last rate is the first / final_div_factor. Cosine and linear end at max_lr /
+  /// final_div_factor.
   double final_div_factor = 1e4;
-  /// OneCycle: Adam's beta1 falls from 0.95 to 0.85 while the rate rises, and rises again afterwards, as in PyTorch.
+  /// OneCycle: Adam's beta1 falls from 0.95 to 0.85 while the rate rises, and rises again
+  /// afterwards, as in PyTorch.
   bool cycle_momentum = true;
 };
 
@@ -29,12 +31,12 @@ struct ScheduleValue {
   double beta1 = 0;  // 0: use the optimizer's
 };
 
-/// The values of step `step` of `total`, step in [0, total - 1]. Fractions are allowed: a run limited by time
-/// passes (elapsed / budget) * (total - 1) with any total.
+/// The values of step `step` of `total`, step in [0, total - 1]. Fractions are allowed: a run
+/// limited by time passes (elapsed / budget) * (total - 1) with any total.
 ///
-/// OneCycle is torch.optim.lr_scheduler.OneCycleLR with anneal_strategy "cos", two phases: Smith and Topin,
-/// "Super-convergence", arXiv:1708.07120. The others rise linearly from 0; then cosine falls along half a
-/// cosine wave and linear along a straight line, and constant stays.
+/// OneCycle is torch.optim.lr_scheduler.OneCycleLR with anneal_strategy "cos", two phases: Smith
+/// and Topin, "Super-convergence", arXiv:1708.07120. The others rise linearly from 0; then cosine
+/// falls along half a cosine wave and linear along a straight line, and constant stays.
 ScheduleValue ScheduleAt(const ScheduleOptions& options, double step, double total);
 
 }  // namespace continuo

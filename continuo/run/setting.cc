@@ -26,7 +26,8 @@ constexpr double kAny = TrainSetting::kUnbounded;
 constexpr double kMany = 1e6;
 constexpr std::array<std::string_view, 2> kBlockNames = {"first", "all"};  // by BlockMode
 
-/// The member that a path of pointers to members leads to: MemberOf<&S::schedule, &ScheduleOptions::warmup>(settings).
+/// The member that a path of pointers to members leads to: MemberOf<&S::schedule,
+/// &ScheduleOptions::warmup>(settings).
 template <auto... kPath>
 auto& MemberOf(auto& settings) {
   return (settings.*....*kPath);

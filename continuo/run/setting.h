@@ -12,16 +12,18 @@
 
 namespace continuo {
 
-/// One row of the table of training settings. From the table come the flags of continuo-train and their help, the keys
-/// of a spec, the comparison of --resume, the identity of an experiment's cell, and the table in docs/training.md. A
-/// new setting is a member of TrainSettings, a row here, and its use.
+/// One row of the table of training settings. From the table come the flags of continuo-train and
+/// their help, the keys of a spec, the comparison of --resume, the identity of an experiment's
+/// cell, and the table in docs/training.md. A new setting is a member of TrainSettings, a row here,
+/// and its use.
 struct TrainSetting {
   using Json = nlohmann::ordered_json;
   static constexpr double kUnbounded = std::numeric_limits<double>::infinity();
 
   enum class Kind { kInteger, kReal, kSwitch, kChoice, kText, kIntegers };
 
-  /// The type of a setting, the values that it may have, and the member of TrainSettings that holds it.
+  /// The type of a setting, the values that it may have, and the member of TrainSettings that holds
+  /// it.
   struct Value {
     Kind kind;
     double least = 0;  // of numbers, and of each number of kIntegers
@@ -55,7 +57,8 @@ struct TrainSetting {
   std::string_view name(SettingNames names) const { return names == SettingNames::kFlags ? flag : key; }
   /// The allowed values in words: "an integer from 1 to 1000", "above 0", "first or all".
   std::string Expected() const;
-  /// `value` in the type of the setting. The error's message continues the setting's name: "must be above 0, not 0".
+  /// `value` in the type of the setting. The error's message continues the setting's name: "must be
+  /// above 0, not 0".
   Result<Json> Accept(const Json& value) const;
   /// The same for a command line's text.
   Result<Json> Parse(std::string_view text) const;

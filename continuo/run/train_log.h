@@ -42,8 +42,8 @@ nlohmann::ordered_json ToJson(const ValidationRecord& record);
 class TrainLog {
  public:
   TrainLog() = default;
-  /// Continues a log after `step`: removes the lines of later steps, which a resumed run writes again. Step 0 begins a
-  /// new log.
+  /// Continues a log after `step`: removes the lines of later steps, which a resumed run writes
+  /// again. Step 0 begins a new log.
   static Result<TrainLog> Open(const std::filesystem::path& path, uint64_t step);
   Status Write(const UpdateRecord& record);
   Status Write(const ValidationRecord& record);
@@ -60,8 +60,8 @@ struct TrainLogRecords {
   std::vector<ValidationRecord> validations;
 };
 
-/// Reads train.jsonl, also while a run writes it: a line that is not a whole JSON object with a step is skipped. A
-/// number that a line lacks is 0. Fails if the file cannot be read.
+/// Reads train.jsonl, also while a run writes it: a line that is not a whole JSON object with a
+/// step is skipped. A number that a line lacks is 0. Fails if the file cannot be read.
 Result<TrainLogRecords> ReadTrainLog(const std::filesystem::path& path);
 
 }  // namespace continuo

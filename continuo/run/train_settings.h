@@ -15,12 +15,13 @@
 
 namespace continuo {
 
-/// What matrix products are computed in. kAuto: what the device is faster in; a resumed run keeps its own.
+/// What matrix products are computed in. kAuto: what the device is faster in; a resumed run keeps
+/// its own.
 enum class PrecisionChoice { kAuto, kBf16, kF32 };
 inline constexpr std::array<std::string_view, 3> kPrecisionNames = {"auto", "bf16", "f32"};
 
-/// Every setting of a training run. The defaults are the study's (docs/experiments.md), and are stated here only.
-/// run/setting.h has a row for each of them: its name, flag, help and range.
+/// Every setting of a training run. The defaults are the study's (docs/experiments.md), and are
+/// stated here only. run/setting.h has a row for each of them: its name, flag, help and range.
 struct TrainSettings {
   Gpt2Config model;       // vocab_size comes from the data
   std::string init_from;  // a model directory whose weights the run begins with; empty: random weights
@@ -38,8 +39,8 @@ struct TrainSettings {
   bool augment_transpose = false;
   bool augment_velocity = false;
   bool augment_tempo = false;
-  /// The first `short_share` of the run uses windows of `short_context` ids, more of them per batch, so that a batch
-  /// has the same number of ids, at positions drawn for each batch.
+  /// The first `short_share` of the run uses windows of `short_context` ids, more of them per
+  /// batch, so that a batch has the same number of ids, at positions drawn for each batch.
   double short_share = 0;
   uint64_t short_context = 512;
 
@@ -58,7 +59,8 @@ struct TrainSettings {
   bool export_bf16 = false;        // `best`, `epoch-N` and `final` in bf16
 };
 
-/// How a message names a setting: by its flag ("--grad-accum") or by its key in a spec ("grad_accum").
+/// How a message names a setting: by its flag ("--grad-accum") or by its key in a spec
+/// ("grad_accum").
 enum class SettingNames { kFlags, kKeys };
 
 /// A value that a run cannot have.
@@ -67,7 +69,8 @@ struct SettingsFault {
   std::string message;                     // names each of them
 };
 
-/// The first value that is out of its range or does not fit another one. The only place that knows these rules.
+/// The first value that is out of its range or does not fit another one. The only place that knows
+/// these rules.
 std::optional<SettingsFault> FindFault(const TrainSettings& settings, SettingNames names);
 
 /// Fails with the message of the first fault.

@@ -11,8 +11,9 @@
 
 namespace continuo {
 
-/// How far a run is. With the settings, the weights and the optimizer's moments, this is all that a run needs to
-/// continue: random numbers have no state, since each draw is a function of the seed and of its place in the run.
+/// How far a run is. With the settings, the weights and the optimizer's moments, this is all that a
+/// run needs to continue: random numbers have no state, since each draw is a function of the seed
+/// and of its place in the run.
 struct TrainState {
   uint64_t step = 0;           // updates made
   uint64_t epoch = 0;          // of the next block
@@ -40,18 +41,20 @@ struct TrainingFile {
   TrainState state;
 };
 
-/// What decides the weights of a run: its data and every setting of Effect::kWeights by key. --resume compares it. A
-/// JSON object, as text.
+/// What decides the weights of a run: its data and every setting of Effect::kWeights by key.
+/// --resume compares it. A JSON object, as text.
 std::string RunIdentity(const TrainSettings& settings, const DataIdentity& data);
 
-/// The first difference between two identities, as "--width was 256, is now 512"; empty if there is none. A setting
-/// that `saved` lacks, because its program did not have it yet, counts as the default.
+/// The first difference between two identities, as "--width was 256, is now 512"; empty if there is
+/// none. A setting that `saved` lacks, because its program did not have it yet, counts as the
+/// default.
 std::string FirstDifference(std::string_view saved, std::string_view wanted);
 
 /// Writes training.json into a checkpoint's directory.
 Status WriteTrainingFile(const std::filesystem::path& checkpoint, const TrainingFile& file);
 
-/// Reads training.json, also of version 1, whose names of settings it translates. Fails if it is missing or damaged.
+/// Reads training.json, also of version 1, whose names of settings it translates. Fails if it is
+/// missing or damaged.
 Result<TrainingFile> ReadTrainingFile(const std::filesystem::path& checkpoint);
 
 /// The precision that a run's newest checkpoint was computed in; none if no checkpoint can be read.

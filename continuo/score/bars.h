@@ -10,15 +10,17 @@ namespace continuo {
 
 /// Where the bars of a score begin. Bar 0 begins at tick 0; there is no last bar.
 ///
-/// A bar of n/d lasts 4 n / d quarter notes, rounded to whole ticks (half up), at least one. 4/4 is in force before the
-/// first time signature. Of several signatures at one tick the last counts, and one equal to that in force changes
-/// nothing; any other begins a bar where it stands and cuts the running bar short. Signatures whose numerator or
-/// denominator is not positive are passed over.
+/// A bar of n/d lasts 4 n / d quarter notes, rounded to whole ticks (half up), at least one. 4/4 is
+/// in force before the first time signature. Of several signatures at one tick the last counts, and
+/// one equal to that in force changes nothing; any other begins a bar where it stands and cuts the
+/// running bar short. Signatures whose numerator or denominator is not positive are passed over.
 ///
-/// Takes memory by the signatures, not by the bars. Immutable; any number of threads may use one object.
+/// Takes memory by the signatures, not by the bars. Immutable; any number of threads may use one
+/// object.
 class BarGrid {
  public:
-  /// `by_signature` false: 4/4 throughout, whatever the score says. The score's signatures are in the order of time.
+  /// `by_signature` false: 4/4 throughout, whatever the score says. The score's signatures are in
+  /// the order of time.
   explicit BarGrid(const Score& score, bool by_signature = true);
 
   /// The bar that holds this time, which is not negative.

@@ -12,8 +12,9 @@
 
 namespace continuo {
 
-/// The qualities of chords, by the names that Pop1K7's markers give them, with their notes in semitones above the root:
-/// major, minor, dominant, major and minor seventh, diminished, augmented, suspended, half and fully diminished.
+/// The qualities of chords, by the names that Pop1K7's markers give them, with their notes in
+/// semitones above the root: major, minor, dominant, major and minor seventh, diminished,
+/// augmented, suspended, half and fully diminished.
 struct ChordQualityName {
   std::string_view name;
   std::array<int8_t, 4> intervals;  // -1: none
@@ -58,20 +59,22 @@ struct ChordChange {
   bool operator==(const ChordChange&) const = default;
 };
 
-/// Reads ROOT_QUALITY_BASS or ROOT_QUALITY, as Pop1K7's markers are written ("A_M7_E"; "N" and "N_N_N" are no chord).
-/// Roots may have a sharp or a flat ("Bb"); what the bass says is passed over. Nothing if the text is no chord.
+/// Reads ROOT_QUALITY_BASS or ROOT_QUALITY, as Pop1K7's markers are written ("A_M7_E"; "N" and
+/// "N_N_N" are no chord). Roots may have a sharp or a flat ("Bb"); what the bass says is passed
+/// over. Nothing if the text is no chord.
 std::optional<ChordLabel> ParseChordMarker(std::string_view text);
 
-/// Reads a chord as lead sheets write it: a root, and nothing or "maj" (major), "m", "min" or "-" (minor), "7", "maj7"
-/// or "M7", "m7", "min7" or "-7", "dim" or "o", "aug" or "+", "sus2", "sus4" or "sus", "m7b5" or "/o7", "dim7" or "o7";
-/// "N" is no chord. Nothing if the text is no chord.
+/// Reads a chord as lead sheets write it: a root, and nothing or "maj" (major), "m", "min" or "-"
+/// (minor), "7", "maj7" or "M7", "m7", "min7" or "-7", "dim" or "o", "aug" or "+", "sus2", "sus4"
+/// or "sus", "m7b5" or "/o7", "dim7" or "o7"; "N" is no chord. Nothing if the text is no chord.
 std::optional<ChordLabel> ParseChordName(std::string_view text);
 
-/// The chords that a score's markers name, in the order of time. Of several at one tick the last counts; one equal to
-/// that before it is no change.
+/// The chords that a score's markers name, in the order of time. Of several at one tick the last
+/// counts; one equal to that before it is no change.
 std::vector<ChordChange> ChordsOfMarkers(const Score& score);
 
-/// Leaves of several changes at one time the last, and drops those that change nothing. They are in the order of time.
+/// Leaves of several changes at one time the last, and drops those that change nothing. They are in
+/// the order of time.
 void MergeChordChanges(std::vector<ChordChange>& changes);
 
 }  // namespace continuo

@@ -11,20 +11,23 @@ namespace {
 
 using PerPitchClass = std::array<int32_t, 12>;
 
-// Scores are sums of a weight times a share of 256; 64 * 256 of them are one unit of log-likelihood.
+// Scores are sums of a weight times a share of 256; 64 * 256 of them are one unit of
+// log-likelihood.
 constexpr int32_t kShare = 256;
 constexpr int32_t kUnit = 64 * kShare;
 
-// What each pitch class above the root says for a chord: by how long it sounds, and by how long it is the lowest.
+// What each pitch class above the root says for a chord: by how long it sounds, and by how long it
+// is the lowest.
 struct Template {
   PerPitchClass sounding;
   PerPitchClass lowest;
   int32_t bias;
 };
 
-// A softmax regression of chords on beats, with weights shared by the twelve roots: nine in ten the beats of 383 songs
-// of Pop1K7 (none of those that the recogniser is tested on) with the chord of their markers, one in ten plain chords
-// of every kind, so that rare ones are known as well. Quadratic penalty 0.00002.
+// A softmax regression of chords on beats, with weights shared by the twelve roots: nine in ten the
+// beats of 383 songs of Pop1K7 (none of those that the recogniser is tested on) with the chord of
+// their markers, one in ten plain chords of every kind, so that rare ones are known as well.
+// Quadratic penalty 0.00002.
 constexpr std::array<Template, kChordQualities.size()> kTemplates = {{
     {{339, -258, -134, -350, 249, -228, -249, 321, -348, -126, -628, -628},
      {135, -34, 29, -11, 71, 87, -3, 88, -56, -80, -90, -139},
@@ -73,8 +76,8 @@ constexpr int64_t kMostEqualBeats = 64;
 
 using Scores = std::array<int32_t, kChordLabels>;
 
-// How well each chord fits a beat. `lengths` and `lowest` are ticks of the beat; a pitch class counts half when it
-// sounds for half the beat, and more of it says little more.
+// How well each chord fits a beat. `lengths` and `lowest` are ticks of the beat; a pitch class
+// counts half when it sounds for half the beat, and more of it says little more.
 Scores ScoreBeat(const std::array<int64_t, 12>& lengths, const std::array<int64_t, 12>& lowest,
                  int64_t ticks_per_beat) {
   std::array<int32_t, 24> sounding;  // each pitch class twice, so that every root finds its twelve in a row

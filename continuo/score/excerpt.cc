@@ -132,7 +132,8 @@ int64_t LastTime(const Score& score) {
   return last;
 }
 
-/// Merges `more`, moved by `at`, into a list in the order of time; at one time what was there comes first.
+/// Merges `more`, moved by `at`, into a list in the order of time; at one time what was there comes
+/// first.
 template <typename Event>
 void Merge(std::vector<Event>& events, const std::vector<Event>& more, Tick at) {
   const auto middle = static_cast<ptrdiff_t>(events.size());
@@ -143,7 +144,8 @@ void Merge(std::vector<Event>& events, const std::vector<Event>& more, Tick at) 
   std::inplace_merge(events.begin(), events.begin() + middle, events.end(), Earlier<Event>);
 }
 
-/// Whether `events`, the last before `at`, would govern music put at `at` that does not say otherwise itself.
+/// Whether `events`, the last before `at`, would govern music put at `at` that does not say
+/// otherwise itself.
 template <typename Event>
 bool NeedsDefault(const std::vector<Event>& events, const std::vector<Event>& more, Tick at) {
   const bool governed = !events.empty() && events.front().time <= at;

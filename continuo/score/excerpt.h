@@ -9,20 +9,23 @@ namespace continuo {
 
 /// What begins in [from, to), moved so that `from` is tick 0; 0 <= from <= to.
 ///
-/// The excerpt stands alone: the tempo, signatures, program, controllers, pitch bend and chord marker in force at
-/// `from` are put at its head, and a pedal that is down there begins at 0. Notes that began earlier are not in it. What
-/// sounds across `to` is cut there, and a pedal that is down there is released, if `cut` is true; else both stay whole.
-/// All tracks are kept, also those that are empty then. The lists of the score are in the order of time.
+/// The excerpt stands alone: the tempo, signatures, program, controllers, pitch bend and chord
+/// marker in force at `from` are put at its head, and a pedal that is down there begins at 0. Notes
+/// that began earlier are not in it. What sounds across `to` is cut there, and a pedal that is down
+/// there is released, if `cut` is true; else both stay whole. All tracks are kept, also those that
+/// are empty then. The lists of the score are in the order of time.
 Score Excerpt(const Score& score, Tick from, Tick to, bool cut = true);
 
 /// The bars [first, last) of a score (see BarGrid).
 Score ExcerptBars(const Score& score, size_t first, size_t last, bool by_signature = true, bool cut = true);
 
-/// Puts `more` behind or into `score`, its tick 0 at `at`. Each of its tracks joins the first track of its program
-/// and kind that no other has joined yet, or becomes a new one. A default that is in force at its beginning (120 qpm,
-/// 4/4) is written out where the score's would last otherwise. What the score has from `at` on stays where it is.
+/// Puts `more` behind or into `score`, its tick 0 at `at`. Each of its tracks joins the first track
+/// of its program and kind that no other has joined yet, or becomes a new one. A default that is in
+/// force at its beginning (120 qpm, 4/4) is written out where the score's would last otherwise.
+/// What the score has from `at` on stays where it is.
 ///
-/// Fails, the score unchanged, when a time would pass 2^31 - 1. Both must have the same ticks a quarter note.
+/// Fails, the score unchanged, when a time would pass 2^31 - 1. Both must have the same ticks a
+/// quarter note.
 Status AppendScore(Score& score, const Score& more, Tick at);
 
 }  // namespace continuo

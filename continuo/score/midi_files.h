@@ -22,10 +22,10 @@ struct MidiFileList {
 /// Whether a name ends in .mid, .midi, .kar or .rmi, in upper or lower case.
 bool HasMidiExtension(const std::filesystem::path& path);
 
-/// Lists the MIDI files at any depth below a folder: regular files, and links to such, whose names have a MIDI
-/// extension. Skips, and reports, what has such a name but is neither (a FIFO, a broken link), subfolders that cannot
-/// be read, and links to folders, which could lead back. Fails only if `folder` itself is not a folder or cannot be
-/// read. The list may be empty.
+/// Lists the MIDI files at any depth below a folder: regular files, and links to such, whose names
+/// have a MIDI extension. Skips, and reports, what has such a name but is neither (a FIFO, a broken
+/// link), subfolders that cannot be read, and links to folders, which could lead back. Fails only
+/// if `folder` itself is not a folder or cannot be read. The list may be empty.
 Result<MidiFileList> ListMidiFiles(const std::filesystem::path& folder);
 
 /// The Error of a folder without MIDI files.

@@ -6,13 +6,14 @@
 
 namespace continuo {
 
-/// Time in ticks from the start of the score; a quarter note has `Score::ticks_per_quarter` of them.
+/// Time in ticks from the start of the score; a quarter note has `Score::ticks_per_quarter` of
+/// them.
 using Tick = int32_t;
 
 struct Note {
   Tick time = 0;
   Tick duration = 0;
-  uint8_t pitch = 60;  // MIDI key, 0..127
+  uint8_t pitch = 60;     // MIDI key, 0..127
   uint8_t velocity = 64;  // 1..127 in files; 0 is possible in scores made by hand
   bool operator==(const Note&) const = default;
 };
@@ -76,7 +77,8 @@ struct Track {
   bool operator==(const Track&) const = default;
 };
 
-/// Music as notes and what governs them. Lists are in the order of time unless a function says otherwise.
+/// Music as notes and what governs them. Lists are in the order of time unless a function says
+/// otherwise.
 struct Score {
   int32_t ticks_per_quarter = 480;
   std::vector<Track> tracks;

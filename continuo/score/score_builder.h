@@ -14,7 +14,8 @@
 
 namespace continuo {
 
-/// Makes a Score of the events of a file's tracks; the handler that a TrackReader calls. The rules are symusic 0.6.0's:
+/// Makes a Score of the events of a file's tracks; the handler that a TrackReader calls. The rules
+/// are symusic 0.6.0's:
 ///
 /// - Each channel and program of a file's track becomes a Track of its own, in the order of channel, then program. They
 ///   share the name. A note belongs to the program in force when it begins. Channel 10 is drums.
@@ -36,17 +37,19 @@ class ScoreBuilder {
   /// Both must outlive the builder. `first_pedal_from_start` is that of ReadOptions.
   ScoreBuilder(Score& score, Defects& defects, bool first_pedal_from_start);
 
-  /// Around the events of each of the file's tracks. `size` is that of the events in bytes, `offset` where they lie.
+  /// Around the events of each of the file's tracks. `size` is that of the events in bytes,
+  /// `offset` where they lie.
   void BeginTrack(size_t size);
   void EndTrack(size_t offset);
   /// After the last.
   void Finish();
 
-  /// `key` is the pitch + 256 times the velocity; velocity 0 ends a note. False if there is none to end.
+  /// `key` is the pitch + 256 times the velocity; velocity 0 ends a note. False if there is none to
+  /// end.
   bool Note(uint32_t time, uint32_t channel, uint32_t key) {
-    // Whether a note begins or ends can't be predicted, so the plain case takes no branch on it: all is arithmetic,
-    // which compilers leave as it is. The place of the next new note is written either way, and counts if the note
-    // begins.
+    // Whether a note begins or ends can't be predicted, so the plain case takes no branch on it:
+    // all is arithmetic, which compilers leave as it is. The place of the next new note is written
+    // either way, and counts if the note begins.
     Slot& slot = slots_[channel * kMidiPitches + (key & 0x7F)];
     const uint32_t part = current_[channel];
     const uint32_t begins = (key + 0xFF00) >> 16;
@@ -72,8 +75,9 @@ class ScoreBuilder {
   void Meta(uint32_t time, uint8_t type, std::span<const uint8_t> data, size_t offset);
 
  private:
-  // A Part is what becomes a Track: the events of one channel and program. The controllers of a channel that has
-  // no part for its program yet wait in a part without notes, which becomes the next part of that channel.
+  // A Part is what becomes a Track: the events of one channel and program. The controllers of a
+  // channel that has no part for its program yet wait in a part without notes, which becomes the
+  // next part of that channel.
   using PartId = uint16_t;
   static constexpr PartId kNoPart = 0xFFFF;
   struct Part {
@@ -90,8 +94,8 @@ class ScoreBuilder {
     Event event;
     PartId part;
   };
-  // A sounding note's duration is ~i, where i is the index of the next sounding one of its channel and pitch, or kLast:
-  // so the queue of sounding notes takes no memory of its own.
+  // A sounding note's duration is ~i, where i is the index of the next sounding one of its channel
+  // and pitch, or kLast: so the queue of sounding notes takes no memory of its own.
   static constexpr Tick kLast = ~Tick{0};  // the note at index 0 is the next of none
 
   // A channel and pitch.

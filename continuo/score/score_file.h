@@ -16,8 +16,9 @@ namespace continuo {
 struct ReadOptions {
   bool strict = false;  // refuse what is otherwise repaired with a warning
 
-  /// Reads a channel's first pedal, but channel 1's, as pressed from the start of the score: what symusic 0.5.4 and
-  /// 0.6.0 read, and so MidiTok's tokens of pedals. The controllers are the same either way.
+  /// Reads a channel's first pedal, but channel 1's, as pressed from the start of the score: what
+  /// symusic 0.5.4 and 0.6.0 read, and so MidiTok's tokens of pedals. The controllers are the same
+  /// either way.
   bool first_pedal_from_start = false;
 };
 
@@ -30,8 +31,9 @@ struct ScoreAndWarnings {
 /// The most tracks that a file can hold beside the conductor's. Reading leaves out what is beyond.
 inline constexpr size_t kMaxTracks = 65534;
 
-/// Reads a Standard MIDI File from memory. `name` stands for the file in messages. The notes, tempos and
-/// signatures are those that symusic 0.6.0 reads. Memory is bounded by a small multiple of the input.
+/// Reads a Standard MIDI File from memory. `name` stands for the file in messages. The notes,
+/// tempos and signatures are those that symusic 0.6.0 reads. Memory is bounded by a small multiple
+/// of the input.
 Result<ScoreAndWarnings> ParseScore(std::span<const uint8_t> bytes, std::string_view name,
                                     const ReadOptions& options = {});
 
@@ -39,12 +41,14 @@ Result<ScoreAndWarnings> ParseScore(std::span<const uint8_t> bytes, std::string_
 Result<Score> ReadScore(const std::filesystem::path& path, const ReadOptions& options = {});
 
 /// A type 1 Standard MIDI File: a conductor track, then one track for each of the score's.
-/// `ParseScore(SerializeScore(s))` gives s again when s is sorted and holds no overlapping notes of one pitch, each
-/// track has a note, and pedals agree with controller 64 (where a track has pedals but no controller 64, the
-/// controllers that say the same are written). What was read is written, read and written again to the same bytes.
+/// `ParseScore(SerializeScore(s))` gives s again when s is sorted and holds no overlapping notes of
+/// one pitch, each track has a note, and pedals agree with controller 64 (where a track has pedals
+/// but no controller 64, the controllers that say the same are written). What was read is written,
+/// read and written again to the same bytes.
 ///
-/// Times and durations must not be negative, values must be in the range that MIDI gives them, denominators powers of
-/// two, and `ticks_per_quarter` from 1 to 32767; tempos outside 1 to 16,777,215 µs are written as the nearest of these.
+/// Times and durations must not be negative, values must be in the range that MIDI gives them,
+/// denominators powers of two, and `ticks_per_quarter` from 1 to 32767; tempos outside 1 to
+/// 16,777,215 µs are written as the nearest of these.
 std::vector<uint8_t> SerializeScore(const Score& score);
 
 /// Writes the file whole or not at all.

@@ -314,7 +314,8 @@ double Seconds(const Call& call) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-/// Far more than linear work takes, even with sanitizers on a busy machine; quadratic work would take days.
+/// Far more than linear work takes, even with sanitizers on a busy machine; quadratic work would
+/// take days.
 constexpr double kManySeconds = 20;
 
 /// A file of one track of `count` times the same bytes behind `first`.

@@ -12,8 +12,8 @@
 namespace continuo {
 namespace {
 
-// What goes first where several events have one time. Ends come before beginnings, so that a note that follows another
-// of its pitch at once is not ended by the other's end.
+// What goes first where several events have one time. Ends come before beginnings, so that a note
+// that follows another of its pitch at once is not ended by the other's end.
 enum class Rank : uint8_t {
   kTimeSignature,
   kKeySignature,

@@ -6,12 +6,14 @@
 
 namespace continuo {
 
-/// From ticks to seconds, through a score's tempos. Immutable; any number of threads may use one object.
+/// From ticks to seconds, through a score's tempos. Immutable; any number of threads may use one
+/// object.
 class TempoMap {
  public:
   explicit TempoMap(const Score& score);
 
-  /// Seconds from the start of the score to a tick, which is not negative. Takes the logarithm of the number of tempos.
+  /// Seconds from the start of the score to a tick, which is not negative. Takes the logarithm of
+  /// the number of tempos.
   double Seconds(Tick tick) const;
 
  private:

@@ -7,16 +7,17 @@
 
 namespace continuo {
 
-/// An n-gram model with interpolated Kneser-Ney smoothing: one absolute discount an order, n1 / (n1 + 2 n2) of that
-/// order's counts; orders below the highest count distinct left neighbours; the unigram is interpolated with the
-/// uniform distribution. (Kneser and Ney, "Improved backing-off for m-gram language modeling", ICASSP 1995; Chen and
-/// Goodman, "An empirical study of smoothing techniques for language modeling", 1999.) Immutable; any thread may call.
+/// An n-gram model with interpolated Kneser-Ney smoothing: one absolute discount an order, n1 / (n1
+/// + 2 n2) of that order's counts; orders below the highest count distinct left neighbours; the
+/// unigram is interpolated with the uniform distribution. (Kneser and Ney, "Improved backing-off
+/// for m-gram language modeling", ICASSP 1995; Chen and Goodman, "An empirical study of smoothing
+/// techniques for language modeling", 1999.) Immutable; any thread may call.
 class NgramModel {
  public:
   static constexpr size_t kHighestOrder = 8;
 
-  /// Learns from sequences, each of which begins with an id that is never predicted. Ids are below `vocabulary`;
-  /// `order` is 1 to kHighestOrder. Takes about 32 bytes a distinct n-gram.
+  /// Learns from sequences, each of which begins with an id that is never predicted. Ids are below
+  /// `vocabulary`; `order` is 1 to kHighestOrder. Takes about 32 bytes a distinct n-gram.
   NgramModel(std::span<const std::vector<uint16_t>> sequences, size_t order, size_t vocabulary);
 
   /// The probability of `next` behind `context`, of which the last order - 1 ids count.

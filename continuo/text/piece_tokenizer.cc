@@ -116,8 +116,8 @@ std::map<std::string, std::string> PieceTokenizer::Files() const {
     vocabulary[processor_->IdToPiece(id)] = id;
     ids.emplace(processor_->IdToPiece(id), id);
   }
-  // SentencePiece joins the two neighbours whose join is the earliest piece; `tokenizers` wants each pair of pieces
-  // whose join is a piece, the earliest join first.
+  // SentencePiece joins the two neighbours whose join is the earliest piece; `tokenizers` wants
+  // each pair of pieces whose join is a piece, the earliest join first.
   std::vector<std::tuple<int, int, int>> merges;  // join, left, right
   for (int id = 0; id < processor_->GetPieceSize(); ++id) {
     if (processor_->IsControl(id) || processor_->IsUnknown(id) || processor_->IsByte(id)) {

@@ -16,9 +16,9 @@ class SentencePieceProcessor;
 
 namespace continuo {
 
-/// SentencePiece's byte-pair encoding without normalization: what is no piece becomes bytes, so that
-/// Decode(Encode(line)) == line for any valid UTF-8 line that holds no U+2581, which stands for a space. Immutable; any
-/// thread may call.
+/// SentencePiece's byte-pair encoding without normalization: what is no piece becomes bytes, so
+/// that Decode(Encode(line)) == line for any valid UTF-8 line that holds no U+2581, which stands
+/// for a space. Immutable; any thread may call.
 class PieceTokenizer {
  public:
   static constexpr uint16_t kPad = 0;
@@ -27,8 +27,8 @@ class PieceTokenizer {
   static constexpr size_t kFewestPieces = 300;
   static constexpr size_t kMostPieces = 65536;
 
-  /// Learns `pieces` pieces, special ones and the 256 bytes among them. The same lines give the same pieces. Fails when
-  /// the text is too small for so many.
+  /// Learns `pieces` pieces, special ones and the 256 bytes among them. The same lines give the
+  /// same pieces. Fails when the text is too small for so many.
   static Result<PieceTokenizer> Train(const std::vector<std::string>& lines, size_t pieces);
   /// From the bytes of a sentencepiece.model that Train made; `name` stands for it in messages.
   static Result<PieceTokenizer> Load(const std::string& model, std::string_view name);
@@ -39,8 +39,8 @@ class PieceTokenizer {
   /// Text of ids; special ones are left out.
   std::string Decode(std::span<const uint16_t> ids) const;
 
-  /// The files of a model directory that `transformers` and SentencePiece load it by: sentencepiece.model,
-  /// tokenizer.json (of the `tokenizers` library), tokenizer_config.json.
+  /// The files of a model directory that `transformers` and SentencePiece load it by:
+  /// sentencepiece.model, tokenizer.json (of the `tokenizers` library), tokenizer_config.json.
   std::map<std::string, std::string> Files() const;
   std::string Sha256() const;
 

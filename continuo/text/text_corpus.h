@@ -19,9 +19,10 @@ struct TextDocument {
   bool valid = false;  // held out for validation
 };
 
-/// Reads text files, plain or gzip, and cuts each into documents. Lines lose spaces at both ends; a line without
-/// anything else counts for nothing. A folder stands for the .txt and .gz files in it, by name. A document's split is
-/// decided by the SHA-256 of its lines, and a document that is there twice is kept once.
+/// Reads text files, plain or gzip, and cuts each into documents. Lines lose spaces at both ends; a
+/// line without anything else counts for nothing. A folder stands for the .txt and .gz files in it,
+/// by name. A document's split is decided by the SHA-256 of its lines, and a document that is there
+/// twice is kept once.
 Result<std::vector<TextDocument>> ReadTextCorpus(const std::vector<std::filesystem::path>& paths,
                                                  const TextCorpusOptions& options);
 

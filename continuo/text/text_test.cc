@@ -144,7 +144,8 @@ TEST(PieceTokenizerTest, TooManyPiecesForTheTextAreRefused) {
   EXPECT_FALSE(PieceTokenizer::Train(SomeLines(), 20).ok());
 }
 
-/// Byte-pair encoding as tokenizer.json tells it: of all neighbours with a merge, the earliest first.
+/// Byte-pair encoding as tokenizer.json tells it: of all neighbours with a merge, the earliest
+/// first.
 std::vector<uint16_t> EncodeByMerges(const nlohmann::json& tokenizer, std::string_view line) {
   const auto& model = tokenizer["model"];
   std::map<std::pair<std::string, std::string>, size_t> ranks;
@@ -206,8 +207,9 @@ TEST(NgramTest, ProbabilitiesOfAllNextIdsSumToOne) {
 }
 
 TEST(NgramTest, ABigramIsWorkedOutByHand) {
-  // Bigrams 0 1, 1 2, 2 1, 1 2, 2 3: counts 1 2: 2, others 1, so n1 = 3, n2 = 1 and D = 3/5. Distinct left neighbours:
-  // 1: {0, 2}, 2: {1}, 3: {2}, and 1 at the beginning is 0's; n1 = 2, n2 = 1 and D = 1/2, of 4 in all.
+  // Bigrams 0 1, 1 2, 2 1, 1 2, 2 3: counts 1 2: 2, others 1, so n1 = 3, n2 = 1 and D = 3/5.
+  // Distinct left neighbours: 1: {0, 2}, 2: {1}, 3: {2}, and 1 at the beginning is 0's; n1 = 2, n2
+  // = 1 and D = 1/2, of 4 in all.
   const std::vector<std::vector<uint16_t>> sequences = {{0, 1, 2, 1, 2, 3}};
   const NgramModel model(sequences, 2, 4);
   const double unigram = (1 - 0.5) / 4 + 0.5 * 3 / 4 / 4;  // of 2

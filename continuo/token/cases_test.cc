@@ -1,4 +1,5 @@
-// Holds the tokenizers to what MidiTok made of random configurations and scores: see testdata/tokens.
+// Holds the tokenizers to what MidiTok made of random configurations and scores: see
+// testdata/tokens.
 
 #include <gtest/gtest.h>
 
@@ -66,8 +67,8 @@ TEST(MidiTokCasesTest, RandomConfigurationsAreTokenizedLike304) {
   CheckFile(kTestData / "cases-3.0.4.json", 40);
 }
 
-// Against MidiTok itself, with cases that no one has seen. CONTINUO_MIDITOK_PYTHON names a Python that has
-// one of the two releases.
+// Against MidiTok itself, with cases that no one has seen. CONTINUO_MIDITOK_PYTHON names a Python
+// that has one of the two releases.
 class MidiTokPeerTest : public testing::Test {
  protected:
   void SetUp() override {

@@ -12,7 +12,8 @@ struct DetectedChord {
   TokenId id = kNoToken;
 };
 
-/// The chords that MidiTok's detect_chords finds in a track's notes, those with a token. Linear in the notes.
+/// The chords that MidiTok's detect_chords finds in a track's notes, those with a token. Linear in
+/// the notes.
 std::vector<DetectedChord> DetectChords(const std::vector<PreparedNote>& notes,
                                         const std::vector<BeatSection>& sections, const TokenTables& tables);
 

@@ -104,7 +104,8 @@ class RemiClock {
   int32_t bar_at_meter_ = 0;
 };
 
-/// Where a stream of MIDI-Like or TSD stands. Bars are counted in the running meter, from its signature on.
+/// Where a stream of MIDI-Like or TSD stands. Bars are counted in the running meter, from its
+/// signature on.
 class ShiftClock {
  public:
   explicit ShiftClock(const TokenTables& tables) : meter_(tables, {}) {}

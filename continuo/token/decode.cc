@@ -83,8 +83,8 @@ class Decoder {
 
   // In what follows, `clock` is a RemiClock or a ShiftClock.
 
-  /// A note of a Pitch token at `position`, with the velocity and duration that follow it. Ticks of its
-  /// duration; -1 if they don't follow.
+  /// A note of a Pitch token at `position`, with the velocity and duration that follow it. Ticks of
+  /// its duration; -1 if they don't follow.
   template <typename Clock>
   int32_t DecodeNote(size_t position, const TokenInfo& pitch, const Clock& clock) {
     if (pitch.value < config_.pitch_range[0] || pitch.value > config_.pitch_range[1]) {

@@ -38,8 +38,8 @@ class Writer {
     size_ += event.count;
   }
 
-  /// The Program token that comes before an event, and before its time tokens' effect on rests. True if
-  /// there is one.
+  /// The Program token that comes before an event, and before its time tokens' effect on rests.
+  /// True if there is one.
   bool PutProgramChange(const ScoreEvent& event) {
     if (!changes_ || event.kind < Kind::kBend || event.program == program_) {
       return false;
@@ -73,7 +73,7 @@ class Writer {
 
   const TokenTables& tables_;
   const bool changes_;
-  int program_ = -2;  // none yet
+  int program_ = -2;          // none yet
   std::vector<TokenId> ids_;  // of which the first size_ are written
   size_t size_ = 0;
 };

@@ -11,7 +11,8 @@ namespace {
 
 using Kind = ScoreEvent::Kind;
 
-// MIDI-Like with chords orders the events of one tick by these; else they keep the order of the lists.
+// MIDI-Like with chords orders the events of one tick by these; else they keep the order of the
+// lists.
 constexpr uint32_t kOrders = 5;
 uint32_t OrderWithinTick(Kind kind) {
   switch (kind) {
@@ -30,7 +31,8 @@ uint32_t OrderWithinTick(Kind kind) {
   }
 }
 
-// Puts the events in the order of time, stable. Counts where the times are dense, as they are in music.
+// Puts the events in the order of time, stable. Counts where the times are dense, as they are in
+// music.
 void SortEvents(EventList& list, bool order_within_tick) {
   const std::vector<ScoreEvent>& events = list.events;
   const auto key = [order_within_tick](const ScoreEvent& event) {

@@ -27,8 +27,8 @@ struct EventList {
   std::vector<uint32_t> order;  // positions in `events`
 };
 
-/// The events of a prepared score in the order in which MidiTok writes them: one list for each track, or
-/// one for all. A score without tracks gives one list, of its tempos and time signatures.
+/// The events of a prepared score in the order in which MidiTok writes them: one list for each
+/// track, or one for all. A score without tracks gives one list, of its tempos and time signatures.
 std::vector<EventList> OrderedEvents(const PreparedScore& score, const TokenTables& tables);
 
 }  // namespace continuo

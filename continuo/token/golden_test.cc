@@ -130,7 +130,8 @@ TEST_P(GoldenTest, TokenizerJsonOfMidiTokIsThePreset) {
   const auto loaded = Tokenizer::Load((folder_ / "tokenizer.json").string());
   ASSERT_TRUE(loaded.ok()) << loaded.error().ToString();
   EXPECT_EQ((*loaded)->vocabulary().tokens(), tokenizer_->vocabulary().tokens());
-  // What we write differs from MidiTok's file in our own keys only, and in that of a library we don't use.
+  // What we write differs from MidiTok's file in our own keys only, and in that of a library we
+  // don't use.
   nlohmann::json ours = nlohmann::json::parse(tokenizer_->ToJson());
   nlohmann::json theirs = nlohmann::json::parse(ReadTextFile(folder_ / "tokenizer.json").value());
   ours.erase("miditok");
@@ -139,8 +140,8 @@ TEST_P(GoldenTest, TokenizerJsonOfMidiTokIsThePreset) {
   EXPECT_EQ(ours, theirs) << nlohmann::json::diff(theirs, ours).dump();
 }
 
-// The ids of every song, then that decoding and encoding them again gives the same, and that the grammar
-// takes them.
+// The ids of every song, then that decoding and encoding them again gives the same, and that the
+// grammar takes them.
 TEST_P(GoldenTest, IdsOfAllSongsAreMidiToks) {
   std::map<std::string, std::string> wanted;
   std::istringstream lines(ReadTextFile(folder_ / "hashes.tsv").value());

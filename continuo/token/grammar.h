@@ -11,26 +11,28 @@ namespace continuo {
 
 /// What a piece that is being written must come to.
 struct GrammarTarget {
-  /// Exactly so many complete bars from the start of the stream (a prompt's bars count); 0: no target.
+  /// Exactly so many complete bars from the start of the stream (a prompt's bars count); 0: no
+  /// target.
   size_t bars = 0;
 };
 
-/// Which tokens may follow what has been written so far. Each id that it allows decodes to something:
-/// no note, tempo or signature is dropped, and no pedal. Not thread-safe; clone one a thread. A grammar
-/// must not outlive its tokenizer.
+/// Which tokens may follow what has been written so far. Each id that it allows decodes to
+/// something: no note, tempo or signature is dropped, and no pedal. Not thread-safe; clone one a
+/// thread. A grammar must not outlive its tokenizer.
 ///
-/// Streams with bar tokens (REMI): with a target, the piece may end as soon as the last bar holds the
-/// beginning of a note and nothing is half written or waits for its end. EOS and the token that would close
-/// the bar (Bar, or Bar_End where there is one) are then allowed among others; either makes the state
-/// `complete()`. It is no part of the piece. Notes are kept from sounding past the target's end.
+/// Streams with bar tokens (REMI): with a target, the piece may end as soon as the last bar holds
+/// the beginning of a note and nothing is half written or waits for its end. EOS and the token that
+/// would close the bar (Bar, or Bar_End where there is one) are then allowed among others; either
+/// makes the state `complete()`. It is no part of the piece. Notes are kept from sounding past the
+/// target's end.
 ///
-/// Streams of time shifts (MIDI-Like, TSD): with a target, time may go up to its end and no further, and
-/// there only when the last bar holds the beginning of a note. The state is `complete()` when time is at the
-/// end and nothing sounds, or by EOS in the last bar, under the conditions above. Bars are counted in the
-/// running time signature.
+/// Streams of time shifts (MIDI-Like, TSD): with a target, time may go up to its end and no
+/// further, and there only when the last bar holds the beginning of a note. The state is
+/// `complete()` when time is at the end and nothing sounds, or by EOS in the last bar, under the
+/// conditions above. Bars are counted in the running time signature.
 ///
-/// When complete, only EOS is allowed (nothing in a vocabulary without EOS). Without a target EOS is allowed
-/// wherever a piece with at least one note may end, and only EOS follows it.
+/// When complete, only EOS is allowed (nothing in a vocabulary without EOS). Without a target EOS
+/// is allowed wherever a piece with at least one note may end, and only EOS follows it.
 class Grammar {
  public:
   virtual ~Grammar() = default;
@@ -47,14 +49,14 @@ class Grammar {
   /// True when the target's bars are complete.
   virtual bool complete() const = 0;
 
-  /// Bars begun so far (a stream that has just opened its first bar: 1). Of time shifts: the bars that hold
-  /// the time from the start to now, where a bar line counts for the bar that it begins, but never more than
-  /// the target.
+  /// Bars begun so far (a stream that has just opened its first bar: 1). Of time shifts: the bars
+  /// that hold the time from the start to now, where a bar line counts for the bar that it begins,
+  /// but never more than the target.
   virtual size_t bars() const = 0;
 
-  /// The next token on the way to a new bar, for streams with bar tokens (used to pad a prompt with empty
-  /// bars and to open the first new bar): Bar_End where there is one, Bar, the running time signature after a
-  /// Bar that must be followed by one. -1 if this state or kind has none.
+  /// The next token on the way to a new bar, for streams with bar tokens (used to pad a prompt with
+  /// empty bars and to open the first new bar): Bar_End where there is one, Bar, the running time
+  /// signature after a Bar that must be followed by one. -1 if this state or kind has none.
   virtual TokenId next_bar_token() const { return -1; }
 };
 

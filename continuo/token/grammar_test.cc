@@ -442,8 +442,8 @@ class RandomWalkTest : public testing::TestWithParam<WalkCase> {
   }
 
   bool SameAfterEncoding(const Score& score) const {
-    // max_duration cuts notes again where they end off its grid, and rests that begin off the grid of
-    // another meter than that of the note before are cut by MidiTok.
+    // max_duration cuts notes again where they end off its grid, and rests that begin off the grid
+    // of another meter than that of the note before are cut by MidiTok.
     const bool several_beats = std::any_of(
         score.time_signatures.begin(), score.time_signatures.end(),
         [&score](const TimeSignature& meter) { return meter.denominator != score.time_signatures[0].denominator; });

@@ -1,5 +1,6 @@
-// What holds of every tokenizer, whatever the music: encode(decode(ids)) is ids again, also through a file, and music
-// that lies on the grid is decoded as it was. Any number of threads may share one tokenizer.
+// What holds of every tokenizer, whatever the music: encode(decode(ids)) is ids again, also through
+// a file, and music that lies on the grid is decoded as it was. Any number of threads may share one
+// tokenizer.
 
 #include <gtest/gtest.h>
 
@@ -22,7 +23,8 @@ namespace {
 
 const std::array<const char*, 5> kPresets{"remi", "remiplus", "midilike", "tsd_default", "remichord"};
 
-/// One track of 4/4 on the grid of eighths of a beat, each note's velocity and length one that has a token.
+/// One track of 4/4 on the grid of eighths of a beat, each note's velocity and length one that has
+/// a token.
 Score OnTheGrid(const Tokenizer& tokenizer, uint64_t seed) {
   const TokenizerConfig& config = tokenizer.config();
   Rng rng(seed, 1);
@@ -61,7 +63,8 @@ TEST(TokenLaws, MusicOnTheGridIsDecodedAsItWas) {
   }
 }
 
-/// True if a note ends before an earlier one of its pitch does: files can't say so, as a note-off ends the oldest.
+/// True if a note ends before an earlier one of its pitch does: files can't say so, as a note-off
+/// ends the oldest.
 bool HasNestedNotes(const Score& score) {
   std::array<Tick, 128> ends{};
   for (const Note& note : score.tracks.at(0).notes) {

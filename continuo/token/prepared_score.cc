@@ -206,7 +206,8 @@ class Grid {
     }
   }
 
-  /// 3.0.4's way with durations: rounds them by themselves, then the ends that cross a section's border.
+  /// 3.0.4's way with durations: rounds them by themselves, then the ends that cross a section's
+  /// border.
   template <typename Event>
   void RoundDurations(std::vector<Event>& events, const std::vector<size_t>& borders) const {
     ForEachWrongSection(borders, events.size(), [&events](size_t i, int32_t step) {
@@ -327,8 +328,8 @@ void MoveDurations(std::vector<Event>& events, const std::vector<BeatSection>& s
   }
 }
 
-// Makes one of pedals that touch. Written after MidiTok's loop, groups of overlaps included: a group
-// that runs on past its first overlaps is not told to those that come after it.
+// Makes one of pedals that touch. Written after MidiTok's loop, groups of overlaps included: a
+// group that runs on past its first overlaps is not told to those that come after it.
 void MergePedals(std::vector<Pedal>& pedals) {
   const size_t count = pedals.size();
   std::vector<int32_t> ends(count);
@@ -619,8 +620,8 @@ class Preparation {
     }
   }
 
-  // Chords that change after the last note's end have nothing to name. Recognised are those of the notes as their
-  // tokens say them, so that decoded notes give them again.
+  // Chords that change after the last note's end have nothing to name. Recognised are those of the
+  // notes as their tokens say them, so that decoded notes give them again.
   void PrepareChords(const TimeScale& scale) {
     std::vector<TimedPitch> notes;
     Tick end = 0;
@@ -645,7 +646,8 @@ class Preparation {
       }
       place();
     }
-    // Decided by the markers that are left, so that decoding, which leaves no others, decides alike.
+    // Decided by the markers that are left, so that decoding, which leaves no others, decides
+    // alike.
     if (config_.chords == ChordSource::kRecognised || (config_.chords == ChordSource::kAuto && chords.empty())) {
       chords = RecogniseChords(notes, prepared_.ticks_per_quarter);
       place();

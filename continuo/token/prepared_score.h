@@ -9,8 +9,8 @@
 
 namespace continuo {
 
-/// Times in prepared scores are in 0..kMaxTick; later events are moved there, which bounds how many bars
-/// and time shifts a file with an absurd delta time can ask for.
+/// Times in prepared scores are in 0..kMaxTick; later events are moved there, which bounds how many
+/// bars and time shifts a file with an absurd delta time can ask for.
 inline constexpr int32_t kMaxTick = 1 << 26;
 
 struct PreparedNote {
@@ -44,8 +44,8 @@ struct BeatSection {
   int32_t ticks_per_beat = 0;
 };
 
-/// A score on the grid of a tokenizer: times resampled, velocities, durations and tempos moved to those
-/// that have tokens, tracks filtered and merged.
+/// A score on the grid of a tokenizer: times resampled, velocities, durations and tempos moved to
+/// those that have tokens, tracks filtered and merged.
 struct PreparedScore {
   int32_t ticks_per_quarter = 0;
   std::vector<TimeSignature> time_signatures;  // at least one

@@ -4,8 +4,9 @@
 
 namespace continuo {
 
-/// What MidiTok and symusic do, release by release, that shows in the ids and that one would not do on
-/// purpose. Every such behaviour is a switch here, or is listed below; the code asks for it by name.
+/// What MidiTok and symusic do, release by release, that shows in the ids and that one would not do
+/// on purpose. Every such behaviour is a switch here, or is listed below; the code asks for it by
+/// name.
 ///
 /// In both releases, and so without a switch:
 /// - A note that ends where another of its pitch begins, and any two that overlap, are paired first in,
@@ -18,13 +19,14 @@ namespace continuo {
 /// - Tempos are cut to whole microseconds when read back from NumPy, but rounded when made from a token.
 /// - Positions of time signatures are cut when resampled, those of all else rounded.
 struct ReleaseProfile {
-  /// 3.0.4 leaves the upper end of pitch_range and drums_pitch_range out, although its documents say else.
+  /// 3.0.4 leaves the upper end of pitch_range and drums_pitch_range out, although its documents
+  /// say else.
   bool open_pitch_range = false;
-  /// 3.0.4 starts a rest at the end of the last note even where time has moved past it already (a tempo
-  /// or a pedal in the silence), so that the rest is too long.
+  /// 3.0.4 starts a rest at the end of the last note even where time has moved past it already (a
+  /// tempo or a pedal in the silence), so that the rest is too long.
   bool rests_from_note_end = false;
-  /// 3.0.4 moves events onto the grid of a time signature with sections found by wrong indices, on a grid
-  /// counted from tick 0, and rounds durations where 3.1.0 rounds ends.
+  /// 3.0.4 moves events onto the grid of a time signature with sections found by wrong indices, on
+  /// a grid counted from tick 0, and rounds durations where 3.1.0 rounds ends.
   bool section_index_bugs = false;
 
   explicit ReleaseProfile(MidiTokRelease release) {

@@ -256,7 +256,8 @@ TEST_F(RemiChordTest, WhatIsEncodedIsTakenByTheGrammarAndComesBack) {
   EXPECT_GT(alone, 300U);
 }
 
-/// True if a note ends before an earlier one of its pitch does: files can't say so, as a note-off ends the oldest.
+/// True if a note ends before an earlier one of its pitch does: files can't say so, as a note-off
+/// ends the oldest.
 bool HasNestedNotes(const Score& score) {
   std::array<Tick, 128> ends{};
   for (const Note& note : score.tracks.at(0).notes) {

@@ -52,7 +52,8 @@ inline nlohmann::json ScoreJson(const Score& score) {
   return json;
 }
 
-/// A golden score as a Score can hold it: MidiTok decodes nonsense to velocities and lengths below 0.
+/// A golden score as a Score can hold it: MidiTok decodes nonsense to velocities and lengths below
+/// 0.
 inline nlohmann::json WithoutNegatives(nlohmann::json score) {
   for (auto& track : score["tracks"]) {
     for (auto& note : track["notes"]) {

@@ -98,8 +98,8 @@ class ShiftGrammar : public StreamGrammar {
     }
   }
 
-  // With a target, time may go where the end can be reached from, and to the end itself once the last
-  // bar has a note.
+  // With a target, time may go where the end can be reached from, and to the end itself once the
+  // last bar has a note.
   bool MayGoTo(int32_t tick) const {
     return tick == end_ ? onset_in_last_bar_ : tick < end_ && time_table_->Reaches(end_ - tick);
   }

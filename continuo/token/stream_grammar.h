@@ -41,12 +41,13 @@ class QuerySink {
   bool found_ = false;
 };
 
-/// What the grammars of all kinds share: the order of the events of one tick, notes, chords, pedals and
-/// bends of one or many programs, and what may end a piece. A kind adds its way of moving time.
+/// What the grammars of all kinds share: the order of the events of one tick, notes, chords, pedals
+/// and bends of one or many programs, and what may end a piece. A kind adds its way of moving time.
 ///
-/// The events of a tick follow MidiTok's order. A signature, a tempo and a chord of REMIChord come first. Then each
-/// program has one block: pedal, bend, ends of notes, chord, notes. MIDI-Like with chords goes by kinds of event
-/// instead: ends of notes, pedals, bends, and then a block of chord and notes for each program.
+/// The events of a tick follow MidiTok's order. A signature, a tempo and a chord of REMIChord come
+/// first. Then each program has one block: pedal, bend, ends of notes, chord, notes. MIDI-Like with
+/// chords goes by kinds of event instead: ends of notes, pedals, bends, and then a block of chord
+/// and notes for each program.
 class StreamGrammar : public Grammar {
  public:
   bool complete() const override { return complete_; }
@@ -80,7 +81,8 @@ class StreamGrammar : public Grammar {
 
   bool AnyPedal() const { return active_pedals_ > 0; }
   bool AnySounding() const { return !sounding_.empty(); }
-  /// True if the piece may end with the bar under way, `in_last_bar` telling if that is the target's last.
+  /// True if the piece may end with the bar under way, `in_last_bar` telling if that is the
+  /// target's last.
   bool MayEnd(bool in_last_bar) const {
     return !AnyPedal() && !AnySounding() && (has_target() ? in_last_bar && onset_in_last_bar_ : any_note_);
   }

@@ -21,7 +21,8 @@ constexpr int32_t kDenseTicks = 4096;     // time tables answer by one look-up u
 constexpr std::array<std::string_view, 12> kPitchClasses{"C",  "C#", "D",  "D#", "E",  "F",
                                                          "F#", "G",  "G#", "A",  "A#", "B"};
 
-// numpy.linspace(first, last, count) in doubles: the multiples of one step, and the last value itself.
+// numpy.linspace(first, last, count) in doubles: the multiples of one step, and the last value
+// itself.
 std::vector<double> Linspace(double first, double last, int count) {
   std::vector<double> values(static_cast<size_t>(count));
   const double step = count > 1 ? (last - first) / (count - 1) : 0;
@@ -82,7 +83,8 @@ std::string TimeName(const std::array<int, 3>& time) {
   return fmt::format("{}.{}.{}", time[0], time[1], time[2]);
 }
 
-// The lengths of the time tokens, without the first, which is 0, and with the end of the last range.
+// The lengths of the time tokens, without the first, which is 0, and with the end of the last
+// range.
 std::vector<std::array<int, 3>> TimeValues(const std::vector<BeatRange>& ranges) {
   std::vector<std::array<int, 3>> values;
   for (const BeatRange& range : ranges) {
@@ -201,9 +203,9 @@ class Builder {
     if (config.use_rests) {
       tables_.rests = TimeValues(config.beat_res_rest);
     }
-    // Scores are resampled to the finest beat among their own meters, so that a beat may have the finest
-    // resolution times any power of two up to the ratio of the denominators; less with odd resolutions
-    // and meters of whole or half notes.
+    // Scores are resampled to the finest beat among their own meters, so that a beat may have the
+    // finest resolution times any power of two up to the ratio of the denominators; less with odd
+    // resolutions and meters of whole or half notes.
     std::vector<int> beats;
     for (int finest = 1; finest <= 64; finest *= 2) {
       const int quarter = std::max(1, resolution * finest / 4);
@@ -248,8 +250,8 @@ class Builder {
         tables_.default_tempo = static_cast<int>(i);
       }
       tables_.tempo_us.push_back(static_cast<int32_t>(std::round(60e6 / tempo)));
-      // symusic keeps whole microseconds, so that MidiTok names the tempo that is left of the token's
-      // after they were cut off. Where that is no token, MidiTok fails; we keep the token.
+      // symusic keeps whole microseconds, so that MidiTok names the tempo that is left of the
+      // token's after they were cut off. Where that is no token, MidiTok fails; we keep the token.
       const double kept = PythonRoundToHundredths(60e6 / std::trunc(60e6 / tempo));
       const auto named = std::find(tables_.tempos.begin(), tables_.tempos.end(), kept);
       const size_t index = named == tables_.tempos.end() ? i : static_cast<size_t>(named - tables_.tempos.begin());

@@ -16,7 +16,8 @@ namespace continuo {
 /// The number of a token whose value Python's int() refuses.
 inline constexpr int32_t kNoNumber = INT32_MIN;
 
-/// The lengths that Duration, TimeShift or Rest tokens have where a beat has `ticks_per_beat` ticks.
+/// The lengths that Duration, TimeShift or Rest tokens have where a beat has `ticks_per_beat`
+/// ticks.
 class TimeTable {
  public:
   TimeTable(const std::vector<std::array<int, 3>>& values, int ticks_per_beat);
@@ -28,8 +29,8 @@ class TimeTable {
   int32_t min_ticks() const { return ticks_.front(); }
   int32_t max_ticks() const { return ticks_.back(); }
 
-  /// Index of the token whose ticks are nearest to `ticks` (between two, the longer); of several with
-  /// the same ticks, the last.
+  /// Index of the token whose ticks are nearest to `ticks` (between two, the longer); of several
+  /// with the same ticks, the last.
   size_t Nearest(int32_t ticks) const;
   /// Index of the last token that is not longer than `ticks`, which is min_ticks() or more.
   size_t Floor(int32_t ticks) const;

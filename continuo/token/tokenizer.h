@@ -19,12 +19,13 @@ namespace continuo {
 
 /// Score <-> token ids, as MidiTok does it (the release in the configuration says which MidiTok).
 ///
-/// For ids that Encode gave, Encode(Decode(ids)) == ids, where there is one track and no longest duration
-/// that decoding cuts notes to (max_duration). Immutable after creation; any number of threads may use one
-/// object.
+/// For ids that Encode gave, Encode(Decode(ids)) == ids, where there is one track and no longest
+/// duration that decoding cuts notes to (max_duration). Immutable after creation; any number of
+/// threads may use one object.
 class Tokenizer {
  public:
-  /// Makes the tokenizer of a configuration. Fails on values that the configuration's kind can't have.
+  /// Makes the tokenizer of a configuration. Fails on values that the configuration's kind can't
+  /// have.
   static Result<std::unique_ptr<Tokenizer>> Create(const TokenizerConfig& config);
   /// `spec` is a preset's name (remi, remiplus, midilike, ...) or the path of a tokenizer.json.
   static Result<std::unique_ptr<Tokenizer>> Load(const std::string& spec,
@@ -44,32 +45,33 @@ class Tokenizer {
   /// True when all tracks share one stream of ids.
   bool one_stream() const;
 
-  /// The ids of each track that is left after what has no tokens was taken out (one stream: of all together).
-  /// Like MidiTok, gives one list for a score without such tracks. No BOS or EOS is added.
+  /// The ids of each track that is left after what has no tokens was taken out (one stream: of all
+  /// together). Like MidiTok, gives one list for a score without such tracks. No BOS or EOS is
+  /// added.
   virtual std::vector<std::vector<TokenId>> Encode(const Score& score) const = 0;
 
-  /// The score of one list of ids a track (one stream: of the first list). Never fails: ids that make no
-  /// sense where they stand are passed over, as MidiTok does. Notes stand in the order of their first tokens,
-  /// tempos in that of theirs, which is the order of time unless the ids go back in time. The chords of
-  /// REMIChord become markers ("A_M7", "N").
+  /// The score of one list of ids a track (one stream: of the first list). Never fails: ids that
+  /// make no sense where they stand are passed over, as MidiTok does. Notes stand in the order of
+  /// their first tokens, tempos in that of theirs, which is the order of time unless the ids go
+  /// back in time. The chords of REMIChord become markers ("A_M7", "N").
   virtual Score Decode(std::span<const std::vector<TokenId>> tracks) const = 0;
 
   /// The state machine of what may follow, at the beginning of a stream.
   virtual std::unique_ptr<Grammar> NewGrammar(const GrammarTarget& target = {}) const = 0;
 
-  /// Where each bar begins in `ids` of one stream: the index of its first token. Tokenizers without bar
-  /// tokens count time in the running time signature; there a bar begins with the first token whose time
-  /// is at or after the bar line.
+  /// Where each bar begins in `ids` of one stream: the index of its first token. Tokenizers without
+  /// bar tokens count time in the running time signature; there a bar begins with the first token
+  /// whose time is at or after the bar line.
   virtual std::vector<size_t> BarOffsets(std::span<const TokenId> ids) const = 0;
 
-  /// `ids` from bar `bar` on, with the time signature, tempo, program and pedals that are in force there put
-  /// at its head, so that the result stands alone and the grammar takes it. MIDI-Like strikes sounding notes
-  /// again at the bar line; notes whose duration is a token of an earlier bar are left out. Empty if there is
-  /// no such bar. BOS is not added.
+  /// `ids` from bar `bar` on, with the time signature, tempo, program and pedals that are in force
+  /// there put at its head, so that the result stands alone and the grammar takes it. MIDI-Like
+  /// strikes sounding notes again at the bar line; notes whose duration is a token of an earlier
+  /// bar are left out. Empty if there is no such bar. BOS is not added.
   virtual std::vector<TokenId> WindowFromBar(std::span<const TokenId> ids, size_t bar) const = 0;
 
-  /// map[id] is the id that `id` becomes when music is moved by `semitones`; -1 where that leaves the
-  /// pitch range. Drum tokens and all that is no pitch (or root of a chord) map to themselves.
+  /// map[id] is the id that `id` becomes when music is moved by `semitones`; -1 where that leaves
+  /// the pitch range. Drum tokens and all that is no pitch (or root of a chord) map to themselves.
   virtual std::vector<TokenId> TransposeMap(int semitones) const = 0;
 
  protected:

@@ -15,9 +15,10 @@ namespace continuo {
 enum class MidiTokRelease { k3_0_4, k3_1_0 };
 enum class TokenizationKind { kRemi, kMidiLike, kTsd };
 
-/// Where the chords of REMIChord come from, a representation of ours: REMI with a Chord_ROOT_QUALITY token (or Chord_N)
-/// wherever the harmony of the whole score changes. kAuto: from markers (see ParseChordMarker) where the score has
-/// any that name a chord, else from the recogniser.
+/// Where the chords of REMIChord come from, a representation of ours: REMI with a
+/// Chord_ROOT_QUALITY token (or Chord_N) wherever the harmony of the whole score changes. kAuto:
+/// from markers (see ParseChordMarker) where the score has any that name a chord, else from the
+/// recogniser.
 enum class ChordSource { kNone, kAuto, kMarkers, kRecognised };
 
 /// "3.0.4" or "3.1.0".
@@ -51,9 +52,10 @@ struct ChordQuality {
   bool operator==(const ChordQuality&) const = default;
 };
 
-/// What MidiTok's TokenizerConfig holds, under the same names, plus the kind and the release. A key of
-/// MidiTok's that is missing here is one that we refuse unless it has its default (see tokenizer_json.h).
-/// The values here are the defaults of release 3.1.0; DefaultConfig gives those of either.
+/// What MidiTok's TokenizerConfig holds, under the same names, plus the kind and the release. A key
+/// of MidiTok's that is missing here is one that we refuse unless it has its default (see
+/// tokenizer_json.h). The values here are the defaults of release 3.1.0; DefaultConfig gives those
+/// of either.
 struct TokenizerConfig {
   TokenizationKind kind = TokenizationKind::kRemi;
   MidiTokRelease release = MidiTokRelease::k3_1_0;
@@ -115,19 +117,18 @@ std::string_view RepresentationName(const TokenizerConfig& config);
 
 /// The names that PresetConfig knows.
 std::vector<std::string> PresetNames();
-/// The configuration of a preset: remi, remiplus, midilike (4/4 without and with meter and chords, 32
-/// velocities), hw_remi, hw_remiplus, hw_midilike (16 velocities), remi_default, midilike_default,
-/// tsd_default (MidiTok's), remi_programs, remi_all, midilike_all, tsd_all (all tracks in one stream), and
-/// remichord (ours: remi with chords).
-/// Empty for another name.
+/// The configuration of a preset: remi, remiplus, midilike (4/4 without and with meter and chords,
+/// 32 velocities), hw_remi, hw_remiplus, hw_midilike (16 velocities), remi_default,
+/// midilike_default, tsd_default (MidiTok's), remi_programs, remi_all, midilike_all, tsd_all (all
+/// tracks in one stream), and remichord (ours: remi with chords). Empty for another name.
 std::optional<TokenizerConfig> PresetConfig(std::string_view name, MidiTokRelease release);
 
-/// Switches off what MidiTok switches off (what counts only together with something that is off), and
-/// checks each value against what its key may hold.
+/// Switches off what MidiTok switches off (what counts only together with something that is off),
+/// and checks each value against what its key may hold.
 Result<TokenizerConfig> NormalizeConfig(TokenizerConfig config);
 
-/// `values` in the order in which a Python set made from them gives them back; without repeats. MidiTok
-/// numbers the program tokens in that order. Values are -1 or more.
+/// `values` in the order in which a Python set made from them gives them back; without repeats.
+/// MidiTok numbers the program tokens in that order. Values are -1 or more.
 std::vector<int> PythonSetOrder(const std::vector<int>& values);
 
 }  // namespace continuo

@@ -62,27 +62,12 @@ TEST(TokenizerConfigTest, WhatCountsOnlyWithOtherThingsGoesWithThem) {
 
 TEST(TokenizerConfigTest, ImpossibleValuesAreRefusedByTheirKey) {
   const std::vector<std::pair<std::string, std::function<void(TokenizerConfig&)>>> breaks{
-      {"pitch_range",
-       [](TokenizerConfig& c) {
-         c.pitch_range = {60, 128};
-       }},
-      {"drums_pitch_range",
-       [](TokenizerConfig& c) {
-         c.drums_pitch_range = {60, 60};
-       }},
+      {"pitch_range", [](TokenizerConfig& c) { c.pitch_range = {60, 128}; }},
+      {"drums_pitch_range", [](TokenizerConfig& c) { c.drums_pitch_range = {60, 60}; }},
       {"beat_res", [](TokenizerConfig& c) { c.beat_res = {}; }},
-      {"beat_res",
-       [](TokenizerConfig& c) {
-         c.beat_res = {{0, 4, 8}, {2, 6, 4}};
-       }},
-      {"beat_res",
-       [](TokenizerConfig& c) {
-         c.beat_res = {{0, 4, 0}};
-       }},
-      {"beat_res",
-       [](TokenizerConfig& c) {
-         c.beat_res = {{0, 4000, 1000}};
-       }},
+      {"beat_res", [](TokenizerConfig& c) { c.beat_res = {{0, 4, 8}, {2, 6, 4}}; }},
+      {"beat_res", [](TokenizerConfig& c) { c.beat_res = {{0, 4, 0}}; }},
+      {"beat_res", [](TokenizerConfig& c) { c.beat_res = {{0, 4000, 1000}}; }},
       {"beat_res_rest",
        [](TokenizerConfig& c) {
          c.use_rests = true;
@@ -90,41 +75,17 @@ TEST(TokenizerConfigTest, ImpossibleValuesAreRefusedByTheirKey) {
        }},
       {"num_velocities", [](TokenizerConfig& c) { c.num_velocities = 0; }},
       {"num_tempos", [](TokenizerConfig& c) { c.num_tempos = 0; }},
-      {"tempo_range",
-       [](TokenizerConfig& c) {
-         c.tempo_range = {0, 100};
-       }},
-      {"time_signature_range",
-       [](TokenizerConfig& c) {
-         c.time_signature_range = {{8, {6}}};
-       }},
-      {"time_signature_range",
-       [](TokenizerConfig& c) {
-         c.time_signature_range = {{4, {0}}};
-       }},
-      {"time_signature_range",
-       [](TokenizerConfig& c) {
-         c.time_signature_range = {{4, {4}}, {3, {4}}};
-       }},
-      {"chord_maps",
-       [](TokenizerConfig& c) {
-         c.chord_maps = {{"a_b", {0, 4}}};
-       }},
-      {"chord_unknown",
-       [](TokenizerConfig& c) {
-         c.chord_unknown = {5, 3};
-       }},
+      {"tempo_range", [](TokenizerConfig& c) { c.tempo_range = {0, 100}; }},
+      {"time_signature_range", [](TokenizerConfig& c) { c.time_signature_range = {{8, {6}}}; }},
+      {"time_signature_range", [](TokenizerConfig& c) { c.time_signature_range = {{4, {0}}}; }},
+      {"time_signature_range", [](TokenizerConfig& c) { c.time_signature_range = {{4, {4}}, {3, {4}}}; }},
+      {"chord_maps", [](TokenizerConfig& c) { c.chord_maps = {{"a_b", {0, 4}}}; }},
+      {"chord_unknown", [](TokenizerConfig& c) { c.chord_unknown = {5, 3}; }},
       {"programs", [](TokenizerConfig& c) { c.programs = {128}; }},
       {"use_note_duration_programs", [](TokenizerConfig& c) { c.use_note_duration_programs = {-2}; }},
-      {"pitch_bend_range",
-       [](TokenizerConfig& c) {
-         c.pitch_bend_range = {0, 9000, 4};
-       }},
+      {"pitch_bend_range", [](TokenizerConfig& c) { c.pitch_bend_range = {0, 9000, 4}; }},
       {"default_note_duration", [](TokenizerConfig& c) { c.default_note_duration = 0; }},
-      {"max_duration",
-       [](TokenizerConfig& c) {
-         c.max_duration = {1, 0, 0};
-       }},
+      {"max_duration", [](TokenizerConfig& c) { c.max_duration = {1, 0, 0}; }},
       {"special_tokens", [](TokenizerConfig& c) { c.special_tokens = {"A\nB"}; }},
   };
   for (const auto& [key, change] : breaks) {

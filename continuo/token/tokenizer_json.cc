@@ -378,7 +378,8 @@ Json BeatRangesJson(const std::vector<BeatRange>& ranges) {
   return result;
 }
 
-// The order in which MidiTok's set gives the programs, if a set made from that order gives it again.
+// The order in which MidiTok's set gives the programs, if a set made from that order gives it
+// again.
 std::vector<int> StableOrder(const std::vector<int>& programs) {
   std::vector<int> order = PythonSetOrder(programs);
   return PythonSetOrder(order) == order ? order : programs;

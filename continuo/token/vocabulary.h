@@ -73,8 +73,8 @@ struct TokenValues {
   std::vector<BeatLength> rests;
 };
 
-/// Tokens as MidiTok names them ("Pitch_60"), numbered from 0, and what they mean. The ids of one type follow each
-/// other. Immutable after creation; any number of threads may use one object.
+/// Tokens as MidiTok names them ("Pitch_60"), numbered from 0, and what they mean. The ids of one
+/// type follow each other. Immutable after creation; any number of threads may use one object.
 ///
 /// Functions that take an id require it to be in [0, size()), and of the type that they name.
 class Vocabulary {
@@ -93,7 +93,8 @@ class Vocabulary {
   /// The ids of a type; empty if the vocabulary has none.
   const IdRange& range(TokenType type) const { return ranges_[static_cast<size_t>(type)]; }
   bool has(TokenType type) const { return !range(type).empty(); }
-  /// The first id of a type with that value, if there is one. Linear in the number of ids of the type.
+  /// The first id of a type with that value, if there is one. Linear in the number of ids of the
+  /// type.
   std::optional<TokenId> id(TokenType type, int32_t value = 0) const;
 
   /// True for the one token of each note that gives its pitch: Pitch, NoteOn, PitchDrum, DrumOn.

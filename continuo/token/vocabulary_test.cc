@@ -16,7 +16,8 @@ std::string TimeText(const BeatLength& length) {
   return fmt::format("{}.{}.{}", length.beats, length.parts, length.resolution);
 }
 
-// What the token's name must say, or the name itself where MidiTok's spelling is not derived from the value.
+// What the token's name must say, or the name itself where MidiTok's spelling is not derived from
+// the value.
 std::string ExpectedName(const Vocabulary& vocabulary, TokenId id, bool note_on_off) {
   const auto [type, value] = vocabulary.info(id);
   switch (type) {

@@ -276,8 +276,8 @@ class WindowCutter {
     PutShift(old_.tick() - origin_);
   }
 
-  // The events of this tick, up to the next token of time. Ends of notes and pedals that began before are
-  // left out: neither is begun again.
+  // The events of this tick, up to the next token of time. Ends of notes and pedals that began
+  // before are left out: neither is begun again.
   std::vector<Item> TakeItems() {
     std::vector<Item> items;
     const int32_t tick = old_.tick();

@@ -21,7 +21,8 @@ using torch::autograd::variable_list;
 /// Rows of queries that are done together: their weights over 1,024 keys take 1 MiB in f32.
 constexpr int64_t kTile = 256;
 
-/// What a tensor [batch, ..., heads, head_dim] has of one head of one sequence, all heads counted on: [..., head_dim].
+/// What a tensor [batch, ..., heads, head_dim] has of one head of one sequence, all heads counted
+/// on: [..., head_dim].
 Tensor OfHead(const Tensor& tensor, int64_t index) {
   const int64_t heads = tensor.size(-2);
   return tensor.select(0, index / heads).select(-2, index % heads);

@@ -20,8 +20,8 @@ at::Tensor RandomQkv(int64_t batch, int64_t time, int64_t heads, int64_t head_di
   return at::sin(places * 0.7 + at::sin(places * places * 1e-3) * 9).view({batch, time, 3, heads, head_dim});
 }
 
-/// The weights that CausalAttention drops, as 0, and keeps, as 1: attention over values that are the identity shows
-/// them.
+/// The weights that CausalAttention drops, as 0, and keeps, as 1: attention over values that are
+/// the identity shows them.
 at::Tensor Kept(const at::Tensor& qkv, Dropout dropout) {
   const int64_t time = qkv.size(1);
   at::Tensor shown = at::zeros({qkv.size(0), time, 3, qkv.size(3), time}, at::kFloat);
@@ -57,13 +57,15 @@ TEST_P(AttentionTest, ResultAndGradientAreThoseOfTheDefinition) {
     const at::Tensor qkv = exact.detach().to(type).requires_grad_(true);
     const at::Tensor out = CausalAttention(qkv, drawn);
     torch::autograd::backward({out}, {direction.to(type)});
-    // Of sums of some hundred f32 products; bf16 rounds the inputs, scores, weights and results to 8 bits.
+    // Of sums of some hundred f32 products; bf16 rounds the inputs, scores, weights and results to
+    // 8 bits.
     const double tolerance = type == at::kFloat ? 1e-5 : 2e-2;
     const auto distance = [](const at::Tensor& a, const at::Tensor& b) {
       return ((a.to(at::kDouble) - b).norm() / b.norm()).item<double>();
     };
     EXPECT_LT(distance(out.detach(), wanted.detach()), tolerance);
-    // Where a query has one key, scores have no gradient, and the reference's is 0 but for the values'.
+    // Where a query has one key, scores have no gradient, and the reference's is 0 but for the
+    // values'.
     EXPECT_LT(distance(qkv.grad(), exact.grad()), tolerance);
   }
 }

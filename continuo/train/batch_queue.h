@@ -11,8 +11,8 @@
 
 namespace continuo {
 
-/// Lays the batches of one epoch on a thread of its own, two ahead of the one that trains, so that no
-/// update waits for data. One thread takes.
+/// Lays the batches of one epoch on a thread of its own, two ahead of the one that trains, so that
+/// no update waits for data. One thread takes.
 class BatchQueue {
  public:
   /// One of `of` equal parts of each batch, as far as rows can be cut.
@@ -20,8 +20,8 @@ class BatchQueue {
     uint64_t part = 0;
     uint64_t of = 1;
   };
-  /// From block `first` of the epoch's order on, `rows` blocks a batch, of which this queue lays a share. The source
-  /// must outlive the queue.
+  /// From block `first` of the epoch's order on, `rows` blocks a batch, of which this queue lays a
+  /// share. The source must outlive the queue.
   BatchQueue(const BlockSource& source, uint64_t epoch, uint64_t first, uint64_t rows, Share share);
   ~BatchQueue();
   BatchQueue(const BatchQueue&) = delete;

@@ -76,7 +76,8 @@ Status WriteModel(const Gpt2& model, const TrainData& data, bool as_bf16, const 
   return WriteModelFiles(files, directory);
 }
 
-/// Copies of the f32 tensors of a file, in the order of `wanted`, whose names and shapes must be there.
+/// Copies of the f32 tensors of a file, in the order of `wanted`, whose names and shapes must be
+/// there.
 Result<std::vector<at::Tensor>> ReadTensors(const fs::path& path, const std::vector<NamedTensor>& wanted) {
   CONTINUO_ASSIGN(const MappedFile file, MappedFile::Open(path));
   CONTINUO_ASSIGN(const Safetensors parsed, ParseSafetensors(file.bytes(), path.string()));

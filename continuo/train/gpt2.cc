@@ -164,7 +164,8 @@ Tensor Gpt2::Hidden(const Tensor& ids, double dropout, uint64_t seed) {
   for (int64_t layer = 0; layer <= config_.layers; ++layer) {
     const size_t base = kFirstBlock + static_cast<size_t>(layer) * kBlockWeights;
     const auto weight = [&](size_t which) -> const Tensor& { return parameters_[base + which].compute; };
-    // The norm of the block, or after the last block the final one, which stands where the next would.
+    // The norm of the block, or after the last block the final one, which stands where the next
+    // would.
     const auto norm = [&](size_t scale, size_t bias) {
       Layers::SumAndNorm out = layers_->AddNorm(residual, branch, next_dropout(), weight(scale), weight(bias),
                                                 config_.layer_norm_epsilon, compute);
@@ -244,8 +245,8 @@ double Gpt2::AccumulateGradients(const Tensor& ids, const Tensor& targets, doubl
     at::NoGradGuard no_grad;
     const Tensor gradient = logits.detach();
     nll = layers_->CrossEntropy(gradient, targets.to(device()).flatten().contiguous(), scale, label_smoothing_);
-    // The head's two products need the hidden state and the weight, not the logits, so that these could be
-    // overwritten by their gradient.
+    // The head's two products need the hidden state and the weight, not the logits, so that these
+    // could be overwritten by their gradient.
     leaves_left_.clear();
     for (const Parameter& parameter : parameters_) {
       leaves_left_.push_back(!parameter.compute.is_same(parameter.master) && parameter.master.requires_grad() ? 2 : 1);

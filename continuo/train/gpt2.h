@@ -18,7 +18,8 @@ enum class TrainPrecision { kF32, kBf16 };
 /// What a weight is, for initialization, weight decay and the choice of optimizer.
 enum class ParameterKind { kEmbedding, kMatrix, kResidualMatrix, kBias, kNormScale };
 
-/// A weight of the model: its f32 master under the name that Hugging Face's GPT2LMHeadModel gives it.
+/// A weight of the model: its f32 master under the name that Hugging Face's GPT2LMHeadModel gives
+/// it.
 struct Parameter {
   std::string name;  // "transformer.h.0.attn.c_attn.weight"
   ParameterKind kind;
@@ -27,16 +28,17 @@ struct Parameter {
   at::Tensor compute;   // what the forward pass reads: a leaf in the compute precision
 };
 
-/// A GPT-2 that trains: `transformers`' GPT2LMHeadModel with the head tied to the token embedding, the
-/// tanh GELU, dropout after the embedding, within attention, and after both projections of a block.
+/// A GPT-2 that trains: `transformers`' GPT2LMHeadModel with the head tied to the token embedding,
+/// the tanh GELU, dropout after the embedding, within attention, and after both projections of a
+/// block.
 ///
-/// Weights are kept in f32. In bf16, a copy rounded once a step is what matrices are multiplied by; sums,
-/// norms, softmax and the loss are in f32 inside their kernels. Not thread-safe.
+/// Weights are kept in f32. In bf16, a copy rounded once a step is what matrices are multiplied by;
+/// sums, norms, softmax and the loss are in f32 inside their kernels. Not thread-safe.
 class Gpt2 {
  public:
-  /// Weights as Hugging Face initializes them: normal(0, 0.02), projections into the residual stream
-  /// divided by sqrt(2 x layers), biases 0, norms 1. The same seed gives the same weights, on any device. The model
-  /// lies and computes where its layers do.
+  /// Weights as Hugging Face initializes them: normal(0, 0.02), projections into the residual
+  /// stream divided by sqrt(2 x layers), biases 0, norms 1. The same seed gives the same weights,
+  /// on any device. The model lies and computes where its layers do.
   Gpt2(const Gpt2Config& config, TrainPrecision precision, uint64_t seed,
        std::unique_ptr<const Layers> layers = RowKernelLayers());
   Gpt2(const Gpt2&) = delete;
@@ -53,18 +55,20 @@ class Gpt2 {
   void RefreshCompute();
   void ZeroGradients();
 
-  /// Runs forward and backward over one micro-batch and adds scale x d(sum of NLL)/d(weights) to the
-  /// gradients. Returns the sum of NLL in nats over targets that are not negative. Dropout draws from
-  /// `seed`. ids: int64 [batch, time], time <= context_length; targets: int64 [batch, time], negative where
-  /// nothing is to be predicted. Both may lie on any device.
+  /// Runs forward and backward over one micro-batch and adds scale x d(sum of NLL)/d(weights) to
+  /// the gradients. Returns the sum of NLL in nats over targets that are not negative. Dropout
+  /// draws from `seed`. ids: int64 [batch, time], time <= context_length; targets: int64 [batch,
+  /// time], negative where nothing is to be predicted. Both may lie on any device.
   double AccumulateGradients(const at::Tensor& ids, const at::Tensor& targets, double scale, uint64_t seed);
 
-  /// Targets are mixed with the uniform distribution over the vocabulary, of which they get this share, as PyTorch's
-  /// CrossEntropyLoss(label_smoothing=share) does; 0 unless set. NLL stays that of the targets.
+  /// Targets are mixed with the uniform distribution over the vocabulary, of which they get this
+  /// share, as PyTorch's CrossEntropyLoss(label_smoothing=share) does; 0 unless set. NLL stays that
+  /// of the targets.
   void set_label_smoothing(double share) { label_smoothing_ = share; }
 
-  /// `observer` (or none) is called from within AccumulateGradients with the index of each parameter whose gradient is
-  /// whole, as far as this micro-batch goes, while the way back goes on.
+  /// `observer` (or none) is called from within AccumulateGradients with the index of each
+  /// parameter whose gradient is whole, as far as this micro-batch goes, while the way back goes
+  /// on.
   void set_gradient_observer(std::function<void(size_t)> observer);
 
   /// The position of the first id of each sequence, 0 unless set; time + it <= context_length.

@@ -262,7 +262,8 @@ TEST(OptimizerTest, MuonMovesAMatrixAlongAnOrthogonalOne) {
   matrix.gradient = at::mm(rotation, at::diag(at::linspace(0.25, 4, 16)));
   const at::Tensor before = matrix.master.detach().clone();
   optimizer.Step(1e-2, 0);
-  // Those of the update are lr * 0.2 * sqrt(16) times what Newton-Schulz leaves of them, 0.6 to 1.3.
+  // Those of the update are lr * 0.2 * sqrt(16) times what Newton-Schulz leaves of them, 0.6 to
+  // 1.3.
   const at::Tensor values = at::linalg_svdvals((before - matrix.master.detach()) / (1e-2 * 0.2 * 4));
   EXPECT_GT(values.min().item<double>(), 0.5);
   EXPECT_LT(values.max().item<double>(), 1.4);

@@ -9,19 +9,22 @@
 
 namespace continuo {
 
-/// Adds up a model's gradients over the ranks while the way back still runs: gradients are cut into buckets in the
-/// order in which they get ready, the last layer's first, and a bucket is on its way as soon as it is whole.
+/// Adds up a model's gradients over the ranks while the way back still runs: gradients are cut into
+/// buckets in the order in which they get ready, the last layer's first, and a bucket is on its way
+/// as soon as it is whole.
 class GradientBuckets {
  public:
-  /// `bucket_bytes`: a bucket is closed when it has so many. The default is that of PyTorch's DistributedDataParallel:
-  /// an all-reduce of less is bound by latency, one of much more begins late.
+  /// `bucket_bytes`: a bucket is closed when it has so many. The default is that of PyTorch's
+  /// DistributedDataParallel: an all-reduce of less is bound by latency, one of much more begins
+  /// late.
   GradientBuckets(Gpt2& model, Communicator& ranks, size_t bucket_bytes = size_t{25} << 20);
 
   /// Begins an update's last micro-batch.
   void Begin();
   /// A parameter's gradient is whole.
   void OnGradient(size_t parameter);
-  /// Starts what no gradient came for, and returns when the model's gradients are the sums over all ranks.
+  /// Starts what no gradient came for, and returns when the model's gradients are the sums over all
+  /// ranks.
   void Finish();
 
  private:

@@ -9,9 +9,9 @@
 
 namespace continuo {
 
-/// What stands between the matrix products of a GPT-2, differentiable but for the loss, on one device. "T" is the type
-/// that matrices are multiplied in, f32 or bf16. What is dropped depends on the dropout's key and the place alone; each
-/// implementation draws numbers of its own. Immutable.
+/// What stands between the matrix products of a GPT-2, differentiable but for the loss, on one
+/// device. "T" is the type that matrices are multiplied in, f32 or bf16. What is dropped depends on
+/// the dropout's key and the place alone; each implementation draws numbers of its own. Immutable.
 class Layers {
  public:
   virtual ~Layers() = default;
@@ -30,12 +30,13 @@ class Layers {
   virtual at::Tensor Drop(const at::Tensor& x, Dropout dropout) const = 0;
   /// The tanh form of GELU, of T.
   virtual at::Tensor Gelu(const at::Tensor& x) const = 0;
-  /// Causal attention, softmax(query key^T / sqrt(head_dim)) value, with dropout of its weights. qkv: [batch, time, 3,
-  /// heads, head_dim] of T. Returns [batch, time, heads, head_dim].
+  /// Causal attention, softmax(query key^T / sqrt(head_dim)) value, with dropout of its weights.
+  /// qkv: [batch, time, 3, heads, head_dim] of T. Returns [batch, time, heads, head_dim].
   virtual at::Tensor Attention(const at::Tensor& qkv, Dropout dropout) const = 0;
-  /// Sum of NLL in nats over the rows of `logits`, [rows, vocabulary] of T, whose target, [rows], is not negative.
-  /// Unless `scale` is 0, overwrites the logits by scale x d(sum)/d(logits), where the sum is that of the cross entropy
-  /// with (1 - smoothing) x the target + smoothing x the uniform distribution.
+  /// Sum of NLL in nats over the rows of `logits`, [rows, vocabulary] of T, whose target, [rows],
+  /// is not negative. Unless `scale` is 0, overwrites the logits by scale x d(sum)/d(logits), where
+  /// the sum is that of the cross entropy with (1 - smoothing) x the target + smoothing x the
+  /// uniform distribution.
   virtual double CrossEntropy(const at::Tensor& logits, const at::Tensor& targets, double scale,
                               double smoothing) const = 0;
 };

@@ -33,7 +33,8 @@ class LayersTest : public testing::TestWithParam<LayerKind> {
 
   Tensor Place(const Tensor& values, at::ScalarType type) const { return values.to(layers_->device(), type); }
 
-  /// The results and the gradients of `function` at `inputs`, which are leaves, along fixed directions; in f64.
+  /// The results and the gradients of `function` at `inputs`, which are leaves, along fixed
+  /// directions; in f64.
   static std::vector<Tensor> Run(const Function& function, const std::vector<Tensor>& inputs) {
     const std::vector<Tensor> outputs = function(inputs);
     std::vector<Tensor> directions;
@@ -51,7 +52,8 @@ class LayersTest : public testing::TestWithParam<LayerKind> {
     return results;
   }
 
-  /// Compares `function`, on inputs of the types given, with `definition` on the same values in f64.
+  /// Compares `function`, on inputs of the types given, with `definition` on the same values in
+  /// f64.
   void ExpectEqual(const Function& function, const Function& definition, const std::vector<Tensor>& values,
                    const std::vector<at::ScalarType>& types, double tolerance) const {
     std::vector<Tensor> inputs, exact;
@@ -72,7 +74,8 @@ class LayersTest : public testing::TestWithParam<LayerKind> {
 
 INSTANTIATE_TEST_SUITE_P(Kinds, LayersTest, testing::ValuesIn(LayerKinds()), NameOf);
 
-// Sums of some dozen f32 products keep 6 digits; bf16 rounds each input, result and gradient to 8 bits, 0.4 %.
+// Sums of some dozen f32 products keep 6 digits; bf16 rounds each input, result and gradient to 8
+// bits, 0.4 %.
 constexpr double kF32Tolerance = 1e-5, kBf16Tolerance = 1e-2;
 
 TEST_P(LayersTest, AddNormIsTheDefinition) {

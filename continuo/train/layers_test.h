@@ -14,8 +14,8 @@
 
 namespace continuo {
 
-/// A way to compute the layers, for tests that hold on each: on the CPU both, and on a GPU where there is one, which
-/// CONTINUO_REQUIRE_GPU asks for.
+/// A way to compute the layers, for tests that hold on each: on the CPU both, and on a GPU where
+/// there is one, which CONTINUO_REQUIRE_GPU asks for.
 struct LayerKind {
   std::string name;
   std::function<std::unique_ptr<const Layers>()> make;

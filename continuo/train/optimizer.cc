@@ -29,10 +29,11 @@ bool Decays(const Parameter& parameter, const OptimizerOptions& options) {
   return !options.decay_matrices_only || IsBlockMatrix(parameter) || parameter.kind == ParameterKind::kEmbedding;
 }
 
-/// U V^T of the singular value decomposition U S V^T of `matrix`, roughly: the singular values end in about
-/// [0.7, 1.2], which is all that Muon asks. A quintic iteration, in the precision `type`.
+/// U V^T of the singular value decomposition U S V^T of `matrix`, roughly: the singular values end
+/// in about [0.7, 1.2], which is all that Muon asks. A quintic iteration, in the precision `type`.
 Tensor Orthogonalize(const Tensor& matrix, at::ScalarType type) {
-  // Coefficients of the quintic, from Jordan's Muon: the steepest at 0 that still maps [0, 1] to near 1.
+  // Coefficients of the quintic, from Jordan's Muon: the steepest at 0 that still maps [0, 1] to
+  // near 1.
   constexpr double kA = 3.4445, kB = -4.7750, kC = 2.0315;
   constexpr int kIterations = 5;
   const bool tall = matrix.size(0) > matrix.size(1);
@@ -120,7 +121,8 @@ void Optimizer::StepMuon(Parameter& parameter, Tensor& momentum, double lr) cons
   momentum.mul_(options_.muon_momentum).add_(parameter.gradient);
   const Tensor direction = parameter.gradient + momentum * options_.muon_momentum;  // Nesterov
   parameter.master.mul_(1.0 - lr * options_.weight_decay);
-  // Queries, keys and values are three maps that share one matrix; each is made orthogonal for itself.
+  // Queries, keys and values are three maps that share one matrix; each is made orthogonal for
+  // itself.
   const at::ScalarType type = model_.precision() == TrainPrecision::kBf16 ? at::kBFloat16 : at::kFloat;
   const int64_t parts = parameter.name.ends_with("attn.c_attn.weight") ? 3 : 1;
   for (int64_t part = 0; part < parts; ++part) {

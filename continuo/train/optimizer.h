@@ -8,10 +8,11 @@
 
 namespace continuo {
 
-/// Updates a model's masters from its gradients. AdamW: Loshchilov and Hutter, arXiv:1711.05101, by PyTorch's
-/// fused kernel. Muon: Jordan et al., "Muon", 2024, for the matrices within blocks. It makes their momentum
-/// orthogonal by five Newton-Schulz steps and scales it to the size of an AdamW update (Liu et al.,
-/// arXiv:2502.16982), so that both optimizers share a learning rate. All other weights use AdamW. Not thread-safe.
+/// Updates a model's masters from its gradients. AdamW: Loshchilov and Hutter, arXiv:1711.05101, by
+/// PyTorch's fused kernel. Muon: Jordan et al., "Muon", 2024, for the matrices within blocks. It
+/// makes their momentum orthogonal by five Newton-Schulz steps and scales it to the size of an
+/// AdamW update (Liu et al., arXiv:2502.16982), so that both optimizers share a learning rate. All
+/// other weights use AdamW. Not thread-safe.
 class Optimizer {
  public:
   /// The model must outlive the optimizer.
@@ -27,8 +28,8 @@ class Optimizer {
     std::vector<at::Tensor> average;  // of the weights; empty without average_decay
   };
   State& state() { return state_; }
-  /// Swaps the model's weights with their average, and refreshes what the forward pass reads. A no-op without an
-  /// average and before the first update.
+  /// Swaps the model's weights with their average, and refreshes what the forward pass reads. A
+  /// no-op without an average and before the first update.
   void SwapAverage();
   int64_t updates() const { return updates_; }
   void set_updates(int64_t updates);
@@ -45,7 +46,8 @@ class Optimizer {
 
 /// The L2 norm of all gradients together.
 double GradientNorm(const std::vector<Parameter>& parameters);
-/// Scales the gradients down so that their norm is at most `limit`, as torch.nn.utils.clip_grad_norm_ does.
+/// Scales the gradients down so that their norm is at most `limit`, as
+/// torch.nn.utils.clip_grad_norm_ does.
 void ClipGradients(std::vector<Parameter>& parameters, double norm, double limit);
 
 }  // namespace continuo

@@ -18,7 +18,8 @@ using torch::autograd::variable_list;
 
 constexpr int64_t kRowsPerTask = 64;
 
-/// sum = residual + branch, the branch with dropout; normed = LayerNorm(sum), in the precision of `compute`.
+/// sum = residual + branch, the branch with dropout; normed = LayerNorm(sum), in the precision of
+/// `compute`.
 class AddNormFunction : public torch::autograd::Function<AddNormFunction> {
  public:
   static variable_list forward(AutogradContext* context, const Tensor& residual,
@@ -64,8 +65,8 @@ class AddNormFunction : public torch::autograd::Function<AddNormFunction> {
     Tensor d_input = at::empty_like(sum);
     Tensor d_branch = has_branch ? at::empty(sum.sizes(), d_normed.options()) : Tensor();
     const int64_t tasks = std::min<int64_t>(at::get_num_threads(), rows);
-    // A row of partial sums for each task, added up in their order: the result depends on the number of
-    // threads alone.
+    // A row of partial sums for each task, added up in their order: the result depends on the
+    // number of threads alone.
     Tensor partial = at::zeros({tasks, 2, width}, sum.options());
     ForElementType(d_normed, [&](auto element) {
       using T = decltype(element);

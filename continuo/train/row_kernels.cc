@@ -6,8 +6,8 @@
 #include <limits>
 #include <vector>
 
-// The compiler vectorizes these loops; this file is built with -O3 and without the rules that forbid it to
-// reorder sums. One clone a line of CPUs, chosen by the loader.
+// The compiler vectorizes these loops; this file is built with -O3 and without the rules that
+// forbid it to reorder sums. One clone a line of CPUs, chosen by the loader.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define CONTINUO_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
@@ -33,8 +33,9 @@ CONTINUO_INLINE void Store(float value, uint16_t& to) {
   to = static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
 }
 
-/// e^x for x in about [-87, 88], clamped outside; relative error below 3e-7. Cephes' expf: 2^n times a
-/// polynomial on [-ln2/2, ln2/2]. Written out because a call would keep the loop from being vectorized.
+/// e^x for x in about [-87, 88], clamped outside; relative error below 3e-7. Cephes' expf: 2^n
+/// times a polynomial on [-ln2/2, ln2/2]. Written out because a call would keep the loop from being
+/// vectorized.
 CONTINUO_INLINE float Exp(float x) {
   x = std::min(std::max(x, -87.0f), 88.0f);
   const float scaled = x * 1.44269504f;
@@ -179,13 +180,14 @@ CONTINUO_INLINE void AddNormBackwardImpl(int64_t rows, int64_t width, const floa
   }
 }
 
-/// Integers in the order of the floats whose bits they hold, and back; NaNs with a clear sign come last.
+/// Integers in the order of the floats whose bits they hold, and back; NaNs with a clear sign come
+/// last.
 CONTINUO_INLINE int32_t Ordered(int32_t bits) {
   return bits ^ ((bits >> 31) & 0x7fffffff);
 }
 
-/// The largest of count >= 1 values. By way of integers, for compilers make no vectors of a maximum of floats, for
-/// the sake of NaNs.
+/// The largest of count >= 1 values. By way of integers, for compilers make no vectors of a maximum
+/// of floats, for the sake of NaNs.
 template <typename T>
 CONTINUO_INLINE float Largest(int64_t count, const T* values) {
   int32_t top = std::numeric_limits<int32_t>::min();

@@ -18,7 +18,8 @@ namespace {
 
 using at::Tensor;
 
-/// Sequences of a step: on a GPU so many that reading the weights, and starting the operators, is shared.
+/// Sequences of a step: on a GPU so many that reading the weights, and starting the operators, is
+/// shared.
 size_t RowsOn(at::Device device) {
   return device.is_cpu() ? 8 : 64;
 }
@@ -160,8 +161,8 @@ class TorchSession : public DecodingSession {
     }
   }
 
-  /// Logits [n, vocab_size] of n ids at their positions. `attend` is given a layer's cache and the queries, keys and
-  /// values of the ids, each [n, heads, head_dim], and returns [n, width].
+  /// Logits [n, vocab_size] of n ids at their positions. `attend` is given a layer's cache and the
+  /// queries, keys and values of the ids, each [n, heads, head_dim], and returns [n, width].
   template <typename Attend>
   Tensor Forward(const Tensor& ids, const Tensor& positions, bool all_logits, const Attend& attend) {
     const Gpt2Config& config = weights_.config;

@@ -57,7 +57,8 @@ TEST_P(TorchModelTest, GivesTheLogitsOfHuggingFaceHoweverTheIdsAreSplit) {
       session->Append(std::vector<DecodingSession::Input>{{kSlot, std::span(ids_).subspan(begin, count), true}},
                       logits);
       for (size_t i = 0; i < logits.size(); ++i) {
-        // As for the CPU engine: some 100 roundings of 2^-24 at values up to 10, and the golden's six decimals.
+        // As for the CPU engine: some 100 roundings of 2^-24 at values up to 10, and the golden's
+        // six decimals.
         EXPECT_NEAR(logits[i], golden_["logits"][begin + i / vocabulary][i % vocabulary].get<float>(), 1e-4);
       }
     }
@@ -81,13 +82,15 @@ TEST_P(TorchModelTest, Bf16IsNear) {
   EXPECT_GT(difference, 0);
 }
 
-// A piece is the same bits alone and among others, whose lengths differ, some at the end of their context.
+// A piece is the same bits alone and among others, whose lengths differ, some at the end of their
+// context.
 TEST_P(TorchModelTest, ASlotsLogitsDoNotDependOnTheOthers) {
   const auto model = Load(false);
   const auto vocabulary = model->vocab_size();
   const auto context = model->context_length();
   constexpr size_t kSlots = 5;
-  // What sequence `which` goes on with when it has `length` ids: first some at once, then one after the other.
+  // What sequence `which` goes on with when it has `length` ids: first some at once, then one after
+  // the other.
   const auto next = [&](size_t which, size_t length) {
     Ids ids;
     for (const size_t end = length == 0 ? std::min(2 + 3 * which, context) : length + 1; length < end; ++length) {

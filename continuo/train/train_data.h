@@ -11,8 +11,8 @@
 
 namespace continuo {
 
-/// What a run trains on, and what its model directories hold beside the weights. The songs' ids belong to whoever made
-/// it.
+/// What a run trains on, and what its model directories hold beside the weights. The songs' ids
+/// belong to whoever made it.
 struct TrainData {
   std::vector<BlockSong> train;
   std::vector<BlockSong> valid;
@@ -24,7 +24,8 @@ struct TrainData {
   std::vector<uint8_t> begins_note;          // for each id, 1 where it begins a note; empty: there are no notes
 };
 
-/// A corpus of music. It must outlive the result. Fails when the vocabulary lacks what frames a song.
+/// A corpus of music. It must outlive the result. Fails when the vocabulary lacks what frames a
+/// song.
 Result<TrainData> MusicData(const Corpus& corpus);
 
 }  // namespace continuo

@@ -26,7 +26,8 @@ using Clock = std::chrono::steady_clock;
 
 constexpr size_t kValidationTokens = 16384;  // a batch; without gradients there is room for more
 constexpr double kRateSmoothing = 0.9;
-/// A loss this many times that of guessing, or of the first update where that is higher, has exploded.
+/// A loss this many times that of guessing, or of the first update where that is higher, has
+/// exploded.
 constexpr double kExplosion = 2.0;
 
 double SecondsSince(Clock::time_point start) {
@@ -179,7 +180,8 @@ void Run::Agree() {
   stop_ = values[1] > 0;
 }
 
-/// How this rank cuts its share of the batch of an update, and the targets of all ranks. Each rank must call it.
+/// How this rank cuts its share of the batch of an update, and the targets of all ranks. Each rank
+/// must call it.
 TrainingModel::Cut Run::CutOf(const Batch& batch) {
   std::array<double, 1> targets = {static_cast<double>(batch.target_count)};
   ranks_.Sum(targets);
@@ -341,7 +343,8 @@ Status Run::KeepEpoch() {
   return saved;
 }
 
-/// The state of a checkpoint, with its weights and moments in the model. Fails if it cannot be read.
+/// The state of a checkpoint, with its weights and moments in the model. Fails if it cannot be
+/// read.
 Result<TrainState> Run::Load(const fs::path& checkpoint) {
   CONTINUO_ASSIGN(const TrainingFile training, ReadTrainingFile(checkpoint));
   CONTINUO_TRY(model_.LoadCheckpoint(checkpoint, training.state.step));
@@ -359,7 +362,8 @@ Status Run::CheckIdentity(const fs::path& checkpoint) const {
   return {};
 }
 
-/// Continues from the newest checkpoint that can be read. All ranks see the same files and so take the same one.
+/// Continues from the newest checkpoint that can be read. All ranks see the same files and so take
+/// the same one.
 Status Run::Resume() {
   std::optional<Error> first_error;
   for (const fs::path& checkpoint : Checkpoints(folder_)) {
@@ -464,7 +468,8 @@ Result<TrainReport> Run::Go(bool resume) {
       CONTINUO_TRY(Checkpoint());
     }
   }
-  // The model first, so that a run limited by minutes has it on time, however long validation takes.
+  // The model first, so that a run limited by minutes has it on time, however long validation
+  // takes.
   model_.SwapAverage();
   CONTINUO_TRY(Save("final"));
   if (valid_.song_count() == 0) {
@@ -477,8 +482,8 @@ Result<TrainReport> Run::Go(bool resume) {
   return Report(/*interrupted=*/false);
 }
 
-/// The precision of a run: as chosen, of a resumed run its own, else what the device is faster in. Ranks, whose
-/// machines may differ, agree on bf16 only if it is the choice of all.
+/// The precision of a run: as chosen, of a resumed run its own, else what the device is faster in.
+/// Ranks, whose machines may differ, agree on bf16 only if it is the choice of all.
 Result<PrecisionChoice> AgreeOnPrecision(const TrainSettings& settings, const fs::path& run, bool resume,
                                          Communicator& ranks) {
   const auto saved = resume && settings.precision == PrecisionChoice::kAuto ? SavedPrecision(run) : std::nullopt;

@@ -51,19 +51,22 @@ struct TrainReport {
   bool stopped_early = false;  // by `patience`
 };
 
-/// Trains and writes into `run` (docs/formats/checkpoint.md): checkpoints with `latest` the newest, `best` (the model
-/// of the lowest validation NLL, or the last if no song is held out), `epoch-N` for `keep_epochs`, `final` at the end,
-/// train.jsonl and TensorBoard's event files. Holds the directory's lock meanwhile. Settings that do not pass Check,
-/// and a device that is missing, are errors.
+/// Trains and writes into `run` (docs/formats/checkpoint.md): checkpoints with `latest` the newest,
+/// `best` (the model of the lowest validation NLL, or the last if no song is held out), `epoch-N`
+/// for `keep_epochs`, `final` at the end, train.jsonl and TensorBoard's event files. Holds the
+/// directory's lock meanwhile. Settings that do not pass Check, and a device that is missing, are
+/// errors.
 ///
-/// With `resume`, continues from the newest checkpoint that can be read. The result has the same bytes as that of a run
-/// that was never interrupted, unless it is limited by minutes. A checkpoint of other settings is an error.
+/// With `resume`, continues from the newest checkpoint that can be read. The result has the same
+/// bytes as that of a run that was never interrupted, unless it is limited by minutes. A checkpoint
+/// of other settings is an error.
 ///
-/// Stops with an error, and keeps the last checkpoint, when the loss is not finite or far above that of guessing.
+/// Stops with an error, and keeps the last checkpoint, when the loss is not finite or far above
+/// that of guessing.
 ///
-/// With several ranks, each calls this with the same arguments and takes its share of every batch and of the
-/// validation. The batch is that of all ranks together, so a run may be resumed with another number of them. Rank 0
-/// writes. If one rank fails, the caller must abort the others.
+/// With several ranks, each calls this with the same arguments and takes its share of every batch
+/// and of the validation. The batch is that of all ranks together, so a run may be resumed with
+/// another number of them. Rank 0 writes. If one rank fails, the caller must abort the others.
 Result<TrainReport> Train(const TrainData& data, const TrainSettings& settings, const std::filesystem::path& run,
                           bool resume, TrainObserver& observer, Communicator& ranks);
 

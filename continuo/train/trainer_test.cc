@@ -468,7 +468,8 @@ TEST_F(TrainerTest, ATextModelLendsItsBlocksAndTheSpreadOfItsEmbeddings) {
     }
     const at::Tensor before = at::from_blob(
         const_cast<float*>(old.data()), {static_cast<int64_t>(old.size()) / config.width, config.width}, at::kFloat);
-    // Of 20,000 draws the mean is off by deviation / 141, the deviation by its 200th; five times that.
+    // Of 20,000 draws the mean is off by deviation / 141, the deviation by its 200th; five times
+    // that.
     const at::Tensor deviation = before.std(0, false);
     EXPECT_TRUE(((parameter.master.mean(0) - before.mean(0)).abs() < 0.035 * deviation).all().item<bool>());
     EXPECT_TRUE(((parameter.master.std(0, false) - deviation).abs() < 0.025 * deviation).all().item<bool>());

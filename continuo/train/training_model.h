@@ -17,13 +17,13 @@
 
 namespace continuo {
 
-/// The model of a run with its optimizer and gradients: everything that the trainer does with tensors, behind an
-/// interface without LibTorch. With several ranks, all make the same calls. Methods throw LibTorch's exceptions. Not
-/// thread-safe.
+/// The model of a run with its optimizer and gradients: everything that the trainer does with
+/// tensors, behind an interface without LibTorch. With several ranks, all make the same calls.
+/// Methods throw LibTorch's exceptions. Not thread-safe.
 class TrainingModel {
  public:
-  /// Random weights, drawn by the seed. `settings` have passed Check and have a device and a precision that are not
-  /// "auto"; `ranks` must outlive the model.
+  /// Random weights, drawn by the seed. `settings` have passed Check and have a device and a
+  /// precision that are not "auto"; `ranks` must outlive the model.
   TrainingModel(const TrainSettings& settings, Communicator& ranks);
   ~TrainingModel();
 
@@ -34,7 +34,8 @@ class TrainingModel {
     uint64_t step = 0;   // with `first`, names the random draws
     size_t targets = 0;  // of all ranks
   };
-  /// Replaces the gradients by those of the mean NLL over all ranks' targets. Returns the sum of NLL of this rank's.
+  /// Replaces the gradients by those of the mean NLL over all ranks' targets. Returns the sum of
+  /// NLL of this rank's.
   double AccumulateGradients(const Batch& batch, const Cut& cut);
   /// The L2 norm of all gradients.
   double GradientNorm() const;
@@ -62,14 +63,16 @@ struct ProcessDevice {
   std::string name;        // "cpu", "cuda:1"
   std::optional<int> gpu;  // its number, of a GPU
 };
-/// The device that "cpu", "cuda", "cuda:N" or "auto" names (see ParseDevice). Fails if it does not exist.
+/// The device that "cpu", "cuda", "cuda:N" or "auto" names (see ParseDevice). Fails if it does not
+/// exist.
 Result<ProcessDevice> FindDevice(const std::string& name, int local_rank);
 
-/// What `choice` means on a device ("cpu", "cuda:1"): for kAuto, what that device is faster in. Never kAuto.
+/// What `choice` means on a device ("cpu", "cuda:1"): for kAuto, what that device is faster in.
+/// Never kAuto.
 Result<PrecisionChoice> PrecisionOn(PrecisionChoice choice, const std::string& device);
 
-/// Sets LibTorch's threads (0: one per core) and makes its results on a device reproducible. Call before a
-/// TrainingModel is made.
+/// Sets LibTorch's threads (0: one per core) and makes its results on a device reproducible. Call
+/// before a TrainingModel is made.
 Status PrepareLibTorch(const std::string& device, uint64_t threads);
 
 }  // namespace continuo

@@ -10,7 +10,8 @@
 
 #include "continuo/compose/composer.h"
 
-// What continuo_c_test.c does not: that the C interface writes what the Composer writes, and every error.
+// What continuo_c_test.c does not: that the C interface writes what the Composer writes, and every
+// error.
 namespace {
 
 using ::testing::HasSubstr;

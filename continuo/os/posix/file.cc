@@ -227,7 +227,8 @@ Status AtomicDirectory::Commit() {
     return SyncPath(ParentOf(target_), O_RDONLY | O_DIRECTORY);
   }
 #endif
-  // A directory can't be renamed over a full one: move the old one aside first, and back on failure.
+  // A directory can't be renamed over a full one: move the old one aside first, and back on
+  // failure.
   fs::path old;
   if (fs::exists(target_, code)) {
     old = TemporaryBeside(target_);

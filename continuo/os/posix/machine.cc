@@ -21,7 +21,8 @@
 namespace continuo {
 namespace {
 
-/// The number at the start of a file; nothing if there is no such file or it starts with a word ("max").
+/// The number at the start of a file; nothing if there is no such file or it starts with a word
+/// ("max").
 std::optional<uint64_t> ReadNumber(const std::string& path) {
   std::ifstream file(path);
   uint64_t number = 0;
@@ -42,7 +43,8 @@ std::optional<uint64_t> SystemMemory() {
   return std::nullopt;
 }
 
-/// What is left in the control group, of version 2 or of version 1. (A container sees its own group at the root.)
+/// What is left in the control group, of version 2 or of version 1. (A container sees its own group
+/// at the root.)
 std::optional<uint64_t> GroupMemory() {
   for (const auto& [limit, used] :
        {std::pair("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),

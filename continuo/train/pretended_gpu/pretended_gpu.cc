@@ -1,8 +1,9 @@
-// A GPU that is not there, for tests on machines without one: loaded before LibTorch's users (LD_PRELOAD), it gives a
-// LibTorch for CPUs one device "cuda:0". Its memory ends a program that reads or writes it past LibTorch's operators,
-// as a GPU's does: the addresses that tensors show can't be accessed, and the bytes lie kDistance further. Operators
-// compute on the CPU, on copies; one that gets tensors of both devices ends the program. What it can't show is CUDA's
-// own kernels: their speed, their rounding, and what happens at the same time.
+// A GPU that is not there, for tests on machines without one: loaded before LibTorch's users
+// (LD_PRELOAD), it gives a LibTorch for CPUs one device "cuda:0". Its memory ends a program that
+// reads or writes it past LibTorch's operators, as a GPU's does: the addresses that tensors show
+// can't be accessed, and the bytes lie kDistance further. Operators compute on the CPU, on copies;
+// one that gets tensors of both devices ends the program. What it can't show is CUDA's own kernels:
+// their speed, their rounding, and what happens at the same time.
 
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>

@@ -38,8 +38,8 @@ Batch RandomBatch(const TrainSettings& settings) {
   return batch;
 }
 
-/// Makes the trainer's updates on the same ids. Returns the seconds of each but the first, in which LibTorch
-/// initializes itself.
+/// Makes the trainer's updates on the same ids. Returns the seconds of each but the first, in which
+/// LibTorch initializes itself.
 std::vector<double> TimeUpdates(const TrainSettings& settings, const BenchOptions& options, TrainObserver& observer) {
   using Clock = std::chrono::steady_clock;
   constexpr ScheduleValue kValue = {.lr = 1e-4, .beta1 = 0.9};

@@ -15,7 +15,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The pieces of a resumed run, else new ones from the text to train on, which are the same for the same text.
+/// The pieces of a resumed run, else new ones from the text to train on, which are the same for the
+/// same text.
 Result<PieceTokenizer> PiecesOf(const std::vector<TextDocument>& documents, size_t pieces, bool resume,
                                 const fs::path& run) {
   if (resume) {
@@ -37,8 +38,8 @@ Result<PieceTokenizer> PiecesOf(const std::vector<TextDocument>& documents, size
   return PieceTokenizer::Train(lines, pieces);
 }
 
-/// Adds the perplexity per piece of the validation documents under n-gram models of the training documents, to compare
-/// the model's with.
+/// Adds the perplexity per piece of the validation documents under n-gram models of the training
+/// documents, to compare the model's with.
 void AddBaselines(const TextData& data, size_t pieces, double model_nll, TrainNotes& notes) {
   const std::vector<std::vector<uint16_t>> train = data.Framed(false);
   const std::vector<std::vector<uint16_t>> valid = data.Framed(true);

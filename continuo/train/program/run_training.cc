@@ -29,7 +29,8 @@ int FirstSet(std::initializer_list<const char*> names) {
   return 0;
 }
 
-/// Whether mpirun (of Open MPI, or one that speaks PMI) or srun started several processes of this program.
+/// Whether mpirun (of Open MPI, or one that speaks PMI) or srun started several processes of this
+/// program.
 bool StartedTogether() {
   return FirstSet({"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"}) > 1;
 }
@@ -45,7 +46,8 @@ std::string Duration(double seconds) {
                        : fmt::format("{}:{:02}", whole / 60, whole % 60);
 }
 
-/// A line on stderr that is redrawn, if that is a terminal; validations and notes are printed above it.
+/// A line on stderr that is redrawn, if that is a terminal; validations and notes are printed above
+/// it.
 class TerminalObserver : public TrainObserver {
  public:
   explicit TerminalObserver(bool quiet) : quiet_(quiet), terminal_(!quiet && ErrorIsTerminal()) {}
@@ -105,8 +107,8 @@ std::unique_ptr<TrainObserver> ShowProgress(bool quiet) {
   return std::make_unique<TerminalObserver>(quiet);
 }
 
-// Each update frees and allocates the same large tensors. By default glibc returns each to the kernel, which then
-// clears its pages again: 7 % of an update of 6 x 256.
+// Each update frees and allocates the same large tensors. By default glibc returns each to the
+// kernel, which then clears its pages again: 7 % of an update of 6 x 256.
 void KeepFreedMemory() {
 #if defined(__GLIBC__)
   ::mallopt(M_MMAP_THRESHOLD, 1 << 30);

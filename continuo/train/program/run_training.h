@@ -29,8 +29,9 @@ struct TrainNotes {
 using Training = std::function<Result<TrainReport>(const TrainSettings&, const std::filesystem::path& run,
                                                    TrainObserver&, Communicator&, TrainNotes&)>;
 
-/// Calls `train` and prints its report. Returns the program's exit code. SIGINT and SIGTERM end the run after the
-/// current update; a second one ends the program. If mpirun or srun started several processes, they train together.
+/// Calls `train` and prints its report. Returns the program's exit code. SIGINT and SIGTERM end the
+/// run after the current update; a second one ends the program. If mpirun or srun started several
+/// processes, they train together.
 int RunTraining(const TrainSettings& settings, const RunOptions& options, const Training& train);
 
 // Each parses its command line and runs. Returns the program's exit code.
@@ -38,8 +39,8 @@ int TrainCommand(int argc, char** argv);
 int PretrainCommand(int argc, char** argv);
 int BenchCommand(int argc, char** argv);
 
-/// A line on stderr that shows the progress, if that is a terminal, and a line for each validation and note, unless
-/// `quiet`.
+/// A line on stderr that shows the progress, if that is a terminal, and a line for each validation
+/// and note, unless `quiet`.
 std::unique_ptr<TrainObserver> ShowProgress(bool quiet);
 
 /// Lets this process keep freed memory for the next update.

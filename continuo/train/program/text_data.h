@@ -9,7 +9,8 @@
 
 namespace continuo {
 
-/// Text as a trainer's data: documents are songs and lines are bars, so that windows begin at a line.
+/// Text as a trainer's data: documents are songs and lines are bars, so that windows begin at a
+/// line.
 class TextData {
  public:
   /// Fails if no document is left to train on.

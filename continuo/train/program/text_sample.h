@@ -11,9 +11,10 @@
 
 namespace continuo {
 
-/// `count` short passages by the final model of a run with these settings: the same for the same seed. They are drawn
-/// at temperature 0.8 from the 40 likeliest pieces, and end with EOS or after 80 pieces. The model reads all previous
-/// pieces again for each new one, which is fast enough for a few lines.
+/// `count` short passages by the final model of a run with these settings: the same for the same
+/// seed. They are drawn at temperature 0.8 from the 40 likeliest pieces, and end with EOS or after
+/// 80 pieces. The model reads all previous pieces again for each new one, which is fast enough for
+/// a few lines.
 Result<std::vector<std::string>> SampleTexts(const TrainSettings& settings, size_t count,
                                              const PieceTokenizer& tokenizer, const std::filesystem::path& run);
 

@@ -10,8 +10,9 @@
 
 namespace continuo {
 
-/// Adds a flag for each row of the table of settings but those of TrainSetting::Absence `absence`, and a check of all
-/// settings together when they are parsed. The defaults shown are the values of `settings`, which must outlive `app`.
+/// Adds a flag for each row of the table of settings but those of TrainSetting::Absence `absence`,
+/// and a check of all settings together when they are parsed. The defaults shown are the values of
+/// `settings`, which must outlive `app`.
 void AddSettingFlags(CLI::App& app, TrainSettings& settings, unsigned absence);
 
 /// Adds the flags of these keys only.
@@ -20,7 +21,8 @@ void AddSettingFlags(CLI::App& app, TrainSettings& settings, std::initializer_li
 /// Adds the flags that say where a run is written and what is printed.
 void AddRunFlags(CLI::App& app, RunOptions& options);
 
-/// Parses the command line. Returns nothing if the program is to continue, else its exit code: 2 for a wrong flag.
+/// Parses the command line. Returns nothing if the program is to continue, else its exit code: 2
+/// for a wrong flag.
 std::optional<int> ParseArguments(CLI::App& app, int argc, char** argv);
 
 }  // namespace continuo

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# run.sh modules            the page's modules, and whether dist/ is what the sources make: needs node
-# run.sh browser CONTINUO   the page in Chromium: needs node, playwright-core and Chromium
+# run.sh modules            the page's modules, and whether dist/ is what the sources make: needs
+# node run.sh browser CONTINUO   the page in Chromium: needs node, playwright-core and Chromium
 # Exits with 77 where something is missing, with 1 where CONTINUO_REQUIRE_BROWSER is set.
 set -euo pipefail
 program=${2:+$(realpath "$2")}
