@@ -6,8 +6,14 @@
 
 .PHONY: demo test check build bootstrap clean
 
-demo: build
-	tools/demo.sh
+# The first pieces come before LibTorch is fetched and the programs that need it are built.
+demo:
+	tools/bootstrap.sh --no-torch
+	cmake --preset release --log-level=WARNING
+	cmake --build --preset release --target continuo
+	tools/demo.sh write
+	$(MAKE) build
+	tools/demo.sh train
 
 test:
 	tools/bootstrap.sh --page-tests

@@ -95,6 +95,9 @@ def check(root):
     for module, (direct, aside) in layers.items():
         for name in sorted((direct | aside) - used[module]):
             faults.append(f"tools/layers.txt: {module} does not include {name}")
+    document = root / "docs" / "architecture.md"
+    if mermaid(root) not in document.read_text():
+        faults.append("docs/architecture.md: the diagram is not that of tools/check_layers.py --mermaid")
     return faults
 
 

@@ -18,7 +18,6 @@ namespace continuo {
 struct AppContext {
   bool json = false;
   bool quiet = false;
-  bool verbose = false;
   std::vector<std::string> arguments;  // the command line, for manifests
   std::function<Status()> run;         // set by the chosen subcommand's parser
   /// Loads models to compute on --device; empty in the program that has the CPU's engine alone.

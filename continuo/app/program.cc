@@ -26,7 +26,6 @@ int Run(int argc, char** argv, AppContext& context) {
   app.set_version_flag("--version", std::string("continuo ") + std::string(Version()));
   app.add_flag("--json", context.json, "machine-readable output");
   app.add_flag("-q,--quiet", context.quiet, "no progress, no notes");
-  app.add_flag("-v,--verbose", context.verbose, "say more");
   app.require_subcommand(1);
   app.fallthrough();  // global flags may stand after the subcommand
   app.footer(kExamples);
