@@ -94,7 +94,7 @@ int main(int argc, char** argv) {
   CLI::App app("What fewer bits cost in nats a token");
   app.add_option("--model", model)->required();
   app.add_option("--corpus", corpus)->required();
-  app.add_option("--songs", songs, "at most so many validation songs");
+  app.add_option("--songs", songs, "at most N validation songs");
   app.add_option("--threads", threads);
   CLI11_PARSE(app, argc, argv);
   return continuo::Run(model, corpus, songs, threads);

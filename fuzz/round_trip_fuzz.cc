@@ -12,7 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     return 0;
   }
   const auto read = ParseScore({data + 1, size - 1}, "input");
-  // A single late note asks for many tokens, which is slow and tells nothing new.
+  // A single late note needs many tokens, which is slow and shows nothing new.
   if (!read.ok() || CountBars(read->score) > 4000) {
     return 0;
   }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The main job with the shipped model. Steps that are done are not repeated; remove out/demo to start over.
+# The main job with the shipped model. Steps that are done are not repeated; remove out/demo to
+# start over.
 #
 #   tools/demo.sh write    new pieces, a continuation, and how they compare with real music: needs `continuo` alone
 #   tools/demo.sh train    a small model of your own, and the list of files to listen to

@@ -3,7 +3,7 @@
 
 Needs `pip install symusic==0.6.0`. Run as `make_midi_golden.py [SHARED]`, SHARED being the folder of large test data.
 
-    NAME.mid, NAME.txt   a file that tells of one rule, and the score that symusic reads in it
+    NAME.mid, NAME.txt   a file that shows one rule, and the score that symusic reads in it
     random_N.mid, .txt   files of many channels, programs, overlapping notes, pedals, texts
     symusic.tsv          file below SHARED/data, SHA-256 of its score in the same text
 
@@ -22,7 +22,7 @@ import symusic
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "testdata" / "midi"
 
-# The events of each track; an end-of-track event is put behind them.
+# The events of each track; an end-of-track event is put after them.
 RULES = {
     "note": ["00903c40 60803c40"],
     "velocity_0_ends": ["00903c40 603c00"],

@@ -20,7 +20,7 @@ SHORTER = {r"--minutes \d+": "--steps 3", r"(run/best --bars) 32 --count 4": r"\
 
 
 def commands(page):
-    """The indented lines that run a program of build/bin, without what a line says behind its command."""
+    """The indented lines that run a program of build/bin, without what a line says after its command."""
     for line in page.read_text().splitlines():
         if match := re.match(r"    (build/bin/\S+(?: ?\S+)*)", line):
             command = match[1]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Kills trainings and looks at what comes of them: a run that goes on must end with the bytes of one that never stopped.
+"""Kills trainings and looks at what comes of them: a run that resumes must end with the bytes of one that never stopped.
 
     tools/resume_test.py [--bin build/bin] [--kills 50] [--seed 1] [--ranks | --text | --gpu LIBRARY]
 
@@ -80,7 +80,7 @@ class Checks:
         return done.returncode, done.stderr
 
     def wait_for_step(self, process, run, step):
-        """Returns when train.jsonl tells of that update, or the process has ended."""
+        """Returns when train.jsonl has that update, or the process has ended."""
         log = run / "train.jsonl"
         while process.poll() is None:
             if log.exists() and log.read_text().count('"loss"') >= step:

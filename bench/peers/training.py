@@ -110,7 +110,7 @@ def main():
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--dropout", type=float, default=0.1)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=5, help="measured, behind one that is not")
+    parser.add_argument("--steps", type=int, default=5, help="measured, after one that is not")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--precisions", nargs="+", default=["f32", "bf16"])
     parser.add_argument("--only", choices=RUNNERS)

@@ -57,7 +57,7 @@ Result<std::unique_ptr<Tokenizer>> LoadTokenizer(const TokenizerFlags& flags);
 /// A subcommand that a program beside this one answers, as git does.
 struct ProgramCommand {
   std::string name;
-  std::string program;  // all that stands behind the name goes there, in its order
+  std::string program;  // gets every argument after the subcommand
   std::string command;  // stands before that, where the program answers several; empty: nothing does
   std::string description;
   std::string missing;  // what to do where the program was not built

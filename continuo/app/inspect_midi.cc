@@ -52,7 +52,7 @@ struct Summary {
   size_t notes = 0;
   double seconds = 0;
   size_t bars = 0;
-  double slowest = 120;  // quarters a minute
+  double slowest = 120;  // quarters per minute
   double fastest = 120;
   Key key;
   bool chords_from_markers = false;

@@ -202,7 +202,7 @@ TEST_P(GenerateTest, GuardsRecordStuckBarsAndRetriesRemoveThem) {
   EXPECT_GT(stuck, 0U);
 }
 
-/// Forbids every token, and records the bars that it is told of.
+/// Forbids every token, and records the bars that are reported to it.
 class ForbidAll : public TokenConstraint {
  public:
   explicit ForbidAll(std::vector<std::vector<size_t>>& bars) : bars_(bars) {}

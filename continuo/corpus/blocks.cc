@@ -94,7 +94,7 @@ void BlockSource::CutSong(size_t song, uint64_t epoch, std::vector<Block>& block
     if (options_.mode == BlockMode::kFirst || covered == length - 1) {
       return;
     }
-    // Bars where the next window may begin: behind this one's first tokens, and no later than
+    // Bars where the next window may begin: after this one's first tokens, and no later than
     // `covered`, whose token it then has as its first id.
     const auto low = bar_from(begin + 2);
     const auto high = bar_from(covered + 1);

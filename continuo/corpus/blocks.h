@@ -50,7 +50,7 @@ struct BlockOptions {
   size_t context = 1024;  // ids that the model sees at once
   BlockMode mode = BlockMode::kAll;
   uint64_t seed = 0;
-  // Each song is changed as a whole, anew in each epoch.
+  // Each song is changed as a whole, again in each epoch.
   bool transpose = false;
   bool velocity = false;
   bool tempo = false;
@@ -82,7 +82,7 @@ struct Batch {
 };
 
 /// Cuts songs into blocks. Everything is a pure function of the options, the songs and the epoch,
-/// so that a training run can go on in the middle of an epoch from two numbers. Immutable; any
+/// so that a training run can resume in the middle of an epoch from two numbers. Immutable; any
 /// thread may call.
 ///
 /// `first`: each song's first `context` ids. `all`: windows of `context` ids that begin at the

@@ -83,7 +83,7 @@ EncodedSong EncodeFile(const fs::path& path, const Tokenizer& tokenizer) {
   return song;
 }
 
-/// Appends bytes to a file that it creates; the first failure is told by Close.
+/// Appends bytes to a file that it creates; Close reports the first failure.
 class FileWriter {
  public:
   explicit FileWriter(fs::path path) : path_(std::move(path)), file_(path_, std::ios::binary | std::ios::trunc) {}

@@ -18,7 +18,7 @@ namespace continuo {
 struct CorpusSpec {
   std::string name;
   std::string folder;  // of MIDI files; relative paths are within the data folder
-  int64_t songs = 0;   // only so many of them, drawn by their names; 0: all
+  int64_t songs = 0;   // at most this many of them, drawn by their names; 0: all
   double valid = 0.05;
 };
 

@@ -14,8 +14,8 @@
 
 namespace continuo {
 
-/// The first thing found wrong in a spec. Later ones are dropped, so that reading can go on and be
-/// checked once.
+/// The first thing found wrong in a spec. Later ones are dropped, so that reading can continue and
+/// be checked once.
 struct SpecProblem {
   std::string file;
   std::optional<Error> error;

@@ -16,7 +16,7 @@ using testing::StartsWith;
 
 const fs::path kSource = CONTINUO_SOURCE_DIR;
 
-/// A spec of 13 lines, with more behind.
+/// A spec of 13 lines, followed by more.
 std::string Spec(const std::string& more = "") {
   return R"(name = "small"
 [corpora.etudes]

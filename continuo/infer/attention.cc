@@ -26,7 +26,7 @@ namespace HWY_NAMESPACE {
 constexpr size_t kLanes = hn::MaxLanes(DF());
 constexpr size_t kBlock = HeadCacheLayout::kBlock;
 constexpr size_t kBlockVectors = kBlock / kLanes;
-// Sums of so many blocks at once hide the latency of a multiply-add and fit the registers.
+// Sums of this many blocks at once hide the latency of a multiply-add and fit the registers.
 constexpr size_t kBlocksAtOnce = kBlockVectors >= 8 ? 1 : 8 / kBlockVectors;
 
 /// Puts the first of kVectors vectors times `factor` at out[dim], those that are dimensions.

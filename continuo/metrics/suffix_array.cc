@@ -15,7 +15,7 @@ constexpr int32_t kEmpty = -1;
 // the order of the rest.
 //
 // A suffix is "small" if it is smaller than the one that begins a symbol later, else "large"; the
-// end of the text is smaller than any symbol. A small suffix behind a large one is a "valley". From
+// end of the text is smaller than any symbol. A small suffix after a large one is a "valley". From
 // the order of the valleys that of the large suffixes follows in one pass upwards, and from that of
 // the large ones that of the small ones in a pass downwards.
 class InducedSort {

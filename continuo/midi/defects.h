@@ -14,7 +14,7 @@ namespace continuo {
 
 /// The faults found in one file, each with its byte offset. All are counted; only the first `kKept`
 /// are worded, so that a file made of faults costs neither memory nor time. Not thread-safe; one
-/// object a file.
+/// object per file.
 class Defects {
  public:
   static constexpr size_t kKept = 16;

@@ -22,7 +22,7 @@ class MidiWriter {
   /// `ticks_per_quarter` from 1 to 32767.
   explicit MidiWriter(int32_t ticks_per_quarter);
 
-  /// Room for so many more bytes, to save growing.
+  /// Room for this many more bytes, to save growing.
   void Reserve(size_t bytes) { bytes_.reserve(bytes_.size() + bytes); }
 
   void BeginTrack();

@@ -19,7 +19,7 @@ Score Excerpt(const Score& score, Tick from, Tick to, bool cut = true);
 /// The bars [first, last) of a score (see BarGrid).
 Score ExcerptBars(const Score& score, size_t first, size_t last, bool by_signature = true, bool cut = true);
 
-/// Puts `more` behind or into `score`, its tick 0 at `at`. Each of its tracks joins the first track
+/// Puts `more` after or into `score`, its tick 0 at `at`. Each of its tracks joins the first track
 /// of its program and kind that no other has joined yet, or becomes a new one. A default that is in
 /// force at its beginning (120 qpm, 4/4) is written out where the score's would last otherwise.
 /// What the score has from `at` on stays where it is.

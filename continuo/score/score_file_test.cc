@@ -318,7 +318,7 @@ double Seconds(const Call& call) {
 /// take days.
 constexpr double kManySeconds = 20;
 
-/// A file of one track of `count` times the same bytes behind `first`.
+/// A file of one track of `count` times the same bytes after `first`.
 Bytes Repeated(const Bytes& first, const Bytes& again, size_t count) {
   Bytes file = Header(1, 1) + Chunk("MTrk", static_cast<uint32_t>(first.size() + again.size() * count), first);
   file.reserve(file.size() + again.size() * count);

@@ -81,7 +81,7 @@ void WriteConductor(const Score& score, MidiWriter& writer) {
       CONTINUO_CHECK(signature.numerator > 0 && signature.numerator < 256 && signature.denominator > 0 &&
                      std::has_single_bit(static_cast<uint32_t>(signature.denominator)));
       const auto bits = static_cast<uint8_t>(std::countr_zero(static_cast<uint32_t>(signature.denominator)));
-      // The last two: 24 clocks a click of the metronome, 8 thirty-second notes a quarter note.
+      // The last two: 24 clocks per click of the metronome, 8 thirty-second notes per quarter note.
       const uint8_t data[] = {static_cast<uint8_t>(signature.numerator), bits, 24, 8};
       writer.Meta(event.time, kMetaTimeSignature, data);
     } else if (event.rank == Rank::kKeySignature) {

@@ -20,7 +20,7 @@ class NgramModel {
   /// `vocabulary`; `order` is 1 to kHighestOrder. Takes about 32 bytes a distinct n-gram.
   NgramModel(std::span<const std::vector<uint16_t>> sequences, size_t order, size_t vocabulary);
 
-  /// The probability of `next` behind `context`, of which the last order - 1 ids count.
+  /// The probability of `next` after `context`, of which the last order - 1 ids count.
   double Probability(std::span<const uint16_t> context, uint16_t next) const;
   /// The sum over all ids but the first of -log of their probability, in nats.
   double Nll(std::span<const uint16_t> sequence) const;
@@ -32,7 +32,7 @@ class NgramModel {
     std::vector<uint32_t> counts;
     std::vector<Key> contexts;     // sorted
     std::vector<uint64_t> totals;  // of the counts of each context
-    std::vector<uint32_t> types;   // distinct ids behind each context
+    std::vector<uint32_t> types;   // distinct ids after each context
     double discount = 0;
   };
   static Order Summed(std::vector<Key> grams);

@@ -28,7 +28,7 @@ class PieceTokenizer {
   static constexpr size_t kMostPieces = 65536;
 
   /// Learns `pieces` pieces, special ones and the 256 bytes among them. The same lines give the
-  /// same pieces. Fails when the text is too small for so many.
+  /// same pieces. Fails when the text is too small for that many.
   static Result<PieceTokenizer> Train(const std::vector<std::string>& lines, size_t pieces);
   /// From the bytes of a sentencepiece.model that Train made; `name` stands for it in messages.
   static Result<PieceTokenizer> Load(const std::string& model, std::string_view name);

@@ -10,7 +10,7 @@ namespace continuo {
 
 struct TextCorpusOptions {
   double valid_fraction = 0.05;
-  size_t document_bytes = 1 << 14;  // a document ends at the first line end behind so many
+  size_t document_bytes = 1 << 14;  // a document ends at the first line end after this many
 };
 
 /// A passage: whole lines, each without its line end, none of them empty.

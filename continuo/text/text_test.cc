@@ -144,7 +144,7 @@ TEST(PieceTokenizerTest, TooManyPiecesForTheTextAreRefused) {
   EXPECT_FALSE(PieceTokenizer::Train(SomeLines(), 20).ok());
 }
 
-/// Byte-pair encoding as tokenizer.json tells it: of all neighbours with a merge, the earliest
+/// Byte-pair encoding as in tokenizer.json: of all neighbours with a merge, the earliest
 /// first.
 std::vector<uint16_t> EncodeByMerges(const nlohmann::json& tokenizer, std::string_view line) {
   const auto& model = tokenizer["model"];

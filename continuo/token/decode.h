@@ -8,7 +8,7 @@
 
 namespace continuo {
 
-/// The score that MidiTok decodes from ids, each list a track (one stream: one list). Notes stand
+/// The score that MidiTok decodes from ids, one list per track (one stream: one list). Notes stand
 /// in the order of their Pitch or NoteOn tokens. Ids outside the vocabulary are passed over.
 Score DecodeIds(std::span<const std::vector<TokenId>> streams, const TokenTables& tables);
 

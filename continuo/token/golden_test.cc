@@ -253,7 +253,7 @@ TEST_P(GoldenTest, WindowsStandAlone) {
       }
       std::sort(expected.begin(), expected.end());
       std::sort(found.begin(), found.end());
-      // Notes that max_duration cut in the whole begin anew in the window.
+      // Notes that max_duration cut in the whole begin again in the window.
       if (!config.max_duration && found != expected) {
         complaints.Add(song.name + ": the window of bar " + std::to_string(bar) + " has other notes");
       }

@@ -11,7 +11,7 @@ namespace continuo {
 
 /// What a piece that is being written must come to.
 struct GrammarTarget {
-  /// Exactly so many complete bars from the start of the stream (a prompt's bars count); 0: no
+  /// Exactly this many complete bars from the start of the stream (a prompt's bars count); 0: no
   /// target.
   size_t bars = 0;
 };

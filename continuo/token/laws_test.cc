@@ -42,7 +42,7 @@ Score OnTheGrid(const Tokenizer& tokenizer, uint64_t seed) {
   for (int i = 0; i < 120; ++i) {
     const auto pitch = static_cast<uint8_t>(21 + below(88));
     const Tick duration = 1 + below(32);
-    if (time >= silent_from[pitch]) {  // notes of one pitch that overlap can't be told apart in a file
+    if (time >= silent_from[pitch]) {  // notes of one pitch that overlap cannot be told apart in a file
       const auto velocity = static_cast<uint8_t>(127 * (1 + below(32)) / 32);
       track.notes.push_back({time * step, duration * step, pitch, velocity});
       silent_from[pitch] = time + duration;

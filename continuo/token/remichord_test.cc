@@ -175,7 +175,7 @@ TEST_F(RemiChordTest, TokenizerJsonSaysWhereChordsComeFrom) {
   EXPECT_THAT(error(R"({"tokenization": "REMIChord", "config": {"use_chords": true}})"), HasSubstr("use_chords"));
 }
 
-// Meters, rests, programs and a stream a track all go with chords.
+// Meters, rests, programs and a stream per track all go with chords.
 std::vector<TokenizerConfig> Variants() {
   const TokenizerConfig base = PresetConfig("remichord", MidiTokRelease::k3_1_0).value();
   std::vector<TokenizerConfig> variants(6, base);

@@ -121,7 +121,7 @@ class StreamGrammar : public Grammar {
   // Kept by the kind, before events are enumerated or taken:
   bool in_last_bar_ = false;
   bool may_press_pedal_ = true;  // there is a later time to release it at
-  int32_t end_ = INT32_MAX;      // where the target ends, as far as the running meter tells
+  int32_t end_ = INT32_MAX;      // where the target ends, as far as the running time signature determines it
   const TimeTable* time_table_ = nullptr;
 
   int32_t tick_ = 0;

@@ -37,7 +37,7 @@ class Tokenizer {
 
   const TokenizerConfig& config() const { return config_; }
   const Vocabulary& vocabulary() const { return vocabulary_; }
-  /// SHA-256 (hex) of the vocabulary, one token a line; names the ids' meaning.
+  /// SHA-256 (hex) of the vocabulary, one token per line; names the ids' meaning.
   const std::string& vocabulary_sha256() const { return vocabulary_sha256_; }
   /// The configuration in MidiTok's format, with our keys `miditok` and `vocab_sha256`.
   std::string ToJson() const;
@@ -50,7 +50,7 @@ class Tokenizer {
   /// added.
   virtual std::vector<std::vector<TokenId>> Encode(const Score& score) const = 0;
 
-  /// The score of one list of ids a track (one stream: of the first list). Never fails: ids that
+  /// The score of one list of ids per track (one stream: of the first list). Never fails: ids that
   /// make no sense where they stand are passed over, as MidiTok does. Notes stand in the order of
   /// their first tokens, tempos in that of theirs, which is the order of time unless the ids go
   /// back in time. The chords of REMIChord become markers ("A_M7", "N").

@@ -14,7 +14,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-// One bar of 4/4 at 480 ticks a quarter: C and E together, then G an eighth later.
+// One bar of 4/4 at 480 ticks per quarter: C and E together, then G an eighth later.
 Score OneBar() {
   Score score;
   score.tempos = {{0, 500000}};
@@ -149,7 +149,7 @@ TEST_F(TokenizerTest, WindowsOfMidiLikeStrikeSoundingNotesAgain) {
 
 TEST_F(TokenizerTest, WindowsPutARestThatMeasuredFromAnEarlierNoteAsBars) {
   const auto tokenizer = Tokenizer::Load("remi_all").value();
-  // The note lasts to the middle of the second bar; the rest goes on to the third.
+  // The note lasts to the middle of the second bar; the rest continues into the third.
   const std::vector<TokenId> ids =
       IdsOf(tokenizer->vocabulary(),
             "Bar_None TimeSig_4/4 Position_0 Tempo_40.0 Program_0 Pitch_60 Velocity_63 Duration_6.0.4 Bar_None "

@@ -190,7 +190,7 @@ class WindowCutter {
   }
 
  private:
-  // An event at the window's first tick. Program tokens are written anew.
+  // An event at the window's first tick. Program tokens are written again.
   struct Item {
     int stage = 0;  // among the events of a tick; see StreamGrammar
     int block = 0;
@@ -310,7 +310,7 @@ class WindowCutter {
           item.needs_program = false;
           keep = info.type == TokenType::kPedal;
           break;
-        default:  // a Program, Tempo or chord of REMIChord, which is written anew, or nothing that belongs here
+        default:  // a Program, Tempo or chord of REMIChord, which is written again, or nothing that belongs here
           TakeOld();
           continue;
       }
@@ -341,7 +341,7 @@ class WindowCutter {
     return false;
   }
 
-  // What began before the window and goes on in it.
+  // What began before the window and continues in it.
   void AddHeld(std::vector<Item>& items, int32_t tick) const {
     for (int program = -1; program < 128 && config_.use_sustain_pedals; ++program) {
       const TokenId pedal = tables_.pedal[static_cast<size_t>(program + 1)];

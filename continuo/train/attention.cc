@@ -108,7 +108,7 @@ class Attention : public torch::autograd::Function<Attention> {
       const Head head(qkv, index, dropout);
       const Tensor d_out = OfHead(gradients[0], index);  // [time, head_dim]
       const Tensor d_rows = OfHead(d_qkv, index);        // [time, 3, head_dim]
-      // Each key and value has a share of each tile behind it: added up in f32.
+      // Each key and value has a share of each tile after it: added up in f32.
       const Tensor d_key = at::zeros({time, qkv.size(4)}, qkv.options().dtype(at::kFloat));
       const Tensor d_value = at::zeros_like(d_key);
       for (int64_t begin = 0; begin < time; begin += kTile) {

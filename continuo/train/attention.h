@@ -8,10 +8,11 @@ namespace continuo {
 
 /// Causal attention, softmax(query key^T / sqrt(head_dim)) value, with dropout of its weights,
 /// differentiable. LibTorch's fused kernel for CPUs knows no dropout, and its plain form keeps
-/// [batch, heads, time, time] for each layer until the way back: 12 x 768 with 8 x 1,024 ids would
-/// not fit in 12 GiB. Here each head is done by one thread, some rows of it at a time, of which
-/// only the keys behind them are looked at, and its weights are computed again on the way back, so
-/// that besides the result nothing is kept. The result does not depend on the number of threads.
+/// [batch, heads, time, time] for each layer until the backward pass: 12 x 768 with 8 x 1,024 ids
+/// would not fit in 12 GiB. Here each head is done by one thread, some rows of it at a time, of
+/// which only the keys before them are looked at, and its weights are computed again on the
+/// backward pass, so that besides the result nothing is kept. The result does not depend on the
+/// number of threads.
 ///
 /// qkv: [batch, time, 3, heads, head_dim], f32 or bf16. Returns [batch, time, heads, head_dim].
 /// What is dropped depends on the dropout's key and the place alone.

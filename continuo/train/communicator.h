@@ -16,7 +16,7 @@ class Communicator {
   virtual int size() const = 0;
 
   /// Begins to add up `values` over the ranks, in place: each ends with the same bits. Sums are
-  /// made in the order of the calls while the caller goes on; the values must stay until Wait
+  /// made in the order of the calls while the caller continues; the values must stay until Wait
   /// returns.
   virtual void StartSum(std::span<float> values) = 0;
   /// Returns when all sums that were begun are made.

@@ -29,7 +29,7 @@ Result<at::Device> ParseDevice(std::string_view name, int local_rank) {
     const char* end = name.data() + name.size();
     const auto [rest, error] = std::from_chars(name.data() + kNumbered.size(), end, index);
     if (error != std::errc() || rest != end || index < 0) {
-      return MakeError("device '{}': expected a GPU's number behind {}", name, kNumbered);
+      return MakeError("device '{}': expected the number of a GPU after {}", name, kNumbered);
     }
   } else if (name != "auto" && name != "cuda") {
     return MakeError("device '{}' is not known; expected auto, cpu, cuda or cuda:N", name);

@@ -187,7 +187,7 @@ Tensor Gpt2::Hidden(const Tensor& ids, double dropout, uint64_t seed) {
   CONTINUO_CHECK(false);
 }
 
-/// Runs behind the node that adds a leaf's gradient up.
+/// Runs after the node that adds a leaf's gradient up.
 struct Gpt2::LeafHook : public torch::autograd::FunctionPostHook {
   LeafHook(Gpt2* owner, size_t parameter, bool of_master) : model(owner), index(parameter), master(of_master) {}
   variable_list operator()(const variable_list& outputs, const variable_list& /*inputs*/) override {

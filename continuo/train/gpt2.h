@@ -67,8 +67,8 @@ class Gpt2 {
   void set_label_smoothing(double share) { label_smoothing_ = share; }
 
   /// `observer` (or none) is called from within AccumulateGradients with the index of each
-  /// parameter whose gradient is whole, as far as this micro-batch goes, while the way back goes
-  /// on.
+  /// parameter whose gradient is whole, as far as this micro-batch goes, while the backward pass
+  /// goes on.
   void set_gradient_observer(std::function<void(size_t)> observer);
 
   /// The position of the first id of each sequence, 0 unless set; time + it <= context_length.
@@ -94,7 +94,7 @@ class Gpt2 {
   int64_t first_position_ = 0;
   double label_smoothing_ = 0;
   std::function<void(size_t)> observer_;
-  std::vector<size_t> leaves_left_;            // of each parameter, on this way back
+  std::vector<size_t> leaves_left_;            // of each parameter, on this backward pass
   std::vector<std::shared_ptr<void>> hooked_;  // the nodes that carry hooks
   std::vector<Parameter> parameters_;
   at::Tensor gradients_;  // of all parameters

@@ -9,12 +9,12 @@
 
 namespace continuo {
 
-/// Adds up a model's gradients over the ranks while the way back still runs: gradients are cut into
-/// buckets in the order in which they get ready, the last layer's first, and a bucket is on its way
-/// as soon as it is whole.
+/// Adds up a model's gradients over the ranks while the backward pass still runs: gradients are cut
+/// into buckets in the order in which they get ready, the last layer's first, and a bucket is on
+/// its way as soon as it is whole.
 class GradientBuckets {
  public:
-  /// `bucket_bytes`: a bucket is closed when it has so many. The default is that of PyTorch's
+  /// `bucket_bytes`: a bucket is closed when it has this many. The default is that of PyTorch's
   /// DistributedDataParallel: an all-reduce of less is bound by latency, one of much more begins
   /// late.
   GradientBuckets(Gpt2& model, Communicator& ranks, size_t bucket_bytes = size_t{25} << 20);

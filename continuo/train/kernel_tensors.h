@@ -28,7 +28,7 @@ void ForElementType(const at::Tensor& tensor, const Body& body) {
   }
 }
 
-/// Keeps a dropout for the way back.
+/// Keeps a dropout for the backward pass.
 inline void SaveDropout(torch::autograd::AutogradContext* context, Dropout dropout) {
   context->saved_data["share"] = static_cast<double>(dropout.share);
   context->saved_data["key"] = static_cast<int64_t>(dropout.key);

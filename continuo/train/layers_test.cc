@@ -164,7 +164,7 @@ TEST_P(LayersTest, DropoutDropsItsShareByItsKey) {
     const Tensor x = at::ones({200, 500}, at::TensorOptions(layers_->device()).dtype(at::kFloat)).requires_grad_(true);
     const Tensor y = layers_->Drop(x, {key, 0.2F});
     torch::autograd::backward({y}, {at::ones_like(y)});
-    EXPECT_TRUE(at::equal(x.grad(), y.detach()));  // the same are dropped on the way back
+    EXPECT_TRUE(at::equal(x.grad(), y.detach()));  // the same are dropped on the backward pass
     return y.detach().cpu();
   };
   const Tensor first = dropped(1);

@@ -21,13 +21,13 @@ struct Dropout {
 /// sum = residual + branch, the branch with dropout (branch null: sum is not written and the
 /// residual itself is normed), then normed = (sum - mean) * rstd * scale + bias. residual, sum:
 /// [rows, width] f32; branch, normed: [rows, width] of T; scale, bias: [width]; mean, rstd: [rows],
-/// kept for the way back. The branch's values are counted for dropout from `first` on.
+/// kept for the backward pass. The branch's values are counted for dropout from `first` on.
 template <typename T>
 void AddNormForward(int64_t rows, int64_t width, const float* residual, const T* branch, Dropout dropout,
                     uint32_t first, const float* scale, const float* bias, float epsilon, float* sum, T* normed,
                     float* mean, float* rstd);
 
-/// The way back: d_input = d_sum + the norm's share of d_normed, which is the gradient of the
+/// The backward pass: d_input = d_sum + the norm's share of d_normed, which is the gradient of the
 /// residual and (as T, in d_branch, unless null, with the same dropout) of the branch. d_sum may be
 /// null: then it counts as zero. d_scale and d_bias [width] are added to. d_input may be d_sum.
 template <typename T>
@@ -49,11 +49,11 @@ void DropValues(int64_t count, const float* x, Dropout dropout, uint32_t first, 
 /// The weights of causal attention, for the queries `begin` to begin + rows - 1 of a sequence: over
 /// the first q + 1 keys of query q, softmax(scale x scores), then dropout. scores: [rows, keys] of
 /// T, overwritten by the weights with dropout, 0 beyond a query's keys. weights: [rows, keys], for
-/// the way back: those without dropout, negative where dropped. keys is at least begin + rows.
+/// the backward pass: those without dropout, negative where dropped. keys is at least begin + rows.
 template <typename T>
 void AttentionWeights(int64_t rows, int64_t keys, int64_t begin, float scale, Dropout dropout, T* scores,
                       float* weights);
-/// The way back: overwrites `gradient`, [rows, keys] of T, which is that of the weights with
+/// The backward pass: overwrites `gradient`, [rows, keys] of T, which is that of the weights with
 /// dropout, by that of the scores.
 template <typename T>
 void AttentionWeightsBackward(int64_t rows, int64_t keys, int64_t begin, float scale, Dropout dropout,

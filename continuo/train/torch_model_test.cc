@@ -89,8 +89,8 @@ TEST_P(TorchModelTest, ASlotsLogitsDoNotDependOnTheOthers) {
   const auto vocabulary = model->vocab_size();
   const auto context = model->context_length();
   constexpr size_t kSlots = 5;
-  // What sequence `which` goes on with when it has `length` ids: first some at once, then one after
-  // the other.
+  // What sequence `which` continues with when it has `length` ids: first some at once, then one
+  // after the other.
   const auto next = [&](size_t which, size_t length) {
     Ids ids;
     for (const size_t end = length == 0 ? std::min(2 + 3 * which, context) : length + 1; length < end; ++length) {

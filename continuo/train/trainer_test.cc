@@ -39,7 +39,7 @@ Score Scale(int key, int length) {
   return score;
 }
 
-/// Stops after an update, and keeps what it is told.
+/// Stops after an update, and keeps what is reported to it.
 class Watcher : public TrainObserver {
  public:
   explicit Watcher(uint64_t stop_after = UINT64_MAX) : stop_after_(stop_after) {}

@@ -18,7 +18,7 @@
 namespace continuo {
 
 /// The model of a run with its optimizer and gradients: everything that the trainer does with
-/// tensors, behind an interface without LibTorch. With several ranks, all make the same calls.
+/// tensors, through an interface without LibTorch. With several ranks, all make the same calls.
 /// Methods throw LibTorch's exceptions. Not thread-safe.
 class TrainingModel {
  public:

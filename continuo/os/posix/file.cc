@@ -54,7 +54,7 @@ class FileDescriptor {
   int fd_;
 };
 
-/// Opens a regular file for reading and tells its size.
+/// Opens a regular file for reading and reports its size.
 Result<uint64_t> OpenedSize(const FileDescriptor& file, const fs::path& path) {
   if (file.get() < 0) {
     return SystemError(path, "cannot open", errno);

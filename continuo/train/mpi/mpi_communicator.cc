@@ -15,7 +15,7 @@ namespace continuo {
 namespace {
 
 /// All of MPI happens on one thread of its own: Open MPI moves a sum along only while someone is
-/// inside a call of it, and so sums are made while the thread that trains goes on with its way
+/// inside a call of it, and so sums are made while the thread that trains goes on with its backward
 /// back. MPI's own handler ends the program on any error.
 class MpiCommunicator : public Communicator {
  public:
