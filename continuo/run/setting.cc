@@ -152,7 +152,7 @@ constexpr TrainSetting kTable[] = {
     {"short_context", "--short-context", "ids of a short window", kBatches,
      Integer<&S::short_context>(1, 65536), kWeights},
 
-    {"optimizer", "--optimizer", "optimizer of the matrices within blocks; AdamW for all else", kOptimizer,
+    {"optimizer", "--optimizer", "optimizer of the matrices within blocks; AdamW for everything else", kOptimizer,
      Choice<kOptimizerNames, &S::optimizer, &OptimizerOptions::kind>(), kWeights},
     {"lr", "--lr", "highest learning rate", kOptimizer,
      Positive<&S::schedule, &ScheduleOptions::max_lr>(1e3), kWeights},
