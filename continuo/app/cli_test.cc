@@ -143,6 +143,24 @@ TEST_F(CliTest, WhatIsTokenizedIsDetokenized) {
   }
 }
 
+TEST_F(CliTest, DetokenizeTakesTheLinesOfSeveralFiles) {
+  const Outcome ids = Continuo({"tokenize", "--tokenizer", "remi", kPrompt.string(), kPrompt.string()});
+  WriteBytes("ids.json", ids.out);
+  const Outcome both = Continuo({"--json", "detokenize", "--tokenizer", "remi", Path("ids.json")});
+  ASSERT_EQ(both.exit_code, 0) << both.err;
+  ASSERT_EQ(std::count(both.out.begin(), both.out.end(), '\n'), 2);
+  WriteBytes("ids.json", ids.out.substr(0, ids.out.find('\n')));
+  const Outcome one = Continuo({"--json", "detokenize", "--tokenizer", "remi", Path("ids.json")});
+  EXPECT_EQ(both.out, one.out + one.out);
+
+  WriteBytes("ids.json", ids.out);
+  ExpectError({"detokenize", "--tokenizer", "remi", Path("ids.json"), "-o", Path("a.mid")}, "several files");
+  WriteBytes("ids.json", "{\"tracks\": [[4]]}\n{\"tracks\": [[-1]]}\n");
+  const Outcome bad = Continuo({"--json", "detokenize", "--tokenizer", "remi", Path("ids.json")});
+  EXPECT_EQ(bad.exit_code, 1);
+  EXPECT_THAT(bad.err, HasSubstr("line 2: tracks[0][0] is -1"));
+}
+
 TEST_F(CliTest, VocabListsTheTokens) {
   const Outcome run = Continuo({"vocab", "--tokenizer", "remi"});
   EXPECT_THAT(run.out, StartsWith("PAD_None\nBOS_None\nEOS_None\nMASK_None\nBar_None\nPitch_21\n"));

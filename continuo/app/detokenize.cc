@@ -1,6 +1,8 @@
+#include <algorithm>
 #include <iostream>
 #include <iterator>
 #include <memory>
+#include <string_view>
 
 #include "continuo/app/command.h"
 #include "continuo/app/score_json.h"
@@ -37,7 +39,7 @@ Result<std::string> ReadInput(const std::string& path) {
 }
 
 /// The lists of ids in {"tracks": [[...], ...]}, each id checked against the vocabulary.
-Result<std::vector<std::vector<TokenId>>> ParseTracks(const std::string& text, const std::string& name,
+Result<std::vector<std::vector<TokenId>>> ParseTracks(std::string_view text, const std::string& name,
                                                       size_t vocabulary_size) {
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (json.is_discarded()) {
@@ -66,20 +68,46 @@ Result<std::vector<std::vector<TokenId>>> ParseTracks(const std::string& text, c
   return tracks;
 }
 
+Status DecodeOne(const Tokenizer& tokenizer, std::string_view text, const std::string& name, const std::string& output,
+                 bool print) {
+  CONTINUO_ASSIGN(const auto tracks, ParseTracks(text, name, tokenizer.vocabulary().size()));
+  if (tokenizer.one_stream() && tracks.size() != 1) {
+    return MakeError("{}: has {} tracks, but this tokenizer puts all tracks in one list", name, tracks.size());
+  }
+  const Score score = tokenizer.Decode(tracks);
+  if (!output.empty()) {
+    CONTINUO_TRY(WriteScore(score, output));
+  }
+  if (print) {
+    return PrintJson({{"score", ScoreToJson(score)}});
+  }
+  return {};
+}
+
+/// True if each of several lines is a document, as tokenize writes them for several files.
+bool IsLines(std::string_view text) {
+  const size_t end = text.find('\n');
+  const size_t next = text.find_first_not_of(" \t\r\n", end);
+  return end != std::string_view::npos && next != std::string_view::npos && text[next] == '{' &&
+         Json::accept(text.substr(0, end));
+}
+
 Status RunDetokenize(const DetokenizeFlags& flags, const AppContext& context) {
   CONTINUO_ASSIGN(const auto tokenizer, LoadTokenizer(flags.tokenizer));
   CONTINUO_ASSIGN(const std::string text, ReadInput(flags.input));
   const std::string name = flags.input == "-" ? "standard input" : flags.input;
-  CONTINUO_ASSIGN(const auto tracks, ParseTracks(text, name, tokenizer->vocabulary().size()));
-  if (tokenizer->one_stream() && tracks.size() != 1) {
-    return MakeError("{}: has {} tracks, but this tokenizer puts all tracks in one list", name, tracks.size());
+  if (!IsLines(text)) {
+    return DecodeOne(*tokenizer, text, name, flags.output, context.json);
   }
-  const Score score = tokenizer->Decode(tracks);
   if (!flags.output.empty()) {
-    CONTINUO_TRY(WriteScore(score, flags.output));
+    return Error{fmt::format("{}: holds the ids of several files, but --output names one", name),
+                 "give one line, or --json without --output"};
   }
-  if (context.json) {
-    return PrintJson({{"score", ScoreToJson(score)}});
+  size_t line = 1;
+  for (std::string_view rest = text; !rest.empty(); ++line) {
+    const size_t end = std::min(rest.find('\n'), rest.size());
+    CONTINUO_TRY(DecodeOne(*tokenizer, rest.substr(0, end), fmt::format("{}, line {}", name, line), "", context.json));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
   }
   return {};
 }
@@ -94,7 +122,9 @@ void AddDetokenizeCommand(CLI::App& app, AppContext& context) {
       "  continuo tokenize --tokenizer remi song.mid | continuo detokenize --tokenizer remi - -o again.mid");
   auto flags = std::make_shared<DetokenizeFlags>();
   AddTokenizerFlags(*command, flags->tokenizer);
-  command->add_option("ids", flags->input, "a JSON file {\"tracks\": [[ids], ...]}; - is standard input")->required();
+  command
+      ->add_option("ids", flags->input, "a JSON file {\"tracks\": [[ids], ...]}, or lines of them; - is standard input")
+      ->required();
   command->add_option("-o,--output", flags->output, "the MIDI file to write; may be left out with --json");
   command->callback([flags, &context] {
     if (flags->output.empty() && !context.json) {

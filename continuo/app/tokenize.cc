@@ -3,7 +3,7 @@
 #include "continuo/app/command.h"
 #include "continuo/app/terminal.h"
 #include "continuo/os/signals.h"
-#include "continuo/score/score_file.h"
+#include "continuo/token/miditok_reader.h"
 
 namespace continuo {
 namespace {
@@ -42,7 +42,7 @@ Status RunTokenize(const TokenizeFlags& flags, const AppContext& context) {
   size_t failed = 0;
   for (size_t i = 0; i < files.size() && InterruptSignal() == 0; ++i) {
     progress.Update(i, files.size(), "");
-    const Result<Score> score = ReadScore(files[i]);
+    const Result<Score> score = ReadScoreForTokens(files[i], tokenizer->config());
     if (!score.ok()) {
       PrintError(score.error());
       ++failed;

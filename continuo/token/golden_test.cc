@@ -16,6 +16,7 @@
 #include "continuo/os/file.h"
 #include "continuo/os/machine.h"
 #include "continuo/score/score_file.h"
+#include "continuo/token/miditok_reader.h"
 #include "continuo/token/score_json_for_test.h"
 #include "continuo/token/tokenizer.h"
 
@@ -205,7 +206,7 @@ TEST_P(GoldenTest, IdsOfOddMidiFilesAreMidiToks) {
   for (std::string preset, file, hash; lines >> preset >> file >> hash;) {
     if (preset == GetParam().preset) {
       const std::filesystem::path path = SharedDir() / "data" / "odd-midi" / file;
-      const Result<Score> score = ReadScore(path, {.first_pedal_from_start = true});
+      const Result<Score> score = ReadScoreForTokens(path, tokenizer_->config());
       ASSERT_TRUE(score.ok()) << score.error().ToString();
       EXPECT_EQ(HashOf(tokenizer_->Encode(*score)), hash) << file;
       ++compared;
