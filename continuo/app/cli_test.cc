@@ -114,6 +114,20 @@ class CliTest : public ::testing::Test {
   TemporaryFolder logs_;
 };
 
+TEST_F(CliTest, ExportsSheetMusic) {
+  const Outcome run =
+      Continuo({"export", kPrompt.string(), "-o", Path("a.musicxml"), "--title", "Tom & <Ann>", "--json"});
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_EQ(Json::parse(run.out)["bars"], 8);
+  const std::string xml = *ReadTextFile(Path("a.musicxml"));
+  EXPECT_THAT(xml, HasSubstr("<work-title>Tom &amp; &lt;Ann&gt;</work-title>"));
+  EXPECT_THAT(xml, HasSubstr("</score-partwise>"));
+  ASSERT_EQ(Continuo({"export", kPrompt.string(), "-o", Path("b.musicxml"), "--title", "Tom & <Ann>"}).exit_code, 0);
+  EXPECT_EQ(*ReadTextFile(Path("b.musicxml")), xml);
+  ExpectError({"export", Path("none.mid"), "-o", Path("c.musicxml")}, "none.mid");
+  EXPECT_EQ(Continuo({"export", kPrompt.string(), "-o", Path("c.musicxml"), "--smallest-note", "5"}).exit_code, 2);
+}
+
 TEST_F(CliTest, SaysItsVersionAndHelpsWithExamples) {
   EXPECT_THAT(Continuo({"--version"}).out, StartsWith("continuo "));
   EXPECT_THAT(Continuo({"--help"}).out, HasSubstr("Examples:"));

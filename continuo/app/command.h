@@ -39,6 +39,7 @@ void AddGenerateCommand(CLI::App& app, AppContext& context);
 void AddContinueCommand(CLI::App& app, AppContext& context);
 void AddFillCommand(CLI::App& app, AppContext& context);
 void AddLikelihoodCommand(CLI::App& app, AppContext& context);
+void AddExportCommand(CLI::App& app, AppContext& context);
 void AddEvalCommand(CLI::App& app, AppContext& context);
 void AddRenderCommand(CLI::App& app, AppContext& context);
 void AddReportCommand(CLI::App& app, AppContext& context);

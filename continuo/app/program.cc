@@ -40,6 +40,7 @@ int Run(int argc, char** argv, AppContext& context) {
   AddContinueCommand(app, context);
   AddFillCommand(app, context);
   AddLikelihoodCommand(app, context);
+  AddExportCommand(app, context);
   AddEvalCommand(app, context);
   AddRenderCommand(app, context);
   AddReportCommand(app, context);
