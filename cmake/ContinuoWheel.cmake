@@ -1,0 +1,28 @@
+# continuo_install_wheel(EXTENSION PROGRAM): what a wheel contains beside the package's Python
+# files, installed relative to the package's folder. The program finds the model where an
+# installation has it: in ../share/continuo/models.
+function(continuo_install_wheel extension program)
+  install(PROGRAMS ${extension} DESTINATION . COMPONENT python)
+  install(PROGRAMS ${program} DESTINATION bin COMPONENT python)
+  install(DIRECTORY ${CMAKE_SOURCE_DIR}/models DESTINATION share/continuo COMPONENT python)
+endfunction()
+
+# continuo_add_wheel(): the target `wheel`, which packs the extension and the program of this build
+# in the folder wheel/. It is left out where scikit-build-core and auditwheel are not there.
+function(continuo_add_wheel)
+  set(tools "$ENV{HOME}/.local/share/continuo/python/bin")
+  if(NOT EXISTS ${tools}/auditwheel)
+    message(NOTICE "Python wheel: not built: ${tools} has no auditwheel; run tools/bootstrap.sh --python")
+    return()
+  endif()
+  set(package ${CMAKE_SOURCE_DIR}/continuo/bindings/python/continuo)
+  file(GLOB files CONFIGURE_DEPENDS ${package}/*.py ${package}/*.pyi)
+  add_custom_command(
+    OUTPUT ${CMAKE_BINARY_DIR}/wheel/stamp
+    COMMAND ${CMAKE_SOURCE_DIR}/tools/wheel.sh ${CMAKE_BINARY_DIR} ${CMAKE_BINARY_DIR}/wheel
+    COMMAND ${CMAKE_COMMAND} -E touch ${CMAKE_BINARY_DIR}/wheel/stamp
+    DEPENDS continuo_python continuo ${files} ${CMAKE_SOURCE_DIR}/pyproject.toml ${CMAKE_SOURCE_DIR}/README.md
+            ${CMAKE_SOURCE_DIR}/tools/wheel.sh
+    VERBATIM)
+  add_custom_target(wheel ALL DEPENDS ${CMAKE_BINARY_DIR}/wheel/stamp)
+endfunction()

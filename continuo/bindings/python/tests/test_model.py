@@ -1,0 +1,318 @@
+"""Models: pieces, streams, likelihoods, stopping."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import continuo as ct
+
+
+def test_a_piece_has_the_bars_asked_for(model):
+    for bars in (1, 3):
+        (piece,) = model.generate(bars=bars)
+        assert piece.score.bars == bars and piece.new_bars is None
+        assert piece.index == 0 and piece.prompt_length == 0 and piece.nll > 0
+        assert ct.Score.from_bytes(piece.to_bytes()) == piece.score
+
+
+def test_the_same_seed_gives_the_same_bytes(model):
+    first = [piece.to_bytes() for piece in model.generate(bars=2, count=3, seed=5)]
+    again = [piece.to_bytes() for piece in ct.Model(threads=2).generate(bars=2, count=3, seed=5, batch=1)]
+    assert first == again and len(set(first)) == 3
+    assert model.generate(bars=2, seed=6)[0].to_bytes() not in first
+
+
+def test_the_program_writes_the_same_bytes(model, tmp_path):
+    subprocess.run(
+        [sys.executable, "-m", "continuo", "-q", "generate", "--bars", "2", "--count", "2", "--seed", "3", "-o", tmp_path],
+        check=True, stdout=subprocess.DEVNULL,
+    )
+    for piece in model.generate(bars=2, count=2, seed=3):
+        assert piece.to_bytes() == (tmp_path / f"piece-{piece.index + 1:03}.mid").read_bytes()
+
+
+def test_ids_decode_to_the_piece(model):
+    (piece,) = model.generate(bars=2)
+    decoded = model.tokenizer.decode(piece.ids)
+    assert np.array_equal(decoded.notes, piece.score.notes)
+
+
+def test_keep_gives_the_likeliest_first(model):
+    all_pieces = model.generate(bars=2, count=5)
+    best = model.generate(bars=2, count=5, keep=2)
+    assert [p.index for p in all_pieces] == list(range(5))
+    assert [p.index for p in best] == [p.index for p in sorted(all_pieces, key=lambda p: p.nll)][:2]
+
+
+def test_the_tempo_can_be_chosen(model):
+    score = model.generate(bars=2, bpm=90)[0].score
+    assert 60e6 / score.tempos["us_per_quarter"][0] == pytest.approx(90, abs=4)
+
+
+def test_temperature_0_ignores_the_seed(model):
+    a, b = (model.generate(bars=1, temperature=0, seed=seed)[0].to_bytes() for seed in (1, 2))
+    assert a == b
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"bars": 0}, "bars"),
+        ({"bars": 10**6}, "bars"),
+        ({"bars": -1}, "bars is -1"),
+        ({"temperature": -1}, "temperature"),
+        ({"top_p": 0}, "top-p is 0"),
+        ({"top_p": 1.5}, "top-p is 1.5"),
+        ({"min_p": 2}, "min-p is 2"),
+        ({"repetition_penalty": 0}, "repetition-penalty is 0"),
+        ({"top_k": -3}, "top-k is -3"),
+        ({"temperature": "hot"}, "temperature is 'hot'"),
+        ({"seed": -1}, "seed is -1"),
+        ({"seed": 1.5}, "seed is 1.5"),
+        ({"count": 0}, "count"),
+        ({"count": -2}, "count is -2"),
+        ({"bpm": 5}, "bpm|tempo"),
+        ({"chords": "C | H"}, "chord|bar 2"),
+        ({"chords": "C | Am"}, "chord"),
+    ],
+)
+def test_options_out_of_range_are_refused_by_name(model, options, message):
+    with pytest.raises(ct.InvalidError, match=message):
+        model.generate(**{"bars": 1, **options})
+
+
+def test_an_unknown_option_is_a_type_error(model):
+    with pytest.raises(TypeError, match="temprature"):
+        model.generate(bars=1, temprature=1.0)
+    with pytest.raises(TypeError, match="candidates"):
+        model.fill(b"", (1, 1), count=3)
+
+
+def test_none_leaves_the_default(model):
+    assert model.generate(bars=1, chords=None, top_k=None)[0].to_bytes() == model.generate(bars=1)[0].to_bytes()
+
+
+def test_a_continuation_keeps_the_prompt(model, prompt):
+    (piece,) = model.continue_(prompt, prompt_bars=4, bars=2)
+    whole, given = piece.score, ct.Score.read(prompt)
+    assert whole.bars == 6 and piece.new_bars.bars == 2
+    line = given.bar_lines[4]
+    kept = given.notes[given.notes["time"] < line]
+    assert np.array_equal(whole.notes["pitch"][: len(kept)], kept["pitch"])
+    assert piece.prompt_length > 0
+
+
+def test_music_may_be_a_path_bytes_or_a_score(model, prompt):
+    pieces = [
+        model.continue_(music, 8, 1)[0].to_bytes()
+        for music in (prompt, str(prompt), prompt.read_bytes(), ct.Score.read(prompt))
+    ]
+    assert len(set(pieces)) == 1
+
+
+def test_fill_changes_the_bars_named_alone(model, prompt):
+    pieces = model.fill(prompt, (3, 4), candidates=3)
+    assert len(pieces) == 1
+    before, after = ct.Score.read(prompt), pieces[0].score
+    begin, end = before.bar_lines[2], before.bar_lines[4]
+
+    def outside(score):
+        notes = score.notes
+        kept = notes[(notes["time"] < begin) | (notes["time"] >= end)]
+        return sorted(zip(kept["time"].tolist(), kept["pitch"].tolist()))
+
+    assert outside(before) == outside(after)
+    assert not np.array_equal(before.notes, after.notes)
+    assert len(model.fill(prompt, (3, 3), candidates=3, keep=2)) == 2
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda m, p: m.fill(p, (0, 1)), "bars are 0 to 1"),
+        (lambda m, p: m.fill(p, (4, 3)), "bars are 4 to 3"),
+        (lambda m, p: m.fill(p, (8, 20)), "bars"),
+        (lambda m, p: m.continue_(p, prompt_bars=100), "prompt"),
+        (lambda m, p: m.continue_(p, track=5), "track"),
+        (lambda m, p: m.continue_(p, track=-1), "track is -1"),
+        (lambda m, p: m.continue_(b"no music"), "MIDI"),
+        (lambda m, p: m.stream(2, retries=1), "retries"),
+        (lambda m, p: m.stream(2, prompt=p, bpm=100), "bpm"),
+    ],
+)
+def test_requests_that_cannot_be_are_refused(model, prompt, call, message):
+    with pytest.raises(ct.InvalidError, match=message):
+        call(model, prompt)
+    with pytest.raises(FileNotFoundError, match="none.mid"):
+        model.continue_("none.mid")
+
+
+def test_a_stream_yields_each_bar_and_ends_with_the_piece(model):
+    stream = model.stream(bars=4, seed=9)
+    bars = list(stream)
+    assert [bar.bars for bar in bars][-1] == 4
+    (piece,) = model.generate(bars=4, seed=9)
+    assert stream.piece.to_bytes() == piece.to_bytes()
+    assert sum(len(bar.notes) for bar in bars) == len(piece.score.notes)
+    seconds = np.concatenate([bar.notes["seconds"] for bar in bars])
+    ticks = np.concatenate([bar.notes["time"] for bar in bars])
+    assert np.allclose(seconds, piece.score.seconds(ticks))
+    assert next(stream, None) is None
+
+
+def test_breaking_off_a_stream_stops_it(model):
+    begin = time.monotonic()
+    for bar in model.stream(bars=10000):
+        break
+    del bar
+    assert time.monotonic() - begin < 20
+    assert model.generate(bars=1)  # is free again
+
+
+def test_a_model_that_streams_refuses_other_work_instead_of_hanging(model):
+    with model.stream(bars=10000) as stream:
+        next(stream)
+        with pytest.raises(ct.Error, match="streaming"):
+            model.generate(bars=1)
+    with pytest.raises(StopIteration):
+        next(stream)
+    assert model.generate(bars=1)
+
+
+def test_what_goes_wrong_in_a_stream_is_raised(model):
+    with pytest.raises(ct.InvalidError, match="temperature"):
+        next(model.stream(bars=2, temperature=-1))
+    assert model.generate(bars=1)
+
+
+def test_threads_take_turns(model):
+    results: list[bytes] = []
+
+    def work():
+        results.append(model.generate(bars=2, seed=4)[0].to_bytes())
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 3 and len(set(results)) == 1
+
+
+def test_other_threads_run_meanwhile(model):
+    ticks = 0
+    done = threading.Event()
+
+    def count():
+        nonlocal ticks
+        while not done.is_set():
+            ticks += 1
+            time.sleep(0.001)
+
+    thread = threading.Thread(target=count)
+    thread.start()
+    model.generate(bars=300)
+    done.set()
+    thread.join()
+    assert ticks > 20
+
+
+def test_likelihoods_add_up(model, prompt):
+    likelihood = model.likelihood(prompt)
+    assert (likelihood.bars, likelihood.notes) == (8, 105)
+    assert likelihood.tokens == len(model.tokenizer.encode(prompt))
+    assert likelihood.per_bar.sum() == pytest.approx(likelihood.total)
+    assert likelihood.nll_per_token == pytest.approx(likelihood.total / likelihood.tokens)
+    assert likelihood.nll_per_note == pytest.approx(likelihood.total / 105)
+    assert likelihood.nll_per_bar == pytest.approx(likelihood.total / 8)
+
+
+def test_the_likelihood_of_a_piece_is_that_it_was_written_with(model):
+    (piece,) = model.generate(bars=3)
+    likelihood = model.likelihood(piece.score)
+    assert likelihood.tokens == len(piece.ids)
+    # The piece also counts the token that ends it.
+    assert piece.nll * len(piece.ids) < likelihood.total < piece.nll * (len(piece.ids) + 1)
+
+
+def test_a_shuffled_piece_is_less_likely(model, prompt):
+    ids = model.tokenizer.encode(prompt)
+    pitches = [i for i, each in enumerate(ids) if model.tokenizer[int(each)].startswith("Pitch_")]
+    shuffled = ids.copy()
+    shuffled[pitches] = np.random.default_rng(0).permutation(shuffled[pitches])
+    assert model.likelihood(model.tokenizer.decode(shuffled)).nll_per_note > model.likelihood(prompt).nll_per_note
+
+
+def test_a_score_without_notes_has_no_likelihood_per_note(model):
+    likelihood = model.likelihood(ct.Score())
+    assert np.isnan(likelihood.nll_per_note) and likelihood.notes == 0
+
+
+def test_models_that_are_none_are_named(tmp_path):
+    with pytest.raises(ct.Error, match="none: is not a directory"):
+        ct.Model(tmp_path / "none")
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ct.Error, match="config.json"):
+        ct.Model(tmp_path)
+    with pytest.raises(ct.InvalidError, match="f16"):
+        ct.Model(precision="f16")
+    with pytest.raises(ct.InvalidError, match="threads"):
+        ct.Model(threads=-1)
+
+
+def test_a_model_says_what_it_is(model):
+    assert model.sampling.keys() == {"temperature", "top_k", "top_p", "min_p", "repetition_penalty"}
+    assert model.context_length >= 512 and len(model.weights_sha256) == 64
+    assert "pop-piano" in repr(model) and ct.Model("pop-piano").directory == model.directory
+
+
+def test_models_pickle_as_their_directory(model):
+    again = pickle.loads(pickle.dumps(model))
+    assert again.generate(bars=1)[0].to_bytes() == model.generate(bars=1)[0].to_bytes()
+
+
+def test_progress_counts_bars(model):
+    calls = []
+    model.generate(bars=3, count=2, progress=lambda done, total: calls.append((done, total)))
+    assert calls[-1] == (6, 6)
+
+
+def test_ctrl_c_stops(tmp_path):
+    script = (
+        "import continuo as ct\nmodel = ct.Model(threads=1)\nprint('ready', flush=True)\n"
+        "try:\n    model.generate(bars=10000, count=50)\nexcept KeyboardInterrupt:\n    print('stopped', flush=True)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    begin = time.monotonic()
+    assert process.communicate(timeout=30)[0] == "stopped\n"
+    assert time.monotonic() - begin < 10 and process.returncode == 0
+
+
+def test_a_fork_after_the_import_is_safe_and_a_model_says_that_it_is_not(model):
+    child = os.fork()
+    if child == 0:
+        try:
+            try:
+                model.generate(bars=1)
+                os._exit(1)
+            except ct.Error as error:
+                if "forked" not in str(error):
+                    os._exit(2)
+            ct.Model(threads=2).generate(bars=1)
+            ct.Tokenizer("remi").encode_files([], threads=2)
+            os._exit(0)
+        except BaseException:
+            os._exit(3)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
