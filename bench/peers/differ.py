@@ -28,6 +28,7 @@ import tempfile
 import zlib
 
 SOURCE = pathlib.Path(__file__).resolve().parent.parent.parent
+AT_ONCE = 64  # files whose answers are held in memory
 RELEASES = ["3.1.0", "3.0.4"]
 TEMPO = {"use_tempos": True}
 NO_METER = {"use_time_signatures": False}
@@ -647,23 +648,24 @@ def compare_release(release, files, args, folder):
             pairs[name].append(file)
         for number in rng.sample(range(args.configs), min(args.configs, args.configs_per_file)):
             pairs[f"config-{args.seed}-{number}"].append(file)
-    counts, groups, by_tokenizer = collections.Counter(), collections.defaultdict(list), {}
+    counts, groups, by_tokenizer = collections.Counter(), collections.defaultdict(list), collections.Counter()
     for name, group in pairs.items():
-        found, compared = comparison.differences(tokenizers[name], group)
-        cache.database.commit()
-        counts += compared
-        by_tokenizer[name] = (len(found), compared)
-        for difference in found:
-            counts["different " + difference[1]] += 1
-            groups[comparison.kind(tokenizers[name], difference)].append((name, difference))
+        for first in range(0, len(group), AT_ONCE):
+            found, compared = comparison.differences(tokenizers[name], group[first : first + AT_ONCE])
+            cache.database.commit()
+            counts += compared
+            for difference in found:
+                counts["different " + difference[1]] += 1
+                by_tokenizer[name] += 1
+                groups[comparison.kind(tokenizers[name], difference)].append((name, difference))
+        print(f"{release} {name}: {len(group)} files, {by_tokenizer[name]} differences", file=sys.stderr, flush=True)
     print(f"\nMidiTok {release}")
     for what in ["ids", "decode", "damaged"]:
         print(f"  {what}: {counts[what] - counts['different ' + what]} of {counts[what]} equal")
     print(f"  {counts['refused by MidiTok']} refused by MidiTok")
     for name in args.presets:
-        bad = by_tokenizer[name][0]
-        if bad:
-            print(f"  {name}: {bad} different")
+        if by_tokenizer[name]:
+            print(f"  {name}: {by_tokenizer[name]} different")
     for kind, members in sorted(groups.items(), key=lambda item: -len(item[1])):
         print(f"\n  {len(members)} x {kind}", flush=True)
         members.sort(key=lambda member: pathlib.Path(member[1][0]).stat().st_size)

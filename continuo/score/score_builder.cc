@@ -31,8 +31,7 @@ void Add(std::vector<Event>& events, Event event) {
 
 }  // namespace
 
-ScoreBuilder::ScoreBuilder(Score& score, Defects& defects, bool first_pedal_from_start)
-    : score_(score), defects_(defects), first_pedal_from_start_(first_pedal_from_start) {
+ScoreBuilder::ScoreBuilder(Score& score, Defects& defects) : score_(score), defects_(defects) {
   part_of_.fill(kNoPart);
 }
 
@@ -47,8 +46,7 @@ void ScoreBuilder::BeginTrack(size_t size) {
   program_.fill(0);
   current_.fill(kNoPart);
   waiting_.fill(kNoPart);
-  pedal_down_.fill(first_pedal_from_start_ ? 0 : -1);
-  pedal_down_[0] = -1;
+  pedal_down_.fill(-1);
 }
 
 void ScoreBuilder::EndTrack(size_t offset) {

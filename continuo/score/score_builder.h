@@ -27,15 +27,15 @@ namespace continuo {
 ///
 /// Rules of our own where symusic's are of no use:
 /// - A Track without notes and lyrics is left out. Lyrics join the first Track of their file's track.
-/// - A pedal is down from when it is pressed (see ReadOptions::first_pedal_from_start).
+/// - A pedal is down from when it is pressed.
 /// - A name of more than `kLongestSharedName` bytes goes to the first Track alone, so that small files can't ask for
 ///   many copies of a long one.
 class ScoreBuilder {
  public:
   static constexpr size_t kLongestSharedName = 256;
 
-  /// Both must outlive the builder. `first_pedal_from_start` is that of ReadOptions.
-  ScoreBuilder(Score& score, Defects& defects, bool first_pedal_from_start);
+  /// Both must outlive the builder.
+  ScoreBuilder(Score& score, Defects& defects);
 
   /// Around the events of each of the file's tracks. `size` is that of the events in bytes,
   /// `offset` where they lie.
@@ -118,7 +118,6 @@ class ScoreBuilder {
 
   Score& score_;
   Defects& defects_;
-  const bool first_pedal_from_start_;
 
   // Of the track being read.
   std::string name_;

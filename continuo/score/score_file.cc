@@ -17,7 +17,7 @@ Result<ScoreAndWarnings> ParseScore(std::span<const uint8_t> bytes, std::string_
   Score& score = read.score;
   score.ticks_per_quarter = chunks.ticks_per_quarter;
 
-  ScoreBuilder builder(score, defects, options.first_pedal_from_start);
+  ScoreBuilder builder(score, defects);
   for (const MidiTrackChunk& chunk : chunks.tracks) {
     builder.BeginTrack(chunk.events.size() + chunk.spare);
     ReadTrack(chunk, builder, defects);

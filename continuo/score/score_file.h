@@ -15,11 +15,6 @@ namespace continuo {
 
 struct ReadOptions {
   bool strict = false;  // refuse what is otherwise repaired with a warning
-
-  /// Reads a channel's first pedal, but channel 1's, as pressed from the start of the score: what
-  /// symusic 0.5.4 and 0.6.0 read, and so MidiTok's tokens of pedals. The controllers are the same
-  /// either way.
-  bool first_pedal_from_start = false;
 };
 
 /// A Score and what had to be repaired to read it, each with its byte offset.

@@ -28,7 +28,6 @@ using ::testing::IsEmpty;
 const std::filesystem::path kTestData = std::filesystem::path(CONTINUO_SOURCE_DIR) / "testdata" / "midi";
 const Bytes kNote = Hex("00 903c40 10 803c00");
 constexpr ReadOptions kStrict{.strict = true};
-constexpr ReadOptions kSymusicPedals{.first_pedal_from_start = true};
 
 std::string HexOf(const std::string& text) {
   std::string hex;
@@ -77,6 +76,17 @@ std::string Described(const Score& score) {
   return out;
 }
 
+/// symusic takes the first pedal of channels 2 to 16 as down from the start, so that pedals are
+/// compared of channel 1 alone.
+std::string WithoutPedals(const std::string& described) {
+  std::istringstream lines(described);
+  std::string out;
+  for (std::string line; std::getline(lines, line);) {
+    out += line.starts_with("pedal ") ? "" : line + "\n";
+  }
+  return out;
+}
+
 ScoreAndWarnings Parsed(const Bytes& file, const ReadOptions& options = {}) {
   auto read = ParseScore(file, "song.mid", options);
   EXPECT_TRUE(read.ok()) << (read.ok() ? "" : read.error().ToString());
@@ -108,8 +118,11 @@ TEST(ParseScore, ReadsWhatSymusicReads) {
     const Bytes file = *ReadFile(entry.path());
     std::filesystem::path text = entry.path();
     const std::string expected = *ReadTextFile(text.replace_extension(".txt"));
-    const Score score = Parsed(file, kSymusicPedals).score;
-    EXPECT_EQ(Described(score), expected) << entry.path();
+    const Score score = Parsed(file).score;
+    EXPECT_EQ(WithoutPedals(Described(score)), WithoutPedals(expected)) << entry.path();
+    if (entry.path().stem() == "pedal_channel_1" || entry.path().stem() == "pedal_not_released") {
+      EXPECT_EQ(Described(score), expected) << entry.path();
+    }
     ExpectStable(score, entry.path().filename());
   }
   EXPECT_GE(files, 30);
@@ -168,7 +181,6 @@ TEST(ParseScore, FindsAsManyNotesAsTheMetricsReferenceCounted) {
 TEST(ParseScore, TakesAPedalAsDownFromWhenItIsPressed) {
   const Bytes file = *ReadFile(kTestData / "pedal_channel_2.mid");
   EXPECT_THAT(Parsed(file).score.tracks[0].pedals, ElementsAre(Pedal{16, 16}, Pedal{48, 16}));
-  EXPECT_THAT(Parsed(file, kSymusicPedals).score.tracks[0].pedals, ElementsAre(Pedal{0, 32}, Pedal{48, 16}));
 }
 
 TEST(ParseScore, GivesLyricsToTheFirstTrackOfTheirs) {

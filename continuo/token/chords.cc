@@ -39,7 +39,7 @@ std::vector<DetectedChord> DetectChords(const std::vector<PreparedNote>& notes,
                                         const std::vector<BeatSection>& sections, const TokenTables& tables) {
   std::vector<DetectedChord> chords;
   const int resolution = FirstBeatResolution(tables.config);
-  // Notes are in the order of time but for 3.0.4's section_index_bugs.
+  // Notes are in the order of time but for what Grid304 does.
   const bool sorted = std::is_sorted(notes.begin(), notes.end(),
                                      [](const PreparedNote& a, const PreparedNote& b) { return a.time < b.time; });
   size_t section = 0;

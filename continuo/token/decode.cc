@@ -7,6 +7,7 @@
 #include "continuo/score/chord_label.h"
 #include "continuo/token/clocks.h"
 #include "continuo/token/program_names.h"
+#include "continuo/token/python_compat.h"
 
 namespace continuo {
 

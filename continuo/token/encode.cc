@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "continuo/token/release_profile.h"
+#include "continuo/token/miditok_3_0_4.h"
 
 namespace continuo {
 
@@ -85,7 +85,7 @@ class RemiEncoder {
       : list_(list),
         ticks_per_quarter_(ticks_per_quarter),
         tables_(tables),
-        profile_(tables.config.release),
+        release_(tables.config.release),
         writer_(tables, list.order.size()) {}
 
   std::vector<TokenId> Run() {
@@ -160,7 +160,7 @@ class RemiEncoder {
     if (event.time - note_end_ < table.min_ticks()) {
       return;
     }
-    previous_tick_ = profile_.rests_from_note_end ? note_end_ : std::max(note_end_, previous_tick_);
+    previous_tick_ = RestStart(note_end_, previous_tick_, release_);
     previous_tick_ = event.time - writer_.PutTime(event.time - previous_tick_, table, tables_.rest);
     // The rest may cross bar lines; there the Bar token is left out.
     const int32_t bar = bar_at_meter_ + FloorDivide(previous_tick_ - tick_at_meter_, ticks_per_bar_);
@@ -192,7 +192,7 @@ class RemiEncoder {
   const EventList& list_;
   const int32_t ticks_per_quarter_;
   const TokenTables& tables_;
-  const ReleaseProfile profile_;
+  const MidiTokRelease release_;
   Writer writer_;
 
   int meter_ = -1;
@@ -215,7 +215,6 @@ std::vector<TokenId> EncodeRemi(const EventList& list, int32_t ticks_per_quarter
 
 std::vector<TokenId> EncodeShifts(const EventList& list, int32_t ticks_per_quarter, const TokenTables& tables) {
   Writer writer(tables, list.order.size());
-  const ReleaseProfile profile(tables.config.release);
   const TimeTable* shifts = &tables.time_table(ticks_per_quarter);
   const TimeTable* rests = &tables.rest_table(ticks_per_quarter);
   int32_t previous_tick = 0;
@@ -224,7 +223,7 @@ std::vector<TokenId> EncodeShifts(const EventList& list, int32_t ticks_per_quart
     const ScoreEvent& event = list.events[place];
     if (event.time != previous_tick) {
       if (tables.config.use_rests && event.time - note_end >= rests->min_ticks()) {
-        previous_tick = profile.rests_from_note_end ? note_end : std::max(note_end, previous_tick);
+        previous_tick = RestStart(note_end, previous_tick, tables.config.release);
         previous_tick = event.time - writer.PutTime(event.time - previous_tick, *rests, tables.rest);
       }
       writer.PutTime(event.time - previous_tick, *shifts, tables.time_shift);

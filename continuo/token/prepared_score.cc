@@ -6,17 +6,12 @@
 #include <utility>
 
 #include "continuo/score/chord_recogniser.h"
-#include "continuo/token/release_profile.h"
+#include "continuo/token/grid.h"
+#include "continuo/token/miditok_3_0_4.h"
 
 namespace continuo {
 
 namespace {
-
-// From the end of the section before (or 0) to before `end`, events lie on multiples of `step`.
-struct GridSection {
-  int32_t end = INT32_MAX;
-  int32_t step = 1;
-};
 
 // symusic's resample(): the product in doubles, rounded half away from zero.
 class TimeScale {
@@ -60,11 +55,6 @@ int32_t TicksPerBeat(int denominator, int32_t ticks_per_quarter) {
 
 int32_t TicksPerBar(const TimeSignature& meter, int32_t ticks_per_quarter) {
   return TicksPerBeat(meter.denominator, ticks_per_quarter) * std::max(1, meter.numerator);
-}
-
-// numpy.round(x / step) * step: halves go to the even multiple.
-int32_t RoundToStep(int32_t time, int32_t step) {
-  return static_cast<int32_t>(std::nearbyint(static_cast<double>(time) / step)) * step;
 }
 
 bool SameMeter(const TimeSignature& a, const TimeSignature& b) {
@@ -125,180 +115,6 @@ std::vector<Section> Sections(const std::vector<TimeSignature>& meters, const Va
   }
   return sections;
 }
-
-// Puts times on the grid of the section they lie in. An event has a `time`.
-class Grid {
- public:
-  Grid(std::vector<GridSection> sections, const ReleaseProfile& profile)
-      : sections_(std::move(sections)), profile_(profile) {}
-
-  /// False where all events are on the grid already.
-  bool active() const { return sections_.size() > 1 || (!sections_.empty() && sections_[0].step != 1); }
-
-  /// The same for tempos and bends, for which 3.0.4 takes ticks for positions in the list.
-  template <typename Event>
-  void MoveTimesOfChanges(std::vector<Event>& events) const {
-    if (!active() || !profile_.section_index_bugs) {
-      MoveTimes(events);
-      return;
-    }
-    std::vector<size_t> borders;
-    for (const GridSection& section : sections_) {
-      borders.push_back(std::min(events.size(), static_cast<size_t>(section.end)));
-    }
-    ForEachWrongSection(borders, events.size(),
-                        [&events](size_t i, int32_t step) { events[i].time = RoundToStep(events[i].time, step); });
-  }
-
-  template <typename Event>
-  void MoveTimes(std::vector<Event>& events) const {
-    if (!active() || events.empty()) {
-      return;
-    }
-    if (profile_.section_index_bugs) {
-      ForEachWrongSection(WrongSectionEnds(events), events.size(),
-                          [&events](size_t i, int32_t step) { events[i].time = RoundToStep(events[i].time, step); });
-      return;
-    }
-    size_t first = 0;
-    int32_t start = 0;
-    // The borders are looked up before any time changes.
-    std::vector<size_t> borders;
-    for (const GridSection& section : sections_) {
-      borders.push_back(section.end == INT32_MAX ? events.size() : LowerBound(events, section.end, 0));
-    }
-    for (size_t s = 0; s < sections_.size(); ++s) {
-      if (sections_[s].step != 1) {
-        for (size_t i = first; i < borders[s]; ++i) {
-          events[i].time = RoundToStep(events[i].time - start, sections_[s].step) + start;
-        }
-      }
-      first = std::max(first, borders[s]);
-      start = sections_[s].end;
-    }
-  }
-
-  /// Puts both ends of events with a duration on their grids.
-  template <typename Event>
-  void MoveEnds(std::vector<Event>& events) const {
-    if (!active() || events.empty()) {
-      return;
-    }
-    if (profile_.section_index_bugs) {
-      const std::vector<size_t> borders = WrongSectionEnds(events);
-      MoveTimes(events);
-      RoundDurations(events, borders);
-      return;
-    }
-    std::vector<int32_t> ends;
-    ends.reserve(events.size());
-    for (const Event& event : events) {
-      ends.push_back(event.time + event.duration);
-    }
-    MoveTimes(events);
-    for (size_t i = 0; i < events.size(); ++i) {
-      const auto [end_start, end_step] = At(ends[i]);
-      int32_t end = RoundToStep(ends[i] - end_start, end_step) + end_start;
-      if (end <= events[i].time) {
-        end = events[i].time + At(events[i].time).second;
-      }
-      events[i].duration = end - events[i].time;
-    }
-  }
-
-  /// 3.0.4's way with durations: rounds them by themselves, then the ends that cross a section's
-  /// border.
-  template <typename Event>
-  void RoundDurations(std::vector<Event>& events, const std::vector<size_t>& borders) const {
-    ForEachWrongSection(borders, events.size(), [&events](size_t i, int32_t step) {
-      events[i].duration = RoundToStep(events[i].duration, step);
-      if (events[i].duration == 0) {
-        events[i].duration = step;
-      }
-    });
-    std::vector<int32_t> ends;
-    ends.reserve(events.size());
-    for (const Event& event : events) {
-      ends.push_back(event.time + event.duration);
-    }
-    size_t first = 0;
-    for (size_t s = 0; s + 1 < borders.size(); ++s) {
-      const size_t last = borders[s];
-      const int32_t border_time = events[last].time;
-      const size_t count = last > first ? last - first : 0;
-      for (size_t i = 0; i < count; ++i) {
-        if (ends[first + i] < border_time) {
-          continue;
-        }
-        // The position in the slice is used as one in the whole list.
-        const int32_t step = StepForBorder(borders, s, events[i].time);
-        events[i].duration = RoundToStep(ends[i], step) - events[i].time;
-      }
-      first = last;
-    }
-  }
-
-  template <typename Event>
-  std::vector<size_t> WrongSectionEnds(const std::vector<Event>& events) const {
-    std::vector<size_t> borders;
-    size_t first = 0;
-    for (size_t s = 0; s < sections_.size(); ++s) {
-      size_t last = events.size() - 1;
-      if (s + 1 < sections_.size()) {
-        // Relative to `first`, but used as an absolute position; 0 where no event is late enough.
-        const size_t found = LowerBound(events, sections_[s].end, first);
-        last = found == events.size() ? 0 : found - std::min(first, found);
-      }
-      borders.push_back(last);
-      first = last;
-    }
-    return borders;
-  }
-
- private:
-  template <typename Event>
-  static size_t LowerBound(const std::vector<Event>& events, int32_t time, size_t first) {
-    const auto found = std::lower_bound(events.begin() + static_cast<std::ptrdiff_t>(first), events.end(), time,
-                                        [](const Event& event, int32_t value) { return event.time < value; });
-    return static_cast<size_t>(found - events.begin());
-  }
-
-  template <typename Function>
-  void ForEachWrongSection(const std::vector<size_t>& borders, size_t size, const Function& function) const {
-    size_t first = 0;
-    for (size_t s = 0; s < sections_.size(); ++s) {
-      const size_t last = s + 1 == sections_.size() ? size : borders[s];
-      if (sections_[s].step != 1) {
-        for (size_t i = first; i < last; ++i) {
-          function(i, sections_[s].step);
-        }
-      }
-      first = last;
-    }
-  }
-
-  // numpy.argmax(borders[s:] >= time), again without adding the slice's start.
-  int32_t StepForBorder(const std::vector<size_t>& borders, size_t s, int32_t time) const {
-    for (size_t i = s; i < borders.size(); ++i) {
-      if (static_cast<int64_t>(borders[i]) >= time) {
-        return sections_[i - s].step;
-      }
-    }
-    return sections_[0].step;
-  }
-
-  // Where the grid at a time starts, and its step.
-  std::pair<int32_t, int32_t> At(int32_t time) const {
-    size_t s = 0;
-    while (s + 1 < sections_.size() && sections_[s].end <= time) {
-      ++s;
-    }
-    return {s == 0 ? 0 : sections_[s - 1].end, sections_[s].step};
-  }
-
-  std::vector<GridSection> sections_;
-  ReleaseProfile profile_;
-};
 
 // Moves durations to the nearest that have a token.
 template <typename Event>
@@ -448,10 +264,11 @@ void MergePrograms(std::vector<PreparedTrack>& tracks) {
   tracks = std::move(merged);
 }
 
+// `Times` is Grid or Grid304, the way that the release puts times on the grid.
+template <typename Times>
 class Preparation {
  public:
-  Preparation(const Score& score, const TokenTables& tables)
-      : score_(score), tables_(tables), config_(tables.config), profile_(config_.release), grid_({}, profile_) {}
+  Preparation(const Score& score, const TokenTables& tables) : score_(score), tables_(tables), config_(tables.config) {}
 
   PreparedScore Run() {
     const TimeScale scale = ChooseResolution();
@@ -460,13 +277,10 @@ class Preparation {
       return TicksPerBeat(meter.denominator, prepared_.ticks_per_quarter);
     });
     if (several) {
-      grid_ =
-          Grid(Sections<GridSection>(prepared_.time_signatures,
-                                     [this](const TimeSignature& meter) {
-                                       const double finest = tables_.positions_per_beat * (meter.denominator / 4.0);
-                                       return std::max(1, static_cast<int32_t>(prepared_.ticks_per_quarter / finest));
-                                     }),
-               profile_);
+      grid_ = Times(Sections<GridSection>(prepared_.time_signatures, [this](const TimeSignature& meter) {
+        const double finest = tables_.positions_per_beat * (meter.denominator / 4.0);
+        return std::max(1, static_cast<int32_t>(prepared_.ticks_per_quarter / finest));
+      }));
     }
     for (const Track& track : score_.tracks) {
       prepared_.tracks.push_back(ResampleTrack(track, scale, tables_));
@@ -574,15 +388,10 @@ class Preparation {
       grid_.MoveTimes(pedals);
       MergePedals(pedals);
       MoveDurations(pedals, prepared_.sections, tables_);
-    } else if (profile_.section_index_bugs) {
-      grid_.MoveTimes(pedals);
-      MergePedals(pedals);
-      if (grid_.active()) {
-        grid_.RoundDurations(pedals, grid_.WrongSectionEnds(pedals));
-      }
     } else {
-      grid_.MoveEnds(pedals);
+      grid_.MovePedals(pedals);
       MergePedals(pedals);
+      grid_.FinishPedals(pedals);
     }
   }
 
@@ -657,15 +466,17 @@ class Preparation {
   const Score& score_;
   const TokenTables& tables_;
   const TokenizerConfig& config_;
-  const ReleaseProfile profile_;
-  Grid grid_;
+  Times grid_;
   PreparedScore prepared_;
 };
 
 }  // namespace
 
 PreparedScore PrepareScore(const Score& score, const TokenTables& tables) {
-  return Preparation(score, tables).Run();
+  if (tables.config.release == MidiTokRelease::k3_0_4) {
+    return Preparation<Grid304>(score, tables).Run();
+  }
+  return Preparation<Grid>(score, tables).Run();
 }
 
 }  // namespace continuo

@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <cstdlib>
 
 #include "continuo/score/chord_label.h"
-#include "continuo/token/release_profile.h"
+#include "continuo/token/miditok_3_0_4.h"
+#include "continuo/token/python_compat.h"
 
 namespace continuo {
 
@@ -20,64 +20,6 @@ constexpr int32_t kDenseTicks = 4096;     // time tables answer by one look-up u
 
 constexpr std::array<std::string_view, 12> kPitchClasses{"C",  "C#", "D",  "D#", "E",  "F",
                                                          "F#", "G",  "G#", "A",  "A#", "B"};
-
-// numpy.linspace(first, last, count) in doubles: the multiples of one step, and the last value
-// itself.
-std::vector<double> Linspace(double first, double last, int count) {
-  std::vector<double> values(static_cast<size_t>(count));
-  const double step = count > 1 ? (last - first) / (count - 1) : 0;
-  for (int i = 0; i < count; ++i) {
-    values[static_cast<size_t>(i)] = i * step + first;
-  }
-  if (count > 1) {
-    values.back() = last;
-  }
-  return values;
-}
-
-// numpy.geomspace(first, last, count).
-std::vector<double> Geomspace(double first, double last, int count) {
-  std::vector<double> values = Linspace(std::log10(first), std::log10(last), count);
-  for (double& value : values) {
-    value = std::pow(10.0, value);
-  }
-  values.front() = first;
-  if (count > 1) {
-    values.back() = last;
-  }
-  return values;
-}
-
-double RoundToHundredths(double value) {
-  return std::nearbyint(value * 100) / 100;
-}
-
-// Python's round(value, 2): correctly rounded from the double's exact decimal value.
-double PythonRoundToHundredths(double value) {
-  return std::strtod(fmt::format("{:.2f}", value).c_str(), nullptr);
-}
-
-// Python's repr of a double between 1e-4 and 1e16.
-std::string PythonRepr(double value) {
-  std::string text = fmt::format("{}", value);
-  if (text.find('.') == std::string::npos) {
-    text += ".0";
-  }
-  return text;
-}
-
-// The number that Python's int() reads in a token's value.
-int32_t PythonInt(std::string_view text) {
-  if (!text.empty() && text.front() == '+') {
-    text.remove_prefix(1);
-    if (!text.empty() && text.front() == '-') {
-      return kNoNumber;
-    }
-  }
-  int32_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc() && end == text.data() + text.size() ? value : kNoNumber;
-}
 
 std::string TimeName(const std::array<int, 3>& time) {
   return fmt::format("{}.{}.{}", time[0], time[1], time[2]);
@@ -262,13 +204,9 @@ class Builder {
     tables_.default_tempo_us = tables_.tempo_us[static_cast<size_t>(tables_.default_tempo)];
   }
 
-  int LastPitch(const std::array<int, 2>& range) const {
-    return ReleaseProfile(tables_.config.release).open_pitch_range ? range[1] - 1 : range[1];
-  }
-
   void AddPitches(std::string_view name, TokenType type, const std::array<int, 2>& range,
                   std::array<TokenId, 128>& ids) {
-    for (int pitch = range[0]; pitch <= LastPitch(range); ++pitch) {
+    for (int pitch = range[0]; pitch <= LastPitch(range, tables_.config.release); ++pitch) {
       ids[static_cast<size_t>(pitch)] = Add(fmt::format("{}_{}", name, pitch), type, pitch);
     }
   }

@@ -8,13 +8,11 @@
 #include <vector>
 
 #include "continuo/core/result.h"
+#include "continuo/token/python_compat.h"
 #include "continuo/token/tokenizer_config.h"
 #include "continuo/token/vocabulary.h"
 
 namespace continuo {
-
-/// The number of a token whose value Python's int() refuses.
-inline constexpr int32_t kNoNumber = INT32_MIN;
 
 /// The lengths that Duration, TimeShift or Rest tokens have where a beat has `ticks_per_beat`
 /// ticks.

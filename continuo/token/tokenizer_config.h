@@ -127,8 +127,4 @@ std::optional<TokenizerConfig> PresetConfig(std::string_view name, MidiTokReleas
 /// and checks each value against what its key may hold.
 Result<TokenizerConfig> NormalizeConfig(TokenizerConfig config);
 
-/// `values` in the order in which a Python set made from them gives them back; without repeats.
-/// MidiTok numbers the program tokens in that order. Values are -1 or more.
-std::vector<int> PythonSetOrder(const std::vector<int>& values);
-
 }  // namespace continuo

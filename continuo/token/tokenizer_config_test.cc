@@ -4,32 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <functional>
-#include <numeric>
 
 namespace continuo {
 namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-TEST(PythonSetOrderTest, IsThatOfCPython) {
-  // Each as printed by CPython 3.11: list(set([...])).
-  EXPECT_THAT(PythonSetOrder({}), ElementsAre());
-  EXPECT_THAT(PythonSetOrder({-1, 0, 1}), ElementsAre(0, 1, -1));
-  EXPECT_THAT(PythonSetOrder({16, 8, 0}), ElementsAre(16, 8, 0));
-  EXPECT_THAT(PythonSetOrder({0, 8, 16}), ElementsAre(0, 8, 16));
-  EXPECT_THAT(PythonSetOrder({40, 7, 15, 23, -1}), ElementsAre(7, 40, 15, 23, -1));
-  EXPECT_THAT(PythonSetOrder({5, 5, 5}), ElementsAre(5));
-}
-
-TEST(PythonSetOrderTest, PutsDrumsLastAmongAllPrograms) {
-  std::vector<int> all(129);
-  std::iota(all.begin(), all.end(), -1);
-  const std::vector<int> order = PythonSetOrder(all);
-  EXPECT_EQ(order.front(), 0);
-  EXPECT_EQ(order[127], 127);
-  EXPECT_EQ(order.back(), -1);
-}
 
 TEST(TokenizerConfigTest, ReleasesDifferInTheirDefaults) {
   EXPECT_FALSE(DefaultConfig(TokenizationKind::kRemi, MidiTokRelease::k3_0_4).use_time_signatures);

@@ -6,6 +6,8 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
+#include "continuo/token/python_compat.h"
+
 namespace continuo {
 
 namespace {
