@@ -561,6 +561,8 @@ TEST_F(CliTest, EvalMeasuresAllThatItsPageNames) {
   EXPECT_EQ(file["copied"]["bar"], file["copied"]["song_bar"]);
   EXPECT_GT(file["copied"]["notes"], 20);
   EXPECT_EQ(report["distances"].size(), 10U);
+  EXPECT_EQ(report["form"]["reference"]["exact"].size(), 24U);
+  EXPECT_THAT(report["two_sample"]["left_out"], HasSubstr("2 and 24 pieces with notes are too few"));
   EXPECT_EQ(report["ci95"]["H1"][0], file["H1"]);  // of two equal files
   EXPECT_EQ(report["std"]["H1"], 0.0);
   // Without SI nothing else changes.
@@ -569,6 +571,25 @@ TEST_F(CliTest, EvalMeasuresAllThatItsPageNames) {
   EXPECT_EQ(without["files"][0]["H4"], file["H4"]);
   EXPECT_THAT(Continuo({"eval", kPrompt.string(), kPrompt.string(), "--describe"}).out, HasSubstr("polyphony"));
   ExpectError({"eval", kPrompt.string(), "--si", "maybe"}, "--si is 'maybe'");
+}
+
+TEST_F(CliTest, EvalTellsASetFromARealOne) {
+  const std::string corpus = (kSource / "examples" / "corpus").string();
+  ASSERT_EQ(Continuo({"generate", "--bars", "8", "--count", "10", "-o", Path("out")}).exit_code, 0);
+  const Outcome apart = Continuo({"eval", Path("out"), "--against", corpus, "--against-tokens", "remi", "--json"});
+  ASSERT_EQ(apart.exit_code, 0) << apart.err;
+  const Json report = Json::parse(apart.out);
+  EXPECT_EQ(report["two_sample"]["pieces"], 10);
+  // Eight bars written by the model are not like etudes of 32 bars.
+  EXPECT_GT(report["two_sample"]["forest"]["auc"], 0.9);
+  EXPECT_EQ(report["two_sample"]["features"].size(), 177U);
+  EXPECT_THAT(Continuo({"eval", Path("out"), "--against", corpus, "--bars", "8"}).out,
+              AllOf(HasSubstr("random forest without form"), HasSubstr("exact notes")));
+  // A set is like itself; pieces that both sets have make a classifier guess worse than by chance.
+  const Json same = Json::parse(Continuo({"eval", corpus, "--against", corpus, "--json", "--si", "no"}).out);
+  EXPECT_LT(same["two_sample"]["forest"]["auc"], 0.5);
+  ExpectError({"eval", Path("out"), "--against-tokens", "remi"}, "--against names");
+  ExpectError({"eval", Path("out"), "--against", corpus, "--against-tokens", "romi"}, "romi");
 }
 
 TEST_F(CliTest, RenderWritesAudioThatLastsAsLongAsTheMusic) {

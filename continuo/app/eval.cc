@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <memory>
 #include <optional>
 
@@ -16,6 +17,9 @@ namespace fs = std::filesystem;
 // For more files than this, SI, which takes up to half a second per file, is left out unless it is
 // asked for.
 constexpr size_t kFilesWithSi = 100;
+// The two-sample test looks at this many bars unless --bars says otherwise: the usual length of
+// generated pieces.
+constexpr int64_t kTwoSampleBars = 32;
 
 struct EvalFlags {
   std::vector<std::string> paths;
@@ -25,6 +29,7 @@ struct EvalFlags {
   std::string si = "auto";
   std::string reference;
   std::vector<std::string> against;
+  std::string against_tokens;
   std::vector<std::string> copied_from;
   size_t threads = 0;
 };
@@ -66,9 +71,28 @@ Result<SongIndex> IndexFiles(std::span<const fs::path> files, size_t threads, co
   return songs;
 }
 
+/// Compares the set with the reference set.
+Status CompareWithReference(EvalResult& result, size_t threads, const AppContext& context) {
+  CONTINUO_ASSIGN(result.distances, CompareSets(result.set.Descriptions(), result.reference->Descriptions()));
+  TerminalProgress progress("two-sample test", context.quiet);
+  result.two_sample = CompareByClassifiers(result.set.BarFeatures(), result.reference->BarFeatures(),
+                                           {.threads = threads}, progress, SignalStop());
+  if (!result.two_sample->ok() && result.two_sample->error().code == ErrorCode::kCancelled) {
+    return result.two_sample->error();
+  }
+  return {};
+}
+
 Status RunEval(const EvalFlags& flags, const AppContext& context) {
   if (flags.bars < 0) {
     return MakeError("bars is {}, expected 1 or more, or 0 for all", flags.bars);
+  }
+  std::unique_ptr<Tokenizer> tokenizer;
+  if (!flags.against_tokens.empty()) {
+    if (flags.against.empty()) {
+      return MakeError("--against-tokens {} needs a reference set, which --against names", flags.against_tokens);
+    }
+    CONTINUO_ASSIGN(tokenizer, Tokenizer::Load(flags.against_tokens));
   }
   std::optional<EvalReference> reference;
   if (!flags.reference.empty()) {
@@ -79,13 +103,19 @@ Status RunEval(const EvalFlags& flags, const AppContext& context) {
   SetOptions options = {.bars = flags.bars, .threads = ThreadCount(flags.threads)};
   CONTINUO_ASSIGN(options.structure, WantsStructure(flags.si, files.size(), context));
 
+  if (!flags.against.empty()) {
+    options.feature_bars = std::min(flags.bars > 0 ? flags.bars : kTwoSampleBars, kMostFeatureBars);
+  }
+
   EvalResult result;
   CONTINUO_ASSIGN(result.set, MeasureFiles(files, options, context));
-  options.structure = false;
-  std::optional<MeasuredSet> against;
+  options.structure = flags.si == "yes";
   if (!flags.against.empty()) {
     CONTINUO_ASSIGN(const std::vector<fs::path> paths, MidiFilesIn(flags.against, context));
-    CONTINUO_ASSIGN(against, MeasureFiles(paths, options, context));
+    if (tokenizer) {
+      options.prepare = [&tokenizer](const Score& score) { return tokenizer->Decode(tokenizer->Encode(score)); };
+    }
+    CONTINUO_ASSIGN(result.reference, MeasureFiles(paths, options, context));
   }
   std::optional<SongIndex> songs;
   if (!flags.copied_from.empty()) {
@@ -93,8 +123,8 @@ Status RunEval(const EvalFlags& flags, const AppContext& context) {
     CONTINUO_ASSIGN(songs, IndexFiles(paths, options.threads, context));
   }
   if (!result.set.names.empty()) {
-    if (against) {
-      CONTINUO_ASSIGN(result.distances, CompareSets(result.set.Descriptions(), against->Descriptions()));
+    if (result.reference) {
+      CONTINUO_TRY(CompareWithReference(result, options.threads, context));
     }
     if (songs) {
       result.copies = result.set.FindCopies(songs->index);
@@ -119,10 +149,13 @@ void AddEvalCommand(CLI::App& app, AppContext& context) {
       "H1 and H4 are bits of pitch-class entropy in one bar and in four; GS is the similarity of the bars' rhythms,\n"
       "CPI the irregularity of the chords, SI the amount of repetition; docs/metrics.md defines them. SI is of the\n"
       "whole file.\n\n"
+      "--against compares the set with real music, say: in what bars return after how many bars (form), in the\n"
+      "distributions of ten features, and in how well a classifier tells the two sets apart (AUC; 0.5: it guesses,\n"
+      "1: always). The classifier takes bars of 4/4 and, without --bars, the first 32.\n\n"
       "Examples:\n"
       "  continuo eval out/new --bars 32 --reference models/pop1k7.eval.json\n"
       "  continuo eval song.mid --json\n"
-      "  continuo eval out/new --against my-midi --copied-from my-midi");
+      "  continuo eval out/new --against my-midi --against-tokens remi --copied-from my-midi");
   auto flags = std::make_shared<EvalFlags>();
   command->add_option("files", flags->paths, "MIDI files, or folders of them")->required();
   command->add_option("--bars", flags->bars, "measure only the first N bars; 0: all")->capture_default_str();
@@ -134,6 +167,10 @@ void AddEvalCommand(CLI::App& app, AppContext& context) {
                     "also print density, polyphony, range, key, tempo (always in --json)");
   command->add_option("--against", flags->against,
                       "compare the set with a reference set: MIDI files, or folders of them");
+  command->add_option(
+      "--against-tokens", flags->against_tokens,
+      "first turn the reference set into tokens and back (remi, or any other preset or tokenizer.json),\n"
+      "so that what these tokens cannot express does not count as a difference");
   command->add_option("--copied-from", flags->copied_from,
                       "search these songs for copies: MIDI files, or folders of them");
   command->add_option("--threads", flags->threads, "threads; 0: one for each core")->capture_default_str();

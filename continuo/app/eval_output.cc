@@ -1,9 +1,11 @@
 #include "continuo/app/eval_output.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <span>
 #include <string_view>
+#include <utility>
 
 #include "continuo/app/terminal.h"
 
@@ -130,6 +132,116 @@ std::string TableOf(Columns columns, const MeasuredSet& set, const std::optional
   return table.text();
 }
 
+// The lags of the table of form; JSON has all.
+constexpr std::array<size_t, 6> kShownLags = {1, 2, 4, 8, 16, 24};
+// Features of the two-sample test that the text shows; JSON has all.
+constexpr size_t kShownFeatures = 12;
+
+struct Likeness {
+  std::string_view id;
+  std::string_view words;
+  double BarLikeness::* value;
+};
+constexpr std::array<Likeness, 3> kLikenesses = {{{"exact", "exact notes", &BarLikeness::exact},
+                                                  {"rhythm", "rhythm", &BarLikeness::rhythm},
+                                                  {"chroma", "pitch classes", &BarLikeness::chroma}}};
+
+/// How much returns after how many bars, and SI, in both sets.
+std::string FormTable(const MeasuredSet& set, const MeasuredSet& reference) {
+  std::string text = fmt::format("\n\n{:<24}", "form: alike after bars");
+  for (const size_t lag : kShownLags) {
+    text += fmt::format("{:>9}", lag);
+  }
+  const std::pair<std::string_view, Form> forms[] = {{"", set.MeanForm()}, {"  reference", reference.MeanForm()}};
+  for (const Likeness& likeness : kLikenesses) {
+    for (const auto& [name, form] : forms) {
+      text += fmt::format("\n{:<24}", name.empty() ? likeness.words : name);
+      for (const size_t lag : kShownLags) {
+        text += fmt::format("{:>9}", FormatNumber(form.At(lag).*likeness.value, 3));
+      }
+    }
+  }
+  constexpr std::array<std::string_view, 3> kStructure = {"SI_short", "SI_mid", "SI_long"};
+  text += fmt::format("\n{:<24}", "");
+  for (const std::string_view name : kStructure) {
+    text += fmt::format("{:>9}", name);
+  }
+  const std::pair<std::string_view, std::vector<Summary>> summaries[] = {{"structure, whole pieces", set.Summaries()},
+                                                                         {"  reference", reference.Summaries()}};
+  for (const auto& [name, of_metrics] : summaries) {
+    text += fmt::format("\n{:<24}", name);
+    for (const std::string_view metric : kStructure) {
+      const auto place = static_cast<size_t>(FindMetric(metric) - PieceMetrics().data());
+      text += fmt::format("{:>9}", FormatNumber(of_metrics[place].mean, 3));
+    }
+  }
+  return text;
+}
+
+std::string TwoSampleTable(const Result<TwoSample>& result) {
+  if (!result.ok()) {
+    return "\n\ntwo-sample test: left out; " + result.error().ToString();
+  }
+  std::string text = fmt::format(
+      "\n\ntwo-sample test: does a classifier tell {} pieces of each set apart? (0.5: it guesses, 1: always)",
+      result->pieces);
+  text += fmt::format("\n{:<32}{:>9}  95 % interval", "", "AUC");
+  const auto add = [&text](std::string_view name, const Auc& auc) {
+    text += fmt::format("\n  {:<30}{:>9.3f}  [{:.3f}, {:.3f}]", name, auc.value, auc.low, auc.high);
+  };
+  add("random forest", result->forest);
+  add("random forest without form", result->forest_without_form);
+  add("logistic regression", result->logistic);
+  constexpr std::string_view kHeading = "what gives the set away, the most revealing first";
+  const auto shown = std::span(result->differences).first(std::min(kShownFeatures, result->differences.size()));
+  size_t width = kHeading.size();
+  for (const FeatureDifference& d : shown) {
+    width = std::max(width, BarFeatureTable()[d.feature].words.size() + 2);
+  }
+  text += fmt::format("\n{:<{}}{:>10}{:>11}{:>12}", kHeading, width, "mean", "reference", "difference");
+  for (const FeatureDifference& d : shown) {
+    text += fmt::format("\n  {:<{}}{:>10.3f}{:>11.3f}{:>+12.2f}", BarFeatureTable()[d.feature].words, width - 2,
+                        d.set_mean, d.reference_mean, d.difference);
+  }
+  return text;
+}
+
+Json FormToJson(const MeasuredSet& set) {
+  const Form form = set.MeanForm();
+  Json json = Json::object();
+  for (const Likeness& likeness : kLikenesses) {
+    Json& values = json[likeness.id] = Json::array();
+    for (const BarLikeness& lag : form.lags) {
+      values.push_back(Number(lag.*likeness.value));
+    }
+  }
+  return json;
+}
+
+Json TwoSampleToJson(const Result<TwoSample>& result) {
+  if (!result.ok()) {
+    return {{"left_out", result.error().ToString()}};
+  }
+  const auto auc = [](const Auc& value) { return Json{{"auc", value.value}, {"ci95", {value.low, value.high}}}; };
+  Json json = {{"pieces", result->pieces},
+               {"forest", auc(result->forest)},
+               {"forest_without_form", auc(result->forest_without_form)},
+               {"logistic", auc(result->logistic)},
+               {"features", Json::array()}};
+  for (const FeatureDifference& d : result->differences) {
+    const BarFeature& feature = BarFeatureTable()[d.feature];
+    json["features"].push_back({{"feature", feature.words},
+                                {"id", feature.id},
+                                {"form", feature.form},
+                                {"mean", d.set_mean},
+                                {"std", d.set_deviation},
+                                {"reference_mean", d.reference_mean},
+                                {"reference_std", d.reference_deviation},
+                                {"difference", d.difference}});
+  }
+  return json;
+}
+
 std::string CopyLine(const std::string& name, const CopiedRun& run, const std::vector<std::string>& songs) {
   return run.notes == 0 ? fmt::format("\n{}: none", name)
                         : fmt::format("\n{}: {} notes, bar {}; in {}, bar {}", name, run.notes, run.bar + 1,
@@ -180,6 +292,12 @@ Json EvalToJson(const EvalResult& result) {
                                    {"divergence", distance.divergence}});
     }
   }
+  if (result.reference) {
+    json["form"] = {{"set", FormToJson(result.set)}, {"reference", FormToJson(*result.reference)}};
+  }
+  if (result.two_sample) {
+    json["two_sample"] = TwoSampleToJson(*result.two_sample);
+  }
   return json;
 }
 
@@ -214,6 +332,12 @@ std::string EvalToText(const EvalResult& result, const std::optional<EvalReferen
       text += fmt::format("\n{:<24}{:>9.3f}{:>12.3f}{:>16.3f}{:>10.3f}", distance.feature, distance.overlap,
                           distance.divergence, distance.within_reference, distance.between);
     }
+  }
+  if (result.reference) {
+    text += FormTable(set, *result.reference);
+  }
+  if (result.two_sample) {
+    text += TwoSampleTable(*result.two_sample);
   }
   if (!result.copies.empty()) {
     text += "\n\nlongest run of notes that also occurs in a song, in any key";

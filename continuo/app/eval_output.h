@@ -9,15 +9,19 @@
 #include "continuo/core/result.h"
 #include "continuo/metrics/piece_set.h"
 #include "continuo/metrics/set_distance.h"
+#include "continuo/metrics/two_sample.h"
 
 namespace continuo {
 
 /// What `eval` has measured.
 struct EvalResult {
-  MeasuredSet set;                     // not empty
-  std::vector<SetDistance> distances;  // of the set from a reference set; empty: not asked for
-  std::vector<CopiedRun> copies;       // of each piece; empty: not asked for
-  std::vector<std::string> songs;      // CopiedRun::song is a place in it
+  MeasuredSet set;                 // not empty
+  std::vector<CopiedRun> copies;   // of each piece; empty: not asked for
+  std::vector<std::string> songs;  // CopiedRun::song is a place in it
+  // The reference set, and how the set differs from it. Not set: not asked for.
+  std::optional<MeasuredSet> reference;
+  std::vector<SetDistance> distances;
+  std::optional<Result<TwoSample>> two_sample;  // an error says why there is none
 };
 
 /// Means and standard deviations by metric that an earlier `eval --json` printed.

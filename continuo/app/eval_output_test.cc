@@ -117,6 +117,62 @@ TEST(EvalToText, ListsDistancesAndCopies) {
   EXPECT_THAT(text, HasSubstr("\na.mid: 9 notes, bar 3; in x.mid, bar 1\nb.mid: none"));
 }
 
+/// Two pieces, and a reference of one in which each bar is like the one before.
+EvalResult Compared() {
+  EvalResult result = TwoPieces();
+  result.reference = Measure({{"r.mid", Quarters({60, 62, 64, 65, 60, 62, 64, 65, 60, 62, 64, 65})}}).set;
+  TwoSample test;
+  test.pieces = 12;
+  test.forest = {0.875, 0.75, 0.9375};
+  test.forest_without_form = {0.625, 0.5, 0.75};
+  test.logistic = {0.75, 0.5, 1};
+  test.differences = {{0, 14, 1, 10.5, 2, 1.25}, {139, 0.5, 0.25, 0.75, 0.125, -0.5}};
+  result.two_sample = test;
+  return result;
+}
+
+TEST(EvalToText, ComparesFormAndShowsWhatGivesTheSetAway) {
+  const std::string text = EvalToText(Compared(), std::nullopt, false);
+  // a.mid has its bar twice, so after one bar all returns; b.mid has one bar.
+  EXPECT_THAT(text, HasSubstr("\nexact notes                 1.000        -"));
+  EXPECT_THAT(text, HasSubstr("\n  reference                 1.000    1.000        -"));
+  EXPECT_THAT(text, HasSubstr("\nstructure, whole pieces         -        -        -"));
+  EXPECT_THAT(text, HasSubstr("12 pieces of each set"));
+  EXPECT_THAT(text, HasSubstr("\n  random forest                     0.875  [0.750, 0.938]"));
+  EXPECT_THAT(text, HasSubstr("\n  notes per bar "));
+  EXPECT_THAT(text, HasSubstr("14.000     10.500       +1.25"));
+}
+
+TEST(EvalToText, SaysWhyThereIsNoTwoSampleTest) {
+  EvalResult result = Compared();
+  result.two_sample = Result<TwoSample>(Error{.message = "2 pieces are too few", .hint = "it needs more"});
+  EXPECT_THAT(EvalToText(result, std::nullopt, false),
+              HasSubstr("\n\ntwo-sample test: left out; 2 pieces are too few (it needs more)"));
+  EXPECT_EQ(EvalToJson(result)["two_sample"], Json({{"left_out", "2 pieces are too few (it needs more)"}}));
+}
+
+TEST(EvalToJson, HasFormAndTheTwoSampleTest) {
+  EXPECT_FALSE(EvalToJson(TwoPieces()).contains("form"));
+  EXPECT_FALSE(EvalToJson(TwoPieces()).contains("two_sample"));
+  const Json json = EvalToJson(Compared());
+  EXPECT_EQ(json["form"]["set"]["exact"].size(), 24U);
+  EXPECT_EQ(json["form"]["set"]["exact"][0], 1.0);
+  EXPECT_EQ(json["form"]["set"]["rhythm"][1], nullptr);
+  EXPECT_EQ(json["form"]["reference"]["exact"][1], 1.0);
+  const Json& test = json["two_sample"];
+  EXPECT_EQ(test["pieces"], 12);
+  EXPECT_EQ(test["forest"], Json({{"auc", 0.875}, {"ci95", {0.75, 0.9375}}}));
+  EXPECT_EQ(test["forest_without_form"]["auc"], 0.625);
+  EXPECT_EQ(test["logistic"]["ci95"], Json({0.5, 1.0}));
+  ASSERT_EQ(test["features"].size(), 2U);
+  EXPECT_EQ(test["features"][0]["feature"], "notes per bar");
+  EXPECT_EQ(test["features"][0]["reference_mean"], 10.5);
+  EXPECT_EQ(test["features"][0]["form"], false);
+  EXPECT_EQ(test["features"][1]["form"], true);
+  EXPECT_EQ(test["features"][1]["id"], "cs1");
+  EXPECT_EQ(test["features"][1]["difference"], -0.5);
+}
+
 TEST(ParseEvalReference, ReadsWhatEvalPrints) {
   Json json = EvalToJson(TwoPieces());
   EXPECT_EQ(ParseEvalReference(json.dump(), "ref.json")->name, "ref.json");

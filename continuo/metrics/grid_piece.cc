@@ -110,7 +110,8 @@ GridPiece PlaceOnGrid(const Score& score, int64_t first_bars) {
     return piece;
   }
   piece.notes.reserve(count);
-  for (const Track& track : score.tracks) {
+  for (size_t i = 0; i < score.tracks.size(); ++i) {
+    const Track& track = score.tracks[i];
     for (const Note& note : track.notes) {
       const int64_t onset = ToStep(note.time, score.ticks_per_quarter);
       const int64_t end = ToStep(int64_t{note.time} + note.duration, score.ticks_per_quarter);
@@ -118,6 +119,7 @@ GridPiece PlaceOnGrid(const Score& score, int64_t first_bars) {
                              .end = std::max(onset + 1, end),
                              .time = note.time,
                              .duration = note.duration,
+                             .track = static_cast<uint32_t>(i),
                              .pitch = note.pitch,
                              .is_drum = track.is_drum});
     }

@@ -19,6 +19,7 @@ struct GridNote {
   int64_t position = 0;  // of the onset, from the start of that bar
   Tick time = 0;         // as in the score
   Tick duration = 0;     // as in the score
+  uint32_t track = 0;    // its place in the score
   uint8_t pitch = 0;
   bool is_drum = false;
 

@@ -9,7 +9,11 @@ Result<PieceMeasures> MeasurePiece(const Score& score, const PieceMeasureOptions
   const GridPiece grid = PlaceOnGrid(score, options.bars);
   measures.metrics = MeasureBars(grid);
   measures.description = Describe(score, grid);
+  measures.form = MeasureForm(grid);
   measures.steps = StepsOf(grid);
+  if (options.feature_bars > 0) {
+    measures.bar_features = BarFeaturesOf(score, options.feature_bars);
+  }
   if (options.structure) {
     CONTINUO_ASSIGN(measures.structure, MeasureStructure(score, {}, stop));
     if (!options.scape) {
@@ -21,6 +25,7 @@ Result<PieceMeasures> MeasurePiece(const Score& score, const PieceMeasureOptions
                                 grid,
                                 measures.metrics,
                                 measures.description,
+                                measures.form,
                                 measures.structure ? &*measures.structure : nullptr};
   for (const MetricRow& metric : PieceMetrics()) {
     measures.values.push_back(metric.of_piece(context));

@@ -6,8 +6,10 @@
 
 #include "continuo/core/result.h"
 #include "continuo/core/stop_token.h"
+#include "continuo/metrics/bar_features.h"
 #include "continuo/metrics/copying.h"
 #include "continuo/metrics/description.h"
+#include "continuo/metrics/form.h"
 #include "continuo/metrics/grid_piece.h"
 #include "continuo/metrics/metrics.h"
 #include "continuo/metrics/structure.h"
@@ -22,6 +24,7 @@ struct PieceContext {
   const GridPiece& grid;  // of these bars
   const Metrics& metrics;
   const Description& description;
+  const Form& form;
   const Structure* structure;  // nullptr: not measured
 };
 
@@ -31,13 +34,18 @@ struct PieceMeasures {
   Metrics metrics;
   std::optional<Structure> structure;  // of the whole piece, whatever PieceMeasureOptions::bars
   Description description;
+  Form form;
   NoteSteps steps;
+  /// Not set without notes in the first PieceMeasureOptions::feature_bars.
+  std::optional<BarFeatureValues> bar_features;
 };
 
 struct PieceMeasureOptions {
   int64_t bars = 0;        // from the start; 0: all
   bool structure = false;  // SI, which takes up to half a second
   bool scape = false;      // keep the fitness of every segment
+  /// The bars of 4/4 of which bar features are measured, at most kMostFeatureBars; 0: none.
+  int64_t feature_bars = 0;
 };
 
 /// Fails on a piece that is too long for SI (ErrorCode::kTooLarge), and when `stop` requests it

@@ -1,6 +1,7 @@
 #include "continuo/metrics/piece_set.h"
 
 #include <atomic>
+#include <cmath>
 #include <optional>
 
 #include "continuo/core/thread_pool.h"
@@ -71,6 +72,38 @@ std::vector<Description> MeasuredSet::Descriptions() const {
   return descriptions;
 }
 
+std::vector<BarFeatureValues> MeasuredSet::BarFeatures() const {
+  std::vector<BarFeatureValues> features;
+  for (const PieceMeasures& piece : pieces) {
+    if (piece.bar_features) {
+      features.push_back(*piece.bar_features);
+    }
+  }
+  return features;
+}
+
+Form MeasuredSet::MeanForm() const {
+  Form form;
+  for (size_t lag = 1; lag <= kFormLags; ++lag) {
+    BarLikeness sum;
+    size_t count = 0;
+    for (const PieceMeasures& piece : pieces) {
+      const BarLikeness& likeness = piece.form.At(lag);
+      if (!std::isnan(likeness.exact)) {
+        sum.exact += likeness.exact;
+        sum.rhythm += likeness.rhythm;
+        sum.chroma += likeness.chroma;
+        ++count;
+      }
+    }
+    if (count > 0) {
+      const auto n = static_cast<double>(count);
+      form.lags[lag - 1] = {sum.exact / n, sum.rhythm / n, sum.chroma / n};
+    }
+  }
+  return form;
+}
+
 std::vector<Summary> MeasuredSet::Summaries() const {
   std::vector<Summary> summaries;
   for (size_t metric = 0; metric < PieceMetrics().size(); ++metric) {
@@ -102,14 +135,20 @@ std::vector<CopiedRun> MeasuredSet::FindCopies(const CopyIndex& songs) const {
 Result<MeasuredSet> MeasureSet(std::span<const SetPiece> pieces, const SetOptions& options, Progress& progress,
                                const StopToken& stop) {
   MeasuredSet set;
-  const auto measure = [&](const Score& score) -> Result<PieceMeasures> {
-    PieceMeasureOptions of_piece = {.bars = options.bars, .structure = options.structure, .scape = options.scape};
+  const auto measure_score = [&](const Score& score) -> Result<PieceMeasures> {
+    PieceMeasureOptions of_piece = {.bars = options.bars,
+                                    .structure = options.structure,
+                                    .scape = options.scape,
+                                    .feature_bars = options.feature_bars};
     Result<PieceMeasures> measures = MeasurePiece(score, of_piece, stop);
     if (!measures.ok() && measures.error().code == ErrorCode::kTooLarge && options.skip_long_structure) {
       of_piece.structure = false;
       measures = MeasurePiece(score, of_piece, stop);
     }
     return measures;
+  };
+  const auto measure = [&](const Score& score) {
+    return options.prepare ? measure_score(options.prepare(score)) : measure_score(score);
   };
   CONTINUO_ASSIGN(auto measured,
                   (ForEachScore<PieceMeasures>(pieces, options.threads, progress, stop, set.failures, measure)));

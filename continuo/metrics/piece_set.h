@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 #include <utility>
@@ -12,9 +13,11 @@
 #include "continuo/core/progress.h"
 #include "continuo/core/result.h"
 #include "continuo/core/stop_token.h"
+#include "continuo/metrics/bar_features.h"
 #include "continuo/metrics/catalogue.h"
 #include "continuo/metrics/copying.h"
 #include "continuo/metrics/description.h"
+#include "continuo/metrics/form.h"
 #include "continuo/metrics/piece_measures.h"
 #include "continuo/metrics/statistics.h"
 #include "continuo/score/score.h"
@@ -34,9 +37,13 @@ struct SetOptions {
   int64_t bars = 0;        // of each piece, from the start; 0: all
   bool structure = false;  // SI, of whole pieces
   bool scape = false;      // keep the fitness of every segment
+  /// The bars of 4/4 of which bar features are measured, at most kMostFeatureBars; 0: none.
+  int64_t feature_bars = 0;
   /// Measures pieces that are too long for SI without it. Otherwise they fail.
   bool skip_long_structure = false;
   size_t threads = 1;  // at least 1
+  /// If set, what it makes of each score is measured instead. It is called on several threads.
+  std::function<Score(const Score&)> prepare = {};
 };
 
 /// What is measured of a set. The lists are as long as the set less its failures, in its order.
@@ -46,6 +53,10 @@ struct MeasuredSet {
   std::vector<Error> failures;  // of pieces that could not be read or measured
 
   std::vector<Description> Descriptions() const;
+  /// Of the pieces that have some.
+  std::vector<BarFeatureValues> BarFeatures() const;
+  /// Means over the pieces for which a likeness is defined.
+  Form MeanForm() const;
   /// The summary of each row of PieceMetrics() over the pieces, in the same order.
   std::vector<Summary> Summaries() const;
   /// The value of each row of MetricsOf(MetricGroup::kSet), in the same order.

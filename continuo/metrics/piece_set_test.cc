@@ -71,6 +71,44 @@ TEST(MeasureSet, SummarizesEachMetricOverThePieces) {
   EXPECT_EQ(summaries[static_cast<size_t>(FindMetric("SI_mid") - PieceMetrics().data())].count, 0);
 }
 
+TEST(MeasureSet, MeasuresTheFormOfEachPieceAndItsMean) {
+  Score loop = Scale(1, 4);  // one bar, then the same again
+  for (int i = 0; i < 4; ++i) {
+    loop.tracks[0].notes.push_back({1920 + i * 480, 480, static_cast<uint8_t>(36 + i), 80});
+  }
+  const std::vector<SetPiece> pieces = {{"loop", loop}, {"scale", Scale(1, 16)}, {"one bar", Scale(1, 4)}};
+  const MeasuredSet set = MeasureSet(pieces, {}).value();
+  EXPECT_EQ(set.MeanForm().At(1).exact, 0.5);  // of two pieces, as the third has no second bar
+  EXPECT_EQ(set.MeanForm().At(2).exact, 0);
+  EXPECT_TRUE(std::isnan(set.MeanForm().At(4).exact));
+  EXPECT_TRUE(std::isnan(ValueOf(set, 1, "recurrence_4")));
+  EXPECT_EQ(ValueOf(MeasureSet(std::vector<SetPiece>{{"scale", Scale(0, 20)}}, {}).value(), 0, "recurrence_4"), 1);
+  EXPECT_EQ(ValueOf(set, 0, "doubled_onsets"), 0);
+  EXPECT_EQ(ValueOf(set, 0, "overlapping_notes"), 0);
+}
+
+TEST(MeasureSet, MeasuresBarFeaturesWhenAskedToOfPiecesWithNotes) {
+  EXPECT_THAT(MeasureSet(ThreeScales(), {}).value().BarFeatures(), IsEmpty());
+  std::vector<SetPiece> pieces = ThreeScales();
+  pieces.push_back({"silence", Score()});
+  const MeasuredSet set = MeasureSet(pieces, {.feature_bars = 32}).value();
+  EXPECT_EQ(set.names.size(), 4U);
+  ASSERT_EQ(set.BarFeatures().size(), 3U);
+  EXPECT_EQ(set.BarFeatures()[1], BarFeaturesOf(Scale(2, 16), 32));
+}
+
+TEST(MeasureSet, MeasuresWhatPrepareMakesOfAScore) {
+  const auto an_octave_up = [](const Score& score) {
+    Score higher = score;
+    for (Note& note : higher.tracks[0].notes) {
+      note.pitch += 12;
+    }
+    return higher;
+  };
+  const MeasuredSet set = MeasureSet(ThreeScales(), {.prepare = an_octave_up}).value();
+  EXPECT_EQ(ValueOf(set, 0, "lowest_pitch"), 48);
+}
+
 TEST(MeasureSet, FindsRunsThatOccurAgainInTheSet) {
   const std::vector<SetPiece> twice = {{"a", Scale(5, 12)}, {"b", Scale(5, 12)}};
   // Ten runs of eight notes, all alike.
