@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Writes the seeds of the fuzzers to testdata/fuzz: small inputs that reach each part of the readers."""
+import io
 import json
 import pathlib
 import struct
+import zipfile
 
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "testdata" / "fuzz"
 END = b"\x00\xff\x2f\x00"
@@ -91,8 +93,49 @@ SAFETENSORS = {
 }
 
 
+def musicxml(*measures, part=""):
+    body = "".join(f'<measure number="{number + 1}">{measure}</measure>' for number, measure in enumerate(measures))
+    return (f'<?xml version="1.0"?><score-partwise version="3.1"><part-list><score-part id="P1"><part-name>Piano</part-name>{part}'
+            f'</score-part></part-list><part id="P1">{body}</part></score-partwise>')
+
+
+def pitch(step, octave, duration, more="", before=""):
+    return (f"<note>{before}<pitch><step>{step}</step><octave>{octave}</octave></pitch><duration>{duration}</duration>{more}</note>")
+
+
+FOUR = "<attributes><divisions>2</divisions><key><fifths>1</fifths></key><time><beats>4</beats><beat-type>4</beat-type></time></attributes>"
+BACKWARD = '<barline location="right"><repeat direction="backward"/></barline>'
+MUSICXML = {
+    "voices": musicxml(FOUR + pitch("C", 5, 2) + pitch("E", 5, 2, before="<chord/>") + pitch("F", 5, 4, "<tie type='start'/>")
+                       + "<backup><duration>4</duration></backup>" + pitch("A", 3, 4, "<staff>2</staff>"), pitch("F", 5, 8, "<tie type='stop'/>")),
+    "repeats": musicxml(FOUR + pitch("C", 4, 8), '<barline><ending type="start" number="1, 2"/></barline>' + pitch("D", 4, 8)
+                        + '<barline><ending type="stop" number="1,2"/><repeat direction="backward"/></barline>',
+                        '<barline><ending type="start" number="3"/></barline>' + pitch("E", 4, 3), pitch("G", 4, 8) + BACKWARD),
+    "directions": musicxml(FOUR + "<direction><direction-type><metronome><beat-unit>quarter</beat-unit><beat-unit-dot/><per-minute>90"
+                           "</per-minute></metronome><dynamics><ff/></dynamics></direction-type><offset>2</offset><sound tempo='120' "
+                           "dynamics='80'/></direction><harmony><root><root-step>B</root-step><root-alter>-1</root-alter></root>"
+                           "<kind>dominant</kind></harmony>" + pitch("C", 4, 8)),
+    "metres": musicxml("<attributes><divisions>6</divisions><time><beats>3+2</beats><beat-type>8</beat-type></time><transpose><chromatic>-2"
+                       "</chromatic><octave-change>1</octave-change></transpose></attributes>" + pitch("C", 4, 2) + pitch("D", 4, 2)
+                       + pitch("E", 4, 2) + pitch("F", 4, 9), '<note><rest measure="yes"/><duration>1</duration></note>'),
+    "drums": musicxml(FOUR + "<note><unpitched><display-step>C</display-step><display-octave>5</display-octave></unpitched><duration>4"
+                      "</duration><instrument id='I'/></note><note><grace/><unpitched/></note>",
+                      part="<midi-instrument id='I'><midi-channel>10</midi-channel><midi-unpitched>39</midi-unpitched></midi-instrument>"),
+    "entities": '<!DOCTYPE score-partwise [<!ENTITY a "&b;">]>' + musicxml(FOUR + pitch("C", 4, 8) + "<!-- &a; --><![CDATA[x]]>"),
+}
+
+
+def mxl(score):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        container = '<container><rootfiles><rootfile full-path="a.xml"/></rootfiles></container>'
+        for name, text in (("META-INF/container.xml", container), ("a.xml", score)):
+            archive.writestr(zipfile.ZipInfo(name, (2020, 1, 1, 0, 0, 0)), text)
+    return packed.getvalue()
+
+
 def main():
-    for folder in ("midi", "tokenizer_json", "decode", "round_trip", "safetensors"):
+    for folder in ("midi", "tokenizer_json", "decode", "round_trip", "safetensors", "musicxml"):
         (FOLDER / folder).mkdir(parents=True, exist_ok=True)
     for name, data in MIDI.items():
         (FOLDER / "midi" / f"{name}.mid").write_bytes(data)
@@ -100,6 +143,9 @@ def main():
         (FOLDER / "tokenizer_json" / f"{name}.json").write_text(json.dumps(data) + "\n")
     for name, data in SAFETENSORS.items():
         (FOLDER / "safetensors" / name).write_bytes(data)
+    for name, text in MUSICXML.items():
+        (FOLDER / "musicxml" / f"{name}.musicxml").write_text(text + "\n")
+    (FOLDER / "musicxml" / "compressed.mxl").write_bytes(mxl(MUSICXML["voices"]))
     for number in range(29):
         # Ids in runs, as a stream of tokens has them, from all over the vocabulary.
         ids = [(4 + i * step) % 700 for step in (0, 1, 37, 101) for i in range(12)]

@@ -128,6 +128,31 @@ TEST_F(CliTest, ExportsSheetMusic) {
   EXPECT_EQ(Continuo({"export", kPrompt.string(), "-o", Path("c.musicxml"), "--smallest-note", "5"}).exit_code, 2);
 }
 
+TEST_F(CliTest, ContinuesSheetMusic) {
+  ASSERT_EQ(Continuo({"export", kPrompt.string(), "-o", Path("song.musicxml")}).exit_code, 0);
+  const Outcome run = Continuo({"continue", "--prompt", Path("song.musicxml"), "--prompt-bars", "2", "--bars", "1",
+                                "--seed", "3", "-o", Path("out")});
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  const Outcome of_midi = Continuo({"continue", "--prompt", kPrompt.string(), "--prompt-bars", "2", "--bars", "1",
+                                    "--seed", "3", "-o", Path("midi")});
+  ASSERT_EQ(of_midi.exit_code, 0) << of_midi.err;
+  // The tokens of the prompt are those of the MIDI file, but for the order of the notes in a chord.
+  const auto prompt_of = [&](const std::string& folder) {
+    const Json tokens = Json::parse(*ReadTextFile(Path(folder + "/piece-001.tokens.json")))["tracks"][0];
+    std::vector<int> ids = tokens.get<std::vector<int>>();
+    size_t end = 0;
+    for (int bars = 0; end < ids.size() && (bars += ids[end] == ids[0] ? 1 : 0) <= 2; ++end) {
+    }
+    ids.resize(end);
+    std::sort(ids.begin(), ids.end());
+    return ids;
+  };
+  EXPECT_GT(prompt_of("out").size(), 50u);
+  EXPECT_EQ(prompt_of("out"), prompt_of("midi"));
+  WriteBytes("broken.musicxml", "<score-partwise><part-list>");
+  ExpectError({"continue", "--prompt", Path("broken.musicxml"), "-o", Path("x")}, "broken.musicxml: is not XML");
+}
+
 TEST_F(CliTest, SaysItsVersionAndHelpsWithExamples) {
   EXPECT_THAT(Continuo({"--version"}).out, StartsWith("continuo "));
   EXPECT_THAT(Continuo({"--help"}).out, HasSubstr("Examples:"));

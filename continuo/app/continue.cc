@@ -2,6 +2,7 @@
 
 #include "continuo/app/command.h"
 #include "continuo/app/generation.h"
+#include "continuo/app/piece_file.h"
 #include "continuo/app/terminal.h"
 #include "continuo/os/file.h"
 
@@ -20,7 +21,7 @@ struct ContinueFlags : GenerationFlags {
 Status RunContinue(const ContinueFlags& flags, const AppContext& context) {
   CONTINUO_ASSIGN(const LoadedModel model,
                   LoadModel(flags.model, PiecesAtATime(flags.options.batch, flags.options.count), context));
-  CONTINUO_ASSIGN(MidiPiece piece, MidiPiece::Read(flags.prompt));
+  CONTINUO_ASSIGN(MidiPiece piece, ReadPiece(flags.prompt));
   ContinueRequest request{.piece = std::move(piece), .prompt_bars = flags.prompt_bars, .bars = flags.bars};
   if (flags.track) {
     request.track = *flags.track - 1;
@@ -63,7 +64,7 @@ void AddContinueCommand(CLI::App& app, AppContext& context) {
       "Example:\n"
       "  continuo continue --prompt examples/prompt.mid --prompt-bars 8 --bars 24 --count 3 -o out/continued");
   auto flags = std::make_shared<ContinueFlags>();
-  command->add_option("--prompt", flags->prompt, "the MIDI file to continue")->required();
+  command->add_option("--prompt", flags->prompt, "the MIDI or MusicXML file to continue")->required();
   command->add_option("--prompt-bars", flags->prompt_bars, "how many of its first bars to keep")->capture_default_str();
   command->add_option("--bars", flags->bars, "how many new bars to write")->capture_default_str();
   command

@@ -229,7 +229,7 @@ std::vector<SheetKey> ChooseKeys(const Score& score, const SheetGrid& grid) {
     return {{}};
   }
   // Major keys from D flat to F sharp, minor keys from E flat to G sharp.
-  const Fifths tonic = PlaceNear(key.minor ? -1 : 0, key.tonic);
+  const Fifths tonic = PlaceNear(key.minor ? 2 : 0, key.tonic);
   return {{0, static_cast<int8_t>(tonic - (key.minor ? 3 : 0)), key.minor}};
 }
 

@@ -251,6 +251,26 @@ TEST(EngraveTest, EstimatesTheKeyUnlessTheFileHasOne) {
   EXPECT_EQ(SheetOf(score).bars[0].key_signature, -3);
 }
 
+TEST(EngraveTest, EstimatedKeysHaveAtMostSixSharpsOrFlats) {
+  const std::vector<int> major = {0, 2, 4, 5, 7, 9, 11, 12, 7, 4, 0, 0};
+  const std::vector<int> minor = {0, 2, 3, 5, 7, 8, 11, 12, 7, 3, 0, 0};
+  // From C up: D flat rather than C sharp major, E flat rather than D sharp minor.
+  const std::vector<int> major_keys = {0, -5, 2, -3, 4, -1, 6, 1, -4, 3, -2, 5};
+  const std::vector<int> minor_keys = {-3, 4, -1, -6, 1, -4, 3, -2, 5, 0, -5, 2};
+  for (size_t tonic = 0; tonic < 12; ++tonic) {
+    for (const bool is_minor : {false, true}) {
+      std::vector<Quarters> notes;
+      for (size_t i = 0; i < major.size(); ++i) {
+        const int pitch = 60 + static_cast<int>(tonic) + (is_minor ? minor : major)[i];
+        notes.push_back({static_cast<double>(i), static_cast<double>(i + 1), pitch});
+      }
+      Score score = Piece(notes);
+      score.key_signatures.clear();
+      EXPECT_EQ(SheetOf(score).bars[0].key_signature, (is_minor ? minor_keys : major_keys)[tonic]) << tonic;
+    }
+  }
+}
+
 TEST(EngraveTest, TwoPianoTracksOfOneNameAreHands) {
   Score score = Piece({{0, 4, 60}});
   score.tracks.push_back(score.tracks[0]);

@@ -116,34 +116,29 @@ Unit SheetGrid::Snap(Tick time) const {
 }
 
 StaffGrid SheetGrid::FindTriplets(const std::vector<Note>& notes) const {
-  // Of each quarter note what its onsets and its ends cost on three grids, in units times
+  // Of each quarter note what its onsets and ends cost on three grids, in units times
   // ticks_per_quarter_.
   constexpr size_t kGrids = 3;
+  constexpr int64_t kOnsetWeight = 4;  // ends are played less exactly
   const std::array<Unit, kGrids> steps = {step_, kUnitsPerQuarter / 3, kUnitsPerQuarter / 6};
-  const std::array<int64_t, kGrids> costs = {0, 2, 3};  // of a place off the binary grid
-  struct Distances {
-    std::array<int64_t, kGrids> onsets{};
-    std::array<int64_t, kGrids> ends{};
-    bool begins = false;  // within it
-  };
-  std::map<StaffGrid::Cell, Distances> cells;
+  const std::array<int64_t, kGrids> off_binary = {0, 2, 3};  // of a place off the binary grid
+  std::map<StaffGrid::Cell, std::array<int64_t, kGrids>> cells;
   for (const Note& note : notes) {
     for (const bool onset : {true, false}) {
       const Place place = Find(onset ? note.time : EndOf(note));
-      Distances& distances = cells[{place.bar, place.cell}];
-      const Unit binary = NearestStep(place.ticks, step_);
-      distances.begins = distances.begins || (onset && binary > 0 && binary < kUnitsPerQuarter);
+      std::array<int64_t, kGrids>& costs = cells[{place.bar, place.cell}];
       for (size_t grid = 0; grid < kGrids; ++grid) {
         const Unit nearest = NearestStep(place.ticks, steps[grid]);
-        const int64_t distance = std::abs(place.ticks * kUnitsPerQuarter - nearest * ticks_per_quarter_);
-        const bool off_binary = nearest % 3 != 0;
-        (onset ? distances.onsets : distances.ends)[grid] +=
-            grid == 0 ? distance : 3 * distance + (off_binary ? costs[grid] * ticks_per_quarter_ : 0);
+        int64_t cost = std::abs(place.ticks * kUnitsPerQuarter - nearest * ticks_per_quarter_);
+        if (grid > 0) {
+          cost = 3 * cost + (nearest % 3 != 0 ? off_binary[grid] * ticks_per_quarter_ : 0);
+        }
+        costs[grid] += onset ? kOnsetWeight * cost : cost;
       }
     }
   }
   StaffGrid result(step_);
-  for (const auto& [cell, distances] : cells) {
+  for (const auto& [cell, costs] : cells) {
     if (cell.first >= bars_.size()) {
       continue;
     }
@@ -151,9 +146,8 @@ StaffGrid SheetGrid::FindTriplets(const std::vector<Note>& notes) const {
     if (bar.signature.denominator > 4 || (cell.second + 1) * kUnitsPerQuarter > bar.length) {
       continue;
     }
-    const auto& far = distances.begins ? distances.onsets : distances.ends;
-    if (std::min(far[1], far[2]) < far[0]) {
-      result.Divide(cell, far[1] <= far[2] ? steps[1] : steps[2]);
+    if (std::min(costs[1], costs[2]) < costs[0]) {
+      result.Divide(cell, costs[1] <= costs[2] ? steps[1] : steps[2]);
     }
   }
   return result;

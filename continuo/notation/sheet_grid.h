@@ -79,10 +79,9 @@ class SheetGrid {
   Unit Snap(Tick time) const;
 
   /// The grid that notes of one staff ask for. A quarter note (counted from the bar line, where the
-  /// denominator is 4 or less) is divided into three or six if its onsets are near such places and
-  /// not near binary ones: if three times the sum of their distances, and two units for each onset
-  /// that comes off the binary grid (three if by sixths), are less than the sum of distances from
-  /// binary places. Where nothing begins within it, ends count.
+  /// denominator is 4 or less) is divided into three or six if that costs less than its binary
+  /// places. An onset costs its distance from the nearest place; by triplets three times that, and
+  /// two units if it comes off the binary grid, three if by sixths. An end costs a quarter of that.
   StaffGrid FindTriplets(const std::vector<Note>& notes) const;
   /// One without triplets.
   StaffGrid Binary() const { return StaffGrid(step_); }
