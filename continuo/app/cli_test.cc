@@ -156,7 +156,8 @@ TEST_F(CliTest, ContinuesSheetMusic) {
 TEST_F(CliTest, SaysItsVersionAndHelpsWithExamples) {
   EXPECT_THAT(Continuo({"--version"}).out, StartsWith("continuo "));
   EXPECT_THAT(Continuo({"--help"}).out, HasSubstr("Examples:"));
-  for (const std::string command : {"vocab", "tokenize", "detokenize", "inspect", "generate", "continue", "eval"}) {
+  for (const std::string command :
+       {"vocab", "tokenize", "detokenize", "inspect", "align", "generate", "continue", "eval"}) {
     const Outcome run = Continuo({command, "--help"});
     EXPECT_EQ(run.exit_code, 0);
     EXPECT_THAT(run.out, HasSubstr("Example")) << command;
@@ -798,6 +799,85 @@ TEST_F(CliTest, LibTorchComputesWhatTheEngineComputes) {
   ASSERT_EQ(files.size(), 2);
   EXPECT_EQ(files[0]["bars"], 1);
   EXPECT_EQ(files[1]["bars"], 1);
+}
+
+/// The "song.mid" of a folder with beats every half second, four in a bar, beside it.
+void WriteSongWithBeats(const fs::path& folder) {
+  fs::create_directories(folder);
+  fs::copy(kPrompt, folder / "song.mid");
+  std::ofstream beats(folder / "beats.txt");
+  for (int i = 0; i < 24; ++i) {
+    beats << 0.5 * i << "," << i % 4 + 1 << "\n";
+  }
+}
+
+TEST_F(CliTest, AlignPutsBeatsOnQuarterNotesAndKeepsTheTimes) {
+  WriteSongWithBeats(Path(""));
+  const Outcome run =
+      Continuo({"align", Path("song.mid"), "--beats", Path("beats.txt"), "-o", Path("a.mid"), "--json"});
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  const Json report = Json::parse(run.out);
+  EXPECT_EQ(report["beats"], 24);
+  EXPECT_EQ(report["downbeats_on_bar_lines"], report["downbeats"]);
+  EXPECT_EQ(report["time_signatures"], Json::parse(R"([{"bar": 1, "numerator": 4, "denominator": 4}])"));
+  EXPECT_LT(report["worst_timing_error_ms"], 0.41);
+  const auto notes = [&](const std::string& file) {
+    return Json::parse(Continuo({"inspect", file, "--json"}).out)["notes"];
+  };
+  EXPECT_EQ(notes(Path("a.mid")), notes(Path("song.mid")));
+  EXPECT_THAT(Continuo({"align", Path("song.mid"), "--beats", Path("beats.txt"), "-o", Path("a.mid")}).out,
+              AllOf(HasSubstr("24 beats"), HasSubstr("4/4"), HasSubstr("100.0 % of the downbeats on bar lines")));
+}
+
+TEST_F(CliTest, AlignTakesManySongsAndSaysWhyOneIsLeftOut) {
+  WriteSongWithBeats(Path("songs/a"));
+  WriteSongWithBeats(Path("songs/b"));
+  WriteSongWithBeats(Path("songs/c"));
+  WriteSongWithBeats(Path("songs/d"));
+  fs::remove(Path("songs/b/beats.txt"));
+  WriteBytes("songs/c/beats.txt", "0 1\n1 2\n0.5 3\n");
+  WriteBytes("songs/d/song.mid", "no music");
+  const std::vector<std::string> arguments = {"align", Path("songs"), "--beats", "beats.txt", "-o", Path("out")};
+  const Outcome run = Continuo(arguments);
+  EXPECT_EQ(run.exit_code, 1);
+  EXPECT_THAT(run.out, HasSubstr("1 of 4 songs aligned"));
+  EXPECT_THAT(run.err,
+              AllOf(HasSubstr("b/beats.txt: no such file"), HasSubstr("c/beats.txt: line 3"), HasSubstr("d/song.mid"),
+                    HasSubstr("3 of 4 songs left out: 1 no beats file, 1 beats refused, 1 song refused")));
+  EXPECT_TRUE(fs::exists(Path("out/a/song.mid")));
+  EXPECT_FALSE(fs::exists(Path("out/b/song.mid")));
+
+  std::vector<std::string> as_json = arguments;
+  as_json.push_back("--json");
+  const Json report = Json::parse(Continuo(as_json).out);
+  EXPECT_EQ(report["aligned"], 1);
+  ASSERT_EQ(report["left_out"].size(), 3U);
+  EXPECT_EQ(report["left_out"][1]["cause"], "beats refused");
+
+  fs::rename(Path("songs/a/beats.txt"), Path("songs/a/song.beats"));
+  const Outcome starred =
+      Continuo({"align", Path("songs/a/song.mid"), Path("songs/a"), "--beats", "*.beats", "-o", Path("x")});
+  EXPECT_THAT(starred.err, HasSubstr("would both be written to"));
+  EXPECT_EQ(Continuo({"align", Path("songs/a"), "--beats", "*.beats", "-o", Path("x")}).exit_code, 0);
+}
+
+TEST_F(CliTest, AlignWritesOverNoInputAndNothingAfterAnError) {
+  WriteSongWithBeats(Path(""));
+  const std::string song = *ReadTextFile(Path("song.mid"));
+  ExpectError({"align", Path("song.mid"), "--beats", Path("beats.txt"), "-o", Path("song.mid")},
+              "would be overwritten");
+  ExpectError({"align", Path("song.mid"), "--beats", Path("beats.txt"), "-o", Path("./x/../song.mid")}, "overwritten");
+  ExpectError({"align", Path("song.mid"), "--beats", Path("beats.txt"), "-o", Path("beats.txt")},
+              "would be overwritten");
+  ExpectError({"align", Path("song.mid"), "--beats", Path("beats.txt"), "-o", Path("")}, "is a folder");
+  ExpectError({"align", Path(""), "--beats", "beats.txt", "-o", Path("")}, "would be overwritten");
+  ExpectError({"align", Path(""), "--beats", Path("beats.txt"), "-o", Path("out")}, "beside each song");
+  ExpectError({"align", Path("song.mid"), "--beats", Path("none.txt"), "-o", Path("out.mid")}, "none.txt");
+  ExpectError({"align", Path("none.mid"), "--beats", Path("beats.txt"), "-o", Path("out.mid")}, "none.mid");
+  WriteBytes("late.txt", "0 1\n1 2\n2 3\n10 4\n20 1\n30 2\n40 3\n50 4\n60 1\n70 1\n80 1\n90 1\n100 1\n");
+  ExpectError({"align", Path("song.mid"), "--beats", Path("late.txt"), "-o", Path("out.mid")}, "is beyond the song");
+  EXPECT_EQ(*ReadTextFile(Path("song.mid")), song);
+  EXPECT_THAT(Files(), ElementsAre("beats.txt", "late.txt", "song.mid"));
 }
 
 TEST_F(CliTest, CorpusBuildListsWhatItSkips) {

@@ -31,6 +31,7 @@ int RunProgram(int argc, char** argv, AppContext context);
 void AddVocabCommand(CLI::App& app, AppContext& context);
 void AddTokenizeCommand(CLI::App& app, AppContext& context);
 void AddDetokenizeCommand(CLI::App& app, AppContext& context);
+void AddAlignCommand(CLI::App& app, AppContext& context);
 void AddInspectCommand(CLI::App& app, AppContext& context);
 void AddCorpusCommand(CLI::App& app, AppContext& context);
 void AddTrainCommand(CLI::App& app, AppContext& context);

@@ -32,6 +32,7 @@ int Run(int argc, char** argv, AppContext& context) {
   AddVocabCommand(app, context);
   AddTokenizeCommand(app, context);
   AddDetokenizeCommand(app, context);
+  AddAlignCommand(app, context);
   AddInspectCommand(app, context);
   AddCorpusCommand(app, context);
   AddTrainCommand(app, context);
