@@ -10,6 +10,7 @@
 #include "continuo/experiment/steps.h"
 #include "continuo/metrics/piece_set.h"
 #include "continuo/metrics/set_distance.h"
+#include "continuo/metrics/two_sample.h"
 #include "continuo/results/scape_bytes.h"
 #include "continuo/score/excerpt.h"
 #include "continuo/score/score_file.h"
@@ -33,11 +34,18 @@ double Per(double total, size_t count) {
   return count > 0 ? total / static_cast<double>(count) : kUndefined;
 }
 
+/// The bars of new pieces that the two-sample test looks at.
+int64_t FeatureBars(const ExperimentContext& context) {
+  return std::min(context.spec.generate.bars, kMostFeatureBars);
+}
+
 /// Measures scores as the spec asks. Fails with CancelledError() on a stop.
-Result<MeasuredSet> MeasureScores(const ExperimentContext& context, int64_t bars, std::span<const SetPiece> pieces) {
+Result<MeasuredSet> MeasureScores(const ExperimentContext& context, int64_t bars, std::span<const SetPiece> pieces,
+                                  int64_t feature_bars = 0) {
   const SetOptions options = {.bars = bars,
                               .structure = context.spec.measure.structure,
                               .scape = true,
+                              .feature_bars = feature_bars,
                               .skip_long_structure = true,
                               .threads = context.threads};
   CONTINUO_ASSIGN(MeasuredSet set, MeasureSet(pieces, options, NoProgress(), context.stop));
@@ -234,6 +242,27 @@ Result<const std::vector<Description>*> RealMusic::Descriptions() {
   return &*descriptions_;
 }
 
+Result<const std::vector<BarFeatureValues>*> RealMusic::BarFeatures(const Tokenizer& tokenizer) {
+  const std::lock_guard lock(mutex_);
+  auto [found, is_new] = bar_features_.try_emplace(tokenizer.ToJson());
+  if (is_new) {
+    const std::vector<SetPiece> songs =
+        ReadFirstBars(context_, FirstCorpusFolder(context_), Names(), context_.spec.generate.bars);
+    const SetOptions options = {
+        .bars = context_.spec.generate.bars,
+        .feature_bars = FeatureBars(context_),
+        .threads = context_.threads,
+        .prepare = [&tokenizer](const Score& song) { return tokenizer.Decode(tokenizer.Encode(song)); }};
+    Result<MeasuredSet> set = MeasureSet(songs, options, NoProgress(), context_.stop);
+    if (!set.ok()) {
+      bar_features_.erase(found);
+      return set.error();
+    }
+    found->second = set->BarFeatures();
+  }
+  return &found->second;
+}
+
 Result<const SongIndex*> RealMusic::SongsOf(size_t corpus_cell) {
   const std::lock_guard lock(mutex_);
   const CorpusCell& cell = context_.plan.corpora[corpus_cell];
@@ -378,6 +407,26 @@ Result<std::vector<DistanceRow>> DistancesOf(const MeasuredSet& set, RealMusic& 
   return rows;
 }
 
+/// How well a classifier tells a set from real music. Empty for a set of too few pieces with notes,
+/// or too few real songs.
+Result<NamedSummaries> TwoSampleOf(const ExperimentContext& context, const MeasuredSet& set, const Tokenizer& tokenizer,
+                                   RealMusic& real) {
+  const std::vector<BarFeatureValues> features = set.BarFeatures();
+  if (features.size() < kLeastForTwoSample) {
+    return NamedSummaries();
+  }
+  CONTINUO_ASSIGN(const std::vector<BarFeatureValues>* reference, real.BarFeatures(tokenizer));
+  const Result<TwoSample> test =
+      CompareByClassifiers(features, *reference, {.threads = context.threads}, NoProgress(), context.stop);
+  if (!test.ok()) {
+    return test.error().code == ErrorCode::kCancelled ? Result<NamedSummaries>(test.error()) : NamedSummaries();
+  }
+  const auto summary = [&test](const Auc& auc) {
+    return Summary{.count = static_cast<int64_t>(test->pieces), .mean = auc.value, .low = auc.low, .high = auc.high};
+  };
+  return NamedSummaries{{"auc", summary(test->forest)}, {"auc_without_form", summary(test->forest_without_form)}};
+}
+
 }  // namespace
 
 Result<SetOutcome> PiecesStep(const ExperimentContext& context, RealMusic& real, const SetCell& cell) {
@@ -392,8 +441,10 @@ Result<SetOutcome> PiecesStep(const ExperimentContext& context, RealMusic& real,
     measured.push_back({piece.name, piece.measured});
   }
   // Of continuations all new bars are measured.
-  const int64_t bars = cell.kind == SetKind::kContinuation ? 0 : context.spec.generate.bars;
-  CONTINUO_ASSIGN(const MeasuredSet set, MeasureScores(context, bars, measured));
+  const bool continues = cell.kind == SetKind::kContinuation;
+  const int64_t bars = continues ? 0 : context.spec.generate.bars;
+  const int64_t feature_bars = continues ? 0 : FeatureBars(context);
+  CONTINUO_ASSIGN(const MeasuredSet set, MeasureScores(context, bars, measured, feature_bars));
 
   SetOutcome outcome;
   outcome.pieces = RowsOf(set, pieces);
@@ -406,7 +457,9 @@ Result<SetOutcome> PiecesStep(const ExperimentContext& context, RealMusic& real,
   }
   outcome.metrics = SummariesOf(set, outcome.pieces);
   CONTINUO_ASSIGN(outcome.distances, DistancesOf(set, real));
-  if (cell.kind != SetKind::kContinuation) {
+  if (!continues) {
+    CONTINUO_ASSIGN(const NamedSummaries two_sample, TwoSampleOf(context, set, *model.tokenizer, real));
+    outcome.metrics.insert(outcome.metrics.end(), two_sample.begin(), two_sample.end());
     CONTINUO_ASSIGN(const NamedSummaries validation, ValidationOf(context, run, cell.epoch, model));
     outcome.metrics.insert(outcome.metrics.end(), validation.begin(), validation.end());
   }

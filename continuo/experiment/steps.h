@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -12,11 +13,13 @@
 #include "continuo/core/stop_token.h"
 #include "continuo/corpus/corpus.h"
 #include "continuo/experiment/plan.h"
+#include "continuo/metrics/bar_features.h"
 #include "continuo/metrics/description.h"
 #include "continuo/metrics/piece_set.h"
 #include "continuo/os/lock.h"
 #include "continuo/os/process.h"
 #include "continuo/results/results.h"
+#include "continuo/token/tokenizer.h"
 
 namespace continuo {
 
@@ -78,6 +81,10 @@ class RealMusic {
   explicit RealMusic(const ExperimentContext& context) : context_(context) {}
   /// Descriptions of the first bars of the real songs.
   Result<const std::vector<Description>*> Descriptions();
+  /// Bar features of the first bars of the real songs after they were turned into the tokens of a
+  /// tokenizer and back, so that what these tokens cannot express does not count as a difference.
+  /// Fails with CancelledError() on a stop.
+  Result<const std::vector<BarFeatureValues>*> BarFeatures(const Tokenizer& tokenizer);
   /// The songs that runs of a corpus trained on, to find copies of.
   Result<const SongIndex*> SongsOf(size_t corpus_cell);
   /// The names of the songs that are measured as real music, which are of the first corpus.
@@ -87,7 +94,8 @@ class RealMusic {
   const ExperimentContext& context_;
   std::mutex mutex_;
   std::optional<std::vector<Description>> descriptions_;
-  std::map<std::string, SongIndex> songs_;  // by corpus
+  std::map<std::string, std::vector<BarFeatureValues>> bar_features_;  // by the tokenizer's configuration
+  std::map<std::string, SongIndex> songs_;                             // by corpus
 };
 
 /// Measures real music, the first bars of each song. Its MIDI is not kept. Fails with

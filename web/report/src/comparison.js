@@ -429,7 +429,7 @@ export function changes(study) {
       {class: 'note'},
       h('b', {}, 'Bold'),
       ': the 95 % interval of the change (Welch) excludes 0. Grey and pale: it includes 0. Columns are epochs. ',
-      'Overlap and KL are values of a whole row and have no interval.',
+      'Overlap, KL and AUC are values of a whole row: their changes have no interval.',
     ),
   ];
 }

@@ -226,8 +226,9 @@ export function resultsTable(study, player) {
       'Means over the pieces of a row, ± half of the 95 % interval (bootstrap over pieces). ',
       h('b', {}, 'Bold'),
       `: the highest ${usualBest(1)}, the lowest ${usualBest(-1)}; of other metrics the value nearest to real music. `,
-      'Overlap: the area that the histograms of ten features share with those of real music, mean of the features. NLL: of songs that were not ' +
-        'trained on, in nats. Copied: the longest run of notes that also occurs in a training song. ',
+      'Overlap: the area that the histograms of ten features share with those of real music, mean of the features. AUC: how well a ' +
+        'random forest tells the pieces from real music (0.5: it guesses). Returns: exact notes of a bar that come ' +
+        'back 4, 8 and 16 bars later. NLL: of songs that were not trained on, in nats. Copied: the longest run of notes that also occurs in a training song. ',
       study.hasPublished && [
         h('span', {class: 'theirs inline'}, 'In this typeface'),
         `: the published value of the same cell${

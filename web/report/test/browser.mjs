@@ -132,7 +132,7 @@ async function checkTables(page, width) {
   assert.equal(await page.locator('.ranking').count(), 4);
   assert.equal(await page.locator('.ranking li').count(), 12);
   assert.equal(await page.locator('table.changes').count(), 3);
-  assert.equal(await page.locator('#metrics .chart svg').count(), 11);
+  assert.equal(await page.locator('#metrics .chart svg').count(), 12);
   assert.equal(await page.locator('#progress .chart svg').count(), 9);
   assert.ok(
     (await page.evaluate(() => document.documentElement.scrollWidth)) <= width,

@@ -185,7 +185,8 @@ def main():
                     pieces.append((midi, moved(metrics, h, -0.13 * math.exp(-e / 1.2) + 0.012 * m - 0.008 * t, 1 + 0.05 * t)))
                 nll = 52 * (1.3 + 0.1 * t - 0.05 * m + 4.0 * math.exp(-epoch / 9))
                 extra = [("valid_nll_bar", 12, nll, 5.0, nll - 2.5, nll + 2.5), ("valid_nll_note", 12, nll / 13, 0.3, nll / 13 - 0.2,
-                         nll / 13 + 0.2), ("distinct_runs", 1, 0.98 - 0.01 * e, None, None, None)]
+                         nll / 13 + 0.2), ("distinct_runs", 1, 0.98 - 0.01 * e, None, None, None),
+                         ("auc", 20, 0.99 - 0.02 * e, None, 0.96 - 0.02 * e, 1 - 0.015 * e)]
                 set_id, _ = add_set("grid", run_id, epoch, "default", None, f"{model} {tokenizer} epoch {epoch}", pieces, extra)
                 for feature in FEATURES:
                     overlap = min(0.97, max(0.2, 0.55 + 0.06 * e - 0.03 * t + 0.02 * m + rng.gauss(0, 0.06)))
