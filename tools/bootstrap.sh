@@ -99,9 +99,9 @@ python_folder="${HOME:-}/.local/share/continuo/python"
 python_tests="${HOME:-}/.local/share/continuo/python-tests"
 is_current() { [ "$(cat "$1/.continuo-list" 2>/dev/null)" = "$2" ]; }
 if [ "$want_python" = yes ]; then
-  requirements="$(dirname "$0")/../continuo/bindings/python/tests/requirements.txt"
+  requirements="$(dirname "$0")/../continuo/bindings/python/tests/requirements"
   build_list="$(python3 --version) ${python_build[*]}"
-  tests_list="$(python3 --version) $(grep -v '^#' "$requirements" | tr '\n' ' ')"
+  tests_list="$(python3 --version) $(cat "$requirements".txt "$requirements"-no-deps.txt | grep -v '^#' | tr '\n' ' ')"
   if is_current "$python_folder" "$build_list" && is_current "$python_tests" "$tests_list"; then
     echo "bootstrap: pip packages of the Python package are there"
   else
@@ -110,7 +110,9 @@ if [ "$want_python" = yes ]; then
     { python3 -m venv "$python_folder" &&
       "$python_folder/bin/pip" install --quiet --disable-pip-version-check "${python_build[@]}" &&
       echo "$build_list" >"$python_folder/.continuo-list" &&
-      "$python_folder/bin/pip" install --quiet --disable-pip-version-check --target "$python_tests" -r "$requirements" &&
+      "$python_folder/bin/pip" install --quiet --disable-pip-version-check --target "$python_tests" -r "$requirements".txt &&
+      "$python_folder/bin/pip" install --quiet --disable-pip-version-check --target "$python_tests" --no-deps \
+        -r "$requirements"-no-deps.txt &&
       echo "$tests_list" >"$python_tests/.continuo-list"; } ||
       echo "bootstrap: they could not be had; the Python package will not be built or not be tested" >&2
   fi

@@ -2,6 +2,7 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <tuple>
 #include <variant>
 
@@ -9,7 +10,9 @@
 #include "continuo/metrics/catalogue.h"
 #include "continuo/metrics/piece_set.h"
 #include "continuo/metrics/set_distance.h"
+#include "continuo/metrics/two_sample.h"
 #include "continuo/os/machine.h"
+#include "continuo/token/tokenizer.h"
 
 namespace continuo::python {
 namespace {
@@ -32,7 +35,7 @@ std::vector<SetPiece> ToPieces(const std::vector<PieceParts>& parts) {
 nb::list Messages(const std::vector<Error>& errors) {
   nb::list list;
   for (const Error& error : errors) {
-    list.append(ToPython(error.ToString()));
+    list.append(python::ToPython(error.ToString()));
   }
   return list;
 }
@@ -46,14 +49,19 @@ nb::list MetricRows() {
   return rows;
 }
 
-MeasuredSet Measure(const std::vector<PieceParts>& parts, int64_t bars, bool structure, size_t threads,
-                    nb::object progress) {
+/// With a tokenizer, what it makes of each piece, as ids and back, is measured instead.
+MeasuredSet Measure(const std::vector<PieceParts>& parts, int64_t bars, bool structure, int64_t feature_bars,
+                    const Tokenizer* tokenizer, size_t threads, nb::object progress) {
   const std::vector<SetPiece> pieces = ToPieces(parts);
+  SetOptions options = {.bars = bars,
+                        .structure = structure,
+                        .feature_bars = std::min(feature_bars, kMostFeatureBars),
+                        .threads = ThreadCount(threads)};
+  if (tokenizer != nullptr) {
+    options.prepare = [tokenizer](const Score& score) { return tokenizer->Decode(tokenizer->Encode(score)); };
+  }
   LongWork work(std::move(progress));
-  return work.Run([&] {
-    return MeasureSet(pieces, {.bars = bars, .structure = structure, .threads = ThreadCount(threads)}, work,
-                      work.stop());
-  });
+  return work.Run([&] { return MeasureSet(pieces, options, work, work.stop()); });
 }
 
 SongIndex Index(const std::vector<PieceParts>& parts, size_t threads, nb::object progress) {
@@ -103,6 +111,28 @@ nb::list Distances(const MeasuredSet& set, const MeasuredSet& reference) {
   return list;
 }
 
+nb::tuple ToPython(const Auc& auc) {
+  return nb::make_tuple(auc.value, auc.low, auc.high);
+}
+
+/// Pieces of each set; the AUC of the forest, of the one without form and of logistic regression,
+/// each with its interval; the features that differ, as words, both means and the difference.
+nb::tuple CompareByTwoSamples(const MeasuredSet& set, const MeasuredSet& reference, size_t threads,
+                              nb::object progress) {
+  LongWork work(std::move(progress));
+  const TwoSample result = work.Run([&] {
+    return CompareByClassifiers(set.BarFeatures(), reference.BarFeatures(), {.threads = ThreadCount(threads)}, work,
+                                work.stop());
+  });
+  nb::list differences;
+  for (const FeatureDifference& row : result.differences) {
+    differences.append(nb::make_tuple(python::ToPython(BarFeatureTable()[row.feature].words), row.set_mean,
+                                      row.reference_mean, row.difference));
+  }
+  return nb::make_tuple(result.pieces, ToPython(result.forest), ToPython(result.forest_without_form),
+                        ToPython(result.logistic), differences);
+}
+
 /// For each piece: notes, bar, song ("" if there is none), bar of the song; bars are counted from
 /// 0.
 nb::list Copies(const MeasuredSet& set, const SongIndex& songs) {
@@ -110,8 +140,8 @@ nb::list Copies(const MeasuredSet& set, const SongIndex& songs) {
       LongWork().Run([&]() -> Result<std::vector<CopiedRun>> { return set.FindCopies(songs.index); });
   nb::list list;
   for (const CopiedRun& run : runs) {
-    list.append(nb::make_tuple(run.notes, run.bar, run.notes > 0 ? ToPython(songs.names[run.song]) : nb::str(""),
-                               run.song_bar));
+    list.append(nb::make_tuple(run.notes, run.bar,
+                               run.notes > 0 ? python::ToPython(songs.names[run.song]) : nb::str(""), run.song_bar));
   }
   return list;
 }
@@ -124,7 +154,7 @@ void BindMetrics(nb::module_& module) {
     return Messages(songs.failures);
   });
   nb::class_<MeasuredSet>(module, "MeasuredSet")
-      .def_prop_ro("names", [](const MeasuredSet& set) { return ToPython(set.names); })
+      .def_prop_ro("names", [](const MeasuredSet& set) { return python::ToPython(set.names); })
       .def_prop_ro("failures", [](const MeasuredSet& set) { return Messages(set.failures); })
       .def_prop_ro("keys",
                    [](const MeasuredSet& set) {
@@ -138,9 +168,10 @@ void BindMetrics(nb::module_& module) {
       .def("summaries", &Summaries, nb::sig("def summaries(self) -> list[tuple[int, float, float, float, float]]"))
       .def("set_values", &SetValues, nb::sig("def set_values(self) -> dict[str, float]"))
       .def("distances", &Distances, nb::arg("reference"))
+      .def("two_sample", &CompareByTwoSamples, nb::arg("reference"), nb::arg("threads"), nb::arg("progress").none())
       .def("copies", &Copies, nb::arg("songs"));
-  module.def("measure_set", &Measure, nb::arg("pieces"), nb::arg("bars"), nb::arg("structure"), nb::arg("threads"),
-             nb::arg("progress").none());
+  module.def("measure_set", &Measure, nb::arg("pieces"), nb::arg("bars"), nb::arg("structure"), nb::arg("feature_bars"),
+             nb::arg("tokenizer").none(), nb::arg("threads"), nb::arg("progress").none());
   module.def("index_songs", &Index, nb::arg("songs"), nb::arg("threads"), nb::arg("progress").none());
 }
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 from continuo import _core
 from continuo._corpus import Collator, Corpus, CorpusReport, Dataset, Song
 from continuo._errors import CancelledError, Error, InvalidError, NotFoundError, FileSystemError, TooLargeError
-from continuo._evaluate import Copy, Distance, Evaluation, evaluate
+from continuo._evaluate import Auc, Copy, Distance, Evaluation, TwoSample, evaluate
 from continuo._model import Bar, Guard, Likelihood, Model, Piece
 from continuo._score import (
     CONTROL,
@@ -35,6 +35,7 @@ from continuo._tokenizer import Tokenizer, TokenInfo, presets
 __version__: str = _core.version
 
 __all__ = [
+    "Auc",
     "Bar",
     "CONTROL",
     "CancelledError",
@@ -65,6 +66,7 @@ __all__ = [
     "Tokenizer",
     "TooLargeError",
     "Track",
+    "TwoSample",
     "evaluate",
     "presets",
 ]

@@ -11,6 +11,7 @@ _Bytes = NDArray[np.uint8]
 _Ids = NDArray[np.int32]
 _Progress = Callable[[int, int], object] | None
 _Texts = Sequence[tuple[int, str]]
+_Auc = tuple[float, float, float]
 _TrackParts = tuple[str, int, bool, _Bytes, _Bytes, _Bytes, _Bytes, _Texts]
 
 version: str
@@ -151,10 +152,20 @@ class MeasuredSet:
     def summaries(self) -> list[tuple[int, float, float, float, float]]: ...
     def set_values(self) -> dict[str, float]: ...
     def distances(self, reference: MeasuredSet) -> list[tuple[str, float, float, float, float]]: ...
+    # Pieces, three AUC with their intervals, and features: words, both means, difference.
+    def two_sample(
+        self, reference: MeasuredSet, threads: int, progress: _Progress
+    ) -> tuple[int, _Auc, _Auc, _Auc, list[tuple[str, float, float, float]]]: ...
     def copies(self, songs: SongIndex) -> list[tuple[int, int, str, int]]: ...
 
 def measure_set(
-    pieces: Sequence[tuple[str, bytes | Score]], bars: int, structure: bool, threads: int, progress: _Progress
+    pieces: Sequence[tuple[str, bytes | Score]],
+    bars: int,
+    structure: bool,
+    feature_bars: int,
+    tokenizer: Tokenizer | None,
+    threads: int,
+    progress: _Progress,
 ) -> MeasuredSet: ...
 def index_songs(songs: Sequence[tuple[str, bytes | Score]], threads: int, progress: _Progress) -> SongIndex: ...
 

@@ -19,9 +19,14 @@ from continuo import _core
 from continuo._errors import InvalidError, NotFoundError
 from continuo._files import Music, Progress, StrPath, midi_files, score_of, to_bytes_path, to_progress
 from continuo._model import MODELS
+from continuo._tokenizer import Tokenizer
 
 # Above this many pieces, SI, which takes up to half a second for each, is left out by default.
 _PIECES_WITH_SI = 100
+
+# The bars that the two-sample test looks at unless `bars` says otherwise, and the pieces it needs.
+_TWO_SAMPLE_BARS = 32
+_LEAST_FOR_TWO_SAMPLE = 10
 
 Pieces = Union[StrPath, Iterable[Music], Music]
 
@@ -35,6 +40,28 @@ class Distance:
     between: float  # mean distance of a piece of the set and one of the reference
     overlap: float  # of the densities of these distances: 0 to 1
     divergence: float  # Kullback-Leibler, in nats
+
+
+@dataclass(frozen=True)
+class Auc:
+    """How often a classifier tells which of two pieces is of which set: 0.5 if it guesses, 1 always."""
+
+    value: float
+    low: float  # 95 % bootstrap interval
+    high: float
+
+
+@dataclass(frozen=True)
+class TwoSample:
+    """How well classifiers tell a set from a reference set; docs/metrics.md describes the test."""
+
+    pieces: int  # of each set
+    forest: Auc  # a random forest
+    forest_without_form: Auc  # one that does not see how bars return
+    logistic: Auc  # logistic regression
+    #: Features in words, with the means of the set and of the reference and the difference in
+    #: standard deviations, the largest first.
+    differences: list[tuple[str, float, float, float]] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -61,6 +88,7 @@ class Evaluation:
     summary: dict[str, dict[str, float]] = field(repr=False)
     reference: dict[str, Any] | None = field(default=None, repr=False)  # name, mean and std by metric
     distances: list[Distance] = field(default_factory=list, repr=False)  # from `against`
+    two_sample: TwoSample | None = None  # against `against`, if both have ten pieces or more
     copies: list[Copy] = field(default_factory=list, repr=False)  # of each piece, from `copied_from`
     _main: list[str] = field(default_factory=list, repr=False)
 
@@ -174,6 +202,7 @@ def evaluate(
     si: bool | str = "auto",
     reference: StrPath | None = None,
     against: Pieces | None = None,
+    against_tokens: Tokenizer | str | None = None,
     copied_from: Pieces | None = None,
     threads: int = 0,
     progress: Progress = False,
@@ -184,9 +213,11 @@ def evaluate(
     several. `bars` measures the first bars of each; 0: all. `si` measures SI, the amount of
     repetition in whole pieces: True, False, or "auto" for up to 100 pieces. `reference` adds the
     means of real music ("pop1k7", 1,747 songs of 32 bars) or of a file that `continuo eval --json`
-    printed. `against` adds distances from a reference set, `copied_from` the longest runs of notes
-    that are in those songs too. A piece that cannot be read is left out and listed in `failures`.
-    docs/metrics.md defines the metrics.
+    printed. `against` adds distances from a reference set and, if both have ten pieces, a classifier
+    two-sample test of the first 32 bars (or `bars`); `against_tokens`, a tokenizer or preset, first
+    turns the reference into tokens and back, so that what these cannot express does not count.
+    `copied_from` adds the longest runs of notes that are in those songs too. A piece that cannot be
+    read is left out and listed in `failures`. docs/metrics.md defines the metrics.
 
     >>> import continuo as ct
     >>> score = ct.Model().generate(bars=4)[0].score
@@ -204,14 +235,23 @@ def evaluate(
     parts = _parts(pieces)
     structure = len(parts) <= _PIECES_WITH_SI if si == "auto" else si in (True, "yes")
     called = to_progress(progress, "pieces")
-    measured = _core.measure_set(parts, bars, structure, threads, called)
+    feature_bars = 0 if against is None else bars or _TWO_SAMPLE_BARS
+    measured = _core.measure_set(parts, bars, structure, feature_bars, None, threads, called)
     failures: list[str] = list(measured.failures)
 
     distances: list[Distance] = []
+    two_sample: TwoSample | None = None
+    if against is None and against_tokens is not None:
+        raise InvalidError("against_tokens needs a reference set, which against names")
     if against is not None:
-        other = _core.measure_set(_parts(against), bars, False, threads, called)
+        tok = Tokenizer(against_tokens) if isinstance(against_tokens, str) else against_tokens
+        tok_core = None if tok is None else tok._core
+        other = _core.measure_set(_parts(against), bars, False, feature_bars, tok_core, threads, called)
         failures += other.failures
         distances = [Distance(*row) for row in measured.distances(other)]
+        if min(len(measured.names), len(other.names)) >= _LEAST_FOR_TWO_SAMPLE:
+            compared, forest, formless, logistic, differences = measured.two_sample(other, threads, called)
+            two_sample = TwoSample(compared, Auc(*forest), Auc(*formless), Auc(*logistic), differences)
     copies: list[Copy] = []
     if copied_from is not None:
         songs = _core.index_songs(_parts(copied_from), threads, called)
@@ -231,6 +271,7 @@ def evaluate(
         summary={name: dict(zip(fields, row)) for name, row in zip(names, measured.summaries())},
         reference=real,
         distances=distances,
+        two_sample=two_sample,
         copies=copies,
         _main=[name for name, _, _, main in rows if main],
     )

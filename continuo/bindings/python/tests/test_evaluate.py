@@ -121,6 +121,32 @@ def test_distances_of_a_set_from_itself_are_small(songs):
     assert np.mean([each.overlap for each in distances]) > np.mean([each.overlap for each in far])
 
 
+def test_a_classifier_tells_songs_from_shuffled_ones_and_not_from_themselves(songs):
+    rng = np.random.default_rng(0)
+
+    def shuffled(path):
+        score = ct.Score.read(path)
+        notes = score.tracks[0].notes.copy()
+        notes["pitch"] = rng.permutation(notes["pitch"])
+        return score.replace(tracks=[ct.Track(notes)])
+
+    result = ct.evaluate(list(map(shuffled, songs)), against=songs, si=False).two_sample
+    assert result.pieces == len(songs) and result.forest.value > 0.9
+    assert result.forest.low <= result.forest.value <= result.forest.high
+    assert len(result.differences) > 100 and isinstance(result.differences[0][0], str)
+    assert ct.evaluate(songs[:4], against=songs, si=False).two_sample is None
+    with pytest.raises(ct.InvalidError, match="against_tokens"):
+        ct.evaluate(songs, against_tokens="remi")
+
+
+def test_the_reference_can_go_through_tokens(songs, remi):
+    back = [remi.decode(remi.encode(song)) for song in songs[:10]]
+    plain = ct.evaluate(back, against=songs[:10], si=False)
+    through = ct.evaluate(back, against=songs[:10], against_tokens=remi, si=False)
+    assert [row.divergence for row in through.distances] != [row.divergence for row in plain.distances]
+    assert all(mean == other for _, mean, other, _ in through.two_sample.differences)
+
+
 def test_pandas_gets_a_row_for_each_piece(measured):
     peer("pandas")
     frame = measured.to_pandas()
