@@ -135,7 +135,7 @@ def mxl(score):
 
 
 def main():
-    for folder in ("midi", "tokenizer_json", "decode", "round_trip", "safetensors", "musicxml"):
+    for folder in ("midi", "tokenizer_json", "decode", "round_trip", "safetensors", "musicxml", "compose"):
         (FOLDER / folder).mkdir(parents=True, exist_ok=True)
     for name, data in MIDI.items():
         (FOLDER / "midi" / f"{name}.mid").write_bytes(data)
@@ -152,6 +152,9 @@ def main():
         (FOLDER / "decode" / f"{number:02}").write_bytes(bytes([number]) + struct.pack(f"<{len(ids)}H", *ids))
         names = sorted(MIDI)
         (FOLDER / "round_trip" / f"{number:02}").write_bytes(bytes([number]) + MIDI[names[number % len(names)]])
+    cases = sorted((FOLDER.parent / "cases").glob("*.mid"))
+    for number, path in enumerate(path for path in cases if path.stat().st_size < 1000):
+        (FOLDER / "compose" / path.stem).write_bytes(bytes([number, 3 + number, number, 0]) + path.read_bytes())
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 #include "continuo/app/command.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <system_error>
 
+#include "continuo/os/file.h"
 #include "continuo/os/process.h"
 #include "continuo/score/midi_files.h"
 
@@ -27,6 +29,28 @@ Result<std::unique_ptr<Tokenizer>> LoadTokenizer(const TokenizerFlags& flags) {
   return Tokenizer::Load(flags.spec, release);
 }
 
+namespace {
+
+/// A text without control characters but new lines and tabs.
+std::string Printable(std::string_view text) {
+  std::string printable;
+  printable.reserve(text.size());
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<uint8_t>(text[i]);
+    const bool c1 = byte == 0xC2 && i + 1 < text.size() && (static_cast<uint8_t>(text[i + 1]) & 0xE0) == 0x80;
+    if (c1) {  // U+0080 to U+009F
+      printable += fmt::format("\\x{:02x}", static_cast<uint8_t>(text[++i]));
+    } else if ((byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7F) {
+      printable += fmt::format("\\x{:02x}", byte);
+    } else {
+      printable += text[i];
+    }
+  }
+  return printable;
+}
+
+}  // namespace
+
 Result<fs::path> DefaultModel() {
   const fs::path model = (ProgramFolder() / ".." / "share" / "continuo" / "models" / "pop-piano").lexically_normal();
   std::error_code code;
@@ -38,7 +62,8 @@ Result<fs::path> DefaultModel() {
 }
 
 Status PrintLine(std::string_view text) {
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fputc('\n', stdout) == EOF) {
+  const std::string line = Printable(text) + "\n";
+  if (std::fwrite(line.data(), 1, line.size(), stdout) != line.size()) {
     return MakeError("cannot write to standard output: {}", std::generic_category().message(errno));
   }
   return {};
@@ -50,16 +75,43 @@ Status PrintJson(const nlohmann::ordered_json& value) {
 }
 
 void PrintError(const Error& error) {
-  fmt::print(stderr, "continuo: {}\n", error.ToString());
+  fmt::print(stderr, "continuo: {}\n", Printable(error.ToString()));
 }
 
 void PrintNote(const AppContext& context, std::string_view text) {
   if (!context.quiet) {
-    fmt::print(stderr, "continuo: {}\n", text);
+    fmt::print(stderr, "continuo: {}\n", Printable(text));
   }
 }
 
-Result<std::vector<fs::path>> MidiFilesIn(const std::vector<std::string>& paths, const AppContext& context) {
+void PrintRepairs(const AppContext& context, const std::vector<std::string>& repairs) {
+  if (!repairs.empty()) {
+    const std::string more = repairs.size() > 1 ? fmt::format(" (and {} more)", repairs.size() - 1) : "";
+    PrintNote(context, repairs.front() + more);
+  }
+}
+
+namespace {
+
+/// The files that a folder's manifest lists, or nothing if the folder has none.
+std::vector<std::string> ListedPieces(const fs::path& folder) {
+  const Result<std::vector<uint8_t>> bytes = ReadFile(folder / "manifest.json");
+  if (!bytes.ok()) {
+    return {};
+  }
+  const auto manifest = nlohmann::ordered_json::parse(*bytes, nullptr, false);
+  std::vector<std::string> names;
+  if (manifest.is_object() && manifest.contains("pieces") && manifest["pieces"].is_array()) {
+    for (const auto& piece : manifest["pieces"]) {
+      if (piece.is_object() && piece.contains("file") && piece["file"].is_string()) {
+        names.push_back(piece["file"].get<std::string>());
+      }
+    }
+  }
+  return names;
+}
+
+Result<std::vector<fs::path>> FilesIn(const std::vector<std::string>& paths, bool pieces, const AppContext& context) {
   std::vector<fs::path> files;
   for (const fs::path path : paths) {
     std::error_code code;
@@ -70,18 +122,43 @@ Result<std::vector<fs::path>> MidiFilesIn(const std::vector<std::string>& paths,
       files.push_back(path);
       continue;
     }
-    CONTINUO_ASSIGN(const MidiFileList list, ListMidiFiles(path));
+    CONTINUO_ASSIGN(MidiFileList list, ListMidiFiles(path));
     for (const MidiFileList::Skipped& skipped : list.skipped) {
       PrintNote(context, fmt::format("{}: skipped: {}", (path / skipped.name).string(), skipped.reason));
     }
     if (list.names.empty()) {
       return NoMidiFiles(path);
     }
+    const std::vector<std::string> listed = pieces ? ListedPieces(path) : std::vector<std::string>();
+    if (!listed.empty()) {
+      const size_t all = list.names.size();
+      std::erase_if(list.names, [&](const std::string& name) {
+        return std::find(listed.begin(), listed.end(), name) == listed.end();
+      });
+      if (list.names.empty()) {
+        return MakeError(ErrorCode::kNotFound, "{}: has none of the pieces that its manifest.json lists",
+                         path.string());
+      }
+      if (list.names.size() < all) {
+        PrintNote(context, fmt::format("{}: {} of its {} MIDI files are measured, those that manifest.json lists",
+                                       path.string(), list.names.size(), all));
+      }
+    }
     for (const std::string& name : list.names) {
       files.push_back(path / name);
     }
   }
   return files;
+}
+
+}  // namespace
+
+Result<std::vector<fs::path>> MidiFilesIn(const std::vector<std::string>& paths, const AppContext& context) {
+  return FilesIn(paths, false, context);
+}
+
+Result<std::vector<fs::path>> PieceFilesIn(const std::vector<std::string>& paths, const AppContext& context) {
+  return FilesIn(paths, true, context);
 }
 
 std::string_view Version() {

@@ -76,7 +76,7 @@ Status BecomeProgram(const std::string& program, const std::vector<std::string>&
 Result<std::filesystem::path> DefaultModel();
 
 /// Writes one line of text, or a JSON value on one line, to stdout; fails when stdout can't take
-/// it.
+/// it. Control characters of a text, which may come from a file, are written as \x1b.
 Status PrintLine(std::string_view text);
 Status PrintJson(const nlohmann::ordered_json& value);
 
@@ -86,11 +86,20 @@ void PrintError(const Error& error);
 /// Writes "continuo: text" to stderr, unless --quiet was given.
 void PrintNote(const AppContext& context, std::string_view text);
 
+/// Writes what was repaired in a file that was read, which may be nothing, in one line to stderr,
+/// unless --quiet was given.
+void PrintRepairs(const AppContext& context, const std::vector<std::string>& repairs);
+
 /// The files named in `paths`, and of a folder named there its MIDI files by the rules of
 /// ListMidiFiles. Prints a note for each entry that is skipped. Fails on a path that does not exist
 /// and on a folder without MIDI files.
 Result<std::vector<std::filesystem::path>> MidiFilesIn(const std::vector<std::string>& paths,
                                                        const AppContext& context);
+
+/// The same for commands that measure pieces: of a folder with a manifest.json, what `generate`,
+/// `continue` and `fill` write, the pieces that it lists. Prints a note on other MIDI files there.
+Result<std::vector<std::filesystem::path>> PieceFilesIn(const std::vector<std::string>& paths,
+                                                        const AppContext& context);
 
 /// "0.1.0".
 std::string_view Version();

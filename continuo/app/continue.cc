@@ -16,29 +16,34 @@ struct ContinueFlags : GenerationFlags {
   size_t prompt_bars = 8;
   size_t bars = 24;
   std::optional<size_t> track;  // counted from 1
+  std::string tempo = "keep";
 };
 
 Status RunContinue(const ContinueFlags& flags, const AppContext& context) {
   CONTINUO_ASSIGN(const LoadedModel model,
                   LoadModel(flags.model, PiecesAtATime(flags.options.batch, flags.options.count), context));
   CONTINUO_ASSIGN(MidiPiece piece, ReadPiece(flags.prompt));
+  const std::vector<std::string> repairs = piece.repairs();
+  PrintRepairs(context, repairs);
   ContinueRequest request{.piece = std::move(piece), .prompt_bars = flags.prompt_bars, .bars = flags.bars};
   if (flags.track) {
     request.track = *flags.track - 1;
   }
-  CONTINUO_ASSIGN(const ComposeOptions options, ChooseOptions(flags, model));
+  CONTINUO_ASSIGN(ComposeOptions options, ChooseOptions(flags, model));
+  options.free_tempo = flags.tempo == "free";
   CONTINUO_TRY(Composer(model).Check(request, options));  // before anything is written
   const fs::path folder = flags.output;
-  CONTINUO_TRY(MakeWritableDirectory(folder));
+  CONTINUO_TRY(MakePieceFolder(folder, context));
 
   Manifest manifest(flags, options, flags.prompt_bars + flags.bars, model, context);
+  manifest.Set("repairs", repairs);
   const auto sink = [&](const WrittenPiece& written) -> Status {
     const std::string name = PieceName(written.index);
     CONTINUO_TRY(written.new_bars->Write(folder / (name + ".new-bars.mid")));
     CONTINUO_TRY(written.piece.Write(folder / (name + ".mid")));
     const nlohmann::ordered_json tokens = {{"file", name + ".mid"}, {"tracks", {written.generated.ids}}};
     CONTINUO_TRY(WriteFileAtomically(folder / (name + ".tokens.json"), tokens.dump() + "\n"));
-    manifest.AddPiece(written.index, name + ".mid", written.generated);
+    manifest.AddPiece(written.index, name + ".mid", written);
     return {};
   };
   const Result<ComposeReport> report = WritePieces(model, request, options, context, sink);
@@ -47,7 +52,7 @@ Status RunContinue(const ContinueFlags& flags, const AppContext& context) {
     return report.error();
   }
   if (context.json) {
-    return PrintJson({{"output", folder.string()}, {"pieces", report->delivered}});
+    return PrintJson({{"output", folder.string()}, {"pieces", report->delivered}, {"repairs", repairs}});
   }
   return PrintLine(fmt::format("{}: {}, {} of {} and {}", folder.string(), FormatCount(report->delivered, "piece"),
                                FormatCount(flags.prompt_bars, "bar"), flags.prompt,
@@ -59,8 +64,9 @@ Status RunContinue(const ContinueFlags& flags, const AppContext& context) {
 void AddContinueCommand(CLI::App& app, AppContext& context) {
   CLI::App* command = app.add_subcommand("continue", "Keep the first bars of a piece and write new ones after them");
   command->footer(
-      "Writes piece-001.mid, the whole piece, piece-001.new-bars.mid, the new bars alone, and\n"
-      "piece-001.tokens.json, what the model read and wrote.\n\n"
+      "Keeps everything before the bar line, in its tracks, and drops what is after it. Writes piece-001.mid, the\n"
+      "whole piece, piece-001.new-bars.mid, the new bars alone, and piece-001.tokens.json, what the model read and\n"
+      "wrote.\n\n"
       "Example:\n"
       "  continuo continue --prompt examples/prompt.mid --prompt-bars 8 --bars 24 --count 3 -o out/continued");
   auto flags = std::make_shared<ContinueFlags>();
@@ -71,6 +77,12 @@ void AddContinueCommand(CLI::App& app, AppContext& context) {
       ->add_option("--track", flags->track,
                    "continue this track alone, numbered as `continuo inspect` shows it; default: all tracks")
       ->check(CLI::PositiveNumber);
+  CLI::Option* tempo = command->add_option("--tempo", flags->tempo,
+                                           "keep: new tempos stay within 10 % of the mean of the prompt's last four "
+                                           "bars; free: the model's choice");
+  tempo->check(CLI::IsMember({"keep", "free"}))->capture_default_str();
+  command->add_option("--bpm", flags->options.bpm, "the tempo of the new bars in quarter notes per minute")
+      ->excludes(tempo);
   AddGenerationFlags(*command, *flags);
   command->callback([flags, &context] { context.run = [flags, &context] { return RunContinue(*flags, context); }; });
 }

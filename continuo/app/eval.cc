@@ -99,7 +99,7 @@ Status RunEval(const EvalFlags& flags, const AppContext& context) {
     CONTINUO_ASSIGN(const std::string text, ReadTextFile(flags.reference, uint64_t{1} << 28));
     CONTINUO_ASSIGN(reference, ParseEvalReference(text, flags.reference));
   }
-  CONTINUO_ASSIGN(const std::vector<fs::path> files, MidiFilesIn(flags.paths, context));
+  CONTINUO_ASSIGN(const std::vector<fs::path> files, PieceFilesIn(flags.paths, context));
   SetOptions options = {.bars = flags.bars, .threads = ThreadCount(flags.threads)};
   CONTINUO_ASSIGN(options.structure, WantsStructure(flags.si, files.size(), context));
 
@@ -111,7 +111,7 @@ Status RunEval(const EvalFlags& flags, const AppContext& context) {
   CONTINUO_ASSIGN(result.set, MeasureFiles(files, options, context));
   options.structure = flags.si == "yes";
   if (!flags.against.empty()) {
-    CONTINUO_ASSIGN(const std::vector<fs::path> paths, MidiFilesIn(flags.against, context));
+    CONTINUO_ASSIGN(const std::vector<fs::path> paths, PieceFilesIn(flags.against, context));
     if (tokenizer) {
       options.prepare = [&tokenizer](const Score& score) { return tokenizer->Decode(tokenizer->Encode(score)); };
     }

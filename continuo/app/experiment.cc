@@ -250,7 +250,7 @@ Status RunStatus(const StatusFlags& flags, const AppContext& context) {
       return PrintProgressAsJson(progress);
     }
     if (flags.watch) {
-      CONTINUO_TRY(PrintLine("\033[2J\033[H"));
+      std::fputs("\033[2J\033[H", stdout);
     }
     CONTINUO_TRY(PrintProgress(progress));
     if (!flags.watch) {

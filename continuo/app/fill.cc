@@ -37,19 +37,22 @@ Status RunFill(const FillFlags& flags, const AppContext& context) {
   CONTINUO_ASSIGN(const LoadedModel model,
                   LoadModel(flags.model, PiecesAtATime(flags.options.batch, flags.candidates), context));
   CONTINUO_ASSIGN(MidiPiece piece, MidiPiece::Read(flags.file));
+  const std::vector<std::string> repairs = piece.repairs();
+  PrintRepairs(context, repairs);
   const Request request = FillRequest{.piece = std::move(piece), .first = bars.first, .last = bars.second};
   CONTINUO_ASSIGN(ComposeOptions options, ChooseOptions(flags, model));
   options.count = flags.candidates;
   CONTINUO_TRY(Composer(model).Check(request, options));  // before anything is written
   const fs::path folder = flags.output;
-  CONTINUO_TRY(MakeWritableDirectory(folder));
+  CONTINUO_TRY(MakePieceFolder(folder, context));
 
   Manifest manifest(flags, options, bars.second, model, context);
+  manifest.Set("repairs", repairs);
   size_t written_pieces = 0;
   const auto sink = [&](const WrittenPiece& written) -> Status {  // best first
     const std::string file = PieceName(written_pieces) + ".mid";
     CONTINUO_TRY(written.piece.Write(folder / file));
-    manifest.AddPiece(written_pieces, file, written.generated);
+    manifest.AddPiece(written_pieces, file, written);
     ++written_pieces;
     return {};
   };
@@ -67,7 +70,8 @@ Status RunFill(const FillFlags& flags, const AppContext& context) {
   manifest.Set("candidates", rows);
   CONTINUO_TRY(manifest.Write(folder));
   if (context.json) {
-    return PrintJson({{"output", folder.string()}, {"pieces", report.delivered}, {"candidates", rows}});
+    return PrintJson(
+        {{"output", folder.string()}, {"pieces", report.delivered}, {"candidates", rows}, {"repairs", repairs}});
   }
   return PrintLine(fmt::format(
       "{}: bars {} to {} of {} rewritten: the best {} of {} candidates ({:.3f} nats per token in the bars that follow)",
@@ -80,7 +84,8 @@ Status RunFill(const FillFlags& flags, const AppContext& context) {
 void AddFillCommand(CLI::App& app, AppContext& context) {
   CLI::App* command = app.add_subcommand("fill", "Rewrite bars of a piece and keep the bars around them");
   command->footer(
-      "Writes several candidates and keeps the one after which the model finds the next eight bars likeliest.\n\n"
+      "Keeps everything but the notes that begin in the bars. Writes several candidates and keeps the one after which "
+      "the model finds the next eight bars likeliest.\n\n"
       "Example:\n"
       "  continuo fill song.mid --bars 9:12 --candidates 16 -o out/filled");
   auto flags = std::make_shared<FillFlags>();

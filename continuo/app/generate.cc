@@ -45,13 +45,13 @@ Status RunGenerate(const GenerateFlags& flags, const AppContext& context) {
   const Request request = NewRequest{.bars = flags.bars};
   CONTINUO_TRY(Composer(model).Check(request, options));  // before anything is written
   const fs::path folder = flags.output;
-  CONTINUO_TRY(MakeWritableDirectory(folder));
+  CONTINUO_TRY(MakePieceFolder(folder, context));
 
   Manifest manifest(flags, options, flags.bars, model, context);
   const auto sink = [&](const WrittenPiece& written) -> Status {
     const std::string file = PieceName(written.index) + ".mid";
     CONTINUO_TRY(written.piece.Write(folder / file));
-    manifest.AddPiece(written.index, file, written.generated);
+    manifest.AddPiece(written.index, file, written);
     return {};
   };
   const Result<ComposeReport> report =

@@ -80,10 +80,12 @@ Manifest::Manifest(const GenerationFlags& flags, const ComposeOptions& options, 
              {"sampling", SamplingToJson(options.sampling.value_or(model.sampling))}};
 }
 
-void Manifest::AddPiece(size_t number, const std::string& file, const GeneratedPiece& piece) {
+void Manifest::AddPiece(size_t number, const std::string& file, const WrittenPiece& written) {
+  const GeneratedPiece& piece = written.generated;
   Json& row = rows_[number];
   row = {{"file", file},
          {"piece", number},
+         {"new_notes", written.new_notes},
          {"tokens", piece.ids.size()},
          {"prompt_tokens", piece.prompt_length},
          {"window_slides", piece.slides},
@@ -92,6 +94,10 @@ void Manifest::AddPiece(size_t number, const std::string& file, const GeneratedP
          {"guards", Json::array()}};
   for (const GuardEvent& event : piece.guards) {
     row["guards"].push_back({{"bar", event.bar + 1}, {"kind", GuardName(event.kind)}});
+  }
+  for (const RaisedLevel& level : written.raised) {
+    row["raised_levels"].push_back(
+        {{"channel", level.channel + 1}, {"controller", level.controller}, {"from", level.from}, {"to", level.to}});
   }
 }
 
@@ -103,6 +109,17 @@ Status Manifest::Write(const fs::path& folder) const {
   }
   return WriteFileAtomically(folder / "manifest.json",
                              manifest.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+Status MakePieceFolder(const fs::path& folder, const AppContext& context) {
+  CONTINUO_TRY(MakeWritableDirectory(folder));
+  std::error_code code;
+  if (fs::exists(folder / "manifest.json", code)) {
+    PrintNote(context, fmt::format("{}: has pieces of an earlier run; those of the same names are replaced, the others "
+                                   "stay, and manifest.json lists the new ones alone",
+                                   folder.string()));
+  }
+  return {};
 }
 
 Result<ComposeReport> WritePieces(const LoadedModel& model, const Request& request, const ComposeOptions& options,

@@ -39,7 +39,7 @@ class Manifest {
   Manifest(const GenerationFlags& flags, const ComposeOptions& options, size_t bars, const LoadedModel& model,
            const AppContext& context);
   /// Rows are in the order of `number`.
-  void AddPiece(size_t number, const std::string& file, const GeneratedPiece& piece);
+  void AddPiece(size_t number, const std::string& file, const WrittenPiece& piece);
   /// Adds an entry.
   void Set(const std::string& key, nlohmann::ordered_json value) { header_[key] = std::move(value); }
   Status Write(const std::filesystem::path& folder) const;
@@ -48,6 +48,9 @@ class Manifest {
   nlohmann::ordered_json header_;
   std::map<size_t, nlohmann::ordered_json> rows_;
 };
+
+/// Makes the folder for pieces, and prints a note if an earlier run has written there.
+Status MakePieceFolder(const std::filesystem::path& folder, const AppContext& context);
 
 /// Composer::Write with a progress bar on stderr, which Ctrl-C stops.
 Result<ComposeReport> WritePieces(const LoadedModel& model, const Request& request, const ComposeOptions& options,

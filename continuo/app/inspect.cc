@@ -3,6 +3,7 @@
 #include "continuo/app/command.h"
 #include "continuo/app/inspect_midi.h"
 #include "continuo/app/inspect_run.h"
+#include "continuo/compose/readable_bars.h"
 #include "continuo/corpus/corpus.h"
 #include "continuo/model/model_directory.h"
 
@@ -24,9 +25,11 @@ Status InspectModel(const fs::path& path, const AppContext& context) {
     parameters += count;
   }
   std::string tokenizer_kind = "none";
+  std::string signatures;
   if (const auto tokenizer = Tokenizer::Load((path / "tokenizer.json").string()); tokenizer.ok()) {
     tokenizer_kind = fmt::format("{}, MidiTok {}", RepresentationName((*tokenizer)->config()),
                                  ToString((*tokenizer)->config().release));
+    signatures = SignatureNames(**tokenizer);
   }
   if (context.json) {
     return PrintJson({{"model", path.string()},
@@ -37,6 +40,7 @@ Status InspectModel(const fs::path& path, const AppContext& context) {
                       {"context", config.context_length},
                       {"vocab_size", config.vocab_size},
                       {"tokenizer", tokenizer_kind},
+                      {"time_signatures", signatures},
                       {"weights_sha256", model.WeightsSha256()}});
   }
   CONTINUO_TRY(PrintLine(
@@ -44,6 +48,7 @@ Status InspectModel(const fs::path& path, const AppContext& context) {
   CONTINUO_TRY(PrintLine(fmt::format("  shape      {} layers, {} heads, {} wide, {} tokens", config.layers,
                                      config.heads, config.width, config.context_length)));
   CONTINUO_TRY(PrintLine(fmt::format("  tokenizer  {}, {} tokens", tokenizer_kind, config.vocab_size)));
+  CONTINUO_TRY(PrintLine(fmt::format("  bars       {}", signatures)));
   return PrintLine(fmt::format("  weights    sha256 {}", model.WeightsSha256()));
 }
 

@@ -8,7 +8,6 @@
 #include "continuo/os/machine.h"
 #include "continuo/os/signals.h"
 #include "continuo/render/render.h"
-#include "continuo/score/score_file.h"
 
 namespace {
 
@@ -61,9 +60,10 @@ Status Run(const RenderFlags& flags, const continuo::AppContext& context) {
       if (stop.stop_requested()) {
         return;
       }
-      const Result<continuo::Score> score = continuo::ReadScore(files[index]);
-      results[index] = score.ok() ? continuo::RenderScore(*score, outputs[index], options, continuo::NoProgress(), stop)
-                                  : Result<continuo::RenderedAudio>(score.error());
+      const Result<std::vector<uint8_t>> midi = continuo::ReadFile(files[index]);
+      results[index] = midi.ok() ? continuo::RenderMidi(*midi, files[index].string(), outputs[index], options,
+                                                        continuo::NoProgress(), stop)
+                                 : Result<continuo::RenderedAudio>(midi.error());
       progress.Update(++done, files.size(), "");
     });
   }
@@ -82,7 +82,9 @@ Status Run(const RenderFlags& flags, const continuo::AppContext& context) {
     rows.push_back({{"file", files[i].string()},
                     {"audio", outputs[i].string()},
                     {"seconds", audio.seconds},
-                    {"gain", audio.gain}});
+                    {"gain", audio.gain},
+                    {"repairs", audio.repairs}});
+    continuo::PrintRepairs(context, audio.repairs);
     if (!context.json) {
       CONTINUO_TRY(
           continuo::PrintLine(fmt::format("{}: {}", outputs[i].string(), continuo::FormatDuration(audio.seconds))));

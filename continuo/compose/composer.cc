@@ -9,7 +9,10 @@
 
 #include "continuo/compose/continuation.h"
 #include "continuo/compose/fill.h"
+#include "continuo/compose/pitch_constraint.h"
+#include "continuo/compose/score_parts.h"
 #include "continuo/compose/tempo_constraint.h"
+#include "continuo/score/score_file.h"
 #include "continuo/score/tempo_map.h"
 
 namespace continuo {
@@ -24,9 +27,10 @@ class Job {
   size_t bars = 0;           // of the ids, the prompt's included
   size_t first_new_bar = 0;  // counted from 0
   bool keeps_one = false;    // if no number is given; else all
+  std::vector<std::shared_ptr<const TokenConstraint>> constraints;
 
   /// The piece that `ids` make, which may end with any bar from the prompt's last on.
-  virtual Score Whole(std::span<const TokenId> ids) const = 0;
+  virtual Result<Score> Whole(std::span<const TokenId> ids) const = 0;
   /// Sets what a complete piece has besides GeneratedPiece and the index, and returns the number to
   /// rank it by.
   virtual Result<double> Finish(const LanguageModel& model, WrittenPiece& written) const = 0;
@@ -37,10 +41,13 @@ class NewJob final : public Job {
   NewJob(const NewRequest& request, const Tokenizer& tokenizer, std::optional<double> bpm)
       : tokenizer_(tokenizer), bpm_(bpm) {
     bars = request.bars;
+    constraints.push_back(std::make_shared<PitchConstraint>(tokenizer));
   }
 
-  Score Whole(std::span<const TokenId> ids) const override {
-    Score score = tokenizer_.Decode(std::vector<std::vector<TokenId>>(1, {ids.begin(), ids.end()}));
+  Result<Score> Whole(std::span<const TokenId> ids) const override {
+    const Score decoded = tokenizer_.Decode(std::vector<std::vector<TokenId>>(1, {ids.begin(), ids.end()}));
+    Score score = NewPart(decoded, 0, kTicksPerQuarter);
+    EndRepeatedNotes(score);
     if (bpm_) {  // exactly; its token is the nearest there is
       score.tempos = {{.time = 0, .us_per_quarter = static_cast<int32_t>(std::lround(60e6 / *bpm_))}};
     }
@@ -48,18 +55,26 @@ class NewJob final : public Job {
   }
 
   Result<double> Finish(const LanguageModel& /*model*/, WrittenPiece& written) const override {
-    written.piece = MidiPiece(Whole(written.generated.ids));
+    CONTINUO_ASSIGN(const Score score, Whole(written.generated.ids));
+    for (const Track& track : score.tracks) {
+      written.new_notes += track.notes.size();
+    }
+    CONTINUO_TRY(CheckChannels(score));
+    written.piece = MidiPiece(score);
     return written.generated.nll;
   }
 
  private:
+  static constexpr int32_t kTicksPerQuarter = 480;  // of new files
+
   const Tokenizer& tokenizer_;
   const std::optional<double> bpm_;
 };
 
 class ContinueJob final : public Job {
  public:
-  static Result<std::unique_ptr<Job>> Create(const ContinueRequest& request, const Tokenizer& tokenizer) {
+  static Result<std::unique_ptr<Job>> Create(const ContinueRequest& request, const Tokenizer& tokenizer,
+                                             const TempoRule& tempo) {
     const auto check = [](std::string_view name, size_t value) -> Status {
       if (value < 1 || value > kMaxBars) {
         return MakeError("{} is {}, expected 1 to {}", name, value, kMaxBars);
@@ -68,24 +83,31 @@ class ContinueJob final : public Job {
     };
     CONTINUO_TRY(check("prompt-bars", request.prompt_bars));
     CONTINUO_TRY(check("bars", request.bars));
-    CONTINUO_ASSIGN(Prompt prompt, TakePrompt(request.piece.score(), request.prompt_bars, tokenizer,
-                                              request.piece.name(), request.track));
+    CONTINUO_ASSIGN(Prompt prompt,
+                    TakePrompt(request.piece, request.prompt_bars, request.bars, tokenizer, tempo, request.track));
     return std::unique_ptr<Job>(new ContinueJob(request, std::move(prompt), tokenizer));
   }
 
-  Score Whole(std::span<const TokenId> ids) const override { return JoinContinuation(prompt_, ids, tokenizer_).whole; }
+  Result<Score> Whole(std::span<const TokenId> ids) const override {
+    CONTINUO_ASSIGN(const Continuation joined, JoinContinuation(prompt_, ids, tokenizer_));
+    return joined.whole.score();
+  }
 
   Result<double> Finish(const LanguageModel& /*model*/, WrittenPiece& written) const override {
-    Continuation joined = JoinContinuation(prompt_, written.generated.ids, tokenizer_);
-    written.piece = MidiPiece(std::move(joined.whole));
-    written.new_bars = MidiPiece(std::move(joined.new_bars), "the new bars");
+    CONTINUO_ASSIGN(Continuation joined, JoinContinuation(prompt_, written.generated.ids, tokenizer_));
+    MidiDocument new_bars = ExtractFrom(joined.whole.document(), static_cast<uint32_t>(prompt_.seam.line));
+    CONTINUO_ASSIGN(written.new_bars, MidiPiece::FromDocument(std::move(new_bars), "the new bars"));
+    written.piece = std::move(joined.whole);
+    written.new_notes = joined.notes.notes;
+    written.raised = std::move(joined.raised);
     return written.generated.nll;
   }
 
  private:
   ContinueJob(const ContinueRequest& request, Prompt taken, const Tokenizer& tokenizer)
       : tokenizer_(tokenizer), prompt_(std::move(taken)) {
-    prompt = prompt_.ids;
+    prompt = prompt_.seam.ids;
+    constraints = prompt_.seam.constraints;
     first_new_bar = request.prompt_bars;
     bars = request.prompt_bars + request.bars;
   }
@@ -97,24 +119,27 @@ class ContinueJob final : public Job {
 class FillJob final : public Job {
  public:
   static Result<std::unique_ptr<Job>> Create(const FillRequest& request, const Tokenizer& tokenizer) {
-    CONTINUO_ASSIGN(Gap gap,
-                    MakeGap(request.piece.score(), request.first, request.last, tokenizer, request.piece.name()));
+    CONTINUO_ASSIGN(Gap gap, MakeGap(request.piece, request.first, request.last, tokenizer));
     return std::unique_ptr<Job>(new FillJob(std::move(gap), tokenizer));
   }
 
-  Score Whole(std::span<const TokenId> ids) const override { return FillGap(gap_, ids, tokenizer_); }
+  Result<Score> Whole(std::span<const TokenId> ids) const override {
+    CONTINUO_ASSIGN(const Filled filled, FillGap(gap_, ids, tokenizer_));
+    return filled.whole.score();
+  }
 
   Result<double> Finish(const LanguageModel& model, WrittenPiece& written) const override {
-    Score filled = Whole(written.generated.ids);
-    CONTINUO_ASSIGN(const double nll, FollowingNll(gap_, filled, model, tokenizer_));
-    written.piece = MidiPiece(std::move(filled));
-    written.following_nll = nll;
-    return nll;
+    CONTINUO_ASSIGN(Filled filled, FillGap(gap_, written.generated.ids, tokenizer_));
+    CONTINUO_ASSIGN(written.following_nll, FollowingNll(gap_, filled.whole.score(), model, tokenizer_));
+    written.piece = std::move(filled.whole);
+    written.new_notes = filled.notes.notes;
+    return written.following_nll.value_or(written.generated.nll);
   }
 
  private:
   FillJob(Gap gap, const Tokenizer& tokenizer) : tokenizer_(tokenizer), gap_(std::move(gap)) {
-    prompt = gap_.prompt;
+    prompt = gap_.seam.ids;
+    constraints = gap_.seam.constraints;
     first_new_bar = gap_.first;
     bars = gap_.last;
     keeps_one = true;
@@ -124,13 +149,14 @@ class FillJob final : public Job {
   const Gap gap_;
 };
 
-Result<std::unique_ptr<Job>> MakeJob(const Request& request, const Tokenizer& tokenizer, std::optional<double> bpm) {
+Result<std::unique_ptr<Job>> MakeJob(const Request& request, const Tokenizer& tokenizer, const TempoRule& tempo) {
   if (const auto* continued = std::get_if<ContinueRequest>(&request)) {
-    return ContinueJob::Create(*continued, tokenizer);
+    return ContinueJob::Create(*continued, tokenizer, tempo);
   }
   if (const auto* filled = std::get_if<FillRequest>(&request)) {
     return FillJob::Create(*filled, tokenizer);
   }
+  const std::optional<double> bpm = tempo.kind == TempoRule::Kind::kFixed ? std::optional(tempo.bpm) : std::nullopt;
   return std::unique_ptr<Job>(std::make_unique<NewJob>(std::get<NewRequest>(request), tokenizer, bpm));
 }
 
@@ -143,10 +169,19 @@ struct Plan {
 Result<Plan> MakePlan(const LoadedModel& model, const Request& request, const ComposeOptions& options) {
   const Tokenizer& tokenizer = *model.tokenizer;
   Plan plan;
-  if (options.bpm && !std::holds_alternative<NewRequest>(request)) {
-    return MakeError("bpm is {}, but a piece that is continued or rewritten keeps its own tempo", *options.bpm);
+  if (options.bpm && std::holds_alternative<FillRequest>(request)) {
+    return MakeError("bpm is {}, but a piece whose bars are rewritten keeps its own tempo", *options.bpm);
   }
-  CONTINUO_ASSIGN(plan.job, MakeJob(request, tokenizer, options.bpm));
+  if (options.bpm && options.free_tempo) {
+    return MakeError("bpm is {}, but the tempo is to be free", *options.bpm);
+  }
+  TempoRule tempo;
+  if (options.bpm) {
+    tempo = {TempoRule::Kind::kFixed, *options.bpm};
+  } else if (options.free_tempo) {
+    tempo.kind = TempoRule::Kind::kFree;
+  }
+  CONTINUO_ASSIGN(plan.job, MakeJob(request, tokenizer, tempo));
   GenerationOptions& generation = plan.generation;
   generation.bars = plan.job->bars;
   generation.count = options.count;
@@ -156,9 +191,11 @@ Result<Plan> MakePlan(const LoadedModel& model, const Request& request, const Co
   generation.sampling = options.sampling.value_or(model.sampling);
   generation.guards = options.guards;
   generation.retries = options.retries;
+  generation.constraints = plan.job->constraints;
   if (options.bpm) {
-    CONTINUO_ASSIGN(const TempoConstraint tempo, TempoConstraint::Create(*options.bpm, tokenizer));
-    generation.constraints.push_back(std::make_shared<TempoConstraint>(tempo));
+    CONTINUO_ASSIGN(const TempoConstraint fixed,
+                    TempoConstraint::Create(*options.bpm, tokenizer, plan.job->first_new_bar));
+    generation.constraints.push_back(std::make_shared<TempoConstraint>(fixed));
   }
   if (!options.chords.empty()) {
     CONTINUO_ASSIGN(const ChordConstraint chords,
@@ -177,15 +214,19 @@ bool Better(const RankedPiece& a, const RankedPiece& b) {
 /// Finds the notes that are new with each bar of a piece.
 class BarNotes {
  public:
-  explicit BarNotes(const Job& job) : job_(job) {
-    ForEachNote(job.Whole(job.prompt), [&](const Key& key, const Note&, const Track&) { given_.insert(key); });
+  explicit BarNotes(const Job& job) : job_(job) {}
+
+  Status Start() {
+    CONTINUO_ASSIGN(const Score given, job_.Whole(job_.prompt));
+    ForEachNote(given, [&](const Key& key, const Note&, const Track&) { given_.insert(key); });
+    return {};
   }
 
-  BarUpdate Update(size_t index, std::span<const TokenId> ids, size_t bars) {
+  Result<BarUpdate> Update(size_t index, std::span<const TokenId> ids, size_t bars) {
     BarUpdate update{.index = index, .bars = bars, .notes = {}};
     std::map<Key, size_t>& reported = reported_[index];
     std::erase_if(reported, [bars](const auto& entry) { return entry.second >= bars; });  // the piece went back
-    const Score score = job_.Whole(ids);
+    CONTINUO_ASSIGN(const Score score, job_.Whole(ids));
     const TempoMap seconds(score);
     ForEachNote(score, [&](const Key& key, const Note& note, const Track& track) {
       if (!given_.contains(key) && reported.emplace(key, bars).second) {
@@ -203,13 +244,13 @@ class BarNotes {
   void Forget(size_t index) { reported_.erase(index); }
 
  private:
-  using Key = std::tuple<Tick, Tick, uint8_t, uint8_t, uint8_t, bool>;
+  using Key = std::tuple<Tick, uint8_t, uint8_t, bool>;
 
   template <typename Visit>
   static void ForEachNote(const Score& score, const Visit& visit) {
     for (const Track& track : score.tracks) {
       for (const Note& note : track.notes) {
-        visit(Key(note.time, note.duration, note.pitch, note.velocity, track.program, track.is_drum), note, track);
+        visit(Key(note.time, note.pitch, track.program, track.is_drum), note, track);
       }
     }
   }
@@ -222,7 +263,7 @@ class BarNotes {
 }  // namespace
 
 Status CheckRequest(const Request& request, const Tokenizer& tokenizer) {
-  const Result<std::unique_ptr<Job>> job = MakeJob(request, tokenizer, std::nullopt);
+  const Result<std::unique_ptr<Job>> job = MakeJob(request, tokenizer, {});
   return job.ok() ? Status() : job.error();
 }
 
@@ -264,8 +305,10 @@ Result<ComposeReport> Composer::Write(const Request& request, const ComposeOptio
   };
   if (on_bar) {
     bar_notes.emplace(job);
-    sinks.on_bar = [&](size_t index, std::span<const TokenId> ids, size_t bars) {
-      return on_bar(bar_notes->Update(index, ids, bars));
+    CONTINUO_TRY(bar_notes->Start());
+    sinks.on_bar = [&](size_t index, std::span<const TokenId> ids, size_t bars) -> Status {
+      CONTINUO_ASSIGN(const BarUpdate update, bar_notes->Update(index, ids, bars));
+      return on_bar(update);
     };
   }
   CONTINUO_TRY(Generate(*model_.model, *model_.tokenizer, job.prompt, plan.generation, sinks, progress));

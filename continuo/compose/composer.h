@@ -16,6 +16,7 @@
 #include "continuo/core/progress.h"
 #include "continuo/core/result.h"
 #include "continuo/core/stop_token.h"
+#include "continuo/midi/channel_state.h"
 
 namespace continuo {
 
@@ -24,7 +25,8 @@ struct NewRequest {
   size_t bars = 32;  // 1 to kMaxBars
 };
 
-/// Asks for the first bars of a piece, followed by new ones.
+/// Asks for the first bars of a piece, followed by new ones. Everything before the bar line between
+/// them is kept, everything after it is dropped.
 struct ContinueRequest {
   MidiPiece piece;
   size_t prompt_bars = 8;            // kept; 1 to the bars of the piece
@@ -32,15 +34,15 @@ struct ContinueRequest {
   std::optional<size_t> track = {};  // read and continued alone, counted from 0; none: all tracks
 };
 
-/// Asks for a piece with the bars [first, last), counted from 0, written again.
+/// Asks for a piece with the bars [first, last), counted from 0, written again. Everything is kept
+/// but the notes that begin in them.
 struct FillRequest {
   MidiPiece piece;
   size_t first = 0;
   size_t last = 0;
 };
 
-/// Bars are those of the model's tokenizer: of the time signatures if it has tokens for them, of
-/// 4/4 otherwise.
+/// Bars are those of the piece (BarGrid). One that the model's tokens cannot express is an error.
 using Request = std::variant<NewRequest, ContinueRequest, FillRequest>;
 
 /// How pieces are written. The defaults suit any model.
@@ -52,7 +54,9 @@ struct ComposeOptions {
   StopToken stop = {};  // asked before each token
   std::optional<SamplingOptions> sampling = {};  // none: the model's own
   ChordProgression chords = {};                  // from the first new bar on; empty: the model's choice
-  std::optional<double> bpm = {};                // quarter notes per minute; of a NewRequest only
+  /// Quarter notes per minute of a new piece, or of the new bars of a ContinueRequest.
+  std::optional<double> bpm = {};
+  bool free_tempo = false;  // the new bars of a ContinueRequest need not keep the tempo of the piece
   GuardLimits guards = {};
   size_t retries = 0;  // how often a piece may go back when a guard finds it stuck
   /// More constraints, after those that the options above stand for; each piece gets clones.
@@ -62,9 +66,11 @@ struct ComposeOptions {
 struct WrittenPiece {
   size_t index = 0;  // below ComposeOptions::count; names the piece's random stream
   MidiPiece piece;   // all of it: new; the prompt with its new bars; the given piece with bars written again
-  std::optional<MidiPiece> new_bars;    // of a ContinueRequest: the new bars alone, from tick 0
-  GeneratedPiece generated;             // what the model read and wrote
-  std::optional<double> following_nll;  // of a FillRequest: see Composer
+  std::optional<MidiPiece> new_bars;  // of a ContinueRequest: the new bars alone, from tick 0, as they sound in `piece`
+  size_t new_notes = 0;               // that the model wrote, and that any reader of the file finds
+  std::vector<RaisedLevel> raised = {};  // of a ContinueRequest: levels that were faded out, raised at the bar line
+  GeneratedPiece generated;              // what the model read and wrote
+  std::optional<double> following_nll;   // of a FillRequest: see Composer; none if there are no tokens to measure
 };
 
 /// A note that became known with a bar. Times are from the start of WrittenPiece::piece.
@@ -78,7 +84,8 @@ struct TimedNote {
 
 /// A piece under way has `bars` complete bars, the prompt's included. `notes` are those that were
 /// not known at the update before: those of the new bar or bars, save a note that still sounds in a
-/// representation of note-offs, which comes when it ends.
+/// representation of note-offs, which comes when it ends. A note that sounds into the next bar may
+/// end earlier than it says, where the next note of its pitch begins.
 ///
 /// If a piece goes back (ComposeOptions::retries), its next update has no more bars than an earlier
 /// one, and replaces all earlier updates with as many or more.
@@ -108,8 +115,11 @@ struct ComposeReport {
 ///
 /// Pieces are ranked by the model itself, the likeliest per token first, equals by index.
 /// Candidates of a FillRequest are ranked by the mean negative log-likelihood per token, in nats,
-/// of the next eight bars of the piece given the new ones; if the piece ends with the gap, of the
-/// new ones.
+/// of the next eight bars of the piece given the new ones; if nothing follows the gap, of the new
+/// ones.
+///
+/// No pitch sounds twice on a channel: a new note ends where the next new one of its pitch begins,
+/// and none begins while a note of its pitch that is kept sounds.
 ///
 /// Piece i of a request is the same, byte for byte, whatever `count`, `keep`, `batch` and the
 /// number of threads.

@@ -1,118 +1,157 @@
 #include "continuo/compose/continuation.h"
 
 #include <algorithm>
+#include <bit>
+#include <bitset>
+#include <cmath>
+#include <limits>
+#include <utility>
 
+#include "continuo/compose/readable_bars.h"
 #include "continuo/compose/score_parts.h"
+#include "continuo/compose/signature_constraint.h"
+#include "continuo/midi/midi_format.h"
 #include "continuo/score/bars.h"
 
 namespace continuo {
 namespace {
 
-/// The ids of a score that ends at `bar_line`, including those that open the bar there.
-std::vector<TokenId> PromptIds(Score score, size_t bars, Tick bar_line, const Tokenizer& tokenizer) {
-  // A note at the bar line makes the tokenizer write everything that leads there: empty bars, time
-  // shifts.
-  score.tracks.front().notes.push_back({bar_line, score.ticks_per_quarter, 60, 64});
-  std::vector<std::vector<TokenId>> streams = tokenizer.Encode(score);
-  CONTINUO_CHECK(streams.size() == 1);
-  std::vector<TokenId>& ids = streams.front();
-  const std::vector<size_t> offsets = tokenizer.BarOffsets(ids);
-  CONTINUO_CHECK(offsets.size() > bars);
-  size_t end = offsets[bars];
-  // The tokens that open the bar and those that end notes there belong to the prompt.
-  const auto opens = [&](TokenId id) {
-    switch (tokenizer.vocabulary().info(id).type) {
-      case TokenType::kBar:
-      case TokenType::kBarEnd:
-      case TokenType::kTimeSig:
-      case TokenType::kNoteOff:
-      case TokenType::kDrumOff:
-        return true;
-      default:
-        return false;
-    }
-  };
-  while (end < ids.size() && opens(ids[end])) {
-    ++end;
+constexpr Tick kLast = std::numeric_limits<Tick>::max();
+
+/// How many bars before the seam the tempo of new ones is taken from.
+constexpr size_t kTempoBars = 4;
+
+MidiEvent NewTempo(MidiDocument& document, uint32_t time, int32_t us_per_quarter) {
+  const auto us = static_cast<uint32_t>(std::clamp(us_per_quarter, 1, 0xFFFFFF));
+  const uint8_t data[] = {static_cast<uint8_t>(us >> 16), static_cast<uint8_t>(us >> 8), static_cast<uint8_t>(us)};
+  return document.NewMeta(time, kMetaTempo, data);
+}
+
+MidiEvent NewSignature(MidiDocument& document, uint32_t time, const TimeSignature& signature) {
+  const auto bits = static_cast<uint8_t>(std::countr_zero(static_cast<uint32_t>(signature.denominator)));
+  // The last two: 24 clocks per click of the metronome, 8 thirty-second notes per quarter note.
+  const uint8_t data[] = {static_cast<uint8_t>(signature.numerator), bits, 24, 8};
+  return document.NewMeta(time, kMetaTimeSignature, data);
+}
+
+/// The signature, tempos, pedals and bends of the new bars. `part` counts from the bar line.
+void SpliceEvents(MidiDocument& document, const Prompt& prompt, const Score& part, VoiceFinder& finder) {
+  if (document.tracks.empty()) {
+    document.tracks.emplace_back();
   }
-  ids.resize(end);
-  return ids;
+  std::vector<MidiInsertion> insertions;
+  const auto time_of = [&](int64_t time) {
+    return static_cast<uint32_t>(std::min<int64_t>(int64_t{prompt.seam.line} + time, kLast));
+  };
+  const auto append = [&](uint32_t track, const MidiEvent& event) {  // after what the track has at that time
+    insertions.push_back({track, FirstAfter(document.tracks[track], event.time), event});
+  };
+  if (prompt.signature) {
+    append(0, NewSignature(document, time_of(0), *prompt.signature));
+  }
+  if (prompt.tempo.kind == TempoRule::Kind::kFixed) {
+    append(0, NewTempo(document, time_of(0), static_cast<int32_t>(std::lround(60e6 / prompt.tempo.bpm))));
+  } else {
+    for (const Tempo& tempo : part.tempos) {
+      append(0, NewTempo(document, time_of(tempo.time), tempo.us_per_quarter));
+    }
+  }
+  for (const Track& track : part.tracks) {
+    for (const Pedal& pedal : track.pedals) {
+      const VoiceFinder::Place place = finder.Find(track.program, track.is_drum, time_of(pedal.time));
+      const auto status = static_cast<uint8_t>(kControlChange | place.channel);
+      append(place.track, NewMessage(time_of(pedal.time), status, kSustainPedal, 127));
+      append(place.track, NewMessage(time_of(int64_t{pedal.time} + pedal.duration), status, kSustainPedal, 0));
+    }
+    for (const PitchBend& bend : track.pitch_bends) {
+      const VoiceFinder::Place place = finder.Find(track.program, track.is_drum, time_of(bend.time));
+      const auto status = static_cast<uint8_t>(kPitchBend | place.channel);
+      const int value = std::clamp(bend.value + kPitchBendCentre, 0, 16383);
+      append(place.track, NewMessage(time_of(bend.time), status, static_cast<uint8_t>(value & 0x7F),
+                                     static_cast<uint8_t>(value >> 7)));
+    }
+  }
+  InsertEvents(document, std::move(insertions));
 }
 
 }  // namespace
 
-Result<Prompt> TakePrompt(const Score& score, size_t bars, const Tokenizer& tokenizer, std::string_view name,
-                          std::optional<size_t> track) {
-  CONTINUO_CHECK(bars >= 1);
-  const size_t there = CountBars(score, BySignature(tokenizer));
+Result<Prompt> TakePrompt(const MidiPiece& piece, size_t bars, size_t new_bars, const Tokenizer& tokenizer,
+                          const TempoRule& tempo, std::optional<size_t> track) {
+  CONTINUO_CHECK(bars >= 1 && new_bars >= 1);
+  const Score& score = piece.score();
+  const size_t there = CountBars(score);
   if (there < bars) {
-    return MakeError("{}: has {} bars, but the prompt is to be its first {}", name, there, bars);
+    return MakeError("{}: has {} bars, but the prompt is to be its first {}", piece.name(), there, bars);
   }
   if (track && *track >= score.tracks.size()) {
-    return MakeError("{}: has {} tracks, no track {}", name, score.tracks.size(), *track + 1);
+    return MakeError("{}: has {} tracks, no track {}", piece.name(), score.tracks.size(), *track + 1);
   }
-  Prompt prompt;
-  prompt.track = track;
-  prompt.bars = bars;
-  prompt.bar_line = BarLine(score, bars, BySignature(tokenizer));
-  prompt.score = SelectScore(score, [&](Tick time) { return time < prompt.bar_line; }, [](auto&) {});
+  const BarGrid grid(score);
+  const Tick line = grid.Line(bars);
+  // New bars have the last bar's signature. If the bar line cuts that bar short, they have the one
+  // that does.
+  const TimeSignature last = grid.Signature(bars - 1);
+  const bool cut =
+      grid.Signature(bars).time == line && BarTicks(score.ticks_per_quarter, last) != line - grid.Line(bars - 1);
+  const TimeSignature signature = cut ? grid.Signature(bars) : last;
+  const Result<std::vector<TimeSignature>> before = ReadSignatures(score, grid, 0, bars, tokenizer, piece.name());
+  if (!before.ok()) {
+    return before.error();
+  }
+  CONTINUO_ASSIGN(const TimeSignature next,
+                  ReadSignature(signature, score.ticks_per_quarter, bars, line, tokenizer, piece.name()));
 
-  prompt.ids = PromptIds(ReadableScore(prompt.score, tokenizer, track), bars, prompt.bar_line, tokenizer);
+  Prompt prompt{.kept = piece.document(),
+                .voices = Voices(piece.document(), static_cast<uint32_t>(line)),
+                .name = piece.name(),
+                .seam = {},
+                .tempo = tempo,
+                .signature = cut ? std::optional(signature) : std::nullopt,
+                .voice = track};
+  Seam& seam = prompt.seam;
+  seam.line = line;
+  CONTINUO_ASSIGN(ReadableBars read, ReadBars(score, grid, bars, next, tokenizer, piece.name(), track));
+  seam.ids = std::move(read.ids);
+  seam.decoded_line = read.line;
+  const int64_t bar_ticks = BarTicks(score.ticks_per_quarter, signature);
+  if (static_cast<int64_t>(new_bars) > (kLast - line) / bar_ticks - 1) {
+    return MakeError("{}: {} new bars after tick {} would end after the last tick of a MIDI file, {}", piece.name(),
+                     new_bars, line, kLast);
+  }
+
+  KeepBefore(prompt.kept, static_cast<uint32_t>(line));
+  seam.constraints.push_back(
+      std::make_shared<PitchConstraint>(tokenizer, HeldAt(prompt.kept, prompt.voices, seam, tokenizer, track)));
+  if (auto range = TempoConstraintOf(tempo, score, grid.Line(bars - std::min(bars, kTempoBars)), line, tokenizer)) {
+    seam.constraints.push_back(std::move(range));
+  }
+  if (tokenizer.config().use_time_signatures) {
+    seam.constraints.push_back(
+        std::make_shared<SignatureConstraint>(tokenizer, bars, std::vector<TokenId>{SignatureToken(tokenizer, next)}));
+  }
   return prompt;
 }
 
-Continuation JoinContinuation(const Prompt& prompt, std::span<const TokenId> ids, const Tokenizer& tokenizer) {
+Result<Continuation> JoinContinuation(const Prompt& prompt, std::span<const TokenId> ids, const Tokenizer& tokenizer) {
   const std::vector<std::vector<TokenId>> streams(1, {ids.begin(), ids.end()});
   const Score decoded = tokenizer.Decode(streams);
-  const Tick decoded_line = BarLine(decoded, prompt.bars, BySignature(tokenizer));
-  const Score fresh = NewPart(decoded, decoded_line, prompt.score.ticks_per_quarter);
+  const Score part = NewPart(decoded, prompt.seam.decoded_line, prompt.kept.ticks_per_quarter());
+  const auto line = static_cast<uint32_t>(prompt.seam.line);
 
+  MidiDocument document = prompt.kept;
+  VoiceFinder finder(document, prompt.voices, tokenizer, line, prompt.voice);
+  std::bitset<kMidiChannels> sounding;
+  for (const Track& track : part.tracks) {
+    if (!track.notes.empty()) {
+      sounding.set(finder.Find(track.program, track.is_drum, line).channel);
+    }
+  }
   Continuation joined;
-  joined.whole = prompt.score;
-  Score& whole = joined.whole;
-  for (Track& track : whole.tracks) {
-    const auto last_pedal = std::find_if(track.controls.rbegin(), track.controls.rend(),
-                                         [](const ControlChange& change) { return change.number == 64; });
-    if (last_pedal != track.controls.rend() && last_pedal->value >= 64) {
-      track.controls.push_back({prompt.bar_line, 64, 0});
-    }
-    for (Pedal& pedal : track.pedals) {
-      pedal.duration = std::min(pedal.duration, prompt.bar_line - pedal.time);
-    }
-  }
-
-  const auto append = [&](Score& score, const Score& more, Tick at) {
-    const Score moved = SelectScore(more, [](Tick) { return true; }, [&](auto& event) { event.time += at; });
-    AppendSorted(score.tempos, moved.tempos);
-    AppendSorted(score.time_signatures, moved.time_signatures);
-    for (const Track& track : moved.tracks) {
-      Track& home = prompt.track ? score.tracks[*prompt.track] : HomeOf(score, track, tokenizer);
-      AppendSorted(home.notes, track.notes);
-      AppendSorted(home.controls, track.controls);
-      AppendSorted(home.pedals, track.pedals);
-      AppendSorted(home.pitch_bends, track.pitch_bends);
-    }
-  };
-  append(whole, fresh, prompt.bar_line);
-
-  // What is in force at the bar line opens the new bars.
-  Score& alone = joined.new_bars;
-  alone.ticks_per_quarter = prompt.score.ticks_per_quarter;
-  if (!prompt.score.tempos.empty()) {
-    alone.tempos.push_back({0, prompt.score.tempos.back().us_per_quarter});
-  }
-  if (!prompt.score.time_signatures.empty()) {
-    alone.time_signatures.push_back(prompt.score.time_signatures.back());
-    alone.time_signatures.back().time = 0;
-  }
-  for (const Track& track : prompt.score.tracks) {
-    Track& copy = alone.tracks.emplace_back();
-    copy.name = track.name;
-    copy.program = track.program;
-    copy.is_drum = track.is_drum;
-  }
-  append(alone, fresh, 0);
-  std::erase_if(alone.tracks, [](const Track& track) { return track.notes.empty() && track.controls.empty(); });
+  joined.raised = ResetChannels(document, line, sounding);
+  SpliceEvents(document, prompt, part, finder);
+  joined.notes = SpliceNotes(document, part, prompt.seam.line, kLast, finder);
+  CONTINUO_ASSIGN(joined.whole, MidiPiece::FromDocument(std::move(document), prompt.name));
   return joined;
 }
 

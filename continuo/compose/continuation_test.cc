@@ -10,7 +10,9 @@
 namespace continuo {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 constexpr Tick kBar = 4 * 480;
 
@@ -25,32 +27,12 @@ Score EightBars() {
     track.notes.push_back({i * 480 + i % 3, i == 15 ? 960 : 470, static_cast<uint8_t>(60 + i % 12), 70});
   }
   track.controls = {{kBar, 64, 127}, {6 * kBar, 64, 0}};
-  track.pedals = {{kBar, 5 * kBar}};
   return score;
 }
 
-class ContinuationTest : public ::testing::TestWithParam<const char*> {
- protected:
-  ContinuationTest() : tokenizer_(std::move(*Tokenizer::Load(GetParam()))) {}
-
-  Continuation Continue(const Prompt& prompt, size_t bars) {
-    const FakeModel model(tokenizer_->vocabulary().size(), 1024);
-    Continuation continuation;
-    const auto sink = [&](size_t, GeneratedPiece piece) -> Status {
-      continuation = JoinContinuation(prompt, piece.ids, *tokenizer_);
-      return {};
-    };
-    const Status status = Generate(model, *tokenizer_, prompt.ids, {.bars = prompt.bars + bars}, {sink}, NoProgress());
-    EXPECT_TRUE(status.ok()) << status.error().message;
-    return continuation;
-  }
-
-  std::unique_ptr<Tokenizer> tokenizer_;
-};
-
-std::vector<Note> NotesBefore(const Score& score, Tick line) {
+std::vector<Note> NotesBefore(const Track& track, Tick line) {
   std::vector<Note> notes;
-  for (const Note& note : score.tracks.at(0).notes) {
+  for (const Note& note : track.notes) {
     if (note.time < line) {
       notes.push_back(note);
     }
@@ -58,44 +40,58 @@ std::vector<Note> NotesBefore(const Score& score, Tick line) {
   return notes;
 }
 
+class ContinuationTest : public ::testing::TestWithParam<const char*> {
+ protected:
+  ContinuationTest() : tokenizer_(std::move(*Tokenizer::Load(GetParam()))) {}
+
+  Result<Prompt> Take(const Score& score, size_t bars, size_t new_bars = 2, const TempoRule& tempo = {}) {
+    return TakePrompt(MidiPiece(score, "song.mid"), bars, new_bars, *tokenizer_, tempo);
+  }
+
+  Continuation Continue(const Prompt& prompt, size_t bars, size_t new_bars, uint64_t seed = 1) {
+    const FakeModel model(tokenizer_->vocabulary().size(), 1024);
+    Continuation continuation;
+    const auto sink = [&](size_t, GeneratedPiece piece) -> Status {
+      CONTINUO_ASSIGN(continuation, JoinContinuation(prompt, piece.ids, *tokenizer_));
+      return {};
+    };
+    const GenerationOptions options{.bars = bars + new_bars, .seed = seed, .constraints = prompt.seam.constraints};
+    const Status status = Generate(model, *tokenizer_, prompt.seam.ids, options, {sink}, NoProgress());
+    EXPECT_TRUE(status.ok()) << status.error().message;
+    return continuation;
+  }
+
+  Continuation Continue(const Score& score, size_t bars, size_t new_bars, uint64_t seed = 1) {
+    const Result<Prompt> prompt = Take(score, bars, new_bars);
+    EXPECT_TRUE(prompt.ok()) << prompt.error().ToString();
+    return prompt.ok() ? Continue(*prompt, bars, new_bars, seed) : Continuation();
+  }
+
+  std::unique_ptr<Tokenizer> tokenizer_;
+};
+
 TEST_P(ContinuationTest, ThePromptDoesNotChangeAndTheNewBarsFollow) {
   const Score score = EightBars();
   for (const size_t bars : {1U, 4U, 8U}) {
-    const auto prompt = TakePrompt(score, bars, *tokenizer_, "song.mid");
-    ASSERT_TRUE(prompt.ok()) << prompt.error().message;
-    EXPECT_EQ(prompt->bar_line, static_cast<Tick>(bars) * kBar);
-    const Continuation made = Continue(*prompt, 5);
-    EXPECT_EQ(NotesBefore(made.whole, prompt->bar_line), NotesBefore(score, prompt->bar_line));
-    EXPECT_EQ(CountBars(made.whole), bars + 5);
-    EXPECT_EQ(CountBars(made.new_bars), 5U);
-    EXPECT_EQ(made.whole.tracks.size(), 1U);
-    // The new bars alone are the whole's, moved to the start.
-    std::vector<Note> moved;
-    for (Note note : made.whole.tracks[0].notes) {
-      if (note.time >= prompt->bar_line) {
-        note.time -= prompt->bar_line;
-        moved.push_back(note);
-      }
-    }
-    EXPECT_EQ(made.new_bars.tracks.at(0).notes, moved);
-    EXPECT_EQ(made.new_bars.tempos.at(0).us_per_quarter, bars == 8 ? 400000 : 625000);
+    const Continuation made = Continue(score, bars, 5);
+    const Tick line = static_cast<Tick>(bars) * kBar;
+    const Score& whole = made.whole.score();
+    ASSERT_EQ(whole.tracks.size(), 1U);
+    EXPECT_EQ(NotesBefore(whole.tracks[0], line), NotesBefore(score.tracks[0], line));
+    EXPECT_EQ(CountBars(whole), bars + 5);
+    EXPECT_EQ(whole.tracks[0].notes.size(), NotesBefore(whole.tracks[0], line).size() + made.notes.notes);
   }
 }
 
 TEST_P(ContinuationTest, APedalThatIsDownIsReleasedAtTheBarLine) {
-  const auto prompt = TakePrompt(EightBars(), 4, *tokenizer_, "song.mid");
-  ASSERT_TRUE(prompt.ok());
-  const Continuation made = Continue(*prompt, 2);
-  EXPECT_EQ(made.whole.tracks[0].controls, (std::vector<ControlChange>{{kBar, 64, 127}, {4 * kBar, 64, 0}}));
-  EXPECT_EQ(made.whole.tracks[0].pedals, (std::vector<Pedal>{{kBar, 3 * kBar}}));
+  const Continuation made = Continue(EightBars(), 4, 2);
+  EXPECT_EQ(made.whole.score().tracks[0].controls, (std::vector<ControlChange>{{kBar, 64, 127}, {4 * kBar, 64, 0}}));
 }
 
 TEST_P(ContinuationTest, EmptyBarsAtThePromptsEndCount) {
   Score score = EightBars();
   std::erase_if(score.tracks[0].notes, [](const Note& note) { return note.time >= 2 * kBar && note.time < 7 * kBar; });
-  const auto prompt = TakePrompt(score, 6, *tokenizer_, "song.mid");
-  ASSERT_TRUE(prompt.ok()) << prompt.error().message;
-  EXPECT_EQ(CountBars(Continue(*prompt, 3).whole), 9U);
+  EXPECT_EQ(CountBars(Continue(score, 6, 3).whole.score()), 9U);
 }
 
 TEST_P(ContinuationTest, SeveralTracksAreReadAsOneAndKept) {
@@ -104,19 +100,134 @@ TEST_P(ContinuationTest, SeveralTracksAreReadAsOneAndKept) {
   score.tracks[1].program = 40;
   score.tracks.push_back(score.tracks[0]);
   score.tracks[2].is_drum = true;
-  const auto prompt = TakePrompt(score, 4, *tokenizer_, "song.mid");
-  ASSERT_TRUE(prompt.ok()) << prompt.error().message;
-  const Continuation made = Continue(*prompt, 2);
-  ASSERT_EQ(made.whole.tracks.size(), 3U);
-  EXPECT_EQ(made.whole.tracks[1].notes.size(), 16U);
-  EXPECT_EQ(made.whole.tracks[2].notes.size(), 16U);
-  EXPECT_GT(made.whole.tracks[0].notes.size(), 16U);
+  const Continuation made = Continue(score, 4, 2);
+  ASSERT_EQ(made.whole.score().tracks.size(), 3U);
+  EXPECT_EQ(made.whole.score().tracks[1].notes.size(), 16U);
+  EXPECT_EQ(made.whole.score().tracks[2].notes.size(), 16U);
+  EXPECT_GT(made.whole.score().tracks[0].notes.size(), 16U);
+}
+
+TEST_P(ContinuationTest, NotesThatSoundPastAllNewBarsAreKeptWhole) {
+  Score score = EightBars();
+  score.tracks[0].notes.push_back({31 * 480 + 200, 12 * 480, 40, 90});
+  score.tracks[0].notes.push_back({31 * 480 + 200, 11 * 480, 90, 90});
+  for (uint64_t seed = 1; seed <= 5; ++seed) {
+    const Continuation made = Continue(score, 8, 2, seed);
+    const std::vector<Note> kept = NotesBefore(made.whole.score().tracks.at(0), 8 * kBar);
+    EXPECT_EQ(kept, NotesBefore(score.tracks[0], 8 * kBar));
+    // Nobody strikes the pitches that sound.
+    for (const Note& note : made.whole.score().tracks[0].notes) {
+      EXPECT_FALSE((note.pitch == 40 || note.pitch == 90) && note.time >= 8 * kBar) << note.time;
+    }
+    EXPECT_EQ(made.notes.dropped, 0U);
+  }
+}
+
+TEST_P(ContinuationTest, NoPitchSoundsTwice) {
+  for (uint64_t seed = 1; seed <= 5; ++seed) {
+    const Continuation made = Continue(EightBars(), 4, 8, seed);
+    std::vector<Tick> ends(128, 0);
+    for (const Note& note : made.whole.score().tracks.at(0).notes) {
+      EXPECT_GE(note.time, ends[note.pitch]);
+      ends[note.pitch] = note.time + note.duration;
+    }
+  }
+}
+
+TEST_P(ContinuationTest, AConstantTempoStays) {
+  Score score = EightBars();
+  score.tempos = {{0, 625000}};
+  for (uint64_t seed = 1; seed <= 5; ++seed) {
+    EXPECT_EQ(Continue(score, 4, 6, seed).whole.score().tempos, score.tempos);
+  }
+}
+
+TEST_P(ContinuationTest, ATempoThatChangesStaysNearTheLastBars) {
+  Score score = EightBars();
+  score.tempos.clear();
+  for (Tick beat = 0; beat < 32; ++beat) {
+    score.tempos.push_back({beat * 480, beat % 2 == 0 ? 600000 : 610000});  // about 99 BPM
+  }
+  for (uint64_t seed = 1; seed <= 5; ++seed) {
+    const Continuation made = Continue(score, 6, 6, seed);
+    for (const Tempo& tempo : made.whole.score().tempos) {
+      EXPECT_NEAR(tempo.qpm(), 99.2, 9.93);
+    }
+  }
+}
+
+TEST_P(ContinuationTest, AGivenTempoBeginsAtTheBarLine) {
+  if (!tokenizer_->vocabulary().has(TokenType::kTempo)) {
+    return;
+  }
+  const Result<Prompt> prompt = Take(EightBars(), 4, 2, {TempoRule::Kind::kFixed, 120});
+  ASSERT_TRUE(prompt.ok());
+  EXPECT_THAT(Continue(*prompt, 4, 2).whole.score().tempos, ElementsAre(Tempo{0, 625000}, Tempo{4 * kBar, 500000}));
+}
+
+TEST_P(ContinuationTest, OtherBarsThanTheTokensHaveAreAnError) {
+  Score score = EightBars();
+  score.time_signatures = {{0, 7, 8}};
+  EXPECT_THAT(Take(score, 2).error().message, HasSubstr("song.mid: bar 1 (tick 0) is in 7/8"));
+  score.time_signatures = {{0, 4, 4}, {2 * kBar, 5, 8}};
+  EXPECT_THAT(Take(score, 3).error().message, HasSubstr("bar 3 (tick 3840) is in 5/8"));
+  EXPECT_TRUE(Take(score, 2).ok());
+}
+
+TEST_P(ContinuationTest, BarsAreThoseOfTheTimeSignatures) {
+  Score score = EightBars();
+  score.time_signatures = {{0, 3, 4}};
+  if (!tokenizer_->config().use_time_signatures) {
+    EXPECT_THAT(Take(score, 2).error().message, HasSubstr("is in 3/4, but the bars of the model's tokens are 4/4"));
+    return;
+  }
+  const Continuation made = Continue(score, 8, 4);
+  const Score& whole = made.whole.score();
+  EXPECT_EQ(whole.time_signatures, score.time_signatures);
+  EXPECT_EQ(CountBars(whole), 12U);
+  EXPECT_EQ(NotesBefore(whole.tracks.at(0), 8 * 3 * 480), NotesBefore(score.tracks[0], 8 * 3 * 480));
+}
+
+TEST_P(ContinuationTest, ABarThatASignatureCutsShortIsABar) {
+  Score score = EightBars();
+  score.time_signatures = {{0, 4, 4}, {2 * kBar + 960, 3, 4}};  // bar 3 has two beats
+  if (!tokenizer_->config().use_time_signatures) {
+    EXPECT_THAT(Take(score, 3).error().message, HasSubstr("bar 3 (tick 3840) is in 4/4 and is cut short by the time "
+                                                          "signature at tick 4800"));
+    return;
+  }
+  for (const size_t bars : {3U, 5U}) {
+    const Score whole = Continue(score, bars, 4).whole.score();
+    EXPECT_EQ(whole.time_signatures, score.time_signatures);
+    EXPECT_EQ(CountBars(whole), bars + 4);
+  }
 }
 
 TEST_P(ContinuationTest, APieceThatIsTooShortIsRejected) {
-  EXPECT_THAT(TakePrompt(EightBars(), 9, *tokenizer_, "song.mid").error().message,
+  EXPECT_THAT(Take(EightBars(), 9).error().message,
               HasSubstr("song.mid: has 8 bars, but the prompt is to be its first 9"));
-  EXPECT_THAT(TakePrompt(Score(), 1, *tokenizer_, "song.mid").error().message, HasSubstr("has 0 bars"));
+  EXPECT_THAT(Take(Score(), 1).error().message, HasSubstr("has 0 bars"));
+  EXPECT_THAT(Take(EightBars(), 8, 2'000'000).error().message, HasSubstr("would end after the last tick"));
+}
+
+TEST_P(ContinuationTest, ATrackIsNamedAsTheScoreNumbersIt) {
+  Score score = EightBars();
+  score.tracks.push_back(score.tracks[0]);
+  score.tracks[1].program = 40;
+  const Result<Prompt> prompt = TakePrompt(MidiPiece(score), 4, 2, *tokenizer_, {}, 1);
+  ASSERT_TRUE(prompt.ok());
+  const Continuation made = Continue(*prompt, 4, 2);
+  EXPECT_EQ(made.whole.score().tracks.at(0).notes.size(), 16U);
+  EXPECT_EQ(made.whole.score().tracks.at(1).notes.size(), 16U + made.notes.notes);
+}
+
+TEST_P(ContinuationTest, AFadeOutIsUndone) {
+  Score score = EightBars();
+  score.tracks[0].controls = {{0, 11, 110}, {3 * kBar, 11, 60}, {3 * kBar + 960, 11, 0}};
+  const Continuation made = Continue(score, 4, 2);
+  EXPECT_EQ(made.whole.score().tracks[0].controls.back(), (ControlChange{4 * kBar, 11, 110}));
+  EXPECT_THAT(made.raised, ElementsAre(RaisedLevel{0, 11, 0, 110}));
+  EXPECT_THAT(Continue(EightBars(), 4, 2).raised, IsEmpty());
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, ContinuationTest, ::testing::Values("remi", "remiplus", "midilike", "tsd_default"),

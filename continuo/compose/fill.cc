@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
-#include "continuo/compose/continuation.h"
 #include "continuo/compose/likelihood.h"
+#include "continuo/compose/readable_bars.h"
 #include "continuo/compose/score_parts.h"
-#include "continuo/midi/midi_format.h"
-#include "continuo/score/bars.h"
+#include "continuo/compose/signature_constraint.h"
 
 namespace continuo {
 namespace {
@@ -15,121 +15,108 @@ namespace {
 // Context of the likelihood, and the bars that it is measured on.
 constexpr size_t kBarsBefore = 8;
 constexpr size_t kBarsAfter = 8;
+/// How many bars before the gap the tempo of new ones is taken from.
+constexpr size_t kTempoBars = 4;
 
-/// Removes the pedal from [begin, end): up at `begin`, and at `end` as it was.
-void LiftPedal(Track& track, Tick begin, Tick end) {
-  int before = -1;  // value in force at `begin`
-  int after = -1;   // value in force at `end`
-  std::vector<ControlChange> controls;
-  for (const ControlChange& control : track.controls) {
-    const bool is_pedal = control.number == kSustainPedal;
-    if (is_pedal && control.time < end) {
-      after = control.value;
-      before = control.time < begin ? control.value : before;
-    }
-    if (!is_pedal || control.time < begin || control.time >= end) {
-      controls.push_back(control);
-    }
+/// The mean over the tokens of bars [first, last) of a window, if there are any.
+std::optional<double> MeanOfBars(const Likelihood& likelihood, const std::vector<size_t>& offsets, size_t first,
+                                 size_t last) {
+  const size_t size = likelihood.token_nll.size();
+  const size_t begin = first < offsets.size() ? offsets[first] : size;
+  const size_t end = last < offsets.size() ? offsets[last] : size;
+  if (begin >= end) {
+    return std::nullopt;
   }
-  const auto insert = [&](Tick time, uint8_t value) {
-    const auto place = std::lower_bound(controls.begin(), controls.end(), time,
-                                        [](const ControlChange& control, Tick at) { return control.time < at; });
-    controls.insert(place, {time, kSustainPedal, value});
-  };
-  if (before >= kPedalDown) {
-    insert(begin, 0);
-  }
-  if (after >= kPedalDown) {
-    insert(end, static_cast<uint8_t>(after));
-  }
-  track.controls = std::move(controls);
-
-  std::vector<Pedal> pedals;
-  for (const Pedal& pedal : track.pedals) {
-    const Tick up = pedal.time + pedal.duration;
-    if (pedal.time < begin) {
-      pedals.push_back({pedal.time, std::min(up, begin) - pedal.time});
-    }
-    if (up > end) {
-      const Tick down = std::max(pedal.time, end);
-      pedals.push_back({down, up - down});
-    }
-  }
-  track.pedals = std::move(pedals);
+  const auto from = likelihood.token_nll.begin();
+  const double sum =
+      std::accumulate(from + static_cast<std::ptrdiff_t>(begin), from + static_cast<std::ptrdiff_t>(end), 0.0);
+  return sum / static_cast<double>(end - begin);
 }
 
 }  // namespace
 
-Result<Gap> MakeGap(const Score& score, size_t first, size_t last, const Tokenizer& tokenizer, std::string_view name) {
-  const bool by_signature = BySignature(tokenizer);
-  Gap gap;
-  gap.score = score;
-  gap.first = first;
-  gap.last = last;
-  gap.bars = CountBars(score, by_signature);
-  if (first >= last || last > gap.bars) {
-    return MakeError("{}: bars {} to {} are not among its {}", name, first + 1, last, gap.bars);
+Result<Gap> MakeGap(const MidiPiece& piece, size_t first, size_t last, const Tokenizer& tokenizer) {
+  const Score& score = piece.score();
+  const size_t bars = CountBars(score);
+  if (first >= last || last > bars) {
+    return MakeError("{}: bars {} to {} are not among its {}", piece.name(), first + 1, last, bars);
   }
-  const BarGrid grid(score, by_signature);
-  gap.begin = grid.Line(first);
-  gap.end = grid.Line(last);
+  const BarGrid grid(score);
+  Gap gap{.kept = piece.document(),
+          .voices = Voices(piece.document()),
+          .name = piece.name(),
+          .seam = {},
+          .first = first,
+          .last = last,
+          .bars = bars,
+          .end = grid.Line(last)};
+  Seam& seam = gap.seam;
+  seam.line = grid.Line(first);
+  // All that the model will read.
+  const size_t to = std::min(last + kBarsAfter, bars);
+  CONTINUO_ASSIGN(const std::vector<TimeSignature> signatures,
+                  ReadSignatures(score, grid, 0, to, tokenizer, piece.name()));
+  const Result<ReadableBars> all = ReadBars(score, grid, to, signatures.back(), tokenizer, piece.name());
+  if (!all.ok()) {
+    return all.error();
+  }
   if (first > 0) {
-    CONTINUO_ASSIGN(Prompt prompt, TakePrompt(score, first, tokenizer, name));
-    gap.prompt = std::move(prompt.ids);
+    CONTINUO_ASSIGN(ReadableBars read, ReadBars(score, grid, first, signatures[first], tokenizer, piece.name()));
+    seam.ids = std::move(read.ids);
+    seam.decoded_line = read.line;
+  }
+  RemoveNotes(gap.kept, static_cast<uint32_t>(seam.line), static_cast<uint32_t>(gap.end), [&](const MidiNote& note) {
+    return ReadsProgram(tokenizer, gap.voices.ProgramOf(note), note.channel == kDrumChannel);
+  });
+  seam.constraints.push_back(
+      std::make_shared<PitchConstraint>(tokenizer, HeldAt(gap.kept, gap.voices, seam, tokenizer, std::nullopt)));
+  const Tick tempo_end = first > 0 ? seam.line : gap.end;
+  if (auto range = TempoConstraintOf({}, score, grid.Line(first - std::min(first, kTempoBars)), tempo_end, tokenizer)) {
+    seam.constraints.push_back(std::move(range));
+  }
+  if (tokenizer.config().use_time_signatures) {
+    std::vector<TokenId> tokens;
+    for (size_t bar = first; bar < last; ++bar) {
+      tokens.push_back(SignatureToken(tokenizer, signatures[bar]));
+    }
+    seam.constraints.push_back(std::make_shared<SignatureConstraint>(tokenizer, first, std::move(tokens)));
   }
   return gap;
 }
 
-Score FillGap(const Gap& gap, std::span<const TokenId> ids, const Tokenizer& tokenizer) {
-  Score filled = gap.score;
-  for (Track& track : filled.tracks) {
-    if (track.is_drum && !tokenizer.one_stream()) {
-      continue;
-    }
-    std::erase_if(track.notes, [&](const Note& note) { return note.time >= gap.begin && note.time < gap.end; });
-    LiftPedal(track, gap.begin, gap.end);
-  }
+Result<Filled> FillGap(const Gap& gap, std::span<const TokenId> ids, const Tokenizer& tokenizer) {
   const std::vector<std::vector<TokenId>> streams(1, {ids.begin(), ids.end()});
   const Score decoded = tokenizer.Decode(streams);
-  const Score part = NewPart(decoded, BarLine(decoded, gap.first, BySignature(tokenizer)), gap.score.ticks_per_quarter);
-  for (const Track& track : part.tracks) {
-    std::vector<Note> notes;
-    for (Note note : track.notes) {
-      note.time += gap.begin;
-      if (note.time < gap.end) {
-        note.duration = std::min(note.duration, gap.end - note.time);
-        notes.push_back(note);
-      }
-    }
-    AppendSorted(HomeOf(filled, track, tokenizer).notes, notes);
-  }
+  const Score part = NewPart(decoded, gap.seam.decoded_line, gap.kept.ticks_per_quarter());
+  MidiDocument document = gap.kept;
+  VoiceFinder finder(document, gap.voices, tokenizer, static_cast<uint32_t>(gap.seam.line));
+  Filled filled;
+  filled.notes = SpliceNotes(document, part, gap.seam.line, gap.end, finder);
+  CONTINUO_ASSIGN(filled.whole, MidiPiece::FromDocument(std::move(document), gap.name));
   return filled;
 }
 
-Result<double> FollowingNll(const Gap& gap, const Score& filled, const LanguageModel& model,
-                            const Tokenizer& tokenizer) {
-  const std::vector<std::vector<TokenId>> streams = tokenizer.Encode(ReadableScore(filled, tokenizer));
-  CONTINUO_CHECK(streams.size() == 1);
+Result<std::optional<double>> FollowingNll(const Gap& gap, const Score& filled, const LanguageModel& model,
+                                           const Tokenizer& tokenizer) {
+  const size_t to = std::min(gap.last + kBarsAfter, gap.bars);
+  const BarGrid grid(filled);
+  CONTINUO_ASSIGN(const std::vector<TimeSignature> last, ReadSignatures(filled, grid, to - 1, to, tokenizer, gap.name));
+  CONTINUO_ASSIGN(const ReadableBars read, ReadBars(filled, grid, to, last.front(), tokenizer, gap.name));
   const size_t start = gap.first - std::min(gap.first, kBarsBefore);
-  std::vector<TokenId> ids = tokenizer.WindowFromBar(streams.front(), start);
-  std::vector<size_t> offsets = tokenizer.BarOffsets(ids);
-  // The bars to measure, counted in the window.
-  size_t from = gap.last - start;
-  size_t to = std::min(gap.last + kBarsAfter, gap.bars) - start;
-  if (gap.last == gap.bars) {
-    from = gap.first - start;
-    to = gap.last - start;
+  std::vector<TokenId> ids = tokenizer.WindowFromBar(read.ids, start);
+  const std::vector<size_t> offsets = tokenizer.BarOffsets(ids);
+  if (to - start < offsets.size()) {
+    ids.resize(offsets[to - start]);  // without what opens the next bar
   }
-  if (to < offsets.size()) {
-    ids.resize(offsets[to]);
+  if (ids.empty()) {
+    return std::optional<double>();
   }
   CONTINUO_ASSIGN(const Likelihood likelihood, MeasureLikelihood(model, tokenizer, ids, NoProgress()));
-  const size_t begin = from < offsets.size() ? offsets[from] : ids.size();
-  if (begin >= ids.size()) {
-    return MakeError("bars {} to {}: the bars after them have no tokens to measure", gap.first + 1, gap.last);
+  std::optional<double> mean;
+  if (gap.last < gap.bars) {
+    mean = MeanOfBars(likelihood, offsets, gap.last - start, to - start);
   }
-  const auto first = likelihood.token_nll.begin() + static_cast<std::ptrdiff_t>(begin);
-  return std::accumulate(first, likelihood.token_nll.end(), 0.0) / static_cast<double>(ids.size() - begin);
+  return mean ? mean : MeanOfBars(likelihood, offsets, gap.first - start, gap.last - start);
 }
 
 }  // namespace continuo

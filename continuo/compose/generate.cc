@@ -62,7 +62,7 @@ class Generation {
         options_(options),
         sinks_(sinks),
         progress_(progress),
-        constraints_(tokenizer.NewGrammar({options.bars})),
+        constraints_(tokenizer.NewGrammar()),
         vocabulary_size_(tokenizer.vocabulary().size()),
         context_(model.context_length()),
         session_(
@@ -109,8 +109,8 @@ class Generation {
       }
       writer.piece.ids.push_back(id);
     }
-    if (writer.constraints.complete() || writer.constraints.bars() > options_.bars) {
-      return MakeError("the prompt has all of the {} bars asked for", options_.bars);
+    if (!writer.constraints.SetTarget({options_.bars})) {
+      return MakeError("after the prompt's {} tokens a piece cannot end with {} bars", prompt_.size(), options_.bars);
     }
     writer.piece.prompt_length = writer.piece.ids.size();
     writer.BeginBar(std::max<size_t>(writer.constraints.bars(), 1) - 1, may_go_back());

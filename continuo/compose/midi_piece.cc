@@ -1,25 +1,59 @@
 #include "continuo/compose/midi_piece.h"
 
+#include <utility>
+
+#include "continuo/core/check.h"
+#include "continuo/midi/note_pairs.h"
+#include "continuo/os/file.h"
 #include "continuo/score/score_file.h"
 
 namespace continuo {
 
+MidiPiece::MidiPiece(const Score& score, std::string name) {
+  Result<MidiPiece> piece = Parse(SerializeScore(score), std::move(name));
+  CONTINUO_CHECK(piece.ok());
+  *this = std::move(*piece);
+}
+
 Result<MidiPiece> MidiPiece::Parse(std::span<const uint8_t> bytes, std::string name) {
-  CONTINUO_ASSIGN(ScoreAndWarnings parsed, ParseScore(bytes, name));
-  return MidiPiece(std::move(parsed.score), std::move(name));
+  Defects defects(name);
+  CONTINUO_ASSIGN(MidiDocument document, ReadMidiDocument(bytes, defects));
+  const EndedNotes ended = EndOpenNotes(document);
+  CONTINUO_ASSIGN(MidiPiece piece, FromDocument(std::move(document), std::move(name)));
+  piece.repairs_ = defects.TakeMessages();
+  if (ended.by_end_of_track > 0) {
+    piece.repairs_.push_back(
+        fmt::format("{}: {} without a note-off, ended where the track ends", piece.name_,
+                    ended.by_end_of_track == 1 ? "1 note" : fmt::format("{} notes", ended.by_end_of_track)));
+  }
+  if (ended.by_controller > 0) {
+    piece.repairs_.push_back(
+        fmt::format("{}: {} without a note-off, ended where a controller silences the channel", piece.name_,
+                    ended.by_controller == 1 ? "1 note" : fmt::format("{} notes", ended.by_controller)));
+  }
+  return piece;
 }
 
 Result<MidiPiece> MidiPiece::Read(const std::filesystem::path& path) {
-  CONTINUO_ASSIGN(Score score, ReadScore(path));
-  return MidiPiece(std::move(score), path.string());
+  CONTINUO_ASSIGN(const std::vector<uint8_t> bytes, ReadFile(path));
+  return Parse(bytes, path.string());
+}
+
+Result<MidiPiece> MidiPiece::FromDocument(MidiDocument document, std::string name) {
+  MidiPiece piece;
+  piece.name_ = std::move(name);
+  CONTINUO_ASSIGN(ScoreAndWarnings read, ParseScore(SerializeMidiDocument(document), piece.name_));
+  piece.score_ = std::move(read.score);
+  piece.document_ = std::move(document);
+  return piece;
 }
 
 std::vector<uint8_t> MidiPiece::Bytes() const {
-  return SerializeScore(score_);
+  return SerializeMidiDocument(document_);
 }
 
 Status MidiPiece::Write(const std::filesystem::path& path) const {
-  return WriteScore(score_, path);
+  return WriteFileAtomically(path, Bytes());
 }
 
 }  // namespace continuo

@@ -1,7 +1,19 @@
 #include "continuo/compose/score_parts.h"
 
+#include <array>
+#include <limits>
+
 namespace continuo {
 
+namespace {
+
+template <typename Event>
+void AppendSorted(std::vector<Event>& events, const std::vector<Event>& more) {
+  events.insert(events.end(), more.begin(), more.end());
+  std::stable_sort(events.begin(), events.end(), [](const auto& a, const auto& b) { return a.time < b.time; });
+}
+
+/// All tracks but drums as one, also of a score without tracks.
 Score MergeTracks(const Score& score) {
   Score merged = score;
   merged.tracks.assign(1, {});
@@ -20,6 +32,8 @@ Score MergeTracks(const Score& score) {
   return merged;
 }
 
+}  // namespace
+
 Score ReadableScore(const Score& score, const Tokenizer& tokenizer, std::optional<size_t> track) {
   Score readable = track || tokenizer.one_stream() ? score : MergeTracks(score);
   if (track) {
@@ -31,17 +45,18 @@ Score ReadableScore(const Score& score, const Tokenizer& tokenizer, std::optiona
   return readable;
 }
 
-Score NewPart(const Score& decoded, Tick from, int32_t ticks_per_quarter) {
-  const int64_t old_resolution = decoded.ticks_per_quarter;
+Score NewPart(const Score& score, Tick from, int32_t ticks_per_quarter) {
+  const int64_t old_resolution = score.ticks_per_quarter;
   const auto scale = [&](int64_t ticks) {
-    return static_cast<Tick>((2 * ticks * ticks_per_quarter + old_resolution) / (2 * old_resolution));
+    const int64_t scaled = (2 * ticks * ticks_per_quarter + old_resolution) / (2 * old_resolution);
+    return static_cast<Tick>(std::min<int64_t>(scaled, std::numeric_limits<Tick>::max()));
   };
   Score part = SelectScore(
-      decoded, [&](Tick time) { return time >= from; },
+      score, [&](Tick time) { return time >= from; },
       [&](auto& event) {
         event.time -= from;
         if constexpr (requires { event.duration; }) {
-          event.duration = std::max(1, scale(event.time + event.duration) - scale(event.time));
+          event.duration = std::max(1, scale(int64_t{event.time} + event.duration) - scale(event.time));
         }
         event.time = scale(event.time);
       });
@@ -49,19 +64,27 @@ Score NewPart(const Score& decoded, Tick from, int32_t ticks_per_quarter) {
   return part;
 }
 
-Track& HomeOf(Score& score, const Track& track, const Tokenizer& tokenizer) {
-  const auto find = [&](auto matches) { return std::find_if(score.tracks.begin(), score.tracks.end(), matches); };
-  auto home =
-      find([&](const Track& other) { return other.is_drum == track.is_drum && other.program == track.program; });
-  if (home == score.tracks.end() && !tokenizer.config().use_programs) {
-    home = find([&](const Track& other) { return other.is_drum == track.is_drum; });
+void EndRepeatedNotes(Score& score) {
+  for (Track& track : score.tracks) {
+    std::stable_sort(track.notes.begin(), track.notes.end(),
+                     [](const Note& a, const Note& b) { return a.time < b.time; });
+    constexpr size_t kNone = ~size_t{0};
+    std::array<size_t, 128> last;
+    last.fill(kNone);
+    std::vector<Note> notes;
+    for (const Note& note : track.notes) {
+      size_t& earlier = last[note.pitch];
+      if (earlier != kNone && notes[earlier].time == note.time) {
+        continue;
+      }
+      if (earlier != kNone) {
+        notes[earlier].duration = std::min(notes[earlier].duration, note.time - notes[earlier].time);
+      }
+      earlier = notes.size();
+      notes.push_back(note);
+    }
+    track.notes = std::move(notes);
   }
-  if (home == score.tracks.end()) {
-    home = score.tracks.emplace(score.tracks.end());
-    home->program = track.program;
-    home->is_drum = track.is_drum;
-  }
-  return *home;
 }
 
 }  // namespace continuo

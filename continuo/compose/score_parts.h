@@ -48,31 +48,16 @@ Score SelectScore(const Score& score, const Keep& keep, const Move& move) {
   return selected;
 }
 
-template <typename Event>
-void AppendSorted(std::vector<Event>& events, const std::vector<Event>& more) {
-  events.insert(events.end(), more.begin(), more.end());
-  std::stable_sort(events.begin(), events.end(), [](const auto& a, const auto& b) { return a.time < b.time; });
-}
-
-/// True if a tokenizer's bars are those of the time signatures; otherwise they are 4/4 throughout.
-inline bool BySignature(const Tokenizer& tokenizer) {
-  return tokenizer.config().use_time_signatures;
-}
-
-/// All tracks but drums as one, also of a score without tracks.
-Score MergeTracks(const Score& score);
-
 /// What a tokenizer reads of a score: track `track` alone if given; else the whole score if the
-/// tokenizer has one stream for all tracks, and its tracks merged if not.
+/// tokenizer has one stream for all tracks, and its tracks but drums merged if not. Has a track.
 Score ReadableScore(const Score& score, const Tokenizer& tokenizer, std::optional<size_t> track = std::nullopt);
 
-/// The events of decoded music at or after `from`, moved to tick 0 and scaled to another
-/// resolution. Durations are at least a tick.
-Score NewPart(const Score& decoded, Tick from, int32_t ticks_per_quarter);
+/// The events at or after `from` of a score, moved to tick 0 and scaled to another resolution.
+/// Durations are at least a tick. Times that would pass the last tick are cut to it.
+Score NewPart(const Score& score, Tick from, int32_t ticks_per_quarter);
 
-/// The track of `score` that new music of `track` joins: the first with the same program and kind
-/// (drums or not); if the tokenizer has no programs, otherwise the first of the same kind; else a
-/// new one.
-Track& HomeOf(Score& score, const Track& track, const Tokenizer& tokenizer);
+/// Ends each note where the next of its pitch begins in its track, and removes all but the first of
+/// the notes of a pitch that begin together.
+void EndRepeatedNotes(Score& score);
 
 }  // namespace continuo

@@ -5,7 +5,7 @@
 
 namespace continuo {
 
-Result<TempoConstraint> TempoConstraint::Create(double bpm, const Tokenizer& tokenizer) {
+Result<TempoConstraint> TempoConstraint::Create(double bpm, const Tokenizer& tokenizer, size_t first_bar) {
   const Vocabulary& vocabulary = tokenizer.vocabulary();
   const IdRange tempos = vocabulary.range(TokenType::kTempo);
   if (tempos.empty() || !vocabulary.has(TokenType::kPosition)) {
@@ -25,7 +25,7 @@ Result<TempoConstraint> TempoConstraint::Create(double bpm, const Tokenizer& tok
   if (!(bpm >= slowest && bpm <= fastest)) {
     return MakeError("bpm is {}, expected {} to {}, the tempos of the model's tokens", bpm, slowest, fastest);
   }
-  return TempoConstraint(vocabulary, nearest);
+  return TempoConstraint(vocabulary, nearest, first_bar);
 }
 
 void TempoConstraint::Restrict(std::span<uint8_t> allowed) const {
@@ -42,7 +42,7 @@ void TempoConstraint::Restrict(std::span<uint8_t> allowed) const {
 void TempoConstraint::Advance(TokenId id) {
   const TokenInfo& token = vocabulary_->info(id);
   at_.Advance(token);
-  written_ = written_ || token.type == TokenType::kTempo;
+  written_ = written_ || (token.type == TokenType::kTempo && at_.bar >= first_bar_);
 }
 
 std::unique_ptr<TokenConstraint> TempoConstraint::Clone() const {

@@ -47,6 +47,8 @@ class GrammarConstraint final : public TokenConstraint {
 
   /// Advance for a token that need not be allowed: false, and no change, if it is not.
   bool TryAdvance(TokenId id) { return grammar_->Advance(id); }
+  /// See Grammar.
+  bool SetTarget(const GrammarTarget& target) { return grammar_->SetTarget(target); }
   bool complete() const { return grammar_->complete(); }
   size_t bars() const { return grammar_->bars(); }
   std::unique_ptr<Grammar> CloneGrammar() const { return grammar_->Clone(); }
@@ -73,6 +75,7 @@ class ConstraintList {
   ConstraintList Clone() const;
 
   /// See Grammar.
+  bool SetTarget(const GrammarTarget& target) { return grammar_.SetTarget(target); }
   bool complete() const { return grammar_.complete(); }
   size_t bars() const { return grammar_.bars(); }
 

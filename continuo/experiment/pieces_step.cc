@@ -313,8 +313,8 @@ namespace {
 /// A piece that a model wrote.
 struct NewPiece {
   std::string name;
-  Score measured;  // what is new
-  Score kept;      // with the prompt
+  Score measured;             // what is new
+  std::vector<uint8_t> midi;  // the file, with the prompt
   int64_t prompt_bars = 0;
   int64_t tokens = 0;    // with the prompt's
   double nll_token = 0;  // of what is new, nats per token
@@ -357,7 +357,7 @@ Result<std::vector<NewPiece>> WritePieces(const ExperimentContext& context, cons
     piece.nll_total = generated.nll * static_cast<double>(generated.ids.size() - generated.prompt_length);
     if (made.new_bars) {
       piece.measured = made.new_bars->score();
-      piece.kept = made.piece.score();
+      piece.midi = made.piece.Bytes();
       piece.prompt_bars = context.spec.continuations.prompt_bars;
     } else {
       if (cell.window == Window::kCut) {
@@ -365,7 +365,9 @@ Result<std::vector<NewPiece>> WritePieces(const ExperimentContext& context, cons
       }
       const std::vector<std::vector<TokenId>> streams(1, generated.ids);
       piece.measured = model.tokenizer->Decode(streams);
-      piece.kept = piece.measured;
+      if (!piece.measured.tracks.empty()) {
+        piece.midi = SerializeScore(piece.measured);
+      }
     }
     piece.tokens = static_cast<int64_t>(generated.ids.size());
   }
@@ -383,9 +385,7 @@ std::vector<PieceRow> RowsOf(const MeasuredSet& set, std::span<const NewPiece> p
     row.tokens = piece.tokens;
     row.prompt_bars = piece.prompt_bars;
     *row.bars += piece.prompt_bars;
-    if (!piece.kept.tracks.empty()) {
-      row.midi = SerializeScore(piece.kept);
-    }
+    row.midi = piece.midi;
   }
   return rows;
 }

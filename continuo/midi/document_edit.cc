@@ -185,12 +185,12 @@ void KeepBefore(MidiDocument& document, uint32_t time) {
   }
 }
 
-size_t RemoveNotes(MidiDocument& document, uint32_t begin, uint32_t end, const ChannelFilter& selected) {
+size_t RemoveNotes(MidiDocument& document, uint32_t begin, uint32_t end, const NoteFilter& selected) {
   const std::vector<MidiNote> notes = PairNotes(document);
   std::vector<std::vector<uint8_t>> removed = NoMarks(document);
   size_t count = 0;
   for (const MidiNote& note : notes) {
-    if (note.begin >= begin && note.begin < end && selected(note.track, note.channel)) {
+    if (note.begin >= begin && note.begin < end && selected(note)) {
       removed[note.track][note.on] = 1;
       if (note.ended_by == MidiNote::End::kNoteOff) {
         removed[note.track][note.off] = 1;
@@ -198,14 +198,7 @@ size_t RemoveNotes(MidiDocument& document, uint32_t begin, uint32_t end, const C
       ++count;
     }
   }
-  const std::vector<std::vector<uint32_t>> orphans = OrphanNoteOffs(document, notes);
-  for (uint32_t i = 0; i < document.tracks.size(); ++i) {
-    for (const uint32_t j : orphans[i]) {
-      const MidiEvent& event = document.tracks[i].events[j];
-      if (event.time >= begin && event.time < end && selected(i, event.channel())) {
-        removed[i][j] = 1;
-      }
-    }
+  for (size_t i = 0; i < document.tracks.size(); ++i) {
     Remove(document.tracks[i], removed[i]);
   }
   return count;

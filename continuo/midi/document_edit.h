@@ -35,12 +35,11 @@ uint32_t FirstAfter(const MidiTrack& track, uint32_t time);
 void KeepBefore(MidiDocument& document, uint32_t time);
 
 /// Which notes an edit is about.
-using ChannelFilter = std::function<bool(uint32_t track, uint8_t channel)>;
+using NoteFilter = std::function<bool(const MidiNote& note)>;
 
-/// Removes the notes that begin in [begin, end) on the tracks and channels that `selected` accepts:
-/// note-ons with their note-offs, wherever these are, and note-offs in [begin, end) that end no
-/// note. Returns how many notes.
-size_t RemoveNotes(MidiDocument& document, uint32_t begin, uint32_t end, const ChannelFilter& selected);
+/// Removes the notes that begin in [begin, end) and that `selected` accepts: note-ons with their
+/// note-offs, wherever these are. Returns how many.
+size_t RemoveNotes(MidiDocument& document, uint32_t begin, uint32_t end, const NoteFilter& selected);
 
 /// A note to be inserted.
 struct NewMidiNote {

@@ -17,6 +17,8 @@
 #include <system_error>
 #include <vector>
 
+#include "continuo/midi/midi_document.h"
+#include "continuo/midi/note_pairs.h"
 #include "continuo/score/score_file.h"
 #include "continuo/score/tempo_map.h"
 
@@ -159,6 +161,33 @@ class AudioFile {
   SNDFILE* audio_ = nullptr;
 };
 
+/// What FluidSynth plays.
+struct PlayableMidi {
+  std::vector<uint8_t> bytes;
+  double seconds = 0.0;  // to the end of the last note
+};
+
+Result<PlayableMidi> MakePlayable(std::span<const uint8_t> bytes, std::string_view name,
+                                  std::vector<std::string>& repairs) {
+  Defects defects(name);
+  CONTINUO_ASSIGN(MidiDocument document, ReadMidiDocument(bytes, defects));
+  const EndedNotes ended = EndOpenNotes(document);
+  repairs = defects.TakeMessages();
+  if (ended.total() > 0) {
+    repairs.push_back(
+        fmt::format("{}: {} notes without a note-off, ended by a controller or with their track", name, ended.total()));
+  }
+  document.in_riff = false;  // FluidSynth reads bare files
+  PlayableMidi playable;
+  playable.bytes = SerializeMidiDocument(document);
+  CONTINUO_ASSIGN(const ScoreAndWarnings read, ParseScore(playable.bytes, name));
+  playable.seconds = TempoMap(read.score).Seconds(LastTick(read.score));
+  if (document.is_smpte()) {  // FluidSynth reads times in quarter notes
+    playable.bytes = SerializeScore(read.score);
+  }
+  return playable;
+}
+
 }  // namespace
 
 std::string_view Extension(AudioFormat format) {
@@ -194,16 +223,17 @@ Status CheckSoundfont(const fs::path& path) {
   return {};
 }
 
-Result<RenderedAudio> RenderScore(const Score& score, const fs::path& path, const RenderOptions& options,
-                                  Progress& progress, const StopToken& stop) {
+Result<RenderedAudio> RenderMidi(std::span<const uint8_t> file_bytes, std::string_view name, const fs::path& path,
+                                 const RenderOptions& options, Progress& progress, const StopToken& stop) {
+  RenderedAudio rendered;
+  CONTINUO_ASSIGN(const PlayableMidi playable, MakePlayable(file_bytes, name, rendered.repairs));
   fs::path soundfont = options.soundfont;
   if (soundfont.empty()) {
     CONTINUO_ASSIGN(soundfont, FindSoundfont());
   }
   CONTINUO_TRY(CheckSoundfont(soundfont));
-  const std::vector<uint8_t> midi = SerializeScore(score);
-  const double length = TempoMap(score).Seconds(LastTick(score));
-  const auto expected = static_cast<uint64_t>(std::ceil(2 * length));
+  const std::vector<uint8_t>& midi = playable.bytes;
+  const auto expected = static_cast<uint64_t>(std::ceil(2 * playable.seconds));
   const double block_seconds = static_cast<double>(kFrames) / options.sample_rate;
 
   double played = 0.0;
@@ -222,7 +252,6 @@ Result<RenderedAudio> RenderScore(const Score& score, const fs::path& path, cons
   if (stop.stop_requested()) {
     return MakeError(ErrorCode::kCancelled, "{}: interrupted", path.string());
   }
-  RenderedAudio rendered;
   rendered.gain = peak > kSilence ? options.peak / peak : 1.0;  // what is silent stays so
   CONTINUO_ASSIGN(const std::unique_ptr<AudioFile> file, AudioFile::Create(path, options));
   bool written = true;

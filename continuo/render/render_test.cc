@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "continuo/os/temporary_folder_testing.h"
+#include "continuo/score/score_file.h"
 
 namespace continuo {
 namespace {
@@ -44,7 +45,8 @@ class RenderTest : public ::testing::Test {
 
   Audio Render(const Score& score, AudioFormat format = AudioFormat::kWav) {
     const fs::path path = files_.path() / ("out" + std::string(Extension(format)));
-    const Result<RenderedAudio> rendered = RenderScore(score, path, {.soundfont = {}, .format = format}, NoProgress());
+    const Result<RenderedAudio> rendered =
+        RenderMidi(SerializeScore(score), "song.mid", path, {.soundfont = {}, .format = format}, NoProgress());
     EXPECT_TRUE(rendered.ok()) << rendered.error().ToString();
     Audio audio;
     SNDFILE* file = sf_open(path.c_str(), SFM_READ, &audio.info);
@@ -110,7 +112,9 @@ TEST_F(RenderTest, SilenceStaysSilent) {
 TEST_F(RenderTest, WhatCannotBeDoneIsSaidAndLeavesNothing) {
   const fs::path path = files_.path() / "out.wav";
   const auto error = [&](const fs::path& to, const fs::path& soundfont, const StopToken& stop = {}) {
-    return RenderScore(TwoNotes(), to, {.soundfont = soundfont}, NoProgress(), stop).error().message;
+    return RenderMidi(SerializeScore(TwoNotes()), "song.mid", to, {.soundfont = soundfont}, NoProgress(), stop)
+        .error()
+        .message;
   };
   EXPECT_THAT(error(path, files_.path() / "none.sf2"), HasSubstr("none.sf2: is no file"));
   std::ofstream(files_.path() / "text.sf2") << "not a soundfont";

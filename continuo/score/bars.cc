@@ -9,21 +9,21 @@
 namespace continuo {
 namespace {
 
-int64_t BarLength(int32_t ticks_per_quarter, const TimeSignature& signature) {
-  const int64_t ticks = int64_t{4} * ticks_per_quarter * signature.numerator;
-  const int64_t denominator = signature.denominator;
-  return std::max<int64_t>(1, ticks / denominator + (2 * (ticks % denominator) >= denominator ? 1 : 0));
-}
-
 bool SameMetre(const TimeSignature& a, const TimeSignature& b) {
   return a.numerator == b.numerator && a.denominator == b.denominator;
 }
 
 }  // namespace
 
+int64_t BarTicks(int32_t ticks_per_quarter, const TimeSignature& signature) {
+  const int64_t ticks = int64_t{4} * ticks_per_quarter * signature.numerator;
+  const int64_t denominator = signature.denominator;
+  return std::max<int64_t>(1, ticks / denominator + (2 * (ticks % denominator) >= denominator ? 1 : 0));
+}
+
 BarGrid::BarGrid(const Score& score, bool by_signature) {
   const TimeSignature common;
-  sections_.push_back({0, common, BarLength(score.ticks_per_quarter, common)});
+  sections_.push_back({0, common, BarTicks(score.ticks_per_quarter, common)});
   if (!by_signature) {
     return;
   }
@@ -42,11 +42,11 @@ BarGrid::BarGrid(const Score& score, bool by_signature) {
       if (!first && SameMetre(sections_.back().signature, signature)) {
         continue;
       }
-      sections_.push_back({bar, signature, BarLength(score.ticks_per_quarter, signature)});
+      sections_.push_back({bar, signature, BarTicks(score.ticks_per_quarter, signature)});
     } else if (!SameMetre(running.signature, signature)) {
       const int64_t passed = int64_t{signature.time} - running.signature.time;
       const auto bars = static_cast<size_t>((passed + running.length - 1) / running.length);
-      sections_.push_back({running.bar + bars, signature, BarLength(score.ticks_per_quarter, signature)});
+      sections_.push_back({running.bar + bars, signature, BarTicks(score.ticks_per_quarter, signature)});
     }
   }
 }
@@ -83,7 +83,8 @@ size_t CountBars(const Score& score, bool by_signature) {
   Tick last = -1;
   for (const Track& track : score.tracks) {
     for (const Note& note : track.notes) {
-      last = std::max(last, note.time);
+      const int64_t last_tick = int64_t{note.time} + std::max<Tick>(note.duration, 1) - 1;
+      last = std::max(last, static_cast<Tick>(std::min<int64_t>(last_tick, std::numeric_limits<Tick>::max())));
     }
   }
   return last < 0 ? 0 : BarGrid(score, by_signature).BarAt(last) + 1;

@@ -101,12 +101,17 @@ TEST(BarGrid, EachBarHoldsItsLineAndAllUpToTheNext) {
   }
 }
 
-TEST(CountBars, CountsUpToTheLastOnset) {
+TEST(CountBars, CountsUpToTheLastBarInWhichANoteSounds) {
   Score score;
   EXPECT_EQ(CountBars(score), 0u);
   score.tracks.resize(2);
-  score.tracks[1].notes = {{0, 100000, 60, 64}};
+  score.tracks[1].notes = {{0, 1920, 60, 64}};
   EXPECT_EQ(CountBars(score), 1u);
+  score.tracks[1].notes = {{0, 1921, 60, 64}};
+  EXPECT_EQ(CountBars(score), 2u);
+  score.tracks[1].notes = {{kLatest, kLatest, 60, 64}};
+  EXPECT_EQ(CountBars(score), static_cast<size_t>(kLatest) / 1920 + 1);
+  score.tracks[1].notes.clear();
   score.tracks[0].notes = {{3840, 1, 60, 64}, {10, 1, 60, 64}};
   EXPECT_EQ(CountBars(score), 3u);
   score.time_signatures = {{0, 2, 4}};

@@ -42,6 +42,9 @@ Result<Score> ReadScore(const std::filesystem::path& path, const ReadOptions& op
 }
 
 Status WriteScore(const Score& score, const std::filesystem::path& path) {
+  if (const Status channels = CheckChannels(score); !channels.ok()) {
+    return Error{fmt::format("{}: {}", path.string(), channels.error().message), channels.error().hint};
+  }
   return WriteFileAtomically(path, SerializeScore(score));
 }
 

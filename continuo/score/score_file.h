@@ -41,12 +41,19 @@ Result<Score> ReadScore(const std::filesystem::path& path, const ReadOptions& op
 /// but no controller 64, the controllers that say the same are written). What was read is written,
 /// read and written again to the same bytes.
 ///
+/// Each track of instruments has a channel of its own; drums have channel 10. Of more than 15 tracks
+/// of instruments, those that do not overlap in time share channels. If that is not enough, see
+/// CheckChannels, tracks share channels though they overlap.
+///
 /// Times and durations must not be negative, values must be in the range that MIDI gives them,
 /// denominators powers of two, and `ticks_per_quarter` from 1 to 32767; tempos outside 1 to
 /// 16,777,215 µs are written as the nearest of these.
 std::vector<uint8_t> SerializeScore(const Score& score);
 
-/// Writes the file whole or not at all.
+/// Fails, saying how many channels a score needs, if a MIDI file has too few.
+Status CheckChannels(const Score& score);
+
+/// Writes the file whole or not at all. Fails as CheckChannels does.
 Status WriteScore(const Score& score, const std::filesystem::path& path);
 
 }  // namespace continuo

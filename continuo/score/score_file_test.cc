@@ -13,6 +13,7 @@
 #include "continuo/core/rng.h"
 #include "continuo/core/shared_data_testing.h"
 #include "continuo/midi/defects.h"
+#include "continuo/midi/midi_document.h"
 #include "continuo/midi/test_midi.h"
 #include "continuo/os/file.h"
 #include "continuo/os/temporary_folder_testing.h"
@@ -500,9 +501,62 @@ TEST(SerializeScore, EndsANoteAtTheLastTickThatWouldEndLater) {
 TEST(WriteScore, WritesTheFileThatReadScoreReads) {
   const TemporaryFolder folder;
   const std::filesystem::path path = folder.path() / "song.mid";
-  ASSERT_TRUE(WriteScore(Everything(), path).ok());
-  EXPECT_EQ(*ReadScore(path, kStrict), Everything());
-  EXPECT_FALSE(WriteScore(Everything(), folder.path() / "none" / "song.mid").ok());
+  Score score = Everything();
+  score.tracks.resize(15);  // all at once
+  ASSERT_TRUE(WriteScore(score, path).ok());
+  EXPECT_EQ(*ReadScore(path, kStrict), score);
+  EXPECT_FALSE(WriteScore(score, folder.path() / "none" / "song.mid").ok());
+}
+
+/// Tracks of one note each, `apart` ticks from beginning to beginning.
+Score ManyInstruments(size_t tracks, Tick apart) {
+  Score score;
+  for (size_t i = 0; i < tracks; ++i) {
+    Track& track = score.tracks.emplace_back();
+    track.program = static_cast<uint8_t>(i);
+    track.notes = {{static_cast<Tick>(i) * apart, 100, 60, 64}};
+  }
+  return score;
+}
+
+TEST(Channels, InstrumentsThatDoNotOverlapShareOne) {
+  const Score score = ManyInstruments(40, 50);
+  EXPECT_TRUE(CheckChannels(score).ok());
+  const std::vector<uint8_t> bytes = SerializeScore(score);
+  EXPECT_EQ(ParseScore(bytes, "many")->score, score);
+  // A player merges the tracks: at each note its program must be in force on its channel.
+  std::vector<int> programs(16, -1);
+  Defects defects("many");
+  const MidiDocument document = *ReadMidiDocument(bytes, defects);
+  struct Event {
+    uint32_t time;
+    MidiEvent event;
+    size_t track;
+  };
+  std::vector<Event> events;
+  for (size_t i = 0; i < document.tracks.size(); ++i) {
+    for (const MidiEvent& event : document.tracks[i].events) {
+      events.push_back({event.time, event, i});
+    }
+  }
+  std::stable_sort(events.begin(), events.end(), [](const Event& a, const Event& b) { return a.time < b.time; });
+  size_t notes = 0;
+  for (const Event& event : events) {
+    if (event.event.kind() == kProgramChange) {
+      programs[event.event.channel()] = event.event.data1;
+    } else if (event.event.is_note_on()) {
+      EXPECT_EQ(programs[event.event.channel()] + 1, static_cast<int>(event.track));
+      ++notes;
+    }
+  }
+  EXPECT_EQ(notes, 40U);
+}
+
+TEST(Channels, TooManyInstrumentsAtOnceAreAnError) {
+  EXPECT_TRUE(CheckChannels(ManyInstruments(15, 0)).ok());
+  EXPECT_THAT(CheckChannels(ManyInstruments(16, 0)).error().message,
+              ::testing::HasSubstr("16 instruments play at once, but a MIDI file has 15 channels"));
+  EXPECT_FALSE(WriteScore(ManyInstruments(16, 1), "/no/such/file.mid").ok());
 }
 
 }  // namespace

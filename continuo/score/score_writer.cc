@@ -2,6 +2,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "continuo/core/check.h"
@@ -100,7 +101,88 @@ void WriteConductor(const Score& score, MidiWriter& writer) {
   writer.EndTrack(events.empty() ? 0 : events.back().time);
 }
 
-void WriteTrack(const Track& track, uint8_t channel, MidiWriter& writer) {
+constexpr size_t kInstrumentChannels = kMidiChannels - 1;
+
+/// Channels of instruments, in the order in which they are given out.
+uint8_t InstrumentChannel(size_t number) {
+  const size_t channel = number % kInstrumentChannels;
+  return static_cast<uint8_t>(channel < kDrumChannel ? channel : channel + 1);
+}
+
+/// When the events of a track that depend on its channel begin and end.
+struct Span {
+  int64_t begin = std::numeric_limits<int64_t>::max();
+  int64_t end = 0;
+};
+
+Span SpanOf(const Track& track) {
+  Span span;
+  const auto extend = [&span](const auto& events) {
+    for (const auto& event : events) {
+      int64_t end = event.time;
+      if constexpr (requires { event.duration; }) {
+        end += event.duration;
+      }
+      span.begin = std::min<int64_t>(span.begin, event.time);
+      span.end = std::max(span.end, end);
+    }
+  };
+  extend(track.notes);
+  extend(track.controls);
+  extend(track.pedals);
+  extend(track.pitch_bends);
+  span.begin = std::min(span.begin, span.end);
+  return span;
+}
+
+struct Channels {
+  std::vector<uint8_t> of_track;
+  std::vector<uint32_t> program_time;  // when each track sets its program
+  size_t needed = 0;                   // for instruments
+};
+
+/// One channel per track of instruments; if there are too few, those that come one after the other
+/// share one: in the order of their beginnings, each takes the channel that has been free longest.
+Channels AssignChannels(const Score& score) {
+  Channels channels;
+  std::vector<size_t> instruments;
+  for (size_t i = 0; i < score.tracks.size(); ++i) {
+    channels.of_track.push_back(kDrumChannel);
+    channels.program_time.push_back(0);
+    if (!score.tracks[i].is_drum) {
+      channels.of_track[i] = InstrumentChannel(instruments.size());
+      instruments.push_back(i);
+    }
+  }
+  channels.needed = instruments.size();
+  if (instruments.size() <= kInstrumentChannels) {
+    return channels;
+  }
+  std::vector<Span> spans(score.tracks.size());
+  for (const size_t i : instruments) {
+    spans[i] = SpanOf(score.tracks[i]);
+  }
+  std::stable_sort(instruments.begin(), instruments.end(),
+                   [&](size_t a, size_t b) { return spans[a].begin < spans[b].begin; });
+  std::vector<int64_t> free_since;  // by channel
+  for (const size_t i : instruments) {
+    const auto longest = std::min_element(free_since.begin(), free_since.end());
+    const bool shares = longest != free_since.end() && *longest < spans[i].begin;
+    size_t number = free_since.size();
+    if (shares) {
+      number = static_cast<size_t>(longest - free_since.begin());
+      free_since[number] = spans[i].end;
+      channels.program_time[i] = static_cast<uint32_t>(spans[i].begin);
+    } else {
+      free_since.push_back(spans[i].end);
+    }
+    channels.of_track[i] = InstrumentChannel(number);
+  }
+  channels.needed = free_since.size();
+  return channels;
+}
+
+void WriteTrack(const Track& track, uint8_t channel, uint32_t program_time, MidiWriter& writer) {
   // Pedals are a reading of the controllers; they are written where these do not tell of them.
   const bool own_pedals = std::none_of(track.controls.begin(), track.controls.end(),
                                        [](const ControlChange& control) { return control.number == kSustainPedal; });
@@ -131,8 +213,16 @@ void WriteTrack(const Track& track, uint8_t channel, MidiWriter& writer) {
   if (!track.name.empty()) {
     writer.Text(0, kMetaTrackName, track.name);
   }
-  writer.Message(0, kProgramChange | channel, Data(track.program));
+  bool program_written = false;
+  const auto write_program = [&](uint32_t time) {
+    if (!program_written && time >= program_time) {
+      writer.Message(program_time, kProgramChange | channel, Data(track.program));
+      program_written = true;
+    }
+  };
+  write_program(0);
   for (const Event& event : events) {
+    write_program(event.time);
     switch (event.rank) {
       case Rank::kNoteEnd:
         writer.Message(event.time, kNoteOff | channel, Data(track.notes[event.index].pitch), 0);
@@ -164,23 +254,29 @@ void WriteTrack(const Track& track, uint8_t channel, MidiWriter& writer) {
         break;
     }
   }
+  write_program(program_time);
   writer.EndTrack(events.empty() ? 0 : events.back().time);
 }
 
 }  // namespace
 
+Status CheckChannels(const Score& score) {
+  const size_t needed = AssignChannels(score).needed;
+  if (needed > kInstrumentChannels) {
+    return Error{fmt::format("{} instruments play at once, but a MIDI file has {} channels for them", needed,
+                             kInstrumentChannels),
+                 "leave some programs out of the tokenizer's configuration"};
+  }
+  return {};
+}
+
 std::vector<uint8_t> SerializeScore(const Score& score) {
   CONTINUO_CHECK(score.tracks.size() <= kMaxTracks);
   MidiWriter writer(score.ticks_per_quarter);
   WriteConductor(score, writer);
-  uint8_t next = 0;
-  for (const Track& track : score.tracks) {
-    uint8_t channel = kDrumChannel;
-    if (!track.is_drum) {
-      channel = next;
-      next = static_cast<uint8_t>((next + (next + 1 == kDrumChannel ? 2 : 1)) % kMidiChannels);
-    }
-    WriteTrack(track, channel, writer);
+  const Channels channels = AssignChannels(score);
+  for (size_t i = 0; i < score.tracks.size(); ++i) {
+    WriteTrack(score.tracks[i], channels.of_track[i], channels.program_time[i], writer);
   }
   return std::move(writer).Finish();
 }

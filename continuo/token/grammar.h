@@ -46,6 +46,11 @@ class Grammar {
   /// start, where it changes nothing.
   virtual bool Advance(TokenId id) = 0;
 
+  /// Sets the target of a stream that has begun without one. It limits what comes from here on, not
+  /// what the stream has already: a note may sound past the target's end. False, and no change, if
+  /// the stream is half-way through an event or cannot come to its end there.
+  virtual bool SetTarget(const GrammarTarget& target) = 0;
+
   /// True when the target's bars are complete.
   virtual bool complete() const = 0;
 

@@ -102,6 +102,40 @@ TEST(RemiGrammarTest, BeginsWithABar) {
   EXPECT_THAT(writer.AllowedTypes(), ElementsAre("Bar", "Position"));
 }
 
+TEST(RemiGrammarTest, ATargetThatComesLaterLimitsWhatComesThen) {
+  Writer writer("remi");
+  ASSERT_EQ(writer.Write("Bar_None Position_24 Pitch_60 Velocity_63 Duration_8.0.4 Bar_None"), 6u);
+  EXPECT_FALSE(Writer("remi", 2).Write("Bar_None Position_24 Pitch_60 Velocity_63 Duration_8.0.4") == 5u);
+  EXPECT_FALSE(writer.grammar().SetTarget({1}));
+  EXPECT_TRUE(writer.grammar().SetTarget({2}));
+  EXPECT_FALSE(writer.grammar().SetTarget({3}));  // it has one
+  writer.Write("Position_16 Pitch_62 Velocity_63");
+  EXPECT_TRUE(writer.Takes("Duration_2.0.8"));
+  EXPECT_FALSE(writer.Takes("Duration_3.0.8"));
+  writer.Write("Duration_1.0.8 Bar_None");
+  EXPECT_TRUE(writer.grammar().complete());
+}
+
+TEST(RemiGrammarTest, NoTargetIsSetWithinANote) {
+  Writer writer("remi");
+  writer.Write("Bar_None Position_24 Pitch_60");
+  EXPECT_FALSE(writer.grammar().SetTarget({2}));
+  writer.Write("Velocity_63 Duration_1.0.8");
+  EXPECT_TRUE(writer.grammar().SetTarget({2}));
+}
+
+TEST(MidiLikeGrammarTest, ATargetThatComesLaterLimitsWhatComesThen) {
+  Writer writer("midilike");
+  writer.Write("NoteOn_60 Velocity_63 TimeShift_4.0.4");
+  EXPECT_FALSE(writer.grammar().SetTarget({1}));
+  EXPECT_TRUE(writer.grammar().SetTarget({2}));
+  EXPECT_FALSE(writer.Takes("TimeShift_5.0.4"));
+  writer.Write("NoteOn_64 Velocity_63 TimeShift_4.0.4");
+  EXPECT_FALSE(writer.grammar().complete());
+  writer.Write("NoteOff_60 NoteOff_64");
+  EXPECT_TRUE(writer.grammar().complete());
+}
+
 TEST(RemiGrammarTest, TakesBosAtTheStartOnly) {
   Writer writer("remi");
   EXPECT_EQ(writer.Write("BOS_None Bar_None"), 2u);

@@ -34,6 +34,16 @@ class RemiGrammar : public StreamGrammar {
     return true;
   }
 
+  bool SetTarget(const GrammarTarget& target) override {
+    if (ended_ || has_target() || (half_written() && expect_ != Expect::kMeter) || bars() > target.bars) {
+      return false;
+    }
+    target_bars_ = target.bars;
+    Refresh();
+    sound_end_ = std::min(sound_end_, end_);
+    return true;
+  }
+
   size_t bars() const override { return static_cast<size_t>(clock_.bar() + 1); }
 
   TokenId next_bar_token() const override {

@@ -33,6 +33,20 @@ class ShiftGrammar : public StreamGrammar {
     return true;
   }
 
+  bool SetTarget(const GrammarTarget& target) override {
+    const int64_t bars = static_cast<int64_t>(std::min<size_t>(target.bars, INT32_MAX)) - clock_.bar();
+    const int32_t end = clock_.TickOfBar(static_cast<int64_t>(clock_.bar()) + bars);
+    const bool open = tables_.config.use_time_signatures && !meter_given_;  // its first signature is yet to come
+    const bool can_end = open || time_table_->Reaches(end - clock_.tick());
+    if (ended_ || has_target() || half_written() || bars < 1 || !can_end) {
+      return false;
+    }
+    target_bars_ = target.bars;
+    Refresh();
+    sound_end_ = std::min(sound_end_, end_);
+    return true;
+  }
+
   size_t bars() const override {
     if (!started_) {
       return 0;

@@ -6,6 +6,7 @@
 #include "continuo/token/decode.h"
 #include "continuo/token/encode.h"
 #include "continuo/token/kind_grammars.h"
+#include "continuo/token/stream_state.h"
 #include "continuo/token/window.h"
 
 namespace continuo {
@@ -44,6 +45,10 @@ Score TableTokenizer::Decode(std::span<const std::vector<TokenId>> tracks) const
 std::unique_ptr<Grammar> TableTokenizer::NewGrammar(const GrammarTarget& target) const {
   return tables_.config.kind == TokenizationKind::kRemi ? NewRemiGrammar(tables_, target)
                                                         : NewShiftGrammar(tables_, target);
+}
+
+StreamState TableTokenizer::NewState() const {
+  return StreamState(tables_);
 }
 
 std::vector<size_t> TableTokenizer::BarOffsets(std::span<const TokenId> ids) const {

@@ -16,6 +16,7 @@ class TableTokenizer : public Tokenizer {
   std::vector<std::vector<TokenId>> Encode(const Score& score) const override;
   Score Decode(std::span<const std::vector<TokenId>> tracks) const override;
   std::unique_ptr<Grammar> NewGrammar(const GrammarTarget& target = {}) const override;
+  StreamState NewState() const override;
   std::vector<size_t> BarOffsets(std::span<const TokenId> ids) const override;
   std::vector<TokenId> WindowFromBar(std::span<const TokenId> ids, size_t bar) const override;
   std::vector<TokenId> TransposeMap(int semitones) const override;

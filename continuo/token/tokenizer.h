@@ -17,6 +17,8 @@
 
 namespace continuo {
 
+class StreamState;
+
 /// Score <-> token ids, as MidiTok does it (the release in the configuration says which MidiTok).
 ///
 /// For ids that Encode gave, Encode(Decode(ids)) == ids, where there is one track and no longest
@@ -58,6 +60,9 @@ class Tokenizer {
 
   /// The state machine of what may follow, at the beginning of a stream.
   virtual std::unique_ptr<Grammar> NewGrammar(const GrammarTarget& target = {}) const = 0;
+
+  /// What is in force at the beginning of a stream; include stream_state.h.
+  virtual StreamState NewState() const = 0;
 
   /// Where each bar begins in `ids` of one stream: the index of its first token. Tokenizers without
   /// bar tokens count time in the running time signature; there a bar begins with the first token

@@ -5,7 +5,7 @@
 #include <optional>
 #include <tuple>
 
-#include "continuo/token/clocks.h"
+#include "continuo/token/stream_state.h"
 
 namespace continuo {
 
@@ -15,148 +15,6 @@ const TokenInfo& InfoOf(const TokenTables& tables, TokenId id) {
   static const TokenInfo nothing;
   return static_cast<size_t>(id) < tables.infos.size() ? tables.infos[static_cast<size_t>(id)] : nothing;
 }
-
-// Follows the time of a stream of any kind, and what is in force at each point.
-class Follower {
- public:
-  struct Note {
-    int program;
-    TokenId pitch_id;
-    TokenId velocity_id;
-    int pitch;
-    int32_t onset;
-  };
-
-  explicit Follower(const TokenTables& tables) : tables_(tables), remi_(tables, {}), shift_(tables) {
-    pedal_start_.fill(-1);
-  }
-
-  bool is_remi() const { return tables_.config.kind == TokenizationKind::kRemi; }
-  int32_t tick() const { return is_remi() ? remi_.tick() : shift_.tick(); }
-  int32_t bar() const { return is_remi() ? remi_.bar() : shift_.bar(); }
-  const MeterClock& meter() const { return is_remi() ? remi_.meter() : shift_.meter(); }
-  const RemiClock& remi() const { return remi_; }
-  const ShiftClock& shift() const { return shift_; }
-  TokenId tempo() const { return tempo_; }
-  TokenId harmony() const { return harmony_; }
-  int program() const { return program_; }
-  TokenId stream_program() const { return stream_program_; }
-  const std::vector<Note>& sounding() const { return sounding_; }
-  bool pedal_is_down(int program) const { return pedal_start_[static_cast<size_t>(program + 1)] >= 0; }
-
-  /// Where a rest from here would end.
-  int32_t TickAfterRest(int32_t index) const {
-    if (is_remi()) {
-      RemiClock after = remi_;
-      after.OnRest(index, note_end_);
-      return after.tick();
-    }
-    ShiftClock after = shift_;
-    after.OnRest(after.meter().RestTicks(index), RestStart());
-    return after.tick();
-  }
-
-  void Take(std::span<const TokenId> ids, size_t i) {
-    const TokenInfo& info = InfoOf(tables_, ids[i]);
-    switch (info.type) {
-      case TokenType::kBar:
-        remi_.OnBar();
-        break;
-      case TokenType::kPosition:
-        remi_.OnPosition(info.value);
-        break;
-      case TokenType::kTimeShift:
-        shift_.Shift(meter().TimeTicks(info.value));
-        break;
-      case TokenType::kRest:
-        if (is_remi()) {
-          remi_.OnRest(info.value, note_end_);
-        } else {
-          shift_.OnRest(meter().RestTicks(info.value), RestStart());
-        }
-        break;
-      case TokenType::kTimeSig: {
-        const Meter& meter = tables_.time_signatures[static_cast<size_t>(info.value)];
-        is_remi() ? static_cast<void>(remi_.OnMeter(meter)) : shift_.OnMeter(meter);
-        break;
-      }
-      case TokenType::kTempo:
-        tempo_ = ids[i];
-        note_end_ = std::max(note_end_, tick());
-        break;
-      case TokenType::kChord:
-        harmony_ = ids[i];
-        note_end_ = std::max(note_end_, tick());
-        break;
-      case TokenType::kProgram:
-        program_ = info.value;
-        stream_program_ = stream_program_ == kNoToken ? ids[i] : stream_program_;
-        break;
-      case TokenType::kPitch:
-      case TokenType::kPitchDrum:
-        TakePitch(ids, i, info);
-        break;
-      case TokenType::kNoteOff:
-      case TokenType::kDrumOff:
-        EndNote(info.value);
-        break;
-      case TokenType::kPedal:
-        if (!tables_.config.sustain_pedal_duration && !pedal_is_down(info.value)) {
-          pedal_start_[static_cast<size_t>(info.value + 1)] = tick();
-        }
-        break;
-      case TokenType::kPedalOff:
-        pedal_start_[static_cast<size_t>(info.value + 1)] = -1;
-        break;
-      default:
-        break;
-    }
-  }
-
- private:
-  int32_t RestStart() const { return tables_.note_on_off() ? 0 : note_end_; }
-
-  void TakePitch(std::span<const TokenId> ids, size_t i, const TokenInfo& info) {
-    const bool timed = tables_.uses_durations[static_cast<size_t>(program_ + 1)];
-    const bool velocities = tables_.config.use_velocities;
-    const TokenId velocity = velocities && i + 1 < ids.size() ? ids[i + 1] : kNoToken;
-    if (tables_.note_on_off()) {
-      if (timed) {
-        sounding_.push_back({program_, ids[i], velocity, info.value, tick()});
-      }
-      return;
-    }
-    int32_t duration = static_cast<int32_t>(tables_.config.default_note_duration * meter().ticks_per_beat());
-    if (timed) {
-      const size_t place = i + (velocities ? 2 : 1);
-      if (place >= ids.size() || InfoOf(tables_, ids[place]).type != TokenType::kDuration) {
-        return;
-      }
-      duration = meter().TimeTicks(InfoOf(tables_, ids[place]).value);
-    }
-    note_end_ = std::max(note_end_, AddTicks(tick(), duration));
-  }
-
-  void EndNote(int pitch) {
-    const auto note = std::find_if(sounding_.begin(), sounding_.end(), [this, pitch](const Note& candidate) {
-      return candidate.program == program_ && candidate.pitch == pitch;
-    });
-    if (note != sounding_.end()) {
-      sounding_.erase(note);
-    }
-  }
-
-  const TokenTables& tables_;
-  RemiClock remi_;
-  ShiftClock shift_;
-  TokenId tempo_ = kNoToken;
-  TokenId harmony_ = kNoToken;
-  int program_ = 0;
-  TokenId stream_program_ = kNoToken;
-  int32_t note_end_ = 0;
-  std::vector<Note> sounding_;
-  std::array<int32_t, 129> pedal_start_;
-};
 
 bool IsTime(TokenType type) {
   return type == TokenType::kBar || type == TokenType::kBarEnd || type == TokenType::kPosition ||
@@ -175,12 +33,12 @@ class WindowCutter {
 
   std::vector<TokenId> Cut(size_t start, size_t bar) {
     for (next_ = 0; next_ < start; ++next_) {
-      old_.Take(ids_, next_);
+      old_.Advance(ids_[next_]);
     }
     if (config_.program_changes && !tables_.one_stream()) {
       Put(old_.stream_program());
     }
-    if (old_.is_remi()) {
+    if (old_.has_bar_tokens()) {
       OpenRemi(static_cast<int32_t>(bar));
     } else {
       OpenShifts(static_cast<int64_t>(bar));
@@ -207,14 +65,14 @@ class WindowCutter {
       return;
     }
     window_.push_back(id);
-    new_.Take(window_, window_.size() - 1);
+    new_.Advance(id);
   }
 
   TokenId TypeIdAt(size_t position, TokenType type) const {
     return position < ids_.size() && InfoOf(tables_, ids_[position]).type == type ? ids_[position] : kNoToken;
   }
 
-  void TakeOld() { old_.Take(ids_, next_++); }
+  void TakeOld() { old_.Advance(ids_[next_++]); }
 
   void PutMeter() {
     const Meter& meter = old_.meter().meter();
@@ -246,7 +104,7 @@ class WindowCutter {
       TakeOld();
       items = TakeItems();
     }
-    AddHeld(items, old_.remi().tick_at_bar());
+    AddHeld(items, old_.tick_at_bar());
     const TokenId tempo = Tempo();
     if (tempo != kNoToken || old_.harmony() != kNoToken || !items.empty()) {
       Put(tables_.first_position);
@@ -254,7 +112,7 @@ class WindowCutter {
       Put(old_.harmony());
       PutItems(items);
     }
-    origin_ = old_.remi().tick_at_bar() - (old_.bar() - bar) * old_.meter().ticks_per_bar();
+    origin_ = old_.tick_at_bar() - (old_.bar() - bar) * old_.meter().ticks_per_bar();
     PutBarsUntil(old_.bar() - bar);
   }
 
@@ -333,7 +191,7 @@ class WindowCutter {
 
   // True if the note that an end at this tick would end began at it.
   bool IsNewNote(int pitch, int32_t tick) const {
-    for (const Follower::Note& note : old_.sounding()) {
+    for (const StreamState::SoundingNote& note : old_.sounding()) {
       if (note.program == old_.program() && note.pitch == pitch) {
         return note.onset >= tick;
       }
@@ -357,7 +215,7 @@ class WindowCutter {
         items.push_back(item);
       }
     }
-    for (const Follower::Note& note : old_.sounding()) {
+    for (const StreamState::SoundingNote& note : old_.sounding()) {
       if (note.onset < tick) {
         Item item;
         item.rank = kHeldNote;
@@ -390,20 +248,9 @@ class WindowCutter {
       if (item.needs_program) {
         PutProgram(item.program);
       }
-      PutAll(item.ids);
-    }
-  }
-
-  // Notes are read with what follows them, so that their tokens come in together.
-  void PutAll(std::span<const TokenId> ids) {
-    const size_t first = window_.size();
-    for (TokenId id : ids) {
-      if (id != kNoToken) {
-        window_.push_back(id);
+      for (const TokenId id : item.ids) {
+        Put(id);
       }
-    }
-    for (size_t i = first; i < window_.size(); ++i) {
-      new_.Take(window_, i);
     }
   }
 
@@ -444,7 +291,7 @@ class WindowCutter {
     TakeOld();
     if (same) {
       Put(id);
-    } else if (old_.is_remi()) {
+    } else if (old_.has_bar_tokens()) {
       PutBarsUntil(new_.bar() + old_.bar() - old_bar);
     } else {
       PutShift(old_.tick() - origin_ - new_.tick());
@@ -463,12 +310,7 @@ class WindowCutter {
         PutProgram(old_.program());
       }
       program_set_ = program_set_ || info.type == TokenType::kProgram;
-      // Notes are followed with the tokens after them, which are the same in both.
-      const size_t ahead = std::min<size_t>(3, ids_.size() - next_);
-      window_.insert(window_.end(), ids_.begin() + static_cast<std::ptrdiff_t>(next_),
-                     ids_.begin() + static_cast<std::ptrdiff_t>(next_ + ahead));
-      new_.Take(window_, window_.size() - ahead);
-      window_.resize(window_.size() - ahead + 1);
+      Put(ids_[next_]);
       TakeOld();
     }
   }
@@ -476,8 +318,8 @@ class WindowCutter {
   const std::span<const TokenId> ids_;
   const TokenTables& tables_;
   const TokenizerConfig& config_;
-  Follower old_;
-  Follower new_;
+  StreamState old_;
+  StreamState new_;
   size_t next_ = 0;     // position in ids_
   int32_t origin_ = 0;  // tick of ids_ that is the window's first
   bool program_set_ = false;
@@ -493,18 +335,18 @@ std::vector<size_t> FindBarOffsets(std::span<const TokenId> ids, const TokenTabl
       offsets.push_back(offset);
     }
   };
-  Follower follower(tables);
+  StreamState state(tables);
   for (size_t i = 0; i < ids.size(); ++i) {
     const TokenType type = InfoOf(tables, ids[i]).type;
     if (type == TokenType::kSpecial) {
       continue;
     }
-    if (!follower.is_remi()) {
-      begin_bars(follower.bar(), i);
+    if (!state.has_bar_tokens()) {
+      begin_bars(state.bar(), i);
     }
-    follower.Take(ids, i);
-    if (follower.is_remi()) {
-      begin_bars(follower.bar(), type == TokenType::kRest ? i + 1 : i);
+    state.Advance(ids[i]);
+    if (state.has_bar_tokens()) {
+      begin_bars(state.bar(), type == TokenType::kRest ? i + 1 : i);
     }
   }
   return offsets;

@@ -1,0 +1,304 @@
+// Files of the kinds that people have; see testdata/cases.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+
+#include "continuo/compose/composer.h"
+#include "continuo/compose/fake_model_testing.h"
+#include "continuo/compose/kept_events_testing.h"
+#include "continuo/midi/channel_state.h"
+#include "continuo/midi/random_midi_testing.h"
+
+namespace continuo {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+namespace fs = std::filesystem;
+
+MidiPiece Read(const std::string& name) {
+  const fs::path path = name.find('/') == std::string::npos ? fs::path(CONTINUO_SOURCE_DIR "/testdata/cases") / name
+                                                            : fs::path(CONTINUO_SOURCE_DIR) / name;
+  Result<MidiPiece> piece = MidiPiece::Read(path);
+  EXPECT_TRUE(piece.ok()) << piece.error().ToString();
+  return piece.ok() ? std::move(*piece) : MidiPiece();
+}
+
+class Cases {
+ public:
+  explicit Cases(const std::string& preset = "remi") : model_(LoadFakeModel(preset)) {}
+
+  /// Continues a file with several seeds, and checks what holds for all files.
+  std::vector<WrittenPiece> Continue(const std::string& name, size_t prompt_bars, size_t bars, size_t count = 3) {
+    const MidiPiece piece = Read(name);
+    const auto pieces = Composer(model_).Write(
+        ContinueRequest{.piece = piece, .prompt_bars = prompt_bars, .bars = bars}, {.count = count, .seed = 3});
+    EXPECT_TRUE(pieces.ok()) << name << ": " << pieces.error().ToString();
+    if (!pieces.ok()) {
+      return {};
+    }
+    for (const WrittenPiece& written : *pieces) {
+      EXPECT_EQ(FaultOfContinuation(piece, prompt_bars, written), "") << name;
+      EXPECT_GT(written.new_notes, 0U);
+      Tick last = 0;  // a note of the prompt may ring longer than the new bars
+      for (const Track& track : written.piece.score().tracks) {
+        for (const Note& note : track.notes) {
+          last = std::max(last, note.time);
+        }
+      }
+      EXPECT_EQ(BarGrid(written.piece.score()).BarAt(last) + 1, prompt_bars + bars) << name;
+    }
+    return std::move(*pieces);
+  }
+
+  /// Rewrites bars first to last, counted from 1.
+  std::vector<WrittenPiece> Fill(const std::string& name, size_t first, size_t last) {
+    const MidiPiece piece = Read(name);
+    const auto pieces =
+        Composer(model_).Write(FillRequest{.piece = piece, .first = first - 1, .last = last}, {.count = 2, .keep = 2});
+    EXPECT_TRUE(pieces.ok()) << name << ": " << pieces.error().ToString();
+    if (!pieces.ok()) {
+      return {};
+    }
+    for (const WrittenPiece& written : *pieces) {
+      EXPECT_EQ(FaultOfFill(piece, first - 1, last, *model_.tokenizer, written), "") << name;
+      EXPECT_GT(written.new_notes, 0U);
+    }
+    return std::move(*pieces);
+  }
+
+  std::string ContinueError(const std::string& name, size_t prompt_bars, size_t bars) {
+    const auto pieces =
+        Composer(model_).Write(ContinueRequest{.piece = Read(name), .prompt_bars = prompt_bars, .bars = bars});
+    EXPECT_FALSE(pieces.ok());
+    return pieces.ok() ? "" : pieces.error().message;
+  }
+  std::string FillError(const std::string& name, size_t first, size_t last) {
+    const auto pieces = Composer(model_).Write(FillRequest{.piece = Read(name), .first = first - 1, .last = last});
+    EXPECT_FALSE(pieces.ok());
+    return pieces.ok() ? "" : pieces.error().message;
+  }
+
+  LoadedModel model_;
+};
+
+TEST(Cases, AConstantTempoStays) {
+  for (const char* preset : {"remi", "remiplus"}) {
+    for (const char* name : {"piano60.mid", "piano120.mid", "examples/prompt.mid"}) {
+      for (const WrittenPiece& written : Cases(preset).Continue(name, 8, 16)) {
+        EXPECT_EQ(written.piece.score().tempos, Read(name).score().tempos);
+      }
+    }
+  }
+}
+
+TEST(Cases, ANoteAcrossTheGapIsKept) {
+  for (const char* preset : {"remi", "midilike", "tsd_default"}) {
+    for (const WrittenPiece& written : Cases(preset).Fill("pad_3.mid", 5, 5)) {
+      size_t held = 0;
+      for (const Note& note : written.piece.score().tracks.at(0).notes) {
+        held += note.pitch == 48 && note.time == 15 * 480 && note.duration == 6 * 480 ? 1 : 0;
+      }
+      EXPECT_EQ(held, 1U);
+    }
+  }
+}
+
+TEST(Cases, ANoteThatSoundsPastAllNewBarsIsKept) {
+  for (const char* preset : {"remi", "midilike", "tsd_default", "remiplus"}) {
+    Cases(preset).Continue("held.mid", 8, 2);
+    Cases(preset).Continue("held.mid", 8, 4);
+  }
+}
+
+TEST(Cases, BarsOfThree) {
+  EXPECT_THAT(Cases("remi").FillError("waltz16.mid", 5, 6), HasSubstr("bar 1 (tick 0) is in 3/4"));
+  EXPECT_THAT(Cases("remi").ContinueError("m3_4.mid", 8, 4), HasSubstr("3/4"));
+  EXPECT_EQ(CountBars(Read("m3_4.mid").score()), 8U);
+  for (const WrittenPiece& written : Cases("remiplus").Fill("waltz16.mid", 5, 6)) {
+    for (const Note& note : written.piece.score().tracks.at(0).notes) {
+      EXPECT_TRUE(note.time < 5760 || note.time >= 8640 || note.time + note.duration <= 8640);
+    }
+  }
+  Cases("remiplus").Continue("m3_4.mid", 8, 4);
+}
+
+TEST(Cases, BarsOfFive) {
+  EXPECT_THAT(Cases("remi").ContinueError("m5_4.mid", 8, 4), HasSubstr("5/4"));
+  for (const WrittenPiece& written : Cases("remiplus").Continue("m5_4.mid", 8, 4)) {
+    const std::vector<Note>& notes = written.piece.score().tracks.at(0).notes;
+    EXPECT_LT(notes.at(39).time, 19200);
+    EXPECT_GE(notes.at(40).time, 19200);
+    EXPECT_EQ(written.piece.score().time_signatures.size(), 1U);
+  }
+}
+
+TEST(Cases, SignaturesThatTheTokensLackAreNamed) {
+  for (const char* preset : {"remi", "remiplus", "midilike"}) {
+    Cases cases(preset);
+    EXPECT_THAT(cases.ContinueError("m7_8.mid", 8, 4), HasSubstr("7/8"));
+    EXPECT_THAT(cases.FillError("m7_8.mid", 5, 6), HasSubstr("7/8"));
+    EXPECT_THAT(cases.ContinueError("m5_8.mid", 8, 4), HasSubstr("5/8"));
+    EXPECT_THAT(cases.ContinueError("pickup58.mid", 8, 4), HasSubstr("5/8"));
+    EXPECT_THAT(cases.ContinueError("seven_a.mid", 8, 4), HasSubstr("7/4"));
+    EXPECT_THAT(cases.ContinueError("seven_b.mid", 8, 4), HasSubstr("7/4"));
+  }
+}
+
+TEST(Cases, SignaturesThatChangeWithinABar) {
+  for (const char* name : {"midbar1.mid", "late.mid"}) {
+    Cases("remiplus").Continue(name, 8, 4);
+    Cases("remiplus").Fill(name, 2, 5);
+    EXPECT_THAT(Cases("remi").ContinueError(name, 8, 4), HasSubstr("bar "));
+  }
+}
+
+TEST(Cases, ATokenizerOfLowPitches) {
+  Cases(CONTINUO_SOURCE_DIR "/testdata/cases/tokenizer_bass.json").Continue("bass.mid", 8, 2);
+}
+
+TEST(Cases, ATrackThatTheTokenizerCannotRead) {
+  TokenizerConfig config = Tokenizer::Load("remi_programs").value()->config();
+  config.programs = {0};
+  Cases cases("remi");
+  cases.model_.tokenizer = std::move(*Tokenizer::Create(config));
+  cases.model_.model = std::make_unique<FakeModel>(cases.model_.tokenizer->vocabulary().size(), 1024);
+  cases.Continue("violinfirst.mid", 8, 2);
+  cases.Fill("violinfirst.mid", 3, 4);
+}
+
+/// What is in force on a channel when the first new note of a continuation begins.
+ChannelState AtFirstNewNote(const WrittenPiece& written, Tick line, uint8_t* channel_of_note = nullptr) {
+  const MidiDocument& document = written.piece.document();
+  const MidiNote* first = nullptr;
+  const std::vector<MidiNote> notes = PairNotes(document);
+  for (const MidiNote& note : notes) {
+    if (note.begin >= static_cast<uint32_t>(line) && (first == nullptr || note.begin < first->begin)) {
+      first = &note;
+    }
+  }
+  if (channel_of_note != nullptr) {
+    *channel_of_note = first->channel;
+  }
+  return StateBefore(document, first->begin + 1)[first->channel];
+}
+
+TEST(Cases, BendsAndFadesAreUndoneAtTheBarLine) {
+  for (const WrittenPiece& written : Cases().Continue("bend.mid", 8, 4)) {
+    EXPECT_EQ(AtFirstNewNote(written, 15360).bend, kPitchBendCentre);
+  }
+  for (const WrittenPiece& written : Cases().Continue("fade.mid", 8, 4)) {
+    EXPECT_GT(AtFirstNewNote(written, 15360).controls[11].value_or(127), 64);
+    EXPECT_THAT(written.raised, Not(IsEmpty()));
+  }
+}
+
+TEST(Cases, InstrumentsAndChannelsStay) {
+  for (const char* name : {"twenty.mid", "pcmid.mid", "pcother.mid", "bank.mid"}) {
+    const MidiPiece before = Read(name);
+    const size_t bars = name == std::string("pcmid.mid") ? 8 : 4;
+    const Tick line = BarLine(before.score(), bars);
+    for (const char* preset : {"remi", "remi_programs"}) {
+      for (const WrittenPiece& written : Cases(preset).Continue(name, bars, 2)) {
+        uint8_t channel = 0;
+        const ChannelState state = AtFirstNewNote(written, line, &channel);
+        const ChannelState wanted = StateBefore(before.document(), static_cast<uint32_t>(line))[channel];
+        if (preset == std::string("remi")) {
+          EXPECT_EQ(state.program, wanted.program) << name;
+        }
+        EXPECT_EQ(state.bank_msb, wanted.bank_msb);
+        EXPECT_EQ(state.controls[7], wanted.controls[7]) << name;
+        EXPECT_EQ(state.controls[10], wanted.controls[10]);
+      }
+    }
+  }
+}
+
+TEST(Cases, NotesWithoutAnEndAreKeptAndReported) {
+  for (const char* name : {"lastoff.mid", "cc123.mid"}) {
+    const MidiPiece piece = Read(name);
+    ASSERT_EQ(piece.repairs().size(), 1U);
+    EXPECT_THAT(piece.repairs()[0], HasSubstr("4 notes without a note-off"));
+    for (const WrittenPiece& written : Cases().Fill(name, 3, 3)) {
+      size_t last = 0;
+      for (const Note& note : written.piece.score().tracks.at(0).notes) {
+        last += note.time == 13440 ? 1 : 0;
+        EXPECT_TRUE(note.time != 13440 || name == std::string("lastoff.mid") || note.duration == 14880 - 13440);
+      }
+      EXPECT_EQ(last, 4U) << name;
+    }
+  }
+}
+
+TEST(Cases, TextsOfAnyEncodingStay) {
+  for (const char* name : {"txt_latin1.mid", "txt_sjis.mid", "song.kar"}) {
+    Cases().Continue(name, 4, 2);
+  }
+}
+
+TEST(Cases, EverythingElseStays) {
+  for (const WrittenPiece& written : Cases().Fill("rich.mid", 5, 5)) {
+    EXPECT_EQ(written.piece.document().format, Read("rich.mid").document().format);
+    for (const MidiNote& note : PairNotes(written.piece.document())) {
+      EXPECT_EQ(note.channel, PairNotes(Read("rich.mid").document()).front().channel);
+    }
+  }
+}
+
+TEST(Cases, BarsAfterTheGapThatCannotBeMeasured) {
+  Cases().Fill("drumtail.mid", 4, 4);
+  Cases().Fill("rangetail.mid", 5, 5);
+}
+
+TEST(Cases, ABarInWhichANoteOnlyRingsCounts) {
+  EXPECT_EQ(CountBars(Read("tied.mid").score()), 8U);
+  Cases().Continue("tied.mid", 8, 4);
+}
+
+/// Random files of all that editing must leave alone, through every kind of tokenizer.
+TEST(RandomFiles, LoseNothingOutsideTheNewBars) {
+  size_t written_pieces = 0;
+  size_t refused = 0;
+  for (const char* preset : {"remi", "remiplus", "midilike", "tsd_default", "remi_programs", "remi_all"}) {
+    const LoadedModel model = LoadFakeModel(preset, 256);
+    for (uint64_t seed = 0; seed < 60; ++seed) {
+      Rng rng(seed, 3);
+      const MidiDocument random = RandomMidi(rng, {.tracks = 20, .bars = 8});
+      const MidiPiece piece = *MidiPiece::Parse(SerializeMidiDocument(random), "random");
+      const size_t bars = CountBars(piece.score());
+      if (bars == 0) {
+        continue;
+      }
+      const size_t prompt_bars = 1 + rng.NextBelow(std::min<size_t>(bars, 12));
+      const auto continued = Composer(model).Write(
+          ContinueRequest{.piece = piece, .prompt_bars = prompt_bars, .bars = 1 + rng.NextBelow(3)}, {.seed = seed});
+      if (continued.ok()) {
+        EXPECT_EQ(FaultOfContinuation(piece, prompt_bars, continued->front()), "") << preset << " " << seed;
+        ++written_pieces;
+      } else {
+        EXPECT_THAT(continued.error().message, HasSubstr("random: bar "));
+        ++refused;
+      }
+      const size_t first = rng.NextBelow(std::min<size_t>(bars, 12));
+      const size_t last = first + 1 + rng.NextBelow(std::min<size_t>(bars - first, 3));
+      const auto filled =
+          Composer(model).Write(FillRequest{.piece = piece, .first = first, .last = last}, {.seed = seed});
+      if (filled.ok()) {
+        EXPECT_EQ(FaultOfFill(piece, first, last, *model.tokenizer, filled->front()), "") << preset << " " << seed;
+        ++written_pieces;
+      } else {
+        EXPECT_THAT(filled.error().message, HasSubstr("random: bar "));
+        ++refused;
+      }
+    }
+  }
+  EXPECT_GT(written_pieces, 100U) << refused;
+}
+
+}  // namespace
+}  // namespace continuo

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "continuo/compose/token_constraint.h"
+#include "continuo/token/stream_state.h"
+#include "continuo/token/tokenizer.h"
+
+namespace continuo {
+
+/// A note of a piece that new notes must leave alone.
+struct HeldPitch {
+  int program = 0;  // as Program tokens have it, -1 for drums; 0 where the vocabulary has no programs
+  int pitch = 0;
+  int32_t begin = 0;  // in the ticks of decoded scores
+  int32_t end = 0;
+};
+
+/// Forbids to strike a pitch twice at one time, and a pitch that a kept note holds.
+class PitchConstraint final : public TokenConstraint {
+ public:
+  /// `tokenizer` must outlive the constraint and its clones.
+  explicit PitchConstraint(const Tokenizer& tokenizer, std::vector<HeldPitch> held = {});
+
+  void Restrict(std::span<uint8_t> allowed) const override;
+  void Advance(TokenId id) override;
+  std::unique_ptr<TokenConstraint> Clone() const override;
+
+ private:
+  const Vocabulary* vocabulary_;
+  std::shared_ptr<const std::vector<HeldPitch>> held_;
+  StreamState state_;
+  int32_t tick_ = -1;                        // of `struck_`
+  std::vector<std::pair<int, int>> struck_;  // program and pitch
+};
+
+}  // namespace continuo

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "continuo/core/result.h"
+#include "continuo/score/bars.h"
+#include "continuo/score/score.h"
+#include "continuo/token/tokenizer.h"
+
+namespace continuo {
+
+/// The first bars of a piece as a model reads them.
+struct ReadableBars {
+  std::vector<TokenId> ids;  // up to the bar line after them, the next bar opened
+  Tick line = 0;             // of that bar line, in the ticks of decoded scores
+};
+
+/// The time signatures of a tokenizer, "2/4, 3/4, 4/4"; "4/4" for one without.
+std::string SignatureNames(const Tokenizer& tokenizer);
+
+/// The TimeSig token of a time signature, or of another one whose bars are as long; kNoToken if
+/// there is none.
+TokenId SignatureToken(const Tokenizer& tokenizer, const TimeSignature& signature);
+
+/// The signature that a whole bar is read as, which is bar `bar` and begins at `tick`. Fails as
+/// ReadSignatures does.
+Result<TimeSignature> ReadSignature(const TimeSignature& signature, int32_t ticks_per_quarter, size_t bar, Tick tick,
+                                    const Tokenizer& tokenizer, std::string_view name);
+
+/// The time signatures that bars [first, last) are read as, one per bar. A bar that the next
+/// signature cuts short is read as a bar of its length. Fails, naming the piece by `name`, the bar,
+/// its tick and its signature, if the tokenizer cannot express one.
+Result<std::vector<TimeSignature>> ReadSignatures(const Score& score, const BarGrid& grid, size_t first, size_t last,
+                                                  const Tokenizer& tokenizer, std::string_view name);
+
+/// Reads the first `bars` bars (1 or more) of a score; `grid` is that of the score, and `next` the
+/// signature of the bar that follows, one of the tokenizer's. A tokenizer of single tracks reads all
+/// tracks but drums as one. If `track`, an index into the score's tracks, is given, that track alone
+/// is read. Fails as ReadSignatures does.
+Result<ReadableBars> ReadBars(const Score& score, const BarGrid& grid, size_t bars, const TimeSignature& next,
+                              const Tokenizer& tokenizer, std::string_view name,
+                              std::optional<size_t> track = std::nullopt);
+
+}  // namespace continuo

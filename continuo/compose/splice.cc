@@ -1,0 +1,88 @@
+#include "continuo/compose/splice.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+
+#include "continuo/compose/tempo_range.h"
+#include "continuo/midi/note_pairs.h"
+#include "continuo/token/stream_state.h"
+
+namespace continuo {
+
+std::shared_ptr<const TokenConstraint> TempoConstraintOf(const TempoRule& rule, const Score& score, Tick first,
+                                                         Tick last, const Tokenizer& tokenizer) {
+  if (rule.kind != TempoRule::Kind::kKeep || !tokenizer.vocabulary().has(TokenType::kTempo)) {
+    return nullptr;
+  }
+  // The mean over time of the tempos in force.
+  double sum = 0.0;
+  bool constant = true;
+  double in_force = Tempo().qpm();
+  Tick since = first;
+  bool any = false;
+  for (const Tempo& tempo : score.tempos) {
+    if (tempo.time > first && tempo.time < last) {
+      sum += in_force * (tempo.time - since);
+      since = tempo.time;
+    }
+    if (tempo.time < last) {
+      constant = constant && (tempo.time == 0 || tempo.qpm() == in_force);
+      in_force = tempo.qpm();
+      any = true;
+    }
+  }
+  sum += in_force * (last - since);
+  if (constant || !any || last <= first) {
+    return std::make_shared<TempoRangeConstraint>(tokenizer.vocabulary(), 1.0, 0.0);
+  }
+  const double mean = sum / (last - first);
+  return std::make_shared<TempoRangeConstraint>(tokenizer.vocabulary(), mean * (1 - kKeptTempoRange),
+                                                mean * (1 + kKeptTempoRange));
+}
+
+std::vector<HeldPitch> HeldAt(const MidiDocument& document, const Voices& voices, const Seam& seam,
+                              const Tokenizer& tokenizer, std::optional<size_t> voice) {
+  const bool by_program = tokenizer.config().use_programs && tokenizer.one_stream();
+  const int64_t decoded_resolution = tokenizer.NewState().ticks_per_quarter();
+  const int64_t resolution = document.ticks_per_quarter();
+  const Voice* main = MainVoice(voices, tokenizer, voice);
+  std::vector<HeldPitch> held;
+  for (const MidiNote& note : PairNotes(document)) {
+    const bool sounds = note.begin < static_cast<uint32_t>(seam.line) && note.end > static_cast<uint32_t>(seam.line);
+    if (!sounds || (main != nullptr && note.channel != main->channel)) {
+      continue;
+    }
+    const int64_t ticks = int64_t{note.end} - seam.line;
+    const int64_t decoded = (ticks * decoded_resolution + resolution - 1) / resolution;
+    const int program = note.channel == kDrumChannel ? -1 : voices.ProgramOf(note);
+    held.push_back({by_program ? program : 0, note.pitch, seam.decoded_line,
+                    static_cast<int32_t>(std::min<int64_t>(seam.decoded_line + decoded, INT32_MAX))});
+  }
+  return held;
+}
+
+SplicedNotes SpliceNotes(MidiDocument& document, const Score& part, Tick line, Tick end, VoiceFinder& finder) {
+  std::vector<NewMidiNote> notes;
+  for (const Track& track : part.tracks) {
+    for (const Note& note : track.notes) {
+      const int64_t begin = int64_t{line} + note.time;
+      const int64_t note_end = std::min<int64_t>(begin + std::max<Tick>(note.duration, 1), end);
+      if (begin >= end) {
+        continue;
+      }
+      const VoiceFinder::Place place = finder.Find(track.program, track.is_drum, static_cast<uint32_t>(begin));
+      notes.push_back({.track = place.track,
+                       .begin = static_cast<uint32_t>(begin),
+                       .end = static_cast<uint32_t>(note_end),
+                       .channel = place.channel,
+                       .pitch = note.pitch,
+                       .velocity = std::clamp<uint8_t>(note.velocity, 1, 127)});
+    }
+  }
+  const FittedNotes fitted = FitNotes(document, std::move(notes));
+  InsertNotes(document, fitted.notes);
+  return {fitted.notes.size(), fitted.shortened, fitted.dropped};
+}
+
+}  // namespace continuo

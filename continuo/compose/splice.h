@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "continuo/compose/midi_piece.h"
+#include "continuo/compose/pitch_constraint.h"
+#include "continuo/compose/token_constraint.h"
+#include "continuo/compose/voices.h"
+#include "continuo/midi/channel_state.h"
+#include "continuo/midi/document_edit.h"
+#include "continuo/score/bars.h"
+#include "continuo/score/score.h"
+#include "continuo/token/tokenizer.h"
+
+namespace continuo {
+
+/// What tempo new bars have.
+struct TempoRule {
+  enum class Kind : uint8_t {
+    kKeep,  // within kKeptTempoRange of the mean of the last four bars; the same where all of the piece has one tempo
+    kFree,  // what the model writes
+    kFixed  // `bpm`
+  };
+  Kind kind = Kind::kKeep;
+  double bpm = 0.0;  // quarter notes per minute
+};
+
+/// How far a new tempo may be from the mean.
+inline constexpr double kKeptTempoRange = 0.1;
+
+/// The bar line at which new bars begin.
+struct Seam {
+  std::vector<TokenId> ids;  // of the bars before, the first new one opened; empty at the start of the piece
+  Tick line = 0;             // in the ticks of the file
+  Tick decoded_line = 0;     // in the ticks of decoded scores
+  std::vector<std::shared_ptr<const TokenConstraint>> constraints;  // of the new bars
+};
+
+/// Constrains new tempos as a rule says: for TempoRule::kKeep by the tempos of the bars from
+/// `first` to `last`. Returns nothing if all tempos are allowed, or for kFixed.
+std::shared_ptr<const TokenConstraint> TempoConstraintOf(const TempoRule& rule, const Score& score, Tick first,
+                                                         Tick last, const Tokenizer& tokenizer);
+
+/// The notes of a document that begin before `line` and sound there, as PitchConstraint takes them;
+/// those alone that share a channel with notes that the model writes.
+std::vector<HeldPitch> HeldAt(const MidiDocument& document, const Voices& voices, const Seam& seam,
+                              const Tokenizer& tokenizer, std::optional<size_t> voice);
+
+/// Notes that were added to a document.
+struct SplicedNotes {
+  size_t notes = 0;
+  size_t shortened = 0;  // where the pitch is struck again
+  size_t dropped = 0;    // where the pitch is held already
+};
+
+/// Adds the notes of `part`, whose times count from `line`, those that begin at or after `end` left
+/// out, and those that sound longer cut there.
+SplicedNotes SpliceNotes(MidiDocument& document, const Score& part, Tick line, Tick end, VoiceFinder& finder);
+
+}  // namespace continuo
