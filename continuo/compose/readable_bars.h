@@ -38,9 +38,9 @@ Result<std::vector<TimeSignature>> ReadSignatures(const Score& score, const BarG
                                                   const Tokenizer& tokenizer, std::string_view name);
 
 /// Reads the first `bars` bars (1 or more) of a score; `grid` is that of the score, and `next` the
-/// signature of the bar that follows, one of the tokenizer's. A tokenizer of single tracks reads all
-/// tracks but drums as one. If `track`, an index into the score's tracks, is given, that track alone
-/// is read. Fails as ReadSignatures does.
+/// signature of the bar that follows, one of the tokenizer's. A tokenizer of single tracks reads
+/// all tracks but drums as one. If `track`, an index into the score's tracks, is given, that track
+/// alone is read. Fails as ReadSignatures does.
 Result<ReadableBars> ReadBars(const Score& score, const BarGrid& grid, size_t bars, const TimeSignature& next,
                               const Tokenizer& tokenizer, std::string_view name,
                               std::optional<size_t> track = std::nullopt);

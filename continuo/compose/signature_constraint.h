@@ -15,7 +15,8 @@ namespace continuo {
 class SignatureConstraint final : public TokenConstraint {
  public:
   /// `signatures`, at least one, are the TimeSig tokens of the bars from `first_bar` on; the last
-  /// holds for all that follow. kNoToken leaves a bar free. `tokenizer` must outlive the constraint and its clones.
+  /// holds for all that follow. kNoToken leaves a bar free. `tokenizer` must outlive the constraint
+  /// and its clones.
   SignatureConstraint(const Tokenizer& tokenizer, size_t first_bar, std::vector<TokenId> signatures);
 
   void Restrict(std::span<uint8_t> allowed) const override;

@@ -13,9 +13,10 @@ int64_t BarTicks(int32_t ticks_per_quarter, const TimeSignature& signature);
 
 /// Where the bars of a score begin. Bar 0 begins at tick 0; there is no last bar.
 ///
-/// A bar lasts BarTicks. 4/4 is in force before the first time signature. Of several signatures at one tick the last
-/// counts, and one equal to that in force changes nothing; any other begins a bar where it stands and cuts the running
-/// bar short. Signatures whose numerator or denominator is not positive are passed over.
+/// A bar lasts BarTicks. 4/4 is in force before the first time signature. Of several signatures at
+/// one tick the last counts, and one equal to that in force changes nothing; any other begins a bar
+/// where it stands and cuts the running bar short. Signatures whose numerator or denominator is not
+/// positive are passed over.
 ///
 /// Takes memory by the signatures, not by the bars. Immutable; any number of threads may use one
 /// object.
@@ -46,8 +47,8 @@ class BarGrid {
   std::vector<Section> sections_;  // at least one; the first at bar 0
 };
 
-/// How many bars a score has: those up to the last in which a note begins or still sounds; 0 without
-/// notes.
+/// How many bars a score has: those up to the last in which a note begins or still sounds; 0
+/// without notes.
 size_t CountBars(const Score& score, bool by_signature = true);
 
 /// Where bar `bar` begins, counted from 0. For more than one look-up make a BarGrid.

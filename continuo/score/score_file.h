@@ -41,9 +41,9 @@ Result<Score> ReadScore(const std::filesystem::path& path, const ReadOptions& op
 /// but no controller 64, the controllers that say the same are written). What was read is written,
 /// read and written again to the same bytes.
 ///
-/// Each track of instruments has a channel of its own; drums have channel 10. Of more than 15 tracks
-/// of instruments, those that do not overlap in time share channels. If that is not enough, see
-/// CheckChannels, tracks share channels though they overlap.
+/// Each track of instruments has a channel of its own; drums have channel 10. Of more than 15
+/// tracks of instruments, those that do not overlap in time share channels. If that is not enough,
+/// see CheckChannels, tracks share channels though they overlap.
 ///
 /// Times and durations must not be negative, values must be in the range that MIDI gives them,
 /// denominators powers of two, and `ticks_per_quarter` from 1 to 32767; tempos outside 1 to

@@ -19,8 +19,9 @@ StreamState After(const Tokenizer& tokenizer, const std::string& tokens) {
 TEST(StreamState, CountsBarsAndPositions) {
   const auto remi = Tokenizer::Load("remi").value();
   EXPECT_EQ(After(*remi, "").bar(), -1);
-  const StreamState state = After(*remi, "Bar_None Position_0 Tempo_121.29 Pitch_60 Velocity_63 Duration_1.0.8 Bar_None "
-                                         "Position_12");
+  const StreamState state = After(*remi,
+                                  "Bar_None Position_0 Tempo_121.29 Pitch_60 Velocity_63 Duration_1.0.8 Bar_None "
+                                  "Position_12");
   EXPECT_EQ(state.bar(), 1);
   EXPECT_EQ(state.tick_at_bar(), 4 * state.ticks_per_quarter());
   EXPECT_EQ(state.tick(), 4 * state.ticks_per_quarter() + 12 * state.ticks_per_quarter() / 8);
