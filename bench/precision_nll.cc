@@ -69,12 +69,12 @@ int Run(const std::string& model_path, const std::string& corpus_path, size_t li
     }
   }
   double exact = 0.0;
-  for (const Precision precision : {Precision::kF32, Precision::kBf16, Precision::kInt8}) {
+  for (const NumberFormat precision : {NumberFormat::kF32, NumberFormat::kBf16, NumberFormat::kInt8}) {
     const auto model = LoadCpuModel(*directory, {threads, precision});
     CONTINUO_CHECK(model.ok());
     const auto [nats, count] = Nll(**model, songs);
     const double mean = nats / static_cast<double>(count);
-    if (precision == Precision::kF32) {
+    if (precision == NumberFormat::kF32) {
       exact = mean;
     }
     fmt::print("{:4}  {:.6f} nats a token, {:+.4f} %  ({} tokens of {} songs)\n", ToString(precision), mean,

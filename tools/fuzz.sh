@@ -16,7 +16,7 @@ fi
 seconds=${1:-600}
 shift || true
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(midi midi_edit beats tokenizer_json decode round_trip safetensors musicxml compose)
+[ ${#targets[@]} -gt 0 ] || targets=(midi midi_edit beats tokenizer_json decode round_trip safetensors musicxml compose model_config)
 
 clang=$(command -v clang++ || ls /usr/bin/clang++-* /usr/lib/llvm-*/bin/clang++ 2>/dev/null | sort -V | tail -1 || true)
 if [ -z "$clang" ]; then

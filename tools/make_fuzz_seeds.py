@@ -92,6 +92,23 @@ SAFETENSORS = {
     "long-header": struct.pack("<Q", 1 << 63) + b"{}",
 }
 
+MODEL_CONFIG = {
+    "gpt2": {"model_type": "gpt2", "vocab_size": 5, "n_positions": 8, "n_embd": 4, "n_layer": 2, "n_head": 2,
+             "n_inner": 9, "resid_pdrop": 0.1, "layer_norm_epsilon": 1e-5, "tie_word_embeddings": False},
+    "llama": {"model_type": "llama", "vocab_size": 5, "max_position_embeddings": 8, "hidden_size": 8,
+              "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 6,
+              "intermediate_size": 9, "rms_norm_eps": 1e-6, "rope_theta": 500.0, "attention_bias": True,
+              "mlp_bias": True, "tie_word_embeddings": True,
+              "rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+                               "original_max_position_embeddings": 8192}},
+    "mistral": {"model_type": "mistral", "vocab_size": 5, "max_position_embeddings": 8, "hidden_size": 8,
+                "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 9,
+                "sliding_window": 5, "rope_parameters": {"rope_type": "linear", "factor": 2.0, "rope_theta": 77.0}},
+    "qwen3": {"model_type": "qwen3", "vocab_size": 5, "max_position_embeddings": 8, "hidden_size": 8,
+              "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 4,
+              "intermediate_size": 9, "layer_types": ["full_attention"], "use_sliding_window": False},
+}
+
 
 def musicxml(*measures, part=""):
     body = "".join(f'<measure number="{number + 1}">{measure}</measure>' for number, measure in enumerate(measures))
@@ -135,7 +152,7 @@ def mxl(score):
 
 
 def main():
-    for folder in ("midi", "tokenizer_json", "decode", "round_trip", "safetensors", "musicxml", "compose"):
+    for folder in ("midi", "tokenizer_json", "decode", "round_trip", "safetensors", "musicxml", "compose", "model_config"):
         (FOLDER / folder).mkdir(parents=True, exist_ok=True)
     for name, data in MIDI.items():
         (FOLDER / "midi" / f"{name}.mid").write_bytes(data)
@@ -146,6 +163,8 @@ def main():
     for name, text in MUSICXML.items():
         (FOLDER / "musicxml" / f"{name}.musicxml").write_text(text + "\n")
     (FOLDER / "musicxml" / "compressed.mxl").write_bytes(mxl(MUSICXML["voices"]))
+    for name, data in MODEL_CONFIG.items():
+        (FOLDER / "model_config" / f"{name}.json").write_text(json.dumps(data) + "\n")
     for number in range(29):
         # Ids in runs, as a stream of tokens has them, from all over the vocabulary.
         ids = [(4 + i * step) % 700 for step in (0, 1, 37, 101) for i in range(12)]

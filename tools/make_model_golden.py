@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes testdata/model: two small GPT-2 directories as Hugging Face saves them, and the logits that it computes.
+"""Writes testdata/model: small model directories as Hugging Face saves them, and the logits that it computes.
 
 Needs `pip install torch==2.13.0 transformers==5.23.0`. Sizes are odd on purpose: no vector length divides them.
 """
@@ -8,26 +8,47 @@ import shutil
 from pathlib import Path
 
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import AutoConfig, AutoModelForCausalLM
 
 OUT = Path(__file__).resolve().parent.parent / "testdata" / "model"
 MODELS = {
-    "tied": dict(vocab_size=53, n_positions=40, n_embd=30, n_layer=2, n_head=3),
-    "untied": dict(vocab_size=17, n_positions=12, n_embd=20, n_layer=1, n_head=4, n_inner=27, tie_word_embeddings=False),
+    "tied": dict(model_type="gpt2", vocab_size=53, n_positions=40, n_embd=30, n_layer=2, n_head=3),
+    "untied": dict(model_type="gpt2", vocab_size=17, n_positions=12, n_embd=20, n_layer=1, n_head=4, n_inner=27,
+                   tie_word_embeddings=False),
+    "llama": dict(model_type="llama", vocab_size=53, max_position_embeddings=40, hidden_size=36, num_hidden_layers=2,
+                  num_attention_heads=6, num_key_value_heads=2, intermediate_size=41, tie_word_embeddings=True,
+                  rope_theta=500.0),
+    "llama3": dict(model_type="llama", vocab_size=17, max_position_embeddings=40, hidden_size=20, num_hidden_layers=1,
+                   num_attention_heads=4, num_key_value_heads=4, head_dim=14, intermediate_size=70,
+                   tie_word_embeddings=False, attention_bias=True, mlp_bias=True, rms_norm_eps=1e-5,
+                   rope_scaling=dict(rope_type="llama3", rope_theta=100.0, factor=4.0, low_freq_factor=1.0,
+                                     high_freq_factor=4.0, original_max_position_embeddings=24)),
+    "linear": dict(model_type="llama", vocab_size=17, max_position_embeddings=24, hidden_size=20, num_hidden_layers=1,
+                   num_attention_heads=2, num_key_value_heads=1, intermediate_size=27, tie_word_embeddings=True,
+                   rope_scaling=dict(rope_type="linear", rope_theta=10000.0, factor=2.0)),
+    "mistral": dict(model_type="mistral", vocab_size=17, max_position_embeddings=60, hidden_size=20,
+                    num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1, intermediate_size=27,
+                    tie_word_embeddings=False, sliding_window=21),
+    "qwen2": dict(model_type="qwen2", vocab_size=17, max_position_embeddings=24, hidden_size=20, num_hidden_layers=1,
+                  num_attention_heads=2, num_key_value_heads=1, intermediate_size=27, tie_word_embeddings=True),
+    "qwen3": dict(model_type="qwen3", vocab_size=17, max_position_embeddings=24, hidden_size=20, num_hidden_layers=1,
+                  num_attention_heads=2, num_key_value_heads=1, head_dim=18, intermediate_size=27,
+                  tie_word_embeddings=False),
 }
 
 
 def main():
     for name, sizes in MODELS.items():
         torch.manual_seed(11)
-        model = GPT2LMHeadModel(GPT2Config(bos_token_id=1, eos_token_id=2, **sizes)).eval()
+        config = AutoConfig.for_model(bos_token_id=1, eos_token_id=2, **sizes)
+        model = AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()
         with torch.no_grad():
             for parameter in model.parameters():  # larger than at the start of training: every term counts
                 parameter.add_(torch.randn_like(parameter) * 0.2)
             folder = OUT / name
             shutil.rmtree(folder, ignore_errors=True)
             model.save_pretrained(folder)
-            ids = torch.randint(0, sizes["vocab_size"], (1, sizes["n_positions"]))
+            ids = torch.randint(0, sizes["vocab_size"], (1, config.max_position_embeddings))
             logits = model(ids).logits[0]
         (folder / "logits.json").write_text(json.dumps(
             {"ids": ids[0].tolist(), "logits": [[round(v, 6) for v in row] for row in logits.tolist()]}) + "\n")

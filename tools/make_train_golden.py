@@ -12,13 +12,15 @@ steps/             a small GPT2LMHeadModel trained for 20 steps in f32 without d
   steps.json       ids [20][batch][time], the loss before each update, the logits of the first batch
   options.json, options.safetensors  the same model and ids with label smoothing 0.1, and a weight decay of 0.1 for
                    matrices and embeddings alone: the losses without smoothing, and the weights after the last step
+llama_steps/       initial/, final.safetensors and steps.json of a small LlamaForCausalLM, tied, with fewer heads of keys
+                   and values than of queries
 """
 import json
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 OUT = Path(__file__).resolve().parent.parent / "testdata" / "train"
 
@@ -40,13 +42,22 @@ def onecycle(max_lr, total_steps, pct_start, div_factor, final_div_factor):
                 final_div_factor=final_div_factor, lr=lrs, beta1=betas)
 
 
-def steps():
+def gpt2():
+    return GPT2LMHeadModel(GPT2Config(vocab_size=37, n_positions=24, n_embd=16, n_layer=2, n_head=2,
+                                      resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0))
+
+
+def llama():
+    return LlamaForCausalLM(LlamaConfig(vocab_size=37, max_position_embeddings=24, hidden_size=16, num_hidden_layers=2,
+                                        num_attention_heads=4, num_key_value_heads=2, intermediate_size=24,
+                                        rms_norm_eps=1e-5, rope_theta=500.0, tie_word_embeddings=True))
+
+
+def steps(folder, make):
     torch.manual_seed(0)
-    folder = OUT / "steps"
     folder.mkdir(parents=True, exist_ok=True)
-    config = GPT2Config(vocab_size=37, n_positions=24, n_embd=16, n_layer=2, n_head=2,
-                        resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0)
-    model = GPT2LMHeadModel(config)
+    model = make()
+    config = model.config
     with torch.no_grad():  # biases and norms that matter
         for parameter in model.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
@@ -103,8 +114,9 @@ def main():
     cases = [onecycle(4e-4, 200, 0.3, 25.0, 1e4), onecycle(3e-3, 77, 0.05, 10.0, 100.0),
              onecycle(1.0, 13, 0.5, 2.0, 1e3), onecycle(1e-2, 31, 0.9, 25.0, 1e4)]
     (OUT / "onecycle.json").write_text(json.dumps(cases) + "\n")
-    steps()
+    steps(OUT / "steps", gpt2)
     options()
+    steps(OUT / "llama_steps", llama)
 
 
 if __name__ == "__main__":

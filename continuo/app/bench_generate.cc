@@ -30,7 +30,7 @@ using Clock = std::chrono::steady_clock;
 constexpr size_t kPrompt = 512;
 
 struct BenchFlags {
-  Gpt2Config config;
+  ModelConfig config;
   std::string precision = "int8";
   std::string device = "cpu";
   size_t batch = 1;
@@ -77,17 +77,14 @@ double ReadBandwidth(size_t threads) {
   return total > 0 ? best : 0.0;
 }
 
-Status WriteRandomModel(const Gpt2Config& config, const fs::path& directory) {
+Status WriteRandomModel(const ModelConfig& config, const fs::path& directory) {
   Rng rng(1, 0);
   std::vector<std::vector<float>> weights;
   ModelFiles files;
   files.config = config;
-  for (const WeightShape& weight : Gpt2WeightShapes(config)) {
-    size_t count = 1;
-    for (const int64_t extent : weight.shape) {
-      count *= static_cast<size_t>(extent);
-    }
-    std::vector<float>& values = weights.emplace_back(count);
+  const WeightTable table(config);
+  for (const Weight& weight : table.weights()) {
+    std::vector<float>& values = weights.emplace_back(static_cast<size_t>(weight.count()));
     for (float& value : values) {
       value = (static_cast<float>(rng.NextBelow(2001)) / 1000.0F - 1.0F) * 0.035F;  // deviation 0.02, as GPT-2 begins
     }
@@ -100,9 +97,16 @@ Status WriteRandomModel(const Gpt2Config& config, const fs::path& directory) {
 }
 
 /// The model in a precision, in a folder where an earlier run may have left it.
-Result<fs::path> RandomModel(const Gpt2Config& config, const std::string& precision, const fs::path& folder) {
-  const fs::path base =
-      folder / fmt::format("{}x{}h{}v{}", config.layers, config.width, config.heads, config.vocab_size);
+Result<fs::path> RandomModel(const ModelConfig& config, const std::string& precision, const fs::path& folder) {
+  std::string name = fmt::format("{}x{}h{}v{}", config.layers, config.width, config.heads, config.vocab_size);
+  const ModelConfig defaults;
+  if (config.architecture != defaults.architecture) {
+    name += fmt::format("-{}-k{}", ToString(config.architecture), config.kv_heads());
+  }
+  if (config.context_length != defaults.context_length) {
+    name += fmt::format("-c{}", config.context_length);
+  }
+  const fs::path base = folder / name;
   const fs::path wanted = base / precision;
   if (fs::exists(wanted / "config.json")) {
     return wanted;
@@ -114,7 +118,7 @@ Result<fs::path> RandomModel(const Gpt2Config& config, const std::string& precis
   }
   CONTINUO_ASSIGN(const fs::path whole, RandomModel(config, "f32", folder));
   CONTINUO_ASSIGN(const ModelDirectory source, ModelDirectory::Open(whole));
-  CONTINUO_TRY(QuantizeModel(source, precision == "int8" ? TensorType::kU8 : TensorType::kBf16, wanted));
+  CONTINUO_TRY(QuantizeModel(source, *ParseComputeFormat(precision), wanted));
   return wanted;
 }
 
@@ -124,13 +128,13 @@ double BytesAStep(const BenchFlags& flags) {
   const bool is_int8 = flags.precision == "int8";
   const double element = flags.precision == "f32" ? 4.0 : flags.precision == "bf16" ? 2.0 : 1.0;
   double weights = 0.0;
-  for (const MatrixShape& matrix : Gpt2Matrices(flags.config)) {
+  const WeightTable table(flags.config);
+  for (const Weight* matrix : table.matrices()) {
     // In 8 bits a scale of 2 bytes goes with each 64 weights.
-    weights +=
-        static_cast<double>(matrix.layout.inputs * matrix.layout.outputs) * (element + (is_int8 ? 2.0 / 64 : 0.0));
+    weights += static_cast<double>(matrix->count()) * (element + (is_int8 ? 2.0 / 64 : 0.0));
   }
-  const auto width = static_cast<double>(flags.config.width);
-  const double scales = is_int8 ? 4.0 * static_cast<double>(flags.config.heads) : 0.0;  // of a key, and of a value
+  const auto width = static_cast<double>(flags.config.kv_width());
+  const double scales = is_int8 ? 4.0 * static_cast<double>(flags.config.kv_heads()) : 0.0;  // of a key, and of a value
   const double positions = static_cast<double>(flags.prompt) + static_cast<double>(flags.tokens) / 2;
   return weights + 2.0 * static_cast<double>(flags.batch) * static_cast<double>(flags.config.layers) * positions *
                        (width * element + scales);
@@ -181,7 +185,7 @@ Times Measure(const LanguageModel& model, const BenchFlags& flags, Progress& pro
 }
 
 Status CheckFlags(const BenchFlags& flags) {
-  CONTINUO_TRY(CheckGpt2Config(flags.config));
+  CONTINUO_TRY(CheckModelConfig(flags.config));
   const auto context = static_cast<size_t>(flags.config.context_length);
   if (std::max<size_t>(flags.prompt, 1) + flags.tokens > context) {
     return MakeError("prompt and tokens together are {} ids, expected at most the context of {}",
@@ -198,7 +202,7 @@ Status RunBenchGenerate(BenchFlags flags, const AppContext& context) {
   if (!context.loader_for && flags.device != "cpu") {
     return BecomeTorchProgram(context);
   }
-  CONTINUO_TRY(CheckMemory(flags.config, *ParsePrecision(flags.precision), flags.batch, "a model of that size"));
+  CONTINUO_TRY(CheckMemory(flags.config, *ParseComputeFormat(flags.precision), flags.batch, "a model of that size"));
   flags.threads = ThreadCount(flags.threads);
   if (flags.prompt == 0) {
     flags.prompt = std::min(kPrompt, static_cast<size_t>(flags.config.context_length) - flags.tokens);
@@ -215,9 +219,9 @@ Status RunBenchGenerate(BenchFlags flags, const AppContext& context) {
   const auto load_start = Clock::now();
   CONTINUO_ASSIGN(const ModelDirectory directory, ModelDirectory::Open(path));
   CONTINUO_ASSIGN(const std::unique_ptr<LanguageModel> model,
-                  context.loader_for ? context.loader_for(flags.device)(directory, ParsePrecision(flags.precision))
+                  context.loader_for ? context.loader_for(flags.device)(directory, ParseComputeFormat(flags.precision))
                                      : LoadCpuModel(directory, {.threads = flags.threads,
-                                                                .precision = ParsePrecision(flags.precision)}));
+                                                                .precision = ParseComputeFormat(flags.precision)}));
   const double load = SecondsSince(load_start);
   Times times;
   {
@@ -235,10 +239,15 @@ Status RunBenchGenerate(BenchFlags flags, const AppContext& context) {
   const std::string instructions =
       context.loader_for ? "LibTorch on " + flags.device : fmt::format("{} {}", KernelTargetName(), DotInstructions());
   if (context.json) {
-    nlohmann::ordered_json values = {{"tokens_per_second", speed},     {"tokens_per_processor_second", processor_speed},
-                                     {"prompt_seconds", times.prompt}, {"load_seconds", load},
-                                     {"resident_mb", resident},        {"precision", flags.precision},
-                                     {"batch", flags.batch},           {"threads", flags.threads},
+    nlohmann::ordered_json values = {{"tokens_per_second", speed},
+                                     {"tokens_per_processor_second", processor_speed},
+                                     {"prompt_seconds", times.prompt},
+                                     {"load_seconds", load},
+                                     {"resident_mb", resident},
+                                     {"precision", flags.precision},
+                                     {"architecture", ToString(flags.config.architecture)},
+                                     {"batch", flags.batch},
+                                     {"threads", flags.threads},
                                      {"instructions", instructions}};
     if (bandwidth > 0) {
       values["bandwidth_gb_per_second"] = bandwidth / 1e9;
@@ -247,10 +256,11 @@ Status RunBenchGenerate(BenchFlags flags, const AppContext& context) {
     return PrintJson(values);
   }
   std::string line = fmt::format(
-      "{} x {} in {}, {} at a time, {} ({}): {:.0f} tokens per second, {:.0f} per second of processor time; prompts "
+      "{}, {} x {} in {}, {} at a time, {} ({}): {:.0f} tokens per second, {:.0f} per second of processor time; "
+      "prompts "
       "read in {:.3f} s",
-      flags.config.layers, flags.config.width, flags.precision, flags.batch, FormatCount(flags.threads, "thread"),
-      instructions, speed, processor_speed, times.prompt);
+      ToString(flags.config.architecture), flags.config.layers, flags.config.width, flags.precision, flags.batch,
+      FormatCount(flags.threads, "thread"), instructions, speed, processor_speed, times.prompt);
   if (bandwidth > 0) {
     line += fmt::format("\nreading memory at {:.1f} GB/s would allow {:.0f}: {:.0f} % of that", bandwidth / 1e9, limit,
                         100.0 * speed / limit);
@@ -269,11 +279,22 @@ void AddBenchGenerateCommand(CLI::App& bench, AppContext& context) {
       "  continuo bench generate --layers 6 --heads 4 --width 256 --batch 8 --threads 2 --precision bf16");
   auto flags = std::make_shared<BenchFlags>();
   flags->config.vocab_size = 512;
+  command
+      ->add_option_function<std::string>(
+          "--architecture",
+          [flags](const std::string& name) {
+            flags->config.architecture = name == "llama" ? Architecture::kLlama : Architecture::kGpt2;
+          },
+          "gpt2 or llama")
+      ->check(CLI::IsMember({"gpt2", "llama"}))
+      ->default_str("gpt2");
   const auto number = [command](const char* name, auto& value, const char* help) {
     return command->add_option(name, value, help)->capture_default_str();
   };
   number("--layers", flags->config.layers, "blocks of the model");
   number("--heads", flags->config.heads, "attention heads");
+  number("--kv-heads", flags->config.kv_head_count, "llama: heads of keys and values; 0: as many as --heads")
+      ->check(CLI::Range(0, 1000));
   number("--width", flags->config.width, "width of the residual stream");
   number("--vocab", flags->config.vocab_size, "ids of the vocabulary");
   number("--context", flags->config.context_length, "ids that the model reads at once");

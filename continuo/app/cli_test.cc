@@ -651,6 +651,45 @@ TEST_F(CliTest, TrainPassesItsFlagsOnInOrder) {
   EXPECT_EQ(Json::parse(Continuo({"eval", Path("out"), "--json"}).out)["files"][0]["bars"], 2);
 }
 
+TEST_F(CliTest, ALlamaIsTrainedQuantizedAndWrites) {
+  if (!fs::exists(CONTINUO_BIN_DIR "/continuo-train")) {
+    return;
+  }
+  const std::string examples = (kSource / "examples" / "corpus").string();
+  ASSERT_EQ(Continuo({"corpus", "build", examples, "--tokenizer", "remi", "-o", Path("corpus")}).exit_code, 0);
+  const Outcome run = Continuo({"--quiet",
+                                "train",
+                                "--corpus",
+                                Path("corpus"),
+                                "-o",
+                                Path("run"),
+                                "--layers",
+                                "1",
+                                "--heads",
+                                "2",
+                                "--kv-heads",
+                                "1",
+                                "--width",
+                                "16",
+                                "--context",
+                                "64",
+                                "--batch",
+                                "2",
+                                "--steps",
+                                "3",
+                                "--architecture",
+                                "llama",
+                                "--export-bf16"});
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_EQ(Json::parse(Continuo({"inspect", Path("run/final"), "--json"}).out)["architecture"], "llama");
+  ASSERT_EQ(Continuo({"quantize", Path("run/final"), "--precision", "int8", "-o", Path("int8")}).exit_code, 0);
+  for (const std::string model : {"run/final", "int8"}) {
+    const Outcome made = Continuo({"generate", "--model", Path(model), "--bars", "2", "-o", Path(model + "-out")});
+    EXPECT_EQ(made.exit_code, 0) << made.err;
+    EXPECT_EQ(Json::parse(Continuo({"eval", Path(model + "-out"), "--json"}).out)["files"][0]["bars"], 2);
+  }
+}
+
 TEST_F(CliTest, ARunGoesOnInItsOwnPrecision) {
   if (!fs::exists(CONTINUO_BIN_DIR "/continuo-train")) {
     return;
@@ -689,6 +728,10 @@ TEST_F(CliTest, TrainRefusesASettingByItsFlag) {
   };
   refused({"--epsilon", "0"}, "--epsilon must be above 0");
   refused({"--width", "33", "--heads", "2"}, "--width 33 is not a multiple of --heads 2");
+  refused({"--kv-heads", "2"}, "--kv-heads 2 is for llama only, not for --architecture gpt2");
+  refused({"--architecture", "llama", "--heads", "6", "--kv-heads", "4"},
+          "--heads 6 is not a multiple of --kv-heads 4");
+  refused({"--architecture", "llama", "--heads", "4", "--width", "12"}, "--width 12 / --heads 4 is 3, an odd number");
   refused({"--short-context", "60000", "--context", "256", "--short-share", "0.5"},
           "--short-context 60000 is larger than --context 256");
   for (const char* flag : {"--lr", "--clip", "--minutes", "--weight-decay", "--warmup"}) {

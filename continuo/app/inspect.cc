@@ -15,15 +15,8 @@ using Json = nlohmann::ordered_json;
 
 Status InspectModel(const fs::path& path, const AppContext& context) {
   CONTINUO_ASSIGN(const ModelDirectory model, ModelDirectory::Open(path));
-  const Gpt2Config& config = model.config();
-  int64_t parameters = 0;
-  for (const WeightShape& weight : Gpt2WeightShapes(config)) {
-    int64_t count = 1;
-    for (const int64_t extent : weight.shape) {
-      count *= extent;
-    }
-    parameters += count;
-  }
+  const ModelConfig& config = model.config();
+  const int64_t parameters = model.table().parameter_count();
   std::string tokenizer_kind = "none";
   std::string signatures;
   if (const auto tokenizer = Tokenizer::Load((path / "tokenizer.json").string()); tokenizer.ok()) {
@@ -33,6 +26,7 @@ Status InspectModel(const fs::path& path, const AppContext& context) {
   }
   if (context.json) {
     return PrintJson({{"model", path.string()},
+                      {"architecture", ToString(config.architecture)},
                       {"parameters", parameters},
                       {"layers", config.layers},
                       {"heads", config.heads},
@@ -43,8 +37,8 @@ Status InspectModel(const fs::path& path, const AppContext& context) {
                       {"time_signatures", signatures},
                       {"weights_sha256", model.WeightsSha256()}});
   }
-  CONTINUO_TRY(PrintLine(
-      fmt::format("{}: GPT-2, {:.1f} million parameters", path.string(), static_cast<double>(parameters) / 1e6)));
+  CONTINUO_TRY(PrintLine(fmt::format("{}: {}, {:.1f} million parameters", path.string(), ClassName(config.architecture),
+                                     static_cast<double>(parameters) / 1e6)));
   CONTINUO_TRY(PrintLine(fmt::format("  shape      {} layers, {} heads, {} wide, {} tokens", config.layers,
                                      config.heads, config.width, config.context_length)));
   CONTINUO_TRY(PrintLine(fmt::format("  tokenizer  {}, {} tokens", tokenizer_kind, config.vocab_size)));

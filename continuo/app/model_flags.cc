@@ -31,7 +31,7 @@ Status BecomeTorchProgram(const AppContext& context) {
   return BecomeProgram("continuo-torch", {std::next(context.arguments.begin()), context.arguments.end()}, kNoLibTorch);
 }
 
-Status CheckMemory(const Gpt2Config& config, Precision precision, size_t sequences, std::string_view model) {
+Status CheckMemory(const ModelConfig& config, NumberFormat precision, size_t sequences, std::string_view model) {
   const MemoryNeed need = EstimateMemory(config, precision);
   const uint64_t available = AvailableMemory();
   if (need.weights <= available && need.sequence <= (available - need.weights) / sequences) {
@@ -52,7 +52,7 @@ Result<LoadedModel> LoadModel(const ModelFlags& flags, size_t sequences, const A
   }
   CpuModelOptions options;
   options.threads = flags.threads;
-  options.precision = ParsePrecision(flags.precision);
+  options.precision = ParseComputeFormat(flags.precision);
   fs::path path = flags.model;
   if (path.empty()) {
     CONTINUO_ASSIGN(path, DefaultModel());

@@ -25,7 +25,7 @@ void AddDeviceFlag(CLI::App& command, std::string& device);
 
 /// Fails if a model and the keys and values of `sequences` decoded at a time would not fit into
 /// memory. `model` stands for it in the message.
-Status CheckMemory(const Gpt2Config& config, Precision precision, size_t sequences, std::string_view model);
+Status CheckMemory(const ModelConfig& config, NumberFormat precision, size_t sequences, std::string_view model);
 
 /// Becomes continuo-torch, with the same command line. Returns only on failure.
 Status BecomeTorchProgram(const AppContext& context);

@@ -14,7 +14,7 @@ struct QuantizeFlags {
 
 Status RunQuantize(const QuantizeFlags& flags, const AppContext& context) {
   CONTINUO_ASSIGN(const ModelDirectory model, ModelDirectory::Open(flags.model));
-  CONTINUO_TRY(QuantizeModel(model, flags.precision == "int8" ? TensorType::kU8 : TensorType::kBf16, flags.output));
+  CONTINUO_TRY(QuantizeModel(model, *ParseComputeFormat(flags.precision), flags.output));
   if (context.json) {
     return PrintJson({{"model", flags.output}, {"precision", flags.precision}});
   }

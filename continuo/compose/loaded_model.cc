@@ -4,6 +4,8 @@
 #include <string_view>
 #include <utility>
 
+#include "continuo/compose/unpadded_model.h"
+
 namespace continuo {
 namespace {
 
@@ -20,7 +22,7 @@ Result<GenerationSettings> ParseGenerationSettings(const std::string& text, cons
   GenerationSettings settings;
   for (const auto& [key, value] : json.items()) {
     if (key == "precision") {
-      settings.precision = ParsePrecision(value.is_string() ? value.get<std::string>() : "");
+      settings.precision = ParseComputeFormat(value.is_string() ? value.get<std::string>() : "");
       if (!settings.precision) {
         return MakeError("{}: precision is {}, expected f32, bf16 or int8 in quotes", name, value.dump());
       }
@@ -58,12 +60,12 @@ Result<LoadedModel> LoadModel(const std::filesystem::path& directory, const CpuM
 
 Result<LoadedModel> LoadModel(const ModelDirectory& directory, const CpuModelOptions& options) {
   return LoadModel(directory, options.precision,
-                   [&options](const ModelDirectory& opened, std::optional<Precision> precision) {
+                   [&options](const ModelDirectory& opened, std::optional<NumberFormat> precision) {
                      return LoadCpuModel(opened, {options.threads, precision});
                    });
 }
 
-Result<LoadedModel> LoadModel(const ModelDirectory& directory, std::optional<Precision> precision,
+Result<LoadedModel> LoadModel(const ModelDirectory& directory, std::optional<NumberFormat> precision,
                               const ModelLoader& load) {
   LoadedModel loaded;
   loaded.directory = directory.path();
@@ -75,7 +77,9 @@ Result<LoadedModel> LoadModel(const ModelDirectory& directory, std::optional<Pre
   }
   CONTINUO_ASSIGN(loaded.tokenizer, Tokenizer::FromJson(*json, name));
   const Vocabulary& vocabulary = loaded.tokenizer->vocabulary();
-  if (static_cast<int64_t>(vocabulary.size()) != directory.config().vocab_size) {
+  const auto model_size = static_cast<size_t>(directory.config().vocab_size);
+  const bool is_padded = directory.vocab_sha256().empty() && IsPaddedSize(model_size, vocabulary.size());
+  if (vocabulary.size() != model_size && !is_padded) {
     return MakeError("{}: has {} tokens, but the model beside it was trained with {}", name, vocabulary.size(),
                      directory.config().vocab_size);
   }
@@ -85,7 +89,8 @@ Result<LoadedModel> LoadModel(const ModelDirectory& directory, std::optional<Pre
 
   CONTINUO_ASSIGN(const GenerationSettings settings, ReadGenerationSettings(directory));
   loaded.sampling = settings.sampling;
-  CONTINUO_ASSIGN(loaded.model, load(directory, precision ? precision : settings.precision));
+  CONTINUO_ASSIGN(std::unique_ptr<LanguageModel> model, load(directory, precision ? precision : settings.precision));
+  loaded.model = WithoutPadding(std::move(model), vocabulary.size());
   loaded.weights_sha256 = directory.WeightsSha256();
   return loaded;
 }

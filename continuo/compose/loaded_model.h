@@ -28,7 +28,7 @@ struct LoadedModel {
 /// What a model directory's generation.json says about how to write with the model.
 struct GenerationSettings {
   SamplingOptions sampling = kStudySampling;
-  std::optional<Precision> precision;  // to compute in; none: the one that the weights are stored in
+  std::optional<NumberFormat> precision;  // to compute in; none: the one that the weights are stored in
 };
 /// The defaults if there is no such file. Fails, naming the key, on an unknown key or a value out
 /// of range.
@@ -45,9 +45,9 @@ Result<LoadedModel> LoadModel(const ModelDirectory& directory, const CpuModelOpt
 /// Makes a LanguageModel of a directory's weights, in the precision given or in one of its own
 /// choice.
 using ModelLoader =
-    std::function<Result<std::unique_ptr<LanguageModel>>(const ModelDirectory&, std::optional<Precision>)>;
+    std::function<Result<std::unique_ptr<LanguageModel>>(const ModelDirectory&, std::optional<NumberFormat>)>;
 /// The same, computed by what `load` makes.
-Result<LoadedModel> LoadModel(const ModelDirectory& directory, std::optional<Precision> precision,
+Result<LoadedModel> LoadModel(const ModelDirectory& directory, std::optional<NumberFormat> precision,
                               const ModelLoader& load);
 
 }  // namespace continuo

@@ -239,7 +239,7 @@ void ReadGenerate(SpecTable& root, ExperimentSpec& spec) {
   }
   generate.seeds = table.Integers("seeds", generate.seeds, 0, INT64_MAX);
   if (const std::string precision = table.Text("precision"); !precision.empty()) {
-    generate.precision = ParsePrecision(precision);
+    generate.precision = ParseComputeFormat(precision);
     if (!generate.precision) {
       table.Fail("precision", fmt::format("'{}' is neither f32, bf16 nor int8", precision));
     }

@@ -100,7 +100,7 @@ struct ExperimentSpec {
     std::vector<int64_t> seeds = {1};
     /// What models compute in, here and in continuations; if not set, what their weights are stored
     /// in.
-    std::optional<Precision> precision;
+    std::optional<NumberFormat> precision;
   } generate;
 
   struct Measure {

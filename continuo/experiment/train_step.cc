@@ -73,18 +73,6 @@ std::string LastLine(const fs::path& path) {
   return last;
 }
 
-int64_t ParametersOf(const Gpt2Config& config) {
-  int64_t count = 0;
-  for (const WeightShape& weight : Gpt2WeightShapes(config)) {
-    int64_t size = 1;
-    for (const int64_t extent : weight.shape) {
-      size *= extent;
-    }
-    count += size;
-  }
-  return count;
-}
-
 std::vector<std::string> TrainArguments(const ExperimentContext& context, const RunCell& cell) {
   const fs::path run = context.folder.run(cell);
   std::vector<std::string> arguments = FlagsOf(cell.train);
@@ -189,7 +177,7 @@ Result<std::optional<RunOutcome>> TrainStep(const ExperimentContext& context, co
   CONTINUO_TRY(PutCurveStep(context, cell));
   CONTINUO_ASSIGN(const Curve curve, ReadCurve(run / "train.jsonl", cell.train));
   CONTINUO_ASSIGN(const ModelDirectory model, ModelDirectory::Open(run / "final"));
-  return std::optional<RunOutcome>({ParametersOf(model.config()), curve.tokens, curve.seconds});
+  return std::optional<RunOutcome>({model.table().parameter_count(), curve.tokens, curve.seconds});
 }
 
 }  // namespace continuo

@@ -351,12 +351,17 @@ HWY_INLINE void ScoreAll(const Attention& attention, const uint8_t* keys, size_t
 
 template <class Attention>
 void AttendWith(const HeadCacheLayout& layout, const float* query, const uint8_t* keys, const uint8_t* values,
-                size_t length, AttentionScratch& scratch, float* out) {
+                size_t first, size_t length, AttentionScratch& scratch, float* out) {
   Attention attention(layout, query, scratch);
+  const size_t skipped = first / kBlock;  // blocks
+  keys += skipped * layout.block_bytes();
+  values += skipped * kBlock * layout.value_stride() * layout.element();
+  first -= skipped * kBlock;
+  length -= skipped * kBlock;
   float* scores = scratch.scores.data();
   const size_t blocks = (length + kBlock - 1) / kBlock;
   ScoreAll<kBlocksAtOnce>(attention, keys, layout.block_bytes(), blocks, scores);
-  ScoresToWeights(scores, length, blocks * kBlock, layout.head_dim);
+  ScoresToWeights(scores, first, length, blocks * kBlock, layout.head_dim);
   const float factor = attention.Weigh(scores, keys, blocks * kBlock);
 
   constexpr size_t kManyVectors = 4;

@@ -40,10 +40,11 @@ HWY_INLINE void StoreSum(const VF* sum, size_t head_dim, size_t dim, float facto
   std::copy_n(buffer, std::min(kVectors * kLanes, head_dim - dim), out + dim);
 }
 
-/// exp((score - the highest) / sqrt(head_dim)) of each of `length` scores; zero for those past the
-/// end, up to `padded`.
-void ScoresToWeights(float* scores, size_t length, size_t padded, size_t head_dim) {
+/// exp((score - the highest) / sqrt(head_dim)) of each score from `first` to `length` - 1; zero for
+/// those before, and for those past the end, up to `padded`.
+void ScoresToWeights(float* scores, size_t first, size_t length, size_t padded, size_t head_dim) {
   const DF df;
+  std::fill(scores, scores + first, -HUGE_VALF);
   std::fill(scores + length, scores + padded, -HUGE_VALF);
   VF highest = hn::Set(df, -HUGE_VALF);
   for (size_t t = 0; t < padded; t += kLanes) {
@@ -55,6 +56,7 @@ void ScoresToWeights(float* scores, size_t length, size_t padded, size_t head_di
     const VF difference = hn::Mul(hn::Sub(hn::LoadU(df, scores + t), highest), scale);
     hn::StoreU(hn::Exp(df, hn::Max(difference, hn::Set(df, -80.0F))), df, scores + t);
   }
+  std::fill(scores, scores + first, 0.0F);
   std::fill(scores + length, scores + padded, 0.0F);
 }
 
@@ -77,25 +79,27 @@ namespace bf16 {
 }  // namespace bf16
 #endif
 
-void Attend(const HeadCacheLayout& layout, const float* query, const uint8_t* keys, const uint8_t* values,
+void Attend(const HeadCacheLayout& layout, const float* query, const uint8_t* keys, const uint8_t* values, size_t first,
             size_t length, AttentionScratch& scratch, float* out, bool use_vnni, bool use_bf16) {
   switch (layout.precision) {
-    case Precision::kF32:
-      return plain::AttendWith<plain::F32Attention>(layout, query, keys, values, length, scratch, out);
-    case Precision::kBf16:
+    case NumberFormat::kF32:
+      return plain::AttendWith<plain::F32Attention>(layout, query, keys, values, first, length, scratch, out);
+    case NumberFormat::kBf16:
 #if HWY_TARGET == HWY_AVX3
       if (use_bf16) {
-        return bf16::AttendWith<bf16::Bf16Attention>(layout, query, keys, values, length, scratch, out);
+        return bf16::AttendWith<bf16::Bf16Attention>(layout, query, keys, values, first, length, scratch, out);
       }
 #endif
-      return plain::AttendWith<plain::Bf16Attention>(layout, query, keys, values, length, scratch, out);
-    case Precision::kInt8:
+      return plain::AttendWith<plain::Bf16Attention>(layout, query, keys, values, first, length, scratch, out);
+    case NumberFormat::kInt8:
 #if HWY_TARGET == HWY_AVX3
       if (use_vnni) {
-        return vnni::AttendWith<vnni::Int8Attention>(layout, query, keys, values, length, scratch, out);
+        return vnni::AttendWith<vnni::Int8Attention>(layout, query, keys, values, first, length, scratch, out);
       }
 #endif
-      return plain::AttendWith<plain::Int8Attention>(layout, query, keys, values, length, scratch, out);
+      return plain::AttendWith<plain::Int8Attention>(layout, query, keys, values, first, length, scratch, out);
+    case NumberFormat::kF16:
+      break;  // not computed in
   }
   (void)use_vnni;
   (void)use_bf16;
@@ -161,7 +165,7 @@ void StoreInCache(const HeadCacheLayout& layout, const float* key, const float* 
   uint8_t* pair = values + position / 2 * 2 * layout.value_stride() * layout.element();
   const size_t lane = position % kBlock;
   switch (layout.precision) {
-    case Precision::kF32: {
+    case NumberFormat::kF32: {
       auto* key_to = reinterpret_cast<float*>(block) + lane;
       for (size_t dim = 0; dim < layout.head_dim; ++dim) {
         key_to[dim * kBlock] = key[dim];
@@ -169,7 +173,7 @@ void StoreInCache(const HeadCacheLayout& layout, const float* key, const float* 
       std::copy_n(value, layout.head_dim, reinterpret_cast<float*>(row));
       return;
     }
-    case Precision::kBf16: {
+    case NumberFormat::kBf16: {
       auto* key_to = reinterpret_cast<uint16_t*>(block) + 2 * lane;
       HWY_ALIGN uint16_t rounded[kBlock];
       ForSixteens(key, layout.head_dim, [&](size_t dim, const float* from, size_t count) HWY_ATTR {
@@ -188,7 +192,7 @@ void StoreInCache(const HeadCacheLayout& layout, const float* key, const float* 
       });
       return;
     }
-    case Precision::kInt8: {
+    case NumberFormat::kInt8: {
       uint8_t* key_to = block + 4 * lane;
       auto* scales = reinterpret_cast<float*>(block + layout.scales_offset());
       const float key_scale = ScaleOf(key, layout.head_dim);
@@ -211,6 +215,8 @@ void StoreInCache(const HeadCacheLayout& layout, const float* key, const float* 
       });
       return;
     }
+    case NumberFormat::kF16:
+      return;  // not computed in
   }
 }
 
@@ -235,9 +241,9 @@ void StoreInCache(const HeadCacheLayout& layout, const float* key, const float* 
   HWY_DYNAMIC_DISPATCH(StoreInCache)(layout, key, value, position, keys, values);
 }
 
-void Attend(const HeadCacheLayout& layout, const float* query, const uint8_t* keys, const uint8_t* values,
+void Attend(const HeadCacheLayout& layout, const float* query, const uint8_t* keys, const uint8_t* values, size_t first,
             size_t length, AttentionScratch& scratch, float* out) {
-  HWY_DYNAMIC_DISPATCH(Attend)(layout, query, keys, values, length, scratch, out, UseVnni(), UseBf16Dot());
+  HWY_DYNAMIC_DISPATCH(Attend)(layout, query, keys, values, first, length, scratch, out, UseVnni(), UseBf16Dot());
 }
 
 }  // namespace continuo

@@ -20,20 +20,22 @@ struct HeadCacheLayout {
   static constexpr size_t kBlock = 16;
   size_t positions = 0;  // at most; a multiple of kBlock
   size_t head_dim = 0;
-  Precision precision = Precision::kF32;
+  NumberFormat precision = NumberFormat::kF32;
 
-  HeadCacheLayout(size_t context, size_t head_dimensions, Precision what)
+  HeadCacheLayout(size_t context, size_t head_dimensions, NumberFormat what)
       : positions((context + kBlock - 1) / kBlock * kBlock), head_dim(head_dimensions), precision(what) {}
-  size_t element() const { return precision == Precision::kF32 ? 4 : precision == Precision::kBf16 ? 2 : 1; }
+  size_t element() const { return precision == NumberFormat::kF32 ? 4 : precision == NumberFormat::kBf16 ? 2 : 1; }
   size_t scales_offset() const { return (head_dim + 3) / 4 * 4 * kBlock; }  // int8
   size_t block_bytes() const {
     switch (precision) {
-      case Precision::kF32:
+      case NumberFormat::kF32:
         return head_dim * kBlock * 4;
-      case Precision::kBf16:
+      case NumberFormat::kBf16:
         return (head_dim + 1) / 2 * 2 * kBlock * 2;
-      case Precision::kInt8:
+      case NumberFormat::kInt8:
         return scales_offset() + 2 * kBlock * sizeof(float);
+      case NumberFormat::kF16:
+        break;  // not computed in
     }
     return 0;
   }
@@ -56,11 +58,11 @@ struct AttentionScratch {
   AlignedBytes weights;
 };
 
-/// One head's attention for one query over the first `length` positions: out = softmax(q k^T /
-/// sqrt(head_dim)) v [head_dim]. Sums are exact integers or f32 whose order the length alone
-/// decides. In bf16 the query and the weights are rounded to bf16 too; in int8 the query to int8,
-/// with a scale, and weights times values' scales to 2^-14 of the largest.
-void Attend(const HeadCacheLayout& layout, const float* query, const uint8_t* keys, const uint8_t* values,
+/// One head's attention for one query over the positions from `first` to `length` - 1: out =
+/// softmax(q k^T / sqrt(head_dim)) v [head_dim]. Sums are exact integers or f32 whose order `first`
+/// and `length` alone decide. In bf16 the query and the weights are rounded to bf16 too; in int8
+/// the query to int8, with a scale, and weights times values' scales to 2^-14 of the largest.
+void Attend(const HeadCacheLayout& layout, const float* query, const uint8_t* keys, const uint8_t* values, size_t first,
             size_t length, AttentionScratch& scratch, float* out);
 
 }  // namespace continuo

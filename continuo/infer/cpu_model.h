@@ -9,6 +9,7 @@
 #include "continuo/infer/packed_matrix.h"
 #include "continuo/model/language_model.h"
 #include "continuo/model/model_directory.h"
+#include "continuo/model/number_format.h"
 
 namespace continuo {
 
@@ -16,20 +17,20 @@ struct CpuModelOptions {
   size_t threads = 0;  // 0: one for each core
   /// What the weights are computed in; if not set, what they are stored in (F16 as f32). Keys and
   /// values are kept in the same.
-  std::optional<Precision> precision = std::nullopt;
+  std::optional<NumberFormat> precision = std::nullopt;
 };
 
 /// What a directory's weights are computed in if nothing else is asked for.
-Precision StoredPrecision(const ModelDirectory& directory);
+NumberFormat StoredPrecision(const ModelDirectory& directory);
 
 /// Bytes that a model takes while it is used.
 struct MemoryNeed {
   uint64_t weights = 0;
   uint64_t sequence = 0;  // keys and values of each of a session's slots
 };
-MemoryNeed EstimateMemory(const Gpt2Config& config, Precision precision);
+MemoryNeed EstimateMemory(const ModelConfig& config, NumberFormat precision);
 
-/// Loads a GPT-2 to compute on the CPU. The directory may be closed afterwards: weights in 8 bits
+/// Loads a model to compute on the CPU. The directory may be closed afterwards: weights in 8 bits
 /// stay where they are mapped and keep their file, others are copied. One session at a time may be
 /// used of all that share a model, since they share its threads. Fails on a weight that is no
 /// number.

@@ -16,8 +16,10 @@ namespace {
 
 namespace fs = std::filesystem;
 const fs::path kModels = fs::path(CONTINUO_SOURCE_DIR) / "testdata" / "model";
+constexpr const char* kModelNames[] = {"tied", "untied", "llama", "llama3", "linear", "mistral", "qwen2", "qwen3"};
 
-std::unique_ptr<LanguageModel> Load(const std::string& name, size_t threads, Precision precision = Precision::kF32) {
+std::unique_ptr<LanguageModel> Load(const std::string& name, size_t threads,
+                                    NumberFormat precision = NumberFormat::kF32) {
   auto directory = ModelDirectory::Open(kModels / name);
   CONTINUO_CHECK(directory.ok());
   auto model = LoadCpuModel(*directory, {threads, precision});
@@ -44,7 +46,7 @@ Logits LogitsOf(const LanguageModel& model, const std::vector<int32_t>& ids, siz
   return all;
 }
 
-class CpuModelTest : public ::testing::TestWithParam<std::tuple<const char*, Precision>> {
+class CpuModelTest : public ::testing::TestWithParam<std::tuple<const char*, NumberFormat>> {
  protected:
   std::string name() const { return std::get<0>(GetParam()); }
   std::unique_ptr<LanguageModel> Load(size_t threads) const {
@@ -122,8 +124,9 @@ TEST_P(CpuModelTest, AResetSlotStartsAnew) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, CpuModelTest,
-                         ::testing::Combine(::testing::Values("tied", "untied"),
-                                            ::testing::Values(Precision::kF32, Precision::kBf16, Precision::kInt8)),
+                         ::testing::Combine(::testing::ValuesIn(kModelNames),
+                                            ::testing::Values(NumberFormat::kF32, NumberFormat::kBf16,
+                                                              NumberFormat::kInt8)),
                          [](const auto& param) {
                            return std::string(std::get<0>(param.param)) + "_" +
                                   std::string(ToString(std::get<1>(param.param)));
@@ -146,13 +149,13 @@ TEST_P(GoldenTest, GivesTheLogitsOfHuggingFace) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, GoldenTest, ::testing::Values("tied", "untied"),
+INSTANTIATE_TEST_SUITE_P(Models, GoldenTest, ::testing::ValuesIn(kModelNames),
                          [](const auto& model) { return std::string(model.param); });
 
 class StoredPrecisionTest : public ::testing::TestWithParam<const char*> {
  protected:
   /// The test model in other bits on disk.
-  ModelDirectory Quantized(TensorType type) {
+  ModelDirectory Quantized(NumberFormat type) {
     const auto source = ModelDirectory::Open(kModels / GetParam());
     CONTINUO_CHECK(source.ok());
     CONTINUO_CHECK(QuantizeModel(*source, type, folder_.path() / "model").ok());
@@ -165,14 +168,13 @@ class StoredPrecisionTest : public ::testing::TestWithParam<const char*> {
 };
 
 TEST_P(StoredPrecisionTest, ADirectoryIsComputedInWhatItIsStoredIn) {
-  for (const auto& [type, precision] :
-       {std::pair(TensorType::kBf16, Precision::kBf16), std::pair(TensorType::kU8, Precision::kInt8)}) {
+  for (const NumberFormat precision : {NumberFormat::kBf16, NumberFormat::kInt8}) {
     std::unique_ptr<LanguageModel> stored;
     std::unique_ptr<LanguageModel> as_f32;
     {
-      const ModelDirectory directory = Quantized(type);
+      const ModelDirectory directory = Quantized(precision);
       stored = std::move(*LoadCpuModel(directory, {1}));
-      as_f32 = std::move(*LoadCpuModel(directory, {1, Precision::kF32}));
+      as_f32 = std::move(*LoadCpuModel(directory, {1, NumberFormat::kF32}));
     }  // the weights outlive the directory
     const Logits logits = LogitsOf(*stored, ids_, 1);
     EXPECT_NE(logits, LogitsOf(*as_f32, ids_, 1));
@@ -184,20 +186,20 @@ TEST_P(StoredPrecisionTest, ADirectoryIsComputedInWhatItIsStoredIn) {
 TEST_P(StoredPrecisionTest, AnInt8DirectoryGivesWhatRoundingAtLoadGives) {
   // Embeddings and norms are bf16 on disk: so round first to bf16, then to int8, and compare from
   // there.
-  ModelDirectory bf16 = Quantized(TensorType::kBf16);
-  const Logits loaded = LogitsOf(**LoadCpuModel(bf16, {1, Precision::kInt8}), ids_, 1);
+  ModelDirectory bf16 = Quantized(NumberFormat::kBf16);
+  const Logits loaded = LogitsOf(**LoadCpuModel(bf16, {1, NumberFormat::kInt8}), ids_, 1);
   const fs::path second = folder_.path() / "second";
-  ASSERT_TRUE(QuantizeModel(bf16, TensorType::kU8, second).ok());
+  ASSERT_TRUE(QuantizeModel(bf16, NumberFormat::kInt8, second).ok());
   const auto int8 = ModelDirectory::Open(second);
   ASSERT_TRUE(int8.ok()) << int8.error().message;
   EXPECT_EQ(LogitsOf(**LoadCpuModel(*int8, {1}), ids_, 1), loaded);
   // And what is int8 already stays as it is.
   const fs::path third = folder_.path() / "third";
-  ASSERT_TRUE(QuantizeModel(*int8, TensorType::kU8, third).ok());
+  ASSERT_TRUE(QuantizeModel(*int8, NumberFormat::kInt8, third).ok());
   EXPECT_EQ(ModelDirectory::Open(third)->WeightsSha256(), int8->WeightsSha256());
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, StoredPrecisionTest, ::testing::Values("tied", "untied"),
+INSTANTIATE_TEST_SUITE_P(Models, StoredPrecisionTest, ::testing::ValuesIn(kModelNames),
                          [](const auto& model) { return std::string(model.param); });
 
 }  // namespace

@@ -51,6 +51,53 @@ void LayerNorm(const float* x, const float* weight, const float* bias, size_t wi
   }
 }
 
+void RmsNorm(const float* x, const float* weight, size_t width, float epsilon, float* y) {
+  const float squares = SumOver(x, width, [](V value) { return hn::Mul(value, value); });
+  const float scale = 1.0F / std::sqrt(squares / static_cast<float>(width) + epsilon);
+  for (size_t i = 0; i < width; ++i) {
+    y[i] = x[i] * scale * weight[i];
+  }
+}
+
+HWY_INLINE V SiluTimes(V gate, V x) {
+  const D d;
+  // Below -80 silu is 0 but for rounding, and exp stays finite.
+  const V exp = hn::Exp(d, hn::Min(hn::Neg(gate), hn::Set(d, 80.0F)));
+  return hn::Mul(hn::Div(gate, hn::Add(hn::Set(d, 1.0F), exp)), x);
+}
+
+void MultiplyBySilu(float* y, const float* x, size_t count) {
+  const D d;
+  const size_t lanes = hn::Lanes(d);
+  size_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    hn::StoreU(SiluTimes(hn::LoadU(d, y + i), hn::LoadU(d, x + i)), d, y + i);
+  }
+  for (; i < count; ++i) {
+    y[i] = hn::GetLane(SiluTimes(hn::Set(d, y[i]), hn::Set(d, x[i])));
+  }
+}
+
+void Rotate(float* x, const float* cos, const float* sin, size_t half) {
+  const D d;
+  const size_t lanes = hn::Lanes(d);
+  size_t i = 0;
+  for (; i + lanes <= half; i += lanes) {
+    const V a = hn::LoadU(d, x + i);
+    const V b = hn::LoadU(d, x + half + i);
+    const V c = hn::LoadU(d, cos + i);
+    const V s = hn::LoadU(d, sin + i);
+    hn::StoreU(hn::Sub(hn::Mul(a, c), hn::Mul(b, s)), d, x + i);
+    hn::StoreU(hn::Add(hn::Mul(b, c), hn::Mul(a, s)), d, x + half + i);
+  }
+  for (; i < half; ++i) {
+    const float a = x[i];
+    const float b = x[half + i];
+    x[i] = a * cos[i] - b * sin[i];
+    x[half + i] = b * cos[i] + a * sin[i];
+  }
+}
+
 HWY_INLINE V GeluVector(V x) {
   const D d;
   const V inner = hn::Mul(hn::Set(d, 0.7978845608F),  // sqrt(2 / pi)
@@ -82,11 +129,26 @@ HWY_AFTER_NAMESPACE();
 namespace continuo {
 
 HWY_EXPORT(LayerNorm);
+HWY_EXPORT(RmsNorm);
+HWY_EXPORT(MultiplyBySilu);
+HWY_EXPORT(Rotate);
 HWY_EXPORT(Gelu);
 HWY_EXPORT(TargetName);
 
 void LayerNorm(const float* x, const float* weight, const float* bias, size_t width, float epsilon, float* y) {
   HWY_DYNAMIC_DISPATCH(LayerNorm)(x, weight, bias, width, epsilon, y);
+}
+
+void RmsNorm(const float* x, const float* weight, size_t width, float epsilon, float* y) {
+  HWY_DYNAMIC_DISPATCH(RmsNorm)(x, weight, width, epsilon, y);
+}
+
+void MultiplyBySilu(float* y, const float* x, size_t count) {
+  HWY_DYNAMIC_DISPATCH(MultiplyBySilu)(y, x, count);
+}
+
+void Rotate(float* x, const float* cos, const float* sin, size_t half) {
+  HWY_DYNAMIC_DISPATCH(Rotate)(x, cos, sin, half);
 }
 
 void Gelu(float* x, size_t count) {

@@ -183,7 +183,7 @@ HWY_INLINE void AddGroupToRows(const Activations& x, size_t row, size_t rows, co
 
 template <class Kernel>
 void MultiplyPanels(const Activations& x, const PackedMatrix& w, size_t first_panel, size_t last_panel, MatMulMode mode,
-                    float* y) {
+                    float* y, size_t stride) {
   HWY_ALIGN float sums[kChunkRows * kPanel];
   for (size_t panel = first_panel; panel < last_panel; ++panel) {
     for (size_t row = 0; row < x.rows(); row += kChunkRows) {
@@ -196,7 +196,7 @@ void MultiplyPanels(const Activations& x, const PackedMatrix& w, size_t first_pa
       for (size_t group = 0; group < w.groups(); ++group) {
         AddGroupToRows<Kernel, kMaxTileRows>(x, row, rows, w, panel, group, sums);
       }
-      WritePanel(sums, row, rows, w, panel, mode, y);
+      WritePanel(sums, row, rows, w, panel, mode, y, stride);
     }
   }
 }

@@ -24,7 +24,8 @@ namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 /// Writes the sums of rows [row, row + rows) of one panel to y.
-void WritePanel(float* sums, size_t row, size_t rows, const PackedMatrix& w, size_t panel, MatMulMode mode, float* y) {
+void WritePanel(float* sums, size_t row, size_t rows, const PackedMatrix& w, size_t panel, MatMulMode mode, float* y,
+                size_t stride) {
   constexpr size_t kWidth = PackedMatrix::kPanelOutputs;
   const size_t column = panel * kWidth;
   const size_t columns = std::min(kWidth, w.outputs() - column);
@@ -34,7 +35,11 @@ void WritePanel(float* sums, size_t row, size_t rows, const PackedMatrix& w, siz
   const DF df;
   for (size_t r = 0; r < rows; ++r) {
     const float* from = sums + r * kWidth;
-    float* to = y + (row + r) * w.outputs() + column;
+    float* to = y + (row + r) * stride + column;
+    if (mode == MatMulMode::kGate) {
+      MultiplyBySilu(to, from, columns);
+      continue;
+    }
     size_t c = 0;
     for (; c + hn::Lanes(df) <= columns; c += hn::Lanes(df)) {
       const VF sum = hn::LoadU(df, from + c);
@@ -66,24 +71,26 @@ namespace bf16 {
 #endif
 
 void MatMul(const Activations& x, const PackedMatrix& w, size_t first_panel, size_t last_panel, MatMulMode mode,
-            float* y, bool use_vnni, bool use_bf16) {
+            float* y, size_t stride, bool use_vnni, bool use_bf16) {
   switch (w.precision()) {
-    case Precision::kF32:
-      return plain::MultiplyPanels<plain::F32Kernel>(x, w, first_panel, last_panel, mode, y);
-    case Precision::kBf16:
+    case NumberFormat::kF32:
+      return plain::MultiplyPanels<plain::F32Kernel>(x, w, first_panel, last_panel, mode, y, stride);
+    case NumberFormat::kBf16:
 #if HWY_TARGET == HWY_AVX3
       if (use_bf16) {
-        return bf16::MultiplyPanels<bf16::Bf16Kernel>(x, w, first_panel, last_panel, mode, y);
+        return bf16::MultiplyPanels<bf16::Bf16Kernel>(x, w, first_panel, last_panel, mode, y, stride);
       }
 #endif
-      return plain::MultiplyPanels<plain::Bf16Kernel>(x, w, first_panel, last_panel, mode, y);
-    case Precision::kInt8:
+      return plain::MultiplyPanels<plain::Bf16Kernel>(x, w, first_panel, last_panel, mode, y, stride);
+    case NumberFormat::kInt8:
 #if HWY_TARGET == HWY_AVX3
       if (use_vnni) {
-        return vnni::MultiplyPanels<vnni::Int8Kernel>(x, w, first_panel, last_panel, mode, y);
+        return vnni::MultiplyPanels<vnni::Int8Kernel>(x, w, first_panel, last_panel, mode, y, stride);
       }
 #endif
-      return plain::MultiplyPanels<plain::Int8Kernel>(x, w, first_panel, last_panel, mode, y);
+      return plain::MultiplyPanels<plain::Int8Kernel>(x, w, first_panel, last_panel, mode, y, stride);
+    case NumberFormat::kF16:
+      break;  // not computed in
   }
   (void)use_vnni;
   (void)use_bf16;
@@ -91,7 +98,7 @@ void MatMul(const Activations& x, const PackedMatrix& w, size_t first_panel, siz
 
 void PrepareRows(Activations& x, size_t first, size_t last) {
   constexpr size_t kGroup = Int8Layout::kGroupInputs;
-  if (x.precision() == Precision::kF32) {
+  if (x.precision() == NumberFormat::kF32) {
     return;
   }
   HWY_ALIGN float padded[kGroup];
@@ -104,7 +111,7 @@ void PrepareRows(Activations& x, size_t first, size_t last) {
         std::fill(padded + count, padded + kGroup, 0.0F);
         from = padded;
       }
-      if (x.precision() == Precision::kInt8) {
+      if (x.precision() == NumberFormat::kInt8) {
         const int32_t sum = RoundToInt8(from, kGroup, x.int8(row) + group * kGroup, x.scales(row) + group);
         x.offsets(row)[group] = -128 * sum;
       } else {
@@ -126,14 +133,14 @@ namespace continuo {
 HWY_EXPORT(MatMul);
 HWY_EXPORT(PrepareRows);
 
-void Activations::Reset(Precision precision, const float* x, size_t rows, size_t inputs) {
+void Activations::Reset(NumberFormat precision, const float* x, size_t rows, size_t inputs) {
   precision_ = precision;
   f32_ = x;
   rows_ = rows;
   inputs_ = inputs;
-  if (precision == Precision::kBf16) {
+  if (precision == NumberFormat::kBf16) {
     values_.Reserve(rows * padded_inputs() * sizeof(uint16_t));
-  } else if (precision == Precision::kInt8) {
+  } else if (precision == NumberFormat::kInt8) {
     values_.Reserve(rows * padded_inputs());
     scales_.Reserve(rows * groups() * sizeof(float));
     offsets_.Reserve(rows * groups() * sizeof(int32_t));
@@ -145,10 +152,10 @@ void PrepareRows(Activations& x, size_t first, size_t last) {
 }
 
 void MatMul(const Activations& x, const PackedMatrix& w, size_t first_panel, size_t last_panel, MatMulMode mode,
-            float* y) {
+            float* y, size_t stride) {
   CONTINUO_CHECK(x.precision() == w.precision() && x.inputs() == w.inputs() && last_panel <= w.panels());
   HWY_DYNAMIC_DISPATCH(MatMul)
-  (x, w, first_panel, last_panel, mode, y, UseVnni(), UseBf16Dot());
+  (x, w, first_panel, last_panel, mode, y, stride, UseVnni(), UseBf16Dot());
 }
 
 }  // namespace continuo

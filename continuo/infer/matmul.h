@@ -13,9 +13,9 @@ class Activations {
  public:
   /// Makes room for rows [rows, inputs], whose values come from `x`, which must stay until the
   /// product is made.
-  void Reset(Precision precision, const float* x, size_t rows, size_t inputs);
+  void Reset(NumberFormat precision, const float* x, size_t rows, size_t inputs);
 
-  Precision precision() const { return precision_; }
+  NumberFormat precision() const { return precision_; }
   size_t rows() const { return rows_; }
   size_t inputs() const { return inputs_; }
   size_t groups() const { return (inputs_ + Int8Layout::kGroupInputs - 1) / Int8Layout::kGroupInputs; }
@@ -37,7 +37,7 @@ class Activations {
   int32_t* offsets(size_t row) { return offsets_.as<int32_t>() + row * groups(); }
 
  private:
-  Precision precision_ = Precision::kF32;
+  NumberFormat precision_ = NumberFormat::kF32;
   size_t rows_ = 0;
   size_t inputs_ = 0;
   const float* f32_ = nullptr;
@@ -55,14 +55,16 @@ enum class MatMulMode : uint8_t {
   kStore,  // y = product
   kAdd,    // y += product
   kGelu,   // y = Gelu(product)
+  kGate,   // y = Silu(y) * product
 };
 
 /// y[r, o] = bias[o] + sum over i of x[r, i] w[i, o], for the outputs o of panels [first_panel,
-/// last_panel) and all prepared rows r. y is [rows, outputs]. The order of each sum depends on
+/// last_panel) and all prepared rows r. y is [rows, stride], of which `outputs` columns are
+/// written, so that several matrices can write side by side. The order of each sum depends on
 /// `inputs` alone: one f32 accumulator that begins with the bias and goes up, by single inputs
 /// (f32), by pairs, the second before the first (bf16), or by groups of 64, each of which is an
 /// exact integer times the product of both scales (int8).
 void MatMul(const Activations& x, const PackedMatrix& w, size_t first_panel, size_t last_panel, MatMulMode mode,
-            float* y);
+            float* y, size_t stride);
 
 }  // namespace continuo

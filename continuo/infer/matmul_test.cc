@@ -33,7 +33,7 @@ float MulAdd(float a, float b, float sum) {
 
 /// A matrix, rows, and the product as matmul.h says it, one operation after the other.
 struct Problem {
-  Problem(Precision p, size_t rows_, size_t inputs_, size_t outputs_)
+  Problem(NumberFormat p, size_t rows_, size_t inputs_, size_t outputs_)
       : precision(p),
         rows(rows_),
         inputs(inputs_),
@@ -50,19 +50,19 @@ struct Problem {
     std::vector<float> y = before;
     // In two parts, as two threads would.
     const size_t half = matrix.panels() / 2;
-    MatMul(activations, matrix, half, matrix.panels(), mode, y.data());
-    MatMul(activations, matrix, 0, half, mode, y.data());
+    MatMul(activations, matrix, half, matrix.panels(), mode, y.data(), matrix.outputs());
+    MatMul(activations, matrix, 0, half, mode, y.data(), matrix.outputs());
     return y;
   }
 
   float Expected(size_t row, size_t output) const {
     const float* x = values.data() + row * inputs;
     float sum = bias[output];
-    if (precision == Precision::kF32) {
+    if (precision == NumberFormat::kF32) {
       for (size_t i = 0; i < inputs; ++i) {
         sum = MulAdd(x[i], weights[i * outputs + output], sum);
       }
-    } else if (precision == Precision::kBf16) {
+    } else if (precision == NumberFormat::kBf16) {
       const auto product = [&](size_t i) {
         if (i < inputs) {
           sum = MulAdd(Bf16ToFloat(FloatToBf16(x[i])), Bf16ToFloat(FloatToBf16(weights[i * outputs + output])), sum);
@@ -94,7 +94,7 @@ struct Problem {
     return sum;
   }
 
-  Precision precision;
+  NumberFormat precision;
   size_t rows;
   size_t inputs;
   size_t outputs;
@@ -105,7 +105,7 @@ struct Problem {
   Activations activations;
 };
 
-class MatMulTest : public ::testing::TestWithParam<Precision> {};
+class MatMulTest : public ::testing::TestWithParam<NumberFormat> {};
 
 TEST_P(MatMulTest, IsThePlainSumToTheBitOnEveryInstructionSet) {
   for (const size_t inputs : {1U, 2U, 3U, 30U, 63U, 64U, 65U, 129U, 200U}) {
@@ -140,7 +140,7 @@ TEST_P(MatMulTest, ARowIsTheSameInAnyBatch) {
   });
 }
 
-TEST_P(MatMulTest, AddsOrPassesThroughGelu) {
+TEST_P(MatMulTest, AddsOrPassesThroughGeluOrMultipliesAGate) {
   OnEachTarget([&] {
     Problem problem(GetParam(), 3, 70, 45);
     const std::vector<float> before = RandomFloats(3 * 45, 7);
@@ -149,13 +149,34 @@ TEST_P(MatMulTest, AddsOrPassesThroughGelu) {
     std::vector<float> expected = product;
     Gelu(expected.data(), expected.size());
     EXPECT_EQ(problem.Multiply(MatMulMode::kGelu, before), expected);
+    std::vector<float> gated = before;
+    MultiplyBySilu(gated.data(), product.data(), gated.size());
+    EXPECT_EQ(problem.Multiply(MatMulMode::kGate, before), gated);
     for (size_t i = 0; i < sum.size(); ++i) {
       EXPECT_EQ(sum[i], before[i] + product[i]);
     }
   });
 }
 
-INSTANTIATE_TEST_SUITE_P(Precisions, MatMulTest, ::testing::Values(Precision::kF32, Precision::kBf16, Precision::kInt8),
+TEST_P(MatMulTest, WritesIntoColumnsOfWiderRows) {
+  OnEachTarget([&] {
+    constexpr size_t kRows = 3, kOutputs = 45, kStride = 50;
+    Problem problem(GetParam(), kRows, 70, kOutputs);
+    const std::vector<float> alone = problem.Multiply(MatMulMode::kStore, std::vector<float>(kRows * kOutputs));
+    std::vector<float> wide(kRows * kStride, 7.0F);
+    MatMul(problem.activations, problem.matrix, 0, problem.matrix.panels(), MatMulMode::kStore, wide.data() + 2,
+           kStride);
+    for (size_t row = 0; row < kRows; ++row) {
+      for (size_t column = 0; column < kStride; ++column) {
+        const bool inside = column >= 2 && column < 2 + kOutputs;
+        EXPECT_EQ(wide[row * kStride + column], inside ? alone[row * kOutputs + column - 2] : 7.0F);
+      }
+    }
+  });
+}
+
+INSTANTIATE_TEST_SUITE_P(Precisions, MatMulTest,
+                         ::testing::Values(NumberFormat::kF32, NumberFormat::kBf16, NumberFormat::kInt8),
                          [](const auto& precision) { return std::string(ToString(precision.param)); });
 
 TEST(Int8MatMul, ExtremesAreExactOnEveryInstructionSet) {
@@ -170,10 +191,10 @@ TEST(Int8MatMul, ExtremesAreExactOnEveryInstructionSet) {
       const std::vector<float> x(kInputs, activation);
       OnEachTarget([&] {
         Activations activations;
-        activations.Reset(Precision::kInt8, x.data(), 1, kInputs);
+        activations.Reset(NumberFormat::kInt8, x.data(), 1, kInputs);
         PrepareRows(activations, 0, 1);
         std::vector<float> y(32);
-        MatMul(activations, matrix, 0, 1, MatMulMode::kStore, y.data());
+        MatMul(activations, matrix, 0, 1, MatMulMode::kStore, y.data(), matrix.outputs());
         // Below 2^24, so exact in f32.
         EXPECT_EQ(y, std::vector<float>(32, static_cast<float>(weight) * activation * kInputs));
       });
@@ -192,7 +213,7 @@ TEST(PrepareRows, RoundsAsTheScalarFunctionsDo) {
   x[8] = -0.0F;
   OnEachTarget([&] {
     Activations activations;
-    activations.Reset(Precision::kBf16, x.data(), 2, 150);
+    activations.Reset(NumberFormat::kBf16, x.data(), 2, 150);
     PrepareRows(activations, 0, 2);
     for (size_t row = 0; row < 2; ++row) {
       for (size_t i = 0; i < activations.padded_inputs(); ++i) {
@@ -215,7 +236,7 @@ TEST(PrepareRows, Int8StaysWithinRangeAndSumsUp) {
   x[129] = 1e30F;
   OnEachTarget([&] {
     Activations activations;
-    activations.Reset(Precision::kInt8, x.data(), 1, x.size());
+    activations.Reset(NumberFormat::kInt8, x.data(), 1, x.size());
     PrepareRows(activations, 0, 1);
     for (size_t group = 0; group < 3; ++group) {
       int32_t sum = 0;

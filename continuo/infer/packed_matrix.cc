@@ -7,33 +7,12 @@
 
 namespace continuo {
 
-std::string_view ToString(Precision precision) {
-  switch (precision) {
-    case Precision::kF32:
-      return "f32";
-    case Precision::kBf16:
-      return "bf16";
-    case Precision::kInt8:
-      return "int8";
-  }
-  return "";
-}
-
-std::optional<Precision> ParsePrecision(std::string_view text) {
-  for (const Precision precision : {Precision::kF32, Precision::kBf16, Precision::kInt8}) {
-    if (text == ToString(precision)) {
-      return precision;
-    }
-  }
-  return std::nullopt;
-}
-
-PackedMatrix::PackedMatrix(Precision precision, std::span<const float> weights, std::span<const float> bias,
+PackedMatrix::PackedMatrix(NumberFormat precision, std::span<const float> weights, std::span<const float> bias,
                            size_t inputs, size_t outputs, bool transposed)
     : precision_(precision), layout_{inputs, outputs} {
-  CONTINUO_CHECK(weights.size() == inputs * outputs);
+  CONTINUO_CHECK(weights.size() == inputs * outputs && precision != NumberFormat::kF16);
   SetBias(bias);
-  if (precision == Precision::kInt8) {
+  if (precision == NumberFormat::kInt8) {
     Int8Matrix matrix = QuantizeInt8(weights, layout_, transposed);
     const auto bytes = std::make_shared<AlignedBytes>(matrix.values.size());
     std::copy(matrix.values.begin(), matrix.values.end(), bytes->data());
@@ -48,15 +27,15 @@ PackedMatrix::PackedMatrix(Precision precision, std::span<const float> weights, 
     }
     return weights[transposed ? output * inputs + input : input * outputs + output];
   };
-  const size_t steps = precision == Precision::kF32 ? 1 : 2;  // inputs that lie side by side
+  const size_t steps = precision == NumberFormat::kF32 ? 1 : 2;  // inputs that lie side by side
   const size_t padded_inputs = (inputs + steps - 1) / steps * steps;
   const size_t count = panels() * padded_inputs * kPanelOutputs;
-  const auto bytes = std::make_shared<AlignedBytes>(count * (precision == Precision::kF32 ? 4 : 2));
+  const auto bytes = std::make_shared<AlignedBytes>(count * (precision == NumberFormat::kF32 ? 4 : 2));
   size_t at = 0;
   for (size_t panel = 0; panel < panels(); ++panel) {
     for (size_t input = 0; input < inputs; input += steps) {
       for (size_t output = panel * kPanelOutputs; output < (panel + 1) * kPanelOutputs; ++output) {
-        if (precision == Precision::kF32) {
+        if (precision == NumberFormat::kF32) {
           bytes->as<float>()[at++] = weight(input, output);
         } else {
           bytes->as<uint16_t>()[at++] = FloatToBf16(weight(input, output));
@@ -71,7 +50,7 @@ PackedMatrix::PackedMatrix(Precision precision, std::span<const float> weights, 
 
 PackedMatrix::PackedMatrix(std::span<const uint8_t> values, std::vector<uint16_t> scales,
                            std::shared_ptr<const void> owner, std::span<const float> bias, const Int8Layout& layout)
-    : precision_(Precision::kInt8),
+    : precision_(NumberFormat::kInt8),
       layout_(layout),
       weights_(values.data()),
       owner_(std::move(owner)),

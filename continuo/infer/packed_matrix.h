@@ -3,24 +3,18 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
-#include <string_view>
 #include <vector>
 
 #include "continuo/infer/aligned_bytes.h"
 #include "continuo/model/int8_matrix.h"
+#include "continuo/model/number_format.h"
 
 namespace continuo {
 
-/// What the weights are held in. Activations follow in products: bf16 in pairs, int8 by row and
-/// group of 64.
-enum class Precision : uint8_t { kF32, kBf16, kInt8 };
-std::string_view ToString(Precision precision);
-std::optional<Precision> ParsePrecision(std::string_view text);
-
 /// A matrix [inputs, outputs] and a bias, cut into panels of 32 outputs, whose weights lie in the
-/// order in which they are read. The same on every instruction set:
+/// order in which they are read. Activations follow the weights' format in products: bf16 in pairs,
+/// int8 by row and group of 64. F16 is not computed in. The same on every instruction set:
 ///   f32   [panels, inputs, 32]
 ///   bf16  [panels, pairs of inputs, 32, 2]
 ///   int8  Int8Layout
@@ -32,13 +26,13 @@ class PackedMatrix {
   PackedMatrix() = default;
   /// From weights [inputs, outputs], or from [outputs, inputs] if `transposed`, and a bias
   /// [outputs], which may be empty (zeros).
-  PackedMatrix(Precision precision, std::span<const float> weights, std::span<const float> bias, size_t inputs,
+  PackedMatrix(NumberFormat precision, std::span<const float> weights, std::span<const float> bias, size_t inputs,
                size_t outputs, bool transposed);
   /// From a matrix in 8 bits whose values `owner` keeps.
   PackedMatrix(std::span<const uint8_t> values, std::vector<uint16_t> scales, std::shared_ptr<const void> owner,
                std::span<const float> bias, const Int8Layout& layout);
 
-  Precision precision() const { return precision_; }
+  NumberFormat precision() const { return precision_; }
   size_t inputs() const { return layout_.inputs; }
   size_t outputs() const { return layout_.outputs; }
   size_t panels() const { return layout_.panels(); }
@@ -61,7 +55,7 @@ class PackedMatrix {
  private:
   void SetBias(std::span<const float> bias);
 
-  Precision precision_ = Precision::kF32;
+  NumberFormat precision_ = NumberFormat::kF32;
   Int8Layout layout_;
   const uint8_t* weights_ = nullptr;
   std::shared_ptr<const void> owner_;  // of weights_

@@ -18,8 +18,6 @@ using Json = nlohmann::json;
 constexpr const char* kWeightsFile = "model.safetensors";
 constexpr const char* kIndexFile = "model.safetensors.index.json";
 constexpr const char* kVocabHash = "vocab_sha256";
-constexpr std::string_view kPrefix = "transformer.";
-constexpr const char* kHead = "lm_head.weight";
 constexpr uint64_t kMaxTextBytes = uint64_t{1} << 26;
 
 /// The files that hold the weights: one, or those that the index lists.
@@ -48,15 +46,6 @@ Result<std::vector<fs::path>> WeightFiles(const fs::path& directory) {
   return files;
 }
 
-/// The full name of a weight; empty for the attention masks that old files hold, which are
-/// constants.
-std::string FullName(const std::string& name) {
-  if (name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias")) {
-    return {};
-  }
-  return name.starts_with(kPrefix) || name.starts_with(kHead) ? name : std::string(kPrefix) + name;
-}
-
 bool IsFloat(TensorType type) {
   return type == TensorType::kF32 || type == TensorType::kF16 || type == TensorType::kBf16;
 }
@@ -68,67 +57,15 @@ Error NotANumber(const fs::path& directory, std::string_view tensor, float value
 
 }  // namespace
 
-std::vector<WeightShape> Gpt2WeightShapes(const Gpt2Config& config) {
-  const int64_t width = config.width;
-  const int64_t inner = config.mlp_width();
-  std::vector<WeightShape> shapes = {{"transformer.wte.weight", {config.vocab_size, width}},
-                                     {"transformer.wpe.weight", {config.context_length, width}}};
-  for (int64_t layer = 0; layer < config.layers; ++layer) {
-    const auto add = [&](std::string_view name, std::vector<int64_t> shape) {
-      shapes.push_back({fmt::format("transformer.h.{}.{}", layer, name), std::move(shape)});
-    };
-    add("ln_1.weight", {width});
-    add("ln_1.bias", {width});
-    add("attn.c_attn.weight", {width, 3 * width});
-    add("attn.c_attn.bias", {3 * width});
-    add("attn.c_proj.weight", {width, width});
-    add("attn.c_proj.bias", {width});
-    add("ln_2.weight", {width});
-    add("ln_2.bias", {width});
-    add("mlp.c_fc.weight", {width, inner});
-    add("mlp.c_fc.bias", {inner});
-    add("mlp.c_proj.weight", {inner, width});
-    add("mlp.c_proj.bias", {width});
-  }
-  shapes.push_back({"transformer.ln_f.weight", {width}});
-  shapes.push_back({"transformer.ln_f.bias", {width}});
-  if (!config.tied_head) {
-    shapes.push_back({"lm_head.weight", {config.vocab_size, width}});
-  }
-  return shapes;
-}
-
-std::vector<MatrixShape> Gpt2Matrices(const Gpt2Config& config) {
-  const auto width = static_cast<size_t>(config.width);
-  const auto inner = static_cast<size_t>(config.mlp_width());
-  std::vector<MatrixShape> matrices;
-  for (int64_t layer = 0; layer < config.layers; ++layer) {
-    const auto add = [&](std::string_view name, size_t inputs, size_t outputs) {
-      matrices.push_back({fmt::format("transformer.h.{}.{}.weight", layer, name), {inputs, outputs}, false});
-    };
-    add("attn.c_attn", width, 3 * width);
-    add("attn.c_proj", width, width);
-    add("mlp.c_fc", width, inner);
-    add("mlp.c_proj", inner, width);
-  }
-  matrices.push_back({kHead, {width, static_cast<size_t>(config.vocab_size)}, true});
-  return matrices;
-}
-
-std::string ScalesName(std::string_view matrix) {
-  return std::string(matrix) + ".scales";
-}
-
 Result<ModelDirectory> ModelDirectory::Open(const fs::path& path) {
   std::error_code code;
   if (!fs::is_directory(path, code)) {
     return MakeError("{}: is not a directory, expected a model directory", path.string());
   }
-  ModelDirectory model;
-  model.path_ = path;
   const fs::path config_file = path / "config.json";
   CONTINUO_ASSIGN(const std::string config_text, ReadTextFile(config_file, kMaxTextBytes));
-  CONTINUO_ASSIGN(model.config_, ParseGpt2Config(config_text, config_file.string()));
+  CONTINUO_ASSIGN(const ModelConfig config, ParseModelConfig(config_text, config_file.string()));
+  ModelDirectory model(path, config);
 
   CONTINUO_ASSIGN(const std::vector<fs::path> files, WeightFiles(path));
   std::map<std::string, std::string> home;  // the file of each weight
@@ -140,42 +77,42 @@ Result<ModelDirectory> ModelDirectory::Open(const fs::path& path) {
       model.vocab_sha256_ = hash->second;
     }
     for (Tensor& tensor : parsed.tensors) {
-      const std::string name = FullName(tensor.name);
+      const std::string name = model.table_.FullName(tensor.name);
       if (name.empty()) {
         continue;
       }
       if (!home.emplace(name, file.string()).second) {
         return MakeError("{}: holds '{}', which {} holds too", file.string(), name, home[name]);
       }
-      model.weights_.emplace(name, Weight{std::move(tensor), mapped});
+      model.weights_.emplace(name, Stored{std::move(tensor), mapped});
     }
     model.files_.push_back(mapped);
   }
 
   std::set<std::string> known;
-  for (const MatrixShape& matrix : Gpt2Matrices(model.config_)) {
+  for (const Weight* weight : model.table_.matrices()) {
+    const Weight& matrix = *weight;
+    const Int8Layout layout = matrix.layout();
     const auto values = model.weights_.find(matrix.name);
     if (values == model.weights_.end() || values->second.tensor.type != TensorType::kU8) {
       continue;
     }
     const std::string scales_name = ScalesName(matrix.name);
     known.insert({matrix.name, scales_name});
-    if (values->second.tensor.shape != matrix.layout.value_shape()) {
+    if (values->second.tensor.shape != layout.value_shape()) {
       return MakeError("{}: tensor '{}' is {}, expected U8 [{}] by {}", home[matrix.name], matrix.name,
-                       values->second.tensor.Describe(), fmt::join(matrix.layout.value_shape(), ", "),
-                       config_file.string());
+                       values->second.tensor.Describe(), fmt::join(layout.value_shape(), ", "), config_file.string());
     }
     const auto scales = model.weights_.find(scales_name);
     if (scales == model.weights_.end()) {
       return MakeError("{}: has no tensor '{}', which U8 weights need", home[matrix.name], scales_name);
     }
-    if (scales->second.tensor.type != TensorType::kBf16 || scales->second.tensor.shape != matrix.layout.scale_shape()) {
+    if (scales->second.tensor.type != TensorType::kBf16 || scales->second.tensor.shape != layout.scale_shape()) {
       return MakeError("{}: tensor '{}' is {}, expected BF16 [{}] by {}", home[scales_name], scales_name,
-                       scales->second.tensor.Describe(), fmt::join(matrix.layout.scale_shape(), ", "),
-                       config_file.string());
+                       scales->second.tensor.Describe(), fmt::join(layout.scale_shape(), ", "), config_file.string());
     }
   }
-  for (const WeightShape& expected : Gpt2WeightShapes(model.config_)) {
+  for (const Weight& expected : model.table_.weights()) {
     if (!known.insert(expected.name).second) {
       continue;  // in 8 bits
     }
@@ -191,15 +128,30 @@ Result<ModelDirectory> ModelDirectory::Open(const fs::path& path) {
   }
   for (const auto& [name, weight] : model.weights_) {
     // Some files hold the tied head a second time.
-    if (!known.contains(name) && name != kHead) {
-      return MakeError("{}: holds '{}', which a GPT-2 of {} doesn't have", home[name], name, config_file.string());
+    if (!known.contains(name) && name != model.table_.Get(WeightRole::kHead).name) {
+      return MakeError("{}: holds '{}', which a {} of {} doesn't have", home[name], name,
+                       ClassName(config.architecture), config_file.string());
     }
   }
   return model;
 }
 
-TensorType ModelDirectory::matrix_type() const {
-  return weights_.at("transformer.h.0.mlp.c_fc.weight").tensor.type;
+NumberFormat ModelDirectory::stored_format() const {
+  switch (weights_.at(table_.Get(WeightRole::kUp, 0).name).tensor.type) {
+    case TensorType::kU8:
+      return NumberFormat::kInt8;
+    case TensorType::kBf16:
+      return NumberFormat::kBf16;
+    case TensorType::kF16:
+      return NumberFormat::kF16;
+    default:
+      return NumberFormat::kF32;
+  }
+}
+
+Result<std::vector<float>> ModelDirectory::ReadWeight(const Weight& weight) const {
+  const bool is_tied = weight.role == WeightRole::kHead && config_.tied_head;
+  return ReadWeight(is_tied ? table_.Get(WeightRole::kTokens).name : weight.name);
 }
 
 Result<std::vector<float>> ModelDirectory::ReadWeight(const std::string& name) const {
@@ -208,11 +160,10 @@ Result<std::vector<float>> ModelDirectory::ReadWeight(const std::string& name) c
   const Tensor& tensor = found->second.tensor;
   std::vector<float> values;
   if (tensor.type == TensorType::kU8) {
-    const std::vector<MatrixShape> matrices = Gpt2Matrices(config_);
-    const auto matrix = std::find_if(matrices.begin(), matrices.end(), [&](const auto& m) { return m.name == name; });
-    CONTINUO_CHECK(matrix != matrices.end());
+    const Weight* matrix = table_.FindName(name);
+    CONTINUO_CHECK(matrix != nullptr);
     CONTINUO_ASSIGN(const std::vector<uint16_t> scales, ReadScales(name));
-    values = DequantizeInt8(tensor.bytes, scales, matrix->layout, matrix->transposed);
+    values = DequantizeInt8(tensor.bytes, scales, matrix->layout(), matrix->outputs_first);
   } else if (tensor.type == TensorType::kF32) {
     values.resize(static_cast<size_t>(tensor.element_count()));
     std::memcpy(values.data(), tensor.bytes.data(), tensor.bytes.size());
@@ -245,7 +196,7 @@ Result<std::vector<uint16_t>> ModelDirectory::ReadScales(const std::string& matr
   return scales;
 }
 
-Result<std::optional<ModelDirectory::Int8View>> ModelDirectory::FindInt8(const MatrixShape& matrix) const {
+Result<std::optional<ModelDirectory::Int8View>> ModelDirectory::FindInt8(const Weight& matrix) const {
   const auto found = weights_.find(matrix.name);
   if (found == weights_.end() || found->second.tensor.type != TensorType::kU8) {
     return std::optional<Int8View>();
@@ -272,7 +223,7 @@ std::string ModelDirectory::WeightsSha256() const {
 }
 
 Status WriteModelFiles(const ModelFiles& model, const fs::path& directory) {
-  CONTINUO_TRY(WriteFileAtomically(directory / "config.json", Gpt2ConfigToJson(model.config, model.ids)));
+  CONTINUO_TRY(WriteFileAtomically(directory / "config.json", ModelConfigToJson(model.config, model.ids)));
   // transformers asks for "format".
   std::map<std::string, std::string> metadata = {{"format", "pt"}};
   if (!model.vocab_sha256.empty()) {

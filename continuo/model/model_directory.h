@@ -10,59 +10,36 @@
 #include <vector>
 
 #include "continuo/core/result.h"
-#include "continuo/model/gpt2_config.h"
-#include "continuo/model/int8_matrix.h"
+#include "continuo/model/model_config.h"
+#include "continuo/model/number_format.h"
 #include "continuo/model/safetensors.h"
+#include "continuo/model/weight_table.h"
 #include "continuo/os/file.h"
 
 namespace continuo {
 
-struct WeightShape {
-  std::string name;  // as GPT2LMHeadModel names it: "transformer.h.0.attn.c_attn.weight"
-  std::vector<int64_t> shape;
-};
-
-/// The weights of a GPT-2 in the order in which they are written. Matrices of blocks are [in, out],
-/// as in Hugging Face's Conv1D; wte is [vocab_size, width], wpe [context_length, width]; lm_head
-/// [vocab_size, width], only where it isn't tied.
-std::vector<WeightShape> Gpt2WeightShapes(const Gpt2Config& config);
-
-/// A weight that is a matrix product's: those of blocks, and the head. Their outputs are a model's
-/// bulk.
-struct MatrixShape {
-  std::string name;
-  Int8Layout layout;  // its inputs and outputs
-  bool transposed;    // lies as [outputs, inputs] in a file of floats
-};
-
-/// The matrices of a GPT-2 in the order in which they are read, the head last: lm_head.weight,
-/// whether tied or not.
-std::vector<MatrixShape> Gpt2Matrices(const Gpt2Config& config);
-
-/// The name of the tensor that holds an 8-bit matrix's scales.
-std::string ScalesName(std::string_view matrix);
-
-/// A Hugging Face GPT-2 directory: config.json, and model.safetensors or the files that
-/// model.safetensors.index.json lists, in F32, F16 or BF16. Names may lack the prefix
-/// "transformer.". Matrices may be in 8 bits, as Int8Layout lays them out (docs/formats/model.md).
-/// Immutable.
+/// A Hugging Face model directory: config.json, and model.safetensors or the files that
+/// model.safetensors.index.json lists, in F32, F16 or BF16. Names may lack the prefix of the base
+/// model ("transformer."). Matrices may be in 8 bits, as Int8Layout lays them out
+/// (docs/formats/model.md). Immutable.
 class ModelDirectory {
  public:
   /// Maps the weights and checks that each is there with the shape that the configuration asks for.
-  /// Fails naming the file, the tensor, what was found and what was expected. Weights that a GPT-2
-  /// doesn't have are refused, but for the attention masks that old files hold.
+  /// Fails naming the file, the tensor, what was found and what was expected. Weights that the
+  /// model doesn't have are refused, but for the constants that old files hold.
   static Result<ModelDirectory> Open(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const { return path_; }
-  const Gpt2Config& config() const { return config_; }
+  const ModelConfig& config() const { return config_; }
+  const WeightTable& table() const { return table_; }
 
-  /// What most of the weights are stored as: kU8 if matrices are in 8 bits, else the type of the
-  /// first block's.
-  TensorType matrix_type() const;
+  /// What most of the weights are stored as: the format of the first block's feed-forward matrix.
+  NumberFormat stored_format() const;
 
-  /// One weight by its full name, as float; a matrix in 8 bits is multiplied out. The head of a
-  /// tied model is read by the name of the tokens' table. Fails on NaN and infinity, naming the
-  /// tensor and the index.
+  /// One weight as float; a matrix in 8 bits is multiplied out. The head of a tied model is the
+  /// token embedding. Fails on NaN and infinity, naming the tensor and the index.
+  Result<std::vector<float>> ReadWeight(const Weight& weight) const;
+  /// A tensor of the directory by its full name.
   Result<std::vector<float>> ReadWeight(const std::string& name) const;
 
   /// A matrix in 8 bits where the file is mapped.
@@ -72,7 +49,7 @@ class ModelDirectory {
     std::shared_ptr<const MappedFile> file;  // keeps the values
   };
   /// The matrix if the directory holds it in 8 bits. Fails on scales that are NaN or infinite.
-  Result<std::optional<Int8View>> FindInt8(const MatrixShape& matrix) const;
+  Result<std::optional<Int8View>> FindInt8(const Weight& matrix) const;
 
   /// A text file of the directory (tokenizer.json, generation.json), if it is there.
   Result<std::optional<std::string>> ReadText(std::string_view file) const;
@@ -85,23 +62,25 @@ class ModelDirectory {
   std::string WeightsSha256() const;
 
  private:
-  ModelDirectory() = default;
+  ModelDirectory(std::filesystem::path path, const ModelConfig& config)
+      : path_(std::move(path)), config_(config), table_(config) {}
   std::filesystem::path path_;
-  Gpt2Config config_;
+  ModelConfig config_;
+  WeightTable table_;
   std::string vocab_sha256_;
-  struct Weight {
+  struct Stored {
     Tensor tensor;
     std::shared_ptr<const MappedFile> file;
   };
   Result<std::vector<uint16_t>> ReadScales(const std::string& matrix) const;
   std::vector<std::shared_ptr<const MappedFile>> files_;
-  std::map<std::string, Weight> weights_;  // by full name
+  std::map<std::string, Stored> weights_;  // by full name
 };
 
-/// What a model directory is written from. Weights are those of Gpt2WeightShapes, in any of F32,
+/// What a model directory is written from. Weights are those of the WeightTable, in any of F32,
 /// F16, BF16; matrices may be in 8 bits, with their scales.
 struct ModelFiles {
-  Gpt2Config config;
+  ModelConfig config;
   std::vector<Tensor> weights;
   std::optional<SequenceIds> ids;            // go into the configuration
   std::string vocab_sha256;                  // goes into the weights' file; may be empty

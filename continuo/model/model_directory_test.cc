@@ -29,13 +29,9 @@ class ModelDirectoryTest : public ::testing::Test {
     config_.heads = 2;
     config_.layers = 2;
     float next = 0.0F;
-    for (const WeightShape& weight : Gpt2WeightShapes(config_)) {
-      int64_t count = 1;
-      for (const int64_t extent : weight.shape) {
-        count *= extent;
-      }
+    for (const Weight& weight : WeightTable(config_).weights()) {
       std::vector<float>& values = values_[weight.name];
-      for (int64_t i = 0; i < count; ++i) {
+      for (int64_t i = 0; i < weight.count(); ++i) {
         values.push_back(next += 0.25F);
       }
     }
@@ -44,7 +40,7 @@ class ModelDirectoryTest : public ::testing::Test {
   ModelFiles Files() {
     ModelFiles files;
     files.config = config_;
-    for (const WeightShape& weight : Gpt2WeightShapes(config_)) {
+    for (const Weight& weight : WeightTable(config_).weights()) {
       const std::vector<float>& values = values_[weight.name];
       files.weights.push_back({weight.name,
                                TensorType::kF32,
@@ -63,7 +59,7 @@ class ModelDirectoryTest : public ::testing::Test {
   fs::path path() const { return folder_.path() / "model"; }
 
   TemporaryFolder folder_;
-  Gpt2Config config_;
+  ModelConfig config_;
   std::map<std::string, std::vector<float>> values_;
 };
 
@@ -133,7 +129,7 @@ TEST_F(ModelDirectoryTest, AMissingMisshapenOrForeignWeightIsNamed) {
   files.weights.push_back(files.weights.back());
   files.weights.back().name = "transformer.h.7.ln_1.bias";
   Write(files);
-  EXPECT_THAT(OpenError(), HasSubstr("holds 'transformer.h.7.ln_1.bias', which a GPT-2"));
+  EXPECT_THAT(OpenError(), HasSubstr("holds 'transformer.h.7.ln_1.bias', which a GPT2LMHeadModel"));
 }
 
 TEST_F(ModelDirectoryTest, AWeightThatIsNoNumberIsNamedWithItsIndex) {
@@ -154,7 +150,7 @@ class Int8DirectoryTest : public ModelDirectoryTest {
     Write(Files());
     const auto model = ModelDirectory::Open(path());
     CONTINUO_CHECK(model.ok());
-    CONTINUO_CHECK(QuantizeModel(*model, TensorType::kU8, int8_path()).ok());
+    CONTINUO_CHECK(QuantizeModel(*model, NumberFormat::kInt8, int8_path()).ok());
     const auto bytes = ReadFile(int8_path() / "model.safetensors");
     CONTINUO_CHECK(bytes.ok());
     bytes_ = *bytes;
@@ -173,8 +169,9 @@ class Int8DirectoryTest : public ModelDirectoryTest {
 TEST_F(Int8DirectoryTest, HoldsMatricesInEightBitsOnCacheLines) {
   const auto model = ModelDirectory::Open(int8_path());
   ASSERT_TRUE(model.ok()) << model.error().message;
-  EXPECT_EQ(model->matrix_type(), TensorType::kU8);
-  for (const MatrixShape& matrix : Gpt2Matrices(config_)) {
+  EXPECT_EQ(model->stored_format(), NumberFormat::kInt8);
+  for (const Weight* weight : model->table().matrices()) {
+    const Weight& matrix = *weight;
     const auto view = model->FindInt8(matrix);
     ASSERT_TRUE(view.ok() && *view) << matrix.name;
     EXPECT_EQ(reinterpret_cast<uintptr_t>((*view)->values.data()) % 64, 0U);
@@ -214,7 +211,7 @@ TEST_F(Int8DirectoryTest, ScalesWithoutValuesAreForeign) {
   Tensor& values = Find(expand_);
   values = {expand_, TensorType::kBf16, {4, 16}, bytes};
   Write(files_);
-  EXPECT_THAT(OpenError(), HasSubstr("holds '" + expand_ + ".scales', which a GPT-2"));
+  EXPECT_THAT(OpenError(), HasSubstr("holds '" + expand_ + ".scales', which a GPT2LMHeadModel"));
 }
 
 TEST_F(Int8DirectoryTest, AScaleThatIsNoNumberIsNamed) {
@@ -226,7 +223,7 @@ TEST_F(Int8DirectoryTest, AScaleThatIsNoNumberIsNamed) {
     const auto model = ModelDirectory::Open(path());
     ASSERT_TRUE(model.ok()) << model.error().message;
     EXPECT_THAT(model->ReadWeight(expand_).error().message, HasSubstr(expand_ + ".scales' holds"));
-    EXPECT_THAT(model->FindInt8({expand_, {4, 16}, false}).error().message, HasSubstr("at index 3"));
+    EXPECT_THAT(model->FindInt8(*model->table().FindName(expand_)).error().message, HasSubstr("at index 3"));
   }
 }
 
@@ -239,26 +236,26 @@ TEST_F(ModelDirectoryTest, MissingFilesAreNamed) {
   EXPECT_THAT(OpenError(), HasSubstr("config.json: cannot open"));
 }
 
-TEST(Gpt2ConfigTest, IsTheSameAfterJson) {
-  Gpt2Config config;
+TEST(ModelConfigTest, IsTheSameAfterJson) {
+  ModelConfig config;
   config.vocab_size = 316;
   config.inner_width = 100;
   config.tied_head = false;
-  const auto parsed = ParseGpt2Config(Gpt2ConfigToJson(config), "config.json");
+  const auto parsed = ParseModelConfig(ModelConfigToJson(config), "config.json");
   ASSERT_TRUE(parsed.ok()) << parsed.error().message;
   EXPECT_EQ(*parsed, config);
 }
 
-TEST(Gpt2ConfigTest, RefusesByName) {
+TEST(ModelConfigTest, RefusesByName) {
   const auto error = [](const std::string& json) {
-    const auto config = ParseGpt2Config(json, "config.json");
+    const auto config = ParseModelConfig(json, "config.json");
     return config.ok() ? std::string() : config.error().message;
   };
   const std::string sizes = R"("vocab_size": 5, "n_embd": 4, "n_layer": 1, "n_head": 2)";
   EXPECT_EQ(error("{" + sizes + "}"), "");
   EXPECT_THAT(error("[]"), HasSubstr("not a JSON object"));
   EXPECT_THAT(error("{\"n_embd\": 4}"), HasSubstr("has no vocab_size"));
-  EXPECT_THAT(error("{" + sizes + R"(, "model_type": "llama"})"), HasSubstr("model_type is \"llama\""));
+  EXPECT_THAT(error("{" + sizes + R"(, "model_type": "phi3"})"), HasSubstr("model_type is \"phi3\""));
   EXPECT_THAT(error("{" + sizes + R"(, "activation_function": "relu"})"), HasSubstr("activation_function is \"relu\""));
   EXPECT_THAT(error("{" + sizes + R"(, "n_positions": 0})"), HasSubstr("n_positions is 0"));
   EXPECT_THAT(error("{" + sizes + R"(, "n_positions": "many"})"),
@@ -267,6 +264,108 @@ TEST(Gpt2ConfigTest, RefusesByName) {
               HasSubstr("n_positions is 99999999999, expected 1 to"));
   EXPECT_THAT(error(R"({"vocab_size": 5, "n_embd": 4, "n_layer": 1, "n_head": 3})"),
               HasSubstr("n_head, 3, doesn't divide"));
+}
+
+/// A Llama's config.json with one more setting.
+std::string LlamaJson(const std::string& more) {
+  return R"({"model_type": "llama", "vocab_size": 50, "hidden_size": 24, "num_hidden_layers": 2,
+             "num_attention_heads": 4, "intermediate_size": 40, "max_position_embeddings": 32)" +
+         (more.empty() ? "" : ", " + more) + "}";
+}
+
+TEST(LlamaConfigTest, HasTheDefaultsOfTransformers) {
+  const auto config = ParseModelConfig(LlamaJson(""), "config.json");
+  ASSERT_TRUE(config.ok()) << config.error().message;
+  EXPECT_EQ(config->architecture, Architecture::kLlama);
+  EXPECT_EQ(config->kv_heads(), 4);
+  EXPECT_EQ(config->head_dim(), 6);
+  EXPECT_EQ(config->feed_width(), 40);
+  EXPECT_EQ(config->norm_epsilon, 1e-6);
+  EXPECT_EQ(config->rope_theta, 10000);
+  EXPECT_FALSE(config->tied_head);
+}
+
+TEST(LlamaConfigTest, IsTheSameAfterJson) {
+  ModelConfig config;
+  config.vocab_size = 50;
+  config.width = 24;
+  config.heads = 4;
+  config.kv_head_count = 2;
+  config.head_width = 10;
+  config.inner_width = 40;
+  config.rope_theta = 1234.5;
+  for (const Architecture architecture : {Architecture::kLlama, Architecture::kMistral, Architecture::kQwen3}) {
+    config.architecture = architecture;
+    config.window = architecture == Architecture::kMistral ? 100 : 0;
+    config.qkv_bias = config.attention_out_bias = architecture != Architecture::kMistral;
+    config.feed_bias = architecture == Architecture::kLlama;
+    for (const RopeScaling::Kind kind :
+         {RopeScaling::Kind::kNone, RopeScaling::Kind::kLinear, RopeScaling::Kind::kLlama3}) {
+      config.rope_scaling = kind == RopeScaling::Kind::kNone ? RopeScaling() : RopeScaling{kind, 2.5};
+      if (kind == RopeScaling::Kind::kLlama3) {
+        config.rope_scaling = {kind, 2.5, 1.5, 6, 77};
+      }
+      const auto parsed = ParseModelConfig(ModelConfigToJson(config), "config.json");
+      ASSERT_TRUE(parsed.ok()) << parsed.error().message;
+      EXPECT_EQ(*parsed, config) << ModelConfigToJson(config);
+    }
+  }
+}
+
+TEST(LlamaConfigTest, ReadsWhatReleaseFiveWrites) {
+  const auto config = ParseModelConfig(
+      LlamaJson(R"("rope_parameters": {"rope_type": "linear", "factor": 4.0, "rope_theta": 77.0})"), "config.json");
+  ASSERT_TRUE(config.ok()) << config.error().message;
+  EXPECT_EQ(config->rope_theta, 77);
+  EXPECT_EQ(config->rope_scaling.kind, RopeScaling::Kind::kLinear);
+  EXPECT_EQ(config->rope_scaling.factor, 4);
+}
+
+TEST(LlamaConfigTest, RefusesByName) {
+  const auto error = [](const std::string& more) {
+    const auto config = ParseModelConfig(LlamaJson(more), "config.json");
+    return config.ok() ? std::string() : config.error().message;
+  };
+  EXPECT_EQ(error(""), "");
+  EXPECT_THAT(error(R"("hidden_act": "gelu")"), HasSubstr("hidden_act is \"gelu\", which is not supported"));
+  EXPECT_THAT(error(R"("rope_scaling": {"rope_type": "yarn", "factor": 2.0})"), HasSubstr("rope_type is \"yarn\""));
+  EXPECT_THAT(error(R"("rope_scaling": {"type": "dynamic", "factor": 2.0})"), HasSubstr("rope_type is \"dynamic\""));
+  EXPECT_THAT(error(R"("rope_scaling": {"rope_type": "linear"})"), HasSubstr("rope_scaling: has no factor"));
+  EXPECT_THAT(error(R"("rope_scaling": {"rope_type": "llama3", "factor": 8})"), HasSubstr("has no low_freq_factor"));
+  EXPECT_THAT(error(R"("rope_scaling": [1])"), HasSubstr("rope_scaling is array, expected an object"));
+  EXPECT_THAT(error(R"("rope_theta": 0)"), HasSubstr("rope_theta is 0, expected 1 to"));
+  EXPECT_THAT(error(R"("partial_rotary_factor": 0.5)"), HasSubstr("partial_rotary_factor is 0.5"));
+  EXPECT_THAT(error(R"("num_key_value_heads": 3)"), HasSubstr("num_key_value_heads, 3, doesn't divide"));
+  EXPECT_THAT(error(R"("num_key_value_heads": -1)"), HasSubstr("num_key_value_heads is negative"));
+  EXPECT_THAT(error(R"("head_dim": 7)"), HasSubstr("head_dim is 7, expected an even number"));
+  EXPECT_THAT(error(R"("head_dim": 1048576)"), HasSubstr("num_attention_heads x head_dim is 4194304"));
+  EXPECT_THAT(error(R"("num_hidden_layers": 5000)"), HasSubstr("num_hidden_layers is 5000, expected 1 to 4096"));
+  EXPECT_THAT(error(R"("quantization_config": {"bits": 4})"), HasSubstr("quantization_config is {"));
+  EXPECT_THAT(error(R"("model_type": "qwen2", "num_key_value_heads": 4, "use_sliding_window": true)"),
+              HasSubstr("use_sliding_window is true"));
+  EXPECT_THAT(error(R"("model_type": "qwen3", "num_key_value_heads": 4)"), HasSubstr("has no head_dim"));
+  EXPECT_THAT(error(R"("model_type": "mistral")"), HasSubstr("has no num_key_value_heads"));
+}
+
+TEST(WeightTableTest, GroupsTheMatricesOfAProduct) {
+  const auto config = ParseModelConfig(LlamaJson(R"("num_key_value_heads": 2, "attention_bias": true)"), "config.json");
+  ASSERT_TRUE(config.ok()) << config.error().message;
+  const WeightTable table(*config);
+  const auto qkv = table.Matrices(Product::kQkv, 1);
+  ASSERT_EQ(qkv.size(), 3u);
+  EXPECT_EQ(qkv[0]->name, "model.layers.1.self_attn.q_proj.weight");
+  EXPECT_EQ(qkv[1]->shape, (std::vector<int64_t>{12, 24}));
+  EXPECT_EQ(qkv[2]->layout().outputs, 12u);
+  EXPECT_EQ(table.FindBias(WeightRole::kKey, 0)->name, "model.layers.0.self_attn.k_proj.bias");
+  EXPECT_EQ(table.FindBias(WeightRole::kUp, 0), nullptr);
+  EXPECT_EQ(table.Find(WeightRole::kPositions), nullptr);
+  EXPECT_EQ(table.matrices().back()->name, "lm_head.weight");
+  EXPECT_EQ(table.FullName("layers.0.self_attn.rotary_emb.inv_freq"), "");
+  EXPECT_EQ(table.FullName("norm.weight"), "model.norm.weight");
+  // Embedding and head, two blocks of 2 x 24^2 + 2 x 24 x 12 + 3 x 24 x 40 weights, biases and
+  // norms, and the last norm.
+  EXPECT_EQ(table.parameter_count(),
+            2 * 50 * 24 + 2 * (2 * 24 * 24 + 2 * 24 * 12 + 3 * 24 * 40 + 24 + 12 + 12 + 24 + 2 * 24) + 24);
 }
 
 TEST(HalfPrecision, EveryBf16AndF16SurvivesFloat) {

@@ -23,7 +23,7 @@ class QuantizedTensors {
     std::memcpy(bytes.data(), values.data(), bytes.size());
     Add(name, TensorType::kBf16, std::move(shape), std::move(bytes));
   }
-  void RoundToBf16(const WeightShape& weight, std::span<const float> values) {
+  void RoundToBf16(const Weight& weight, std::span<const float> values) {
     std::vector<uint16_t> rounded(values.size());
     std::transform(values.begin(), values.end(), rounded.begin(), FloatToBf16);
     AddBf16(weight.name, weight.shape, rounded);
@@ -38,31 +38,29 @@ class QuantizedTensors {
 /// Matrices in 8 bits, all values before all scales, so that they begin on cache lines; the rest in
 /// bf16.
 Status QuantizeToInt8(const ModelDirectory& model, QuantizedTensors& tensors) {
-  const std::vector<MatrixShape> matrices = Gpt2Matrices(model.config());
+  const std::vector<const Weight*> matrices = model.table().matrices();
   std::vector<std::vector<uint16_t>> scales;
   std::set<std::string> done;
-  for (const MatrixShape& matrix : matrices) {
-    done.insert(matrix.name);
-    CONTINUO_ASSIGN(std::optional<ModelDirectory::Int8View> stored, model.FindInt8(matrix));
+  for (const Weight* matrix : matrices) {
+    const Int8Layout layout = matrix->layout();
+    done.insert(matrix->name);
+    CONTINUO_ASSIGN(std::optional<ModelDirectory::Int8View> stored, model.FindInt8(*matrix));
     if (stored) {  // is not rounded twice
-      tensors.Add(matrix.name, TensorType::kU8, matrix.layout.value_shape(),
-                  {stored->values.begin(), stored->values.end()});
+      tensors.Add(matrix->name, TensorType::kU8, layout.value_shape(), {stored->values.begin(), stored->values.end()});
       scales.push_back(std::move(stored->scales));
       continue;
     }
-    const bool is_tied = model.config().tied_head && matrix.name == "lm_head.weight";
-    CONTINUO_ASSIGN(const std::vector<float> values,
-                    model.ReadWeight(is_tied ? "transformer.wte.weight" : matrix.name));
-    Int8Matrix rounded = QuantizeInt8(values, matrix.layout, matrix.transposed);
-    tensors.Add(matrix.name, TensorType::kU8, matrix.layout.value_shape(), std::move(rounded.values));
+    CONTINUO_ASSIGN(const std::vector<float> values, model.ReadWeight(*matrix));
+    Int8Matrix rounded = QuantizeInt8(values, layout, matrix->outputs_first);
+    tensors.Add(matrix->name, TensorType::kU8, layout.value_shape(), std::move(rounded.values));
     scales.push_back(std::move(rounded.scales));
   }
   for (size_t i = 0; i < matrices.size(); ++i) {
-    tensors.AddBf16(ScalesName(matrices[i].name), matrices[i].layout.scale_shape(), scales[i]);
+    tensors.AddBf16(ScalesName(matrices[i]->name), matrices[i]->layout().scale_shape(), scales[i]);
   }
-  for (const WeightShape& weight : Gpt2WeightShapes(model.config())) {
+  for (const Weight& weight : model.table().weights()) {
     if (!done.contains(weight.name)) {
-      CONTINUO_ASSIGN(const std::vector<float> values, model.ReadWeight(weight.name));
+      CONTINUO_ASSIGN(const std::vector<float> values, model.ReadWeight(weight));
       tensors.RoundToBf16(weight, values);
     }
   }
@@ -70,8 +68,8 @@ Status QuantizeToInt8(const ModelDirectory& model, QuantizedTensors& tensors) {
 }
 
 Status QuantizeToBf16(const ModelDirectory& model, QuantizedTensors& tensors) {
-  for (const WeightShape& weight : Gpt2WeightShapes(model.config())) {
-    CONTINUO_ASSIGN(const std::vector<float> values, model.ReadWeight(weight.name));
+  for (const Weight& weight : model.table().weights()) {
+    CONTINUO_ASSIGN(const std::vector<float> values, model.ReadWeight(weight));
     tensors.RoundToBf16(weight, values);
   }
   return {};
@@ -79,13 +77,13 @@ Status QuantizeToBf16(const ModelDirectory& model, QuantizedTensors& tensors) {
 
 }  // namespace
 
-Status QuantizeModel(const ModelDirectory& model, TensorType type, const std::filesystem::path& directory) {
-  CONTINUO_CHECK(type == TensorType::kU8 || type == TensorType::kBf16);
+Status QuantizeModel(const ModelDirectory& model, NumberFormat format, const std::filesystem::path& directory) {
+  CONTINUO_CHECK(format == NumberFormat::kInt8 || format == NumberFormat::kBf16);
   ModelFiles files;
   files.config = model.config();
   files.vocab_sha256 = model.vocab_sha256();
   QuantizedTensors tensors;
-  CONTINUO_TRY(type == TensorType::kU8 ? QuantizeToInt8(model, tensors) : QuantizeToBf16(model, tensors));
+  CONTINUO_TRY(format == NumberFormat::kInt8 ? QuantizeToInt8(model, tensors) : QuantizeToBf16(model, tensors));
   files.weights = tensors.tensors();
   for (const std::string name : {"tokenizer.json", "generation.json", "README.md"}) {
     CONTINUO_ASSIGN(std::optional<std::string> text, model.ReadText(name));

@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <type_traits>
 
@@ -25,6 +26,8 @@ using enum TrainSetting::Absence;
 constexpr double kAny = TrainSetting::kUnbounded;
 constexpr double kMany = 1e6;
 constexpr std::array<std::string_view, 2> kBlockNames = {"first", "all"};  // by BlockMode
+/// By Architecture: those that `train` makes.
+constexpr std::array<std::string_view, 2> kTrainedArchitectures = {kArchitectureNames[0], kArchitectureNames[1]};
 
 /// The member that a path of pointers to members leads to: MemberOf<&S::schedule,
 /// &ScheduleOptions::warmup>(settings).
@@ -110,16 +113,25 @@ constexpr Value Integers(double least, double most) {
 // Rows of a group stand together. The order within [grid] is that of the rows.
 // clang-format off
 constexpr TrainSetting kTable[] = {
+    {"architecture", "--architecture", "gpt2, or llama: rotary positions, RMSNorm, SwiGLU", kModel,
+     Choice<kTrainedArchitectures, &S::model, &ModelConfig::architecture>(), kWeights},
     {"layers", "--layers", "blocks of the model", kModel,
-     Integer<&S::model, &Gpt2Config::layers>(1, 1000), kWeights},
+     Integer<&S::model, &ModelConfig::layers>(1, 1000), kWeights},
     {"heads", "--heads", "attention heads", kModel,
-     Integer<&S::model, &Gpt2Config::heads>(1, 1000), kWeights},
+     Integer<&S::model, &ModelConfig::heads>(1, 1000), kWeights},
+    {"kv_heads", "--kv-heads", "llama: heads of keys and values, which divide --heads; 0: as many", kModel,
+     Integer<&S::model, &ModelConfig::kv_head_count>(0, 1000), kWeights},
     {"width", "--width", "width of the residual stream", kModel,
-     Integer<&S::model, &Gpt2Config::width>(1, 65536), kWeights},
+     Integer<&S::model, &ModelConfig::width>(1, 65536), kWeights},
+    {"feed_width", "--feed-width",
+     "width within the feed-forward part; 0: 4 x width; llama: 8/3 x width, rounded up to a multiple of 64", kModel,
+     Integer<&S::model, &ModelConfig::inner_width>(0, 1 << 20), kWeights},
     {"context", "--context", "ids that the model sees at once", kModel,
-     Integer<&S::model, &Gpt2Config::context_length>(1, 65536), kWeights},
+     Integer<&S::model, &ModelConfig::context_length>(1, 65536), kWeights},
+    {"rope_theta", "--rope-theta", "llama: base of the rotary positions' periods", kModel,
+     Real<&S::model, &ModelConfig::rope_theta>(1, 1e12), kWeights},
     {"dropout", "--dropout", "dropout", kModel,
-     Real<&S::model, &Gpt2Config::dropout>(0, 0.99), kWeights},
+     Real<&S::model, &ModelConfig::dropout>(0, 0.99), kWeights},
     {"init_from", "--init-from",
      "a model directory to begin with, of the same shape: of this vocabulary, or of text", kModel,
      Text<&S::init_from>(), kNone, kNotInSpec | kNotInPretrain},
@@ -377,6 +389,36 @@ std::vector<std::string> FlagsOf(const TrainSettings& settings) {
   return flags;
 }
 
+namespace {
+
+/// What does not fit the architecture. `stated` gives a setting with its value.
+std::optional<SettingsFault> FindFaultOfArchitecture(const TrainSettings& settings,
+                                                     const std::function<std::string(std::string_view)>& stated) {
+  const ModelConfig& model = settings.model;
+  if (model.block().positions == PositionKind::kLearned) {
+    for (const std::string_view key : {"kv_heads", "rope_theta"}) {
+      const TrainSetting& row = *FindTrainSetting(key);
+      if (row.value.get(settings) != row.value.get(TrainSettings())) {
+        return SettingsFault{{key, "architecture"},
+                             fmt::format("{} is for llama only, not for {}", stated(key), stated("architecture"))};
+      }
+    }
+    return std::nullopt;
+  }
+  if (model.heads % model.kv_heads() != 0) {
+    return SettingsFault{{"kv_heads", "heads"},
+                         fmt::format("{} is not a multiple of {}", stated("heads"), stated("kv_heads"))};
+  }
+  if (model.head_dim() % 2 != 0) {
+    return SettingsFault{{"width", "heads"},
+                         fmt::format("{} / {} is {}, an odd number, but rotary positions rotate pairs", stated("width"),
+                                     stated("heads"), model.head_dim())};
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
 std::optional<SettingsFault> FindFault(const TrainSettings& settings, SettingNames names) {
   for (const TrainSetting& row : kTable) {
     if (const auto accepted = row.Accept(row.value.get(settings)); !accepted.ok()) {
@@ -391,6 +433,9 @@ std::optional<SettingsFault> FindFault(const TrainSettings& settings, SettingNam
   if (settings.model.width % settings.model.heads != 0) {
     return SettingsFault{{"width", "heads"},
                          fmt::format("{} is not a multiple of {}", stated("width"), stated("heads"))};
+  }
+  if (auto fault = FindFaultOfArchitecture(settings, stated)) {
+    return fault;
   }
   if (settings.short_share > 0 && settings.short_context > static_cast<uint64_t>(settings.model.context_length)) {
     return SettingsFault{{"short_context", "context"},

@@ -32,8 +32,10 @@ Json AnotherValue(const TrainSetting& row, const Json& value) {
   switch (row.value.kind) {
     case Kind::kInteger:
       return value.get<uint64_t>() + 1;
-    case Kind::kReal:
-      return value == 0.5 ? 0.25 : 0.5;
+    case Kind::kReal: {
+      const double some = std::max(0.5, row.value.least);
+      return value == some ? 1.5 * some : some;
+    }
     case Kind::kSwitch:
       return !value.get<bool>();
     case Kind::kChoice:

@@ -9,7 +9,7 @@
 
 #include "continuo/core/result.h"
 #include "continuo/corpus/blocks.h"
-#include "continuo/model/gpt2_config.h"
+#include "continuo/model/model_config.h"
 #include "continuo/run/optimizer_options.h"
 #include "continuo/run/schedule.h"
 
@@ -23,7 +23,7 @@ inline constexpr std::array<std::string_view, 3> kPrecisionNames = {"auto", "bf1
 /// Every setting of a training run. The defaults are the study's (docs/experiments.md), and are
 /// stated here only. run/setting.h has a row for each of them: its name, flag, help and range.
 struct TrainSettings {
-  Gpt2Config model;       // vocab_size comes from the data
+  ModelConfig model;      // vocab_size comes from the data
   std::string init_from;  // a model directory whose weights the run begins with; empty: random weights
 
   // The length of the run: minutes if not 0, else steps if not 0, else epochs.

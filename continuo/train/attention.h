@@ -2,6 +2,9 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
+
+#include "continuo/train/rotary_tensors.h"
 #include "continuo/train/row_kernels.h"
 
 namespace continuo {
@@ -14,8 +17,10 @@ namespace continuo {
 /// backward pass, so that besides the result nothing is kept. The result does not depend on the
 /// number of threads.
 ///
-/// qkv: [batch, time, 3, heads, head_dim], f32 or bf16. Returns [batch, time, heads, head_dim].
-/// What is dropped depends on the dropout's key and the place alone.
-at::Tensor CausalAttention(const at::Tensor& qkv, Dropout dropout);
+/// qkv: [batch, time, heads + 2 kv_heads, head_dim], f32 or bf16: queries, keys and values, of
+/// which heads / kv_heads queries after each other share one. Queries and keys are turned by
+/// `rotary`, [time, head_dim / 2], if it is defined. Returns [batch, time, heads, head_dim]. What
+/// is dropped depends on the dropout's key and the place alone.
+at::Tensor CausalAttention(const at::Tensor& qkv, int64_t heads, const RotaryTensors& rotary, Dropout dropout);
 
 }  // namespace continuo

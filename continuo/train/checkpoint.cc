@@ -21,8 +21,6 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kModelFile = "model.safetensors";
 constexpr std::string_view kOptimizerFile = "optimizer.safetensors";
-constexpr std::string_view kTokenEmbeddingName = "transformer.wte.weight";
-constexpr std::string_view kPositionEmbeddingName = "transformer.wpe.weight";
 
 /// A tensor's bytes as the model module sees them. `tensor` is contiguous and outlives the result.
 Tensor View(std::string name, const at::Tensor& tensor) {
@@ -40,7 +38,7 @@ struct NamedTensor {
   at::Tensor tensor;
 };
 
-std::vector<NamedTensor> Weights(const Gpt2& model) {
+std::vector<NamedTensor> Weights(const Transformer& model) {
   std::vector<NamedTensor> tensors;
   for (const Parameter& parameter : model.parameters()) {
     tensors.push_back({parameter.name, parameter.master.detach()});
@@ -48,7 +46,7 @@ std::vector<NamedTensor> Weights(const Gpt2& model) {
   return tensors;
 }
 
-std::vector<NamedTensor> Moments(const Gpt2& model, Optimizer& optimizer) {
+std::vector<NamedTensor> Moments(const Transformer& model, Optimizer& optimizer) {
   std::vector<NamedTensor> tensors;
   for (size_t i = 0; i < model.parameters().size(); ++i) {
     tensors.push_back({model.parameters()[i].name + ".first", optimizer.state().first[i]});
@@ -62,7 +60,7 @@ std::vector<NamedTensor> Moments(const Gpt2& model, Optimizer& optimizer) {
   return tensors;
 }
 
-Status WriteModel(const Gpt2& model, const TrainData& data, bool as_bf16, const fs::path& directory) {
+Status WriteModel(const Transformer& model, const TrainData& data, bool as_bf16, const fs::path& directory) {
   std::vector<NamedTensor> weights = Weights(model);
   ModelFiles files;
   files.config = model.config();
@@ -103,16 +101,43 @@ Result<std::vector<at::Tensor>> ReadTensors(const fs::path& path, const std::vec
   return copies;
 }
 
+/// A configuration without what no flag asks for.
+ModelConfig WithoutExtras(ModelConfig config) {
+  config.head_width = 0;
+  config.rope_scaling = {};
+  config.window = 0;
+  config.qkv_bias = config.attention_out_bias = config.feed_bias = false;
+  config.tied_head = true;
+  config.norm_epsilon = ModelConfig().norm_epsilon;
+  return config;
+}
+
+/// The flags by which a model of this shape is trained.
+std::string ShapeFlags(const ModelConfig& config) {
+  std::string flags = fmt::format("its flags are --layers {} --heads {} --width {} --context {}", config.layers,
+                                  config.heads, config.width, config.context_length);
+  if (config.architecture != Architecture::kGpt2) {
+    flags = fmt::format("{} --architecture {} --kv-heads {} --feed-width {} --rope-theta {}", flags,
+                        ToString(config.architecture), config.kv_heads(), config.feed_width(), config.rope_theta);
+  }
+  if (!Transformer::Trains(config.architecture) || config != WithoutExtras(config)) {
+    flags +=
+        "; but models with biases, scaled positions, a separate head or another norm_epsilon than 1e-5 are not "
+        "trained";
+  }
+  return flags;
+}
+
 }  // namespace
 
-Status SaveModel(const Gpt2& model, const TrainData& data, bool as_bf16, const fs::path& directory) {
+Status SaveModel(const Transformer& model, const TrainData& data, bool as_bf16, const fs::path& directory) {
   CONTINUO_ASSIGN(AtomicDirectory target, AtomicDirectory::Create(directory));
   CONTINUO_TRY(WriteModel(model, data, as_bf16, target.path()));
   return target.Commit();
 }
 
-Status SaveCheckpoint(const Gpt2& model, Optimizer& optimizer, const TrainingFile& training, const TrainData& data,
-                      const fs::path& directory) {
+Status SaveCheckpoint(const Transformer& model, Optimizer& optimizer, const TrainingFile& training,
+                      const TrainData& data, const fs::path& directory) {
   CONTINUO_ASSIGN(AtomicDirectory target, AtomicDirectory::Create(directory));
   CONTINUO_TRY(WriteModel(model, data, /*as_bf16=*/false, target.path()));
   std::vector<NamedTensor> moments = Moments(model, optimizer);
@@ -126,7 +151,7 @@ Status SaveCheckpoint(const Gpt2& model, Optimizer& optimizer, const TrainingFil
   return target.Commit();
 }
 
-Status LoadCheckpoint(const fs::path& directory, uint64_t step, Gpt2& model, Optimizer& optimizer) {
+Status LoadCheckpoint(const fs::path& directory, uint64_t step, Transformer& model, Optimizer& optimizer) {
   // Both files are read whole before anything changes.
   const std::vector<NamedTensor> weights = Weights(model);
   const std::vector<NamedTensor> moments = Moments(model, optimizer);
@@ -145,28 +170,27 @@ Status LoadCheckpoint(const fs::path& directory, uint64_t step, Gpt2& model, Opt
 }
 
 Result<std::string> LoadWeights(const fs::path& directory, const std::string& vocab_sha256, uint64_t seed,
-                                Gpt2& model) {
+                                Transformer& model) {
   CONTINUO_ASSIGN(const ModelDirectory source, ModelDirectory::Open(directory));
   const bool new_embedding = source.vocab_sha256() != vocab_sha256;
   if (new_embedding && !source.vocab_sha256().empty()) {
     return MakeError("{}: was trained with the vocabulary {}, the corpus has {}", directory.string(),
                      source.vocab_sha256(), vocab_sha256);
   }
-  const Gpt2Config& config = model.config();
-  Gpt2Config found = source.config();
+  const ModelConfig config = Canonical(model.config());
+  const bool learned = config.block().positions == PositionKind::kLearned;
+  ModelConfig found = source.config();
   found.dropout = config.dropout;  // no part of the weights
-  if (new_embedding && found.context_length > config.context_length) {
+  if (!learned || (new_embedding && found.context_length > config.context_length)) {
     found.context_length = config.context_length;
   }
   if (new_embedding) {
     found.vocab_size = config.vocab_size;
     found.tied_head = true;
   }
-  found.inner_width = found.mlp_width() == config.mlp_width() ? config.inner_width : found.inner_width;
   if (found != config) {
     return Error{fmt::format("{}: does not have the shape of the model to train", directory.string()),
-                 fmt::format("its flags are --layers {} --heads {} --width {} --context {}", found.layers, found.heads,
-                             found.width, found.context_length)};
+                 ShapeFlags(found)};
   }
   std::vector<at::Tensor> values;
   for (const Parameter& parameter : model.parameters()) {
@@ -174,11 +198,11 @@ Result<std::string> LoadWeights(const fs::path& directory, const std::string& vo
     at::Tensor value = at::empty(
         {static_cast<int64_t>(weight.size()) / parameter.master.size(-1), parameter.master.size(-1)}, at::kFloat);
     std::memcpy(value.data_ptr(), weight.data(), weight.size() * sizeof(float));
-    if (new_embedding && parameter.name == kTokenEmbeddingName) {
+    if (new_embedding && parameter.role == WeightRole::kTokens) {
       at::Generator generator = at::detail::createCPUGenerator(seed);
       value =
           at::randn(parameter.master.sizes(), generator, at::kFloat) * value.std(0, /*unbiased=*/false) + value.mean(0);
-    } else if (new_embedding && parameter.name == kPositionEmbeddingName) {
+    } else if (new_embedding && parameter.role == WeightRole::kPositions) {
       value = value.narrow(0, 0, config.context_length);
     }
     CONTINUO_CHECK(value.numel() == parameter.master.numel());
@@ -192,12 +216,13 @@ Result<std::string> LoadWeights(const fs::path& directory, const std::string& vo
   if (!new_embedding) {
     return fmt::format("{}: took all weights", directory.string());
   }
+  const std::string positions =
+      learned ? fmt::format(" and {} of {} positions", config.context_length, source.config().context_length) : "";
   return fmt::format(
-      "{}: took {} blocks, the final norm and {} of {} positions; left the {} embeddings of its text{}, and drew {} "
-      "new ones "
-      "with their mean and spread",
-      directory.string(), config.layers, config.context_length, source.config().context_length,
-      source.config().vocab_size, source.config().tied_head ? "" : " and its head", config.vocab_size);
+      "{}: took {} blocks, the final norm{}; left the {} embeddings of its text{}, and drew {} new ones with their "
+      "mean and spread",
+      directory.string(), config.layers, positions, source.config().vocab_size,
+      source.config().tied_head ? "" : " and its head", config.vocab_size);
 }
 
 }  // namespace continuo

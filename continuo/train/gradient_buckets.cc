@@ -4,11 +4,11 @@
 
 namespace continuo {
 
-GradientBuckets::GradientBuckets(Gpt2& model, Communicator& ranks, size_t bucket_bytes)
-    : ranks_(ranks), bucket_of_(model.parameters().size()) {
-  // A model's gradients lie one after the other, the last parameter's first.
-  for (size_t i = model.parameters().size(); i-- > 0;) {
-    const at::Tensor& gradient = model.parameters()[i].gradient;
+GradientBuckets::GradientBuckets(const Transformer& model, Communicator& ranks, size_t bucket_bytes)
+    : ranks_(ranks), bucket_of_(model.leaves().size()) {
+  // A model's gradients lie one after the other, the last leaf's first.
+  for (size_t i = model.leaves().size(); i-- > 0;) {
+    const at::Tensor& gradient = model.leaves()[i].gradient;
     const std::span<float> values(gradient.data_ptr<float>(), static_cast<size_t>(gradient.numel()));
     if (buckets_.empty() || buckets_.back().values.size_bytes() >= bucket_bytes) {
       buckets_.push_back({.values = values.first(0)});
@@ -16,7 +16,7 @@ GradientBuckets::GradientBuckets(Gpt2& model, Communicator& ranks, size_t bucket
     Bucket& bucket = buckets_.back();
     CONTINUO_CHECK(bucket.values.data() + bucket.values.size() == values.data());
     bucket.values = {bucket.values.data(), bucket.values.size() + values.size()};
-    ++bucket.parameters;
+    ++bucket.leaves;
     bucket_of_[i] = buckets_.size() - 1;
   }
 }
@@ -24,12 +24,12 @@ GradientBuckets::GradientBuckets(Gpt2& model, Communicator& ranks, size_t bucket
 void GradientBuckets::Begin() {
   next_ = 0;
   for (Bucket& bucket : buckets_) {
-    bucket.missing = bucket.parameters;
+    bucket.missing = bucket.leaves;
   }
 }
 
-void GradientBuckets::OnGradient(size_t parameter) {
-  --buckets_[bucket_of_[parameter]].missing;
+void GradientBuckets::OnGradient(size_t leaf) {
+  --buckets_[bucket_of_[leaf]].missing;
   StartWhole();
 }
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "continuo/train/communicator.h"
-#include "continuo/train/gpt2.h"
+#include "continuo/train/transformer.h"
 
 namespace continuo {
 
@@ -17,12 +17,12 @@ class GradientBuckets {
   /// `bucket_bytes`: a bucket is closed when it has this many. The default is that of PyTorch's
   /// DistributedDataParallel: an all-reduce of less is bound by latency, one of much more begins
   /// late.
-  GradientBuckets(Gpt2& model, Communicator& ranks, size_t bucket_bytes = size_t{25} << 20);
+  GradientBuckets(const Transformer& model, Communicator& ranks, size_t bucket_bytes = size_t{25} << 20);
 
   /// Begins an update's last micro-batch.
   void Begin();
-  /// A parameter's gradient is whole.
-  void OnGradient(size_t parameter);
+  /// A leaf's gradient is whole.
+  void OnGradient(size_t leaf);
   /// Starts what no gradient came for, and returns when the model's gradients are the sums over all
   /// ranks.
   void Finish();
@@ -30,14 +30,14 @@ class GradientBuckets {
  private:
   struct Bucket {
     std::span<float> values;
-    size_t parameters = 0;
+    size_t leaves = 0;
     size_t missing = 0;
   };
   void StartWhole();
 
   Communicator& ranks_;
   std::vector<Bucket> buckets_;
-  std::vector<size_t> bucket_of_;  // for each parameter
+  std::vector<size_t> bucket_of_;  // for each leaf
   size_t next_ = 0;                // the first bucket that was not started
 };
 

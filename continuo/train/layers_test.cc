@@ -78,6 +78,34 @@ INSTANTIATE_TEST_SUITE_P(Kinds, LayersTest, testing::ValuesIn(LayerKinds()), Nam
 // bits, 0.4 %.
 constexpr double kF32Tolerance = 1e-5, kBf16Tolerance = 1e-2;
 
+TEST_P(LayersTest, AddRmsNormIsTheDefinition) {
+  for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+    ExpectEqual(
+        [&](const std::vector<Tensor>& in) -> std::vector<Tensor> {
+          const auto out = layers_->AddNorm(in[0] * 1, in[2], {}, in[1], std::nullopt, 1e-3, type);
+          EXPECT_EQ(out.normed.scalar_type(), type);
+          return {out.sum, out.normed};
+        },
+        [](const std::vector<Tensor>& in) -> std::vector<Tensor> {
+          const Tensor sum = in[0] + in[2];
+          return {sum, sum * (sum.square().mean(-1, true) + 1e-3).rsqrt() * in[1]};
+        },
+        {Values({kRows, kWidth}, 1) + 0.5, Values({kWidth}, 2), Values({kRows, kWidth}, 4)},
+        {at::kFloat, at::kFloat, type}, type == at::kFloat ? kF32Tolerance : kBf16Tolerance);
+  }
+}
+
+TEST_P(LayersTest, SwiGluIsTheDefinition) {
+  for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+    ExpectEqual([&](const auto& in) -> std::vector<Tensor> { return {layers_->SwiGlu(in[0])}; },
+                [](const auto& in) -> std::vector<Tensor> {
+                  const Tensor gate = in[0].narrow(1, 0, kWidth / 2);
+                  return {gate / (1 + (-gate).exp()) * in[0].narrow(1, kWidth / 2, kWidth / 2)};
+                },
+                {Values({kRows, kWidth}, 1) * 3}, {type}, type == at::kFloat ? kF32Tolerance : kBf16Tolerance);
+  }
+}
+
 TEST_P(LayersTest, AddNormIsTheDefinition) {
   for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
     for (const bool has_branch : {true, false}) {
@@ -115,20 +143,36 @@ TEST_P(LayersTest, GeluIsTheDefinition) {
 }
 
 TEST_P(LayersTest, AttentionIsTheDefinition) {
-  constexpr int64_t kBatch = 2, kTime = 37, kHeads = 3, kHeadDim = 8;
+  constexpr int64_t kBatch = 2, kTime = 37, kHeads = 4, kHeadDim = 8;
+  const Tensor angles = at::arange(kTime, at::kFloat).unsqueeze(1) / (1 + at::arange(kHeadDim / 2, at::kFloat));
   for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
-    ExpectEqual([&](const auto& in) -> std::vector<Tensor> { return {layers_->Attention(in[0], {})}; },
-                [](const auto& in) -> std::vector<Tensor> {
-                  const Tensor rows = in[0].permute({2, 0, 3, 1, 4});  // [3, batch, heads, time, head_dim]
-                  const Tensor ahead = at::ones({kTime, kTime}, at::kBool).triu(1);
-                  const Tensor weights = at::matmul(rows[0], rows[1].transpose(-1, -2))
-                                             .div(std::sqrt(kHeadDim))
-                                             .masked_fill(ahead, -std::numeric_limits<double>::infinity())
-                                             .softmax(-1);
-                  return {at::matmul(weights, rows[2]).transpose(1, 2)};
-                },
-                {Values({kBatch, kTime, 3, kHeads, kHeadDim}, 1)}, {type},
-                type == at::kFloat ? kF32Tolerance : kBf16Tolerance);
+    for (const int64_t kv_heads : {kHeads, int64_t{2}}) {
+      const bool rotary = kv_heads != kHeads;
+      const auto definition = [&](const auto& in) -> std::vector<Tensor> {
+        const auto rows = [&](int64_t first, int64_t count, bool turned) {
+          Tensor part = in[0].narrow(2, first, count).transpose(1, 2);  // [batch, count, time, head_dim]
+          if (turned && rotary) {
+            const Tensor cos = angles.to(at::kDouble).cos();
+            const Tensor sin = angles.to(at::kDouble).sin();
+            const Tensor a = part.narrow(3, 0, kHeadDim / 2);
+            const Tensor b = part.narrow(3, kHeadDim / 2, kHeadDim / 2);
+            part = at::cat({a * cos - b * sin, b * cos + a * sin}, -1);
+          }
+          return part.repeat_interleave(kHeads / count, 1);
+        };
+        const Tensor ahead = at::ones({kTime, kTime}, at::kBool).triu(1);
+        const Tensor weights = at::matmul(rows(0, kHeads, true), rows(kHeads, kv_heads, true).transpose(-1, -2))
+                                   .div(std::sqrt(kHeadDim))
+                                   .masked_fill(ahead, -std::numeric_limits<double>::infinity())
+                                   .softmax(-1);
+        return {at::matmul(weights, rows(kHeads + kv_heads, kv_heads, false)).transpose(1, 2)};
+      };
+      const RotaryTensors turns =
+          rotary ? RotaryTensors{Place(angles.cos(), at::kFloat), Place(angles.sin(), at::kFloat)} : RotaryTensors{};
+      ExpectEqual([&](const auto& in) -> std::vector<Tensor> { return {layers_->Attention(in[0], kHeads, turns, {})}; },
+                  definition, {Values({kBatch, kTime, kHeads + 2 * kv_heads, kHeadDim}, 1)}, {type},
+                  type == at::kFloat ? kF32Tolerance : kBf16Tolerance);
+    }
   }
 }
 

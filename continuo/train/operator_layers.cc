@@ -1,6 +1,7 @@
 #include <ATen/ATen.h>
 #include <ATen/Context.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/rms_norm.h>
 
 #include <mutex>
 
@@ -18,9 +19,11 @@ class Operators : public Layers {
   at::Device device() const override { return device_; }
 
   SumAndNorm AddNorm(const Tensor& residual, const std::optional<Tensor>& branch, Dropout dropout, const Tensor& scale,
-                     const Tensor& bias, double epsilon, at::ScalarType type) const override {
+                     const std::optional<Tensor>& bias, double epsilon, at::ScalarType type) const override {
     const Tensor sum = branch ? residual + Drop(*branch, dropout) : residual;
-    return {sum, at::layer_norm(sum, {sum.size(-1)}, scale, bias, epsilon).to(type)};
+    const Tensor normed = bias ? at::layer_norm(sum, {sum.size(-1)}, scale, *bias, epsilon)
+                               : at::rms_norm(sum, {sum.size(-1)}, scale, epsilon);
+    return {sum, normed.to(type)};
   }
 
   Tensor Drop(const Tensor& x, Dropout dropout) const override {
@@ -33,10 +36,22 @@ class Operators : public Layers {
 
   Tensor Gelu(const Tensor& x) const override { return at::gelu(x, "tanh"); }
 
-  Tensor Attention(const Tensor& qkv, Dropout dropout) const override {
-    const auto rows = [&](int64_t which) { return qkv.select(2, which).transpose(1, 2); };  // [batch, heads, time, ...]
+  Tensor SwiGlu(const Tensor& x) const override {
+    const int64_t inner = x.size(-1) / 2;
+    return at::silu(x.narrow(-1, 0, inner)) * x.narrow(-1, inner, inner);
+  }
+
+  Tensor Attention(const Tensor& qkv, int64_t heads, const RotaryTensors& rotary, Dropout dropout) const override {
+    const int64_t kv_heads = (qkv.size(2) - heads) / 2;
+    // Of each query head: [batch, heads, time, head_dim].
+    const auto rows = [&](int64_t first, int64_t count, bool turned) {
+      const Tensor part = qkv.narrow(2, first, count).transpose(1, 2);
+      const Tensor placed = turned && rotary.defined() ? RotatePairs(part, rotary.cos, rotary.sin) : part;
+      return count == heads ? placed : placed.repeat_interleave(heads / count, 1);
+    };
     SeedFrom(dropout);
-    return at::scaled_dot_product_attention(rows(0), rows(1), rows(2), /*attn_mask=*/{}, dropout.share,
+    return at::scaled_dot_product_attention(rows(0, heads, true), rows(heads, kv_heads, true),
+                                            rows(heads + kv_heads, kv_heads, false), /*attn_mask=*/{}, dropout.share,
                                             /*is_causal=*/true)
         .transpose(1, 2)
         .contiguous();

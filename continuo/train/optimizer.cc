@@ -18,7 +18,7 @@ namespace {
 using at::Tensor;
 
 bool IsBlockMatrix(const Parameter& parameter) {
-  return parameter.kind == ParameterKind::kMatrix || parameter.kind == ParameterKind::kResidualMatrix;
+  return parameter.kind == WeightKind::kMatrix || parameter.kind == WeightKind::kResidualMatrix;
 }
 
 bool UsesMuon(const Parameter& parameter, const OptimizerOptions& options) {
@@ -26,7 +26,7 @@ bool UsesMuon(const Parameter& parameter, const OptimizerOptions& options) {
 }
 
 bool Decays(const Parameter& parameter, const OptimizerOptions& options) {
-  return !options.decay_matrices_only || IsBlockMatrix(parameter) || parameter.kind == ParameterKind::kEmbedding;
+  return !options.decay_matrices_only || IsBlockMatrix(parameter) || parameter.kind == WeightKind::kEmbedding;
 }
 
 /// U V^T of the singular value decomposition U S V^T of `matrix`, roughly: the singular values end
@@ -49,7 +49,7 @@ Tensor Orthogonalize(const Tensor& matrix, at::ScalarType type) {
 
 }  // namespace
 
-Optimizer::Optimizer(Gpt2& model, const OptimizerOptions& options) : model_(model), options_(options) {
+Optimizer::Optimizer(Transformer& model, const OptimizerOptions& options) : model_(model), options_(options) {
   for (const Parameter& parameter : model.parameters()) {
     const auto zeros = [&] { return at::zeros_like(parameter.gradient); };
     state_.first.push_back(zeros());
@@ -123,8 +123,8 @@ void Optimizer::StepMuon(Parameter& parameter, Tensor& momentum, double lr) cons
   parameter.master.mul_(1.0 - lr * options_.weight_decay);
   // Queries, keys and values are three maps that share one matrix; each is made orthogonal for
   // itself.
-  const at::ScalarType type = model_.precision() == TrainPrecision::kBf16 ? at::kBFloat16 : at::kFloat;
-  const int64_t parts = parameter.name.ends_with("attn.c_attn.weight") ? 3 : 1;
+  const at::ScalarType type = model_.precision() == NumberFormat::kBf16 ? at::kBFloat16 : at::kFloat;
+  const int64_t parts = parameter.role == WeightRole::kQkv ? 3 : 1;
   for (int64_t part = 0; part < parts; ++part) {
     const int64_t columns = parameter.master.size(1) / parts;
     Tensor master = parameter.master.narrow(1, part * columns, columns);

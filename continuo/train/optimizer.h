@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "continuo/run/optimizer_options.h"
-#include "continuo/train/gpt2.h"
+#include "continuo/train/transformer.h"
 
 namespace continuo {
 
@@ -16,7 +16,7 @@ namespace continuo {
 class Optimizer {
  public:
   /// The model must outlive the optimizer.
-  Optimizer(Gpt2& model, const OptimizerOptions& options);
+  Optimizer(Transformer& model, const OptimizerOptions& options);
 
   /// Makes one update with the given learning rate. If beta1 is 0, that of the options holds.
   void Step(double lr, double beta1);
@@ -38,7 +38,7 @@ class Optimizer {
   void MoveAverage();
   void StepMuon(Parameter& parameter, at::Tensor& momentum, double lr) const;
 
-  Gpt2& model_;
+  Transformer& model_;
   OptimizerOptions options_;
   State state_;
   int64_t updates_ = 0;

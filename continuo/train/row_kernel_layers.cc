@@ -18,14 +18,15 @@ using torch::autograd::variable_list;
 
 constexpr int64_t kRowsPerTask = 64;
 
-/// sum = residual + branch, the branch with dropout; normed = LayerNorm(sum), in the precision of
-/// `compute`.
+/// sum = residual + branch, the branch with dropout; normed = LayerNorm(sum), or without a bias
+/// RMSNorm(sum), in the precision of `compute`.
 class AddNormFunction : public torch::autograd::Function<AddNormFunction> {
  public:
   static variable_list forward(AutogradContext* context, const Tensor& residual,
                                const std::optional<Tensor>& maybe_branch, Dropout dropout, const Tensor& scale,
-                               const Tensor& bias, double epsilon, at::ScalarType compute) {
+                               const std::optional<Tensor>& maybe_bias, double epsilon, at::ScalarType compute) {
     const Tensor branch = maybe_branch.value_or(Tensor());
+    const Tensor bias = maybe_bias.value_or(Tensor());
     const int64_t width = residual.size(-1);
     const int64_t rows = residual.numel() / width;
     Tensor sum = branch.defined() ? at::empty_like(residual) : residual;
@@ -45,6 +46,7 @@ class AddNormFunction : public torch::autograd::Function<AddNormFunction> {
     });
     context->save_for_backward({sum, mean, rstd, scale});
     context->saved_data["has_branch"] = branch.defined();
+    context->saved_data["has_bias"] = bias.defined();
     SaveDropout(context, dropout);
     context->set_materialize_grads(false);
     if (!branch.defined()) {
@@ -57,6 +59,7 @@ class AddNormFunction : public torch::autograd::Function<AddNormFunction> {
     const auto saved = context->get_saved_variables();
     const Tensor &sum = saved[0], &mean = saved[1], &rstd = saved[2], &scale = saved[3];
     const bool has_branch = context->saved_data["has_branch"].toBool();
+    const bool has_bias = context->saved_data["has_bias"].toBool();
     const Dropout dropout = SavedDropout(context);
     const Tensor d_sum = has_branch ? gradients[0] : Tensor();
     const Tensor d_normed = gradients.back().contiguous();
@@ -79,12 +82,12 @@ class AddNormFunction : public torch::autograd::Function<AddNormFunction> {
           AddNormBackward<T>(count, width, Data<float>(sum) + at, Data<float>(mean) + begin, Data<float>(rstd) + begin,
                              Data<float>(scale), d_sum.defined() ? Data<float>(d_sum) + at : nullptr,
                              Data<T>(d_normed) + at, dropout, static_cast<uint32_t>(at), Data<float>(d_input) + at,
-                             has_branch ? Data<T>(d_branch) + at : nullptr, sums, sums + width);
+                             has_branch ? Data<T>(d_branch) + at : nullptr, sums, has_bias ? sums + width : nullptr);
         }
       });
     });
     const Tensor sums = partial.sum(0);
-    return {d_input, d_branch, Tensor(), sums[0], sums[1], Tensor(), Tensor()};
+    return {d_input, d_branch, Tensor(), sums[0], has_bias ? sums[1] : Tensor(), Tensor(), Tensor()};
   }
 };
 
@@ -138,12 +141,45 @@ class GeluFunction : public torch::autograd::Function<GeluFunction> {
   }
 };
 
+class SwiGluFunction : public torch::autograd::Function<SwiGluFunction> {
+ public:
+  static Tensor forward(AutogradContext* context, const Tensor& x) {
+    const int64_t rows = x.size(0);
+    const int64_t inner = x.size(1) / 2;
+    Tensor y = at::empty({rows, inner}, x.options());
+    ForElementType(x, [&](auto element) {
+      using T = decltype(element);
+      at::parallel_for(0, rows, kRowsPerTask, [&](int64_t begin, int64_t end) {
+        SwiGluForward<T>(end - begin, inner, Data<T>(x) + begin * 2 * inner, Data<T>(y) + begin * inner);
+      });
+    });
+    context->save_for_backward({x});
+    return y;
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    const Tensor x = context->get_saved_variables()[0];
+    const Tensor dy = gradients[0].contiguous();
+    const int64_t rows = x.size(0);
+    const int64_t inner = x.size(1) / 2;
+    Tensor dx = at::empty_like(x);
+    ForElementType(x, [&](auto element) {
+      using T = decltype(element);
+      at::parallel_for(0, rows, kRowsPerTask, [&](int64_t begin, int64_t end) {
+        SwiGluBackward<T>(end - begin, inner, Data<T>(x) + begin * 2 * inner, Data<T>(dy) + begin * inner,
+                          Data<T>(dx) + begin * 2 * inner);
+      });
+    });
+    return {dx};
+  }
+};
+
 class RowKernels : public Layers {
  public:
   at::Device device() const override { return at::kCPU; }
 
   SumAndNorm AddNorm(const Tensor& residual, const std::optional<Tensor>& branch, Dropout dropout, const Tensor& scale,
-                     const Tensor& bias, double epsilon, at::ScalarType type) const override {
+                     const std::optional<Tensor>& bias, double epsilon, at::ScalarType type) const override {
     const variable_list out = AddNormFunction::apply(residual, branch, dropout, scale, bias, epsilon, type);
     return {out.size() == 2 ? out[0] : residual, out.back()};
   }
@@ -152,7 +188,11 @@ class RowKernels : public Layers {
 
   Tensor Gelu(const Tensor& x) const override { return GeluFunction::apply(x); }
 
-  Tensor Attention(const Tensor& qkv, Dropout dropout) const override { return CausalAttention(qkv, dropout); }
+  Tensor SwiGlu(const Tensor& x) const override { return SwiGluFunction::apply(x); }
+
+  Tensor Attention(const Tensor& qkv, int64_t heads, const RotaryTensors& rotary, Dropout dropout) const override {
+    return CausalAttention(qkv, heads, rotary, dropout);
+  }
 
   double CrossEntropy(const Tensor& logits, const Tensor& targets, double scale, double smoothing) const override {
     const int64_t width = logits.size(-1);

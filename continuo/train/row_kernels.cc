@@ -81,7 +81,7 @@ struct Keep {
 constexpr float kGeluScale = 1.5957691216057308f;  // 2 sqrt(2/pi)
 constexpr float kGeluCubic = 0.044715f;
 
-template <typename T>
+template <typename T, bool kRms>
 CONTINUO_INLINE void AddNormForwardImpl(int64_t rows, int64_t width, const float* __restrict residual,
                                         const T* __restrict branch, Dropout dropout, uint32_t first,
                                         const float* __restrict scale, const float* __restrict bias, float epsilon,
@@ -107,8 +107,10 @@ CONTINUO_INLINE void AddNormForwardImpl(int64_t rows, int64_t width, const float
       in = out;
     }
     float total = 0;
-    for (int64_t i = 0; i < width; ++i) {
-      total += in[i];
+    if constexpr (!kRms) {
+      for (int64_t i = 0; i < width; ++i) {
+        total += in[i];
+      }
     }
     const float center = total * share;
     float squares = 0;
@@ -119,14 +121,18 @@ CONTINUO_INLINE void AddNormForwardImpl(int64_t rows, int64_t width, const float
     const float inverse = 1.0f / std::sqrt(squares * share + epsilon);
     T* out = normed + row * width;
     for (int64_t i = 0; i < width; ++i) {
-      Store((in[i] - center) * inverse * scale[i] + bias[i], out[i]);
+      if constexpr (kRms) {
+        Store(in[i] * inverse * scale[i], out[i]);
+      } else {
+        Store((in[i] - center) * inverse * scale[i] + bias[i], out[i]);
+      }
     }
     mean[row] = center;
     rstd[row] = inverse;
   }
 }
 
-template <typename T>
+template <typename T, bool kRms>
 CONTINUO_INLINE void AddNormBackwardImpl(int64_t rows, int64_t width, const float* sum, const float* mean,
                                          const float* rstd, const float* __restrict scale, const float* d_sum,
                                          const T* __restrict d_normed, Dropout dropout, uint32_t first, float* d_input,
@@ -144,10 +150,12 @@ CONTINUO_INLINE void AddNormBackwardImpl(int64_t rows, int64_t width, const floa
       const float x = (in[i] - center) * inverse;
       const float g = Load(dy[i]);
       const float dx = g * scale[i];
-      mean_dx += dx;
       mean_dx_x += dx * x;
       d_scale[i] += g * x;
-      d_bias[i] += g;
+      if constexpr (!kRms) {
+        mean_dx += dx;
+        d_bias[i] += g;
+      }
     }
     mean_dx *= share;
     mean_dx_x *= share;
@@ -308,6 +316,59 @@ CONTINUO_INLINE void GeluBackwardImpl(int64_t count, const T* x, const T* dy, T*
   }
 }
 
+/// silu(x) = x s, of slope s (1 + x (1 - s)), with s = 1 / (1 + exp(-x)).
+template <typename T>
+CONTINUO_INLINE void SwiGluForwardImpl(int64_t rows, int64_t inner, const T* __restrict x, T* __restrict y) {
+  for (int64_t row = 0; row < rows; ++row) {
+    const T* gate = x + row * 2 * inner;
+    const T* up = gate + inner;
+    T* out = y + row * inner;
+    for (int64_t i = 0; i < inner; ++i) {
+      const float g = Load(gate[i]);
+      Store(g / (1.0f + Exp(-g)) * Load(up[i]), out[i]);
+    }
+  }
+}
+
+template <typename T>
+CONTINUO_INLINE void SwiGluBackwardImpl(int64_t rows, int64_t inner, const T* __restrict x, const T* __restrict dy,
+                                        T* __restrict dx) {
+  for (int64_t row = 0; row < rows; ++row) {
+    const T* gate = x + row * 2 * inner;
+    const T* up = gate + inner;
+    const T* d = dy + row * inner;
+    T* d_gate = dx + row * 2 * inner;
+    T* d_up = d_gate + inner;
+    for (int64_t i = 0; i < inner; ++i) {
+      const float g = Load(gate[i]);
+      const float s = 1.0f / (1.0f + Exp(-g));
+      const float through = Load(d[i]);
+      Store(through * Load(up[i]) * s * (1.0f + g * (1.0f - s)), d_gate[i]);
+      Store(through * g * s, d_up[i]);
+    }
+  }
+}
+
+template <typename From, typename To>
+CONTINUO_INLINE void RotateRowsImpl(int64_t rows, int64_t half, const From* __restrict from, int64_t from_stride,
+                                    const float* __restrict cos, const float* __restrict sin, bool back,
+                                    To* __restrict to, int64_t to_stride) {
+  const float sign = back ? -1.0f : 1.0f;
+  for (int64_t row = 0; row < rows; ++row) {
+    const From* in = from + row * from_stride;
+    To* out = to + row * to_stride;
+    const float* c = cos + row * half;
+    const float* s = sin + row * half;
+    for (int64_t i = 0; i < half; ++i) {
+      const float a = Load(in[i]);
+      const float b = Load(in[half + i]);
+      const float turn = sign * s[i];
+      Store(a * c[i] - b * turn, out[i]);
+      Store(b * c[i] + a * turn, out[half + i]);
+    }
+  }
+}
+
 }  // namespace
 
 // target_clones can't stand on a template, so each instance is written out.
@@ -315,15 +376,25 @@ CONTINUO_INLINE void GeluBackwardImpl(int64_t count, const T* x, const T* dy, T*
   CONTINUO_CLONES static void AddNormForward##name(                                                                   \
       int64_t rows, int64_t width, const float* residual, const T* branch, Dropout dropout, uint32_t first,           \
       const float* scale, const float* bias, float epsilon, float* sum, T* normed, float* mean, float* rstd) {        \
-    AddNormForwardImpl<T>(rows, width, residual, branch, dropout, first, scale, bias, epsilon, sum, normed, mean,     \
-                          rstd);                                                                                      \
+    if (bias == nullptr) {                                                                                            \
+      AddNormForwardImpl<T, true>(rows, width, residual, branch, dropout, first, scale, bias, epsilon, sum, normed,   \
+                                  mean, rstd);                                                                        \
+    } else {                                                                                                          \
+      AddNormForwardImpl<T, false>(rows, width, residual, branch, dropout, first, scale, bias, epsilon, sum, normed,  \
+                                   mean, rstd);                                                                       \
+    }                                                                                                                 \
   }                                                                                                                   \
   CONTINUO_CLONES static void AddNormBackward##name(int64_t rows, int64_t width, const float* sum, const float* mean, \
                                                     const float* rstd, const float* scale, const float* d_sum,        \
                                                     const T* d_normed, Dropout dropout, uint32_t first,               \
                                                     float* d_input, T* d_branch, float* d_scale, float* d_bias) {     \
-    AddNormBackwardImpl<T>(rows, width, sum, mean, rstd, scale, d_sum, d_normed, dropout, first, d_input, d_branch,   \
-                           d_scale, d_bias);                                                                          \
+    if (d_bias == nullptr) {                                                                                          \
+      AddNormBackwardImpl<T, true>(rows, width, sum, mean, rstd, scale, d_sum, d_normed, dropout, first, d_input,     \
+                                   d_branch, d_scale, d_bias);                                                        \
+    } else {                                                                                                          \
+      AddNormBackwardImpl<T, false>(rows, width, sum, mean, rstd, scale, d_sum, d_normed, dropout, first, d_input,    \
+                                    d_branch, d_scale, d_bias);                                                       \
+    }                                                                                                                 \
   }                                                                                                                   \
   CONTINUO_CLONES static double CrossEntropyRows##name(int64_t rows, int64_t width, const T* logits,                  \
                                                        const int64_t* targets, float scale, float smoothing,          \
@@ -374,6 +445,20 @@ CONTINUO_INLINE void GeluBackwardImpl(int64_t count, const T* x, const T* dy, T*
                                    const float* weights, T* gradient) {                                               \
     AttentionWeightsBackward##name(rows, keys, begin, scale, dropout, weights, gradient);                             \
   }                                                                                                                   \
+  CONTINUO_CLONES static void SwiGluForward##name(int64_t rows, int64_t inner, const T* x, T* y) {                    \
+    SwiGluForwardImpl<T>(rows, inner, x, y);                                                                          \
+  }                                                                                                                   \
+  CONTINUO_CLONES static void SwiGluBackward##name(int64_t rows, int64_t inner, const T* x, const T* dy, T* dx) {     \
+    SwiGluBackwardImpl<T>(rows, inner, x, dy, dx);                                                                    \
+  }                                                                                                                   \
+  template <>                                                                                                         \
+  void SwiGluForward<T>(int64_t rows, int64_t inner, const T* x, T* y) {                                              \
+    SwiGluForward##name(rows, inner, x, y);                                                                           \
+  }                                                                                                                   \
+  template <>                                                                                                         \
+  void SwiGluBackward<T>(int64_t rows, int64_t inner, const T* x, const T* dy, T* dx) {                               \
+    SwiGluBackward##name(rows, inner, x, dy, dx);                                                                     \
+  }                                                                                                                   \
   template <>                                                                                                         \
   void GeluForward<T>(int64_t count, const T* x, T* y) {                                                              \
     GeluForward##name(count, x, y);                                                                                   \
@@ -385,6 +470,22 @@ CONTINUO_INLINE void GeluBackwardImpl(int64_t count, const T* x, const T* dy, T*
 
 CONTINUO_INSTANCES(float, F32)
 CONTINUO_INSTANCES(uint16_t, Bf16)
+
+#define CONTINUO_ROTATE_INSTANCES(From, To, name)                                                                 \
+  CONTINUO_CLONES static void RotateRows##name(int64_t rows, int64_t half, const From* from, int64_t from_stride, \
+                                               const float* cos, const float* sin, bool back, To* to,             \
+                                               int64_t to_stride) {                                               \
+    RotateRowsImpl<From, To>(rows, half, from, from_stride, cos, sin, back, to, to_stride);                       \
+  }                                                                                                               \
+  template <>                                                                                                     \
+  void RotateRows<From, To>(int64_t rows, int64_t half, const From* from, int64_t from_stride, const float* cos,  \
+                            const float* sin, bool back, To* to, int64_t to_stride) {                             \
+    RotateRows##name(rows, half, from, from_stride, cos, sin, back, to, to_stride);                               \
+  }
+
+CONTINUO_ROTATE_INSTANCES(float, float, F32)
+CONTINUO_ROTATE_INSTANCES(uint16_t, uint16_t, Bf16)
+CONTINUO_ROTATE_INSTANCES(float, uint16_t, F32ToBf16)
 
 CONTINUO_CLONES void DropValues(int64_t count, const float* x, Dropout dropout, uint32_t first, float* y) {
   const Keep keep(dropout);

@@ -21,7 +21,8 @@ struct Dropout {
 /// sum = residual + branch, the branch with dropout (branch null: sum is not written and the
 /// residual itself is normed), then normed = (sum - mean) * rstd * scale + bias. residual, sum:
 /// [rows, width] f32; branch, normed: [rows, width] of T; scale, bias: [width]; mean, rstd: [rows],
-/// kept for the backward pass. The branch's values are counted for dropout from `first` on.
+/// kept for the backward pass. bias null: RMSNorm, whose mean is 0 and whose rstd is 1 / sqrt(mean
+/// of squares + epsilon). The branch's values are counted for dropout from `first` on.
 template <typename T>
 void AddNormForward(int64_t rows, int64_t width, const float* residual, const T* branch, Dropout dropout,
                     uint32_t first, const float* scale, const float* bias, float epsilon, float* sum, T* normed,
@@ -29,7 +30,8 @@ void AddNormForward(int64_t rows, int64_t width, const float* residual, const T*
 
 /// The backward pass: d_input = d_sum + the norm's share of d_normed, which is the gradient of the
 /// residual and (as T, in d_branch, unless null, with the same dropout) of the branch. d_sum may be
-/// null: then it counts as zero. d_scale and d_bias [width] are added to. d_input may be d_sum.
+/// null: then it counts as zero. d_scale and d_bias [width] are added to; d_bias is null for
+/// RMSNorm. d_input may be d_sum.
 template <typename T>
 void AddNormBackward(int64_t rows, int64_t width, const float* sum, const float* mean, const float* rstd,
                      const float* scale, const float* d_sum, const T* d_normed, Dropout dropout, uint32_t first,
@@ -58,6 +60,20 @@ void AttentionWeights(int64_t rows, int64_t keys, int64_t begin, float scale, Dr
 template <typename T>
 void AttentionWeightsBackward(int64_t rows, int64_t keys, int64_t begin, float scale, Dropout dropout,
                               const float* weights, T* gradient);
+
+/// y = silu(gate) x up, where silu(x) = x / (1 + exp(-x)). x: [rows, 2 x inner], a row's gates
+/// first; y: [rows, inner].
+template <typename T>
+void SwiGluForward(int64_t rows, int64_t inner, const T* x, T* y);
+/// The backward pass: dx, [rows, 2 x inner], from dy, [rows, inner].
+template <typename T>
+void SwiGluBackward(int64_t rows, int64_t inner, const T* x, const T* dy, T* dx);
+
+/// Turns the points (x[i], x[half + i]) of each row by the angles whose cosines and sines, [rows,
+/// half], are given, or back. A row's values begin `stride` after those of the row before.
+template <typename From, typename To>
+void RotateRows(int64_t rows, int64_t half, const From* from, int64_t from_stride, const float* cos, const float* sin,
+                bool back, To* to, int64_t to_stride);
 
 /// y = gelu(x), the tanh form, over `count` values.
 template <typename T>

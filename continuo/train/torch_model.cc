@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/rms_norm.h>
 #include <c10/util/Exception.h>
 
 #include <algorithm>
@@ -12,6 +13,7 @@
 
 #include "continuo/core/check.h"
 #include "continuo/train/device.h"
+#include "continuo/train/rotary_tensors.h"
 
 namespace continuo {
 namespace {
@@ -24,29 +26,79 @@ size_t RowsOn(at::Device device) {
   return device.is_cpu() ? 8 : 64;
 }
 
+/// The matrices of one product side by side: [in, out]; the bias [out], or none.
 struct Linear {
-  Tensor weight, bias;  // [in, out], [out]
+  Tensor weight, bias;
 };
 
 struct Norm {
-  Tensor scale, bias;  // f32
+  Tensor scale, bias;  // f32; without a bias: RMSNorm
 };
 
 struct Block {
-  Norm norm1;
-  Linear qkv, attention_out;
-  Norm norm2;
-  Linear feed, feed_out;
+  Norm attention_norm;
+  Linear qkv;
+  Norm query_norm, key_norm;  // of a head; or none
+  Linear attention_out;
+  Norm feed_norm;
+  Linear feed, down;
 };
 
 struct Weights {
-  Gpt2Config config;
+  ModelConfig config;
   at::Device device = at::kCPU;
   at::ScalarType type = at::kFloat;  // of matrices, and of keys and values
-  Tensor tokens, positions;          // f32
+  Tensor tokens;                     // f32
+  Tensor positions;                  // learned: [context_length, width]; f32
+  Tensor cos, sin;                   // rotary: [context_length, head_dim / 2]; f32
   std::vector<Block> blocks;
   Norm last;
   Tensor head;  // [vocab_size, width]
+};
+
+/// Reads the weights of a model to a device.
+class Reader {
+ public:
+  Reader(const ModelDirectory& directory, at::Device device, at::ScalarType type)
+      : directory_(directory), device_(device), type_(type) {}
+
+  Result<Tensor> Read(const Weight& weight, at::ScalarType type) const {
+    CONTINUO_ASSIGN(std::vector<float> values, directory_.ReadWeight(weight));
+    return at::from_blob(values.data(), weight.shape, at::kFloat)
+        .to(device_, type, /*non_blocking=*/false, /*copy=*/true);
+  }
+
+  Status ReadNorm(WeightRole role, int64_t layer, Norm& to) const {
+    if (const Weight* scale = directory_.table().Find(role, layer)) {
+      CONTINUO_ASSIGN(to.scale, Read(*scale, at::kFloat));
+    }
+    if (const Weight* bias = directory_.table().FindBias(role, layer)) {
+      CONTINUO_ASSIGN(to.bias, Read(*bias, at::kFloat));
+    }
+    return {};
+  }
+
+  Status ReadLinear(Product product, int64_t layer, Linear& to) const {
+    std::vector<Tensor> weights, biases;
+    for (const Weight* matrix : directory_.table().Matrices(product, layer)) {
+      CONTINUO_ASSIGN(const Tensor weight, Read(*matrix, type_));
+      weights.push_back(matrix->outputs_first ? weight.t() : weight);
+      if (const Weight* bias = directory_.table().FindBias(matrix->role, layer)) {
+        CONTINUO_ASSIGN(Tensor values, Read(*bias, type_));
+        biases.push_back(std::move(values));
+      }
+    }
+    to.weight = weights.size() == 1 ? weights[0] : at::cat(weights, 1);
+    if (!biases.empty()) {
+      to.bias = biases.size() == 1 ? biases[0] : at::cat(biases);
+    }
+    return {};
+  }
+
+ private:
+  const ModelDirectory& directory_;
+  const at::Device device_;
+  const at::ScalarType type_;
 };
 
 Result<Weights> ReadWeights(const ModelDirectory& directory, at::Device device, at::ScalarType type) {
@@ -54,42 +106,29 @@ Result<Weights> ReadWeights(const ModelDirectory& directory, at::Device device, 
   weights.config = directory.config();
   weights.device = device;
   weights.type = type;
-  const int64_t width = weights.config.width;
-  const auto read = [&](const std::string& name, int64_t rows, at::ScalarType as) -> Result<Tensor> {
-    CONTINUO_ASSIGN(std::vector<float> values, directory.ReadWeight(name));
-    const auto count = static_cast<int64_t>(values.size());
-    CONTINUO_CHECK(count % rows == 0);
-    const Tensor all = at::from_blob(values.data(), {count}, at::kFloat);
-    return (rows == 1 ? all : all.view({rows, count / rows})).to(device, as, /*non_blocking=*/false, /*copy=*/true);
-  };
-  const auto norm = [&](const std::string& name, Norm& to) -> Status {
-    CONTINUO_ASSIGN(to.scale, read(name + ".weight", 1, at::kFloat));
-    CONTINUO_ASSIGN(to.bias, read(name + ".bias", 1, at::kFloat));
-    return {};
-  };
-  const auto linear = [&](const std::string& name, int64_t in, Linear& to) -> Status {
-    CONTINUO_ASSIGN(to.weight, read(name + ".weight", in, type));
-    CONTINUO_ASSIGN(to.bias, read(name + ".bias", 1, type));
-    return {};
-  };
-  CONTINUO_ASSIGN(weights.tokens, read("transformer.wte.weight", weights.config.vocab_size, at::kFloat));
-  CONTINUO_ASSIGN(weights.positions, read("transformer.wpe.weight", weights.config.context_length, at::kFloat));
-  for (int64_t layer = 0; layer < weights.config.layers; ++layer) {
-    const std::string prefix = "transformer.h." + std::to_string(layer) + ".";
-    Block& block = weights.blocks.emplace_back();
-    CONTINUO_TRY(norm(prefix + "ln_1", block.norm1));
-    CONTINUO_TRY(linear(prefix + "attn.c_attn", width, block.qkv));
-    CONTINUO_TRY(linear(prefix + "attn.c_proj", width, block.attention_out));
-    CONTINUO_TRY(norm(prefix + "ln_2", block.norm2));
-    CONTINUO_TRY(linear(prefix + "mlp.c_fc", width, block.feed));
-    CONTINUO_TRY(linear(prefix + "mlp.c_proj", weights.config.mlp_width(), block.feed_out));
-  }
-  CONTINUO_TRY(norm("transformer.ln_f", weights.last));
-  if (weights.config.tied_head) {
-    weights.head = weights.tokens.to(type);
+  const Reader reader(directory, device, type);
+  const WeightTable& table = directory.table();
+  CONTINUO_ASSIGN(weights.tokens, reader.Read(table.Get(WeightRole::kTokens), at::kFloat));
+  if (weights.config.block().positions == PositionKind::kLearned) {
+    CONTINUO_ASSIGN(weights.positions, reader.Read(table.Get(WeightRole::kPositions), at::kFloat));
   } else {
-    CONTINUO_ASSIGN(weights.head, read("lm_head.weight", weights.config.vocab_size, type));
+    const RotaryTensors rotary = MakeRotaryTensors(weights.config, device);
+    weights.cos = rotary.cos;
+    weights.sin = rotary.sin;
   }
+  for (int64_t layer = 0; layer < weights.config.layers; ++layer) {
+    Block& block = weights.blocks.emplace_back();
+    CONTINUO_TRY(reader.ReadNorm(WeightRole::kAttentionNorm, layer, block.attention_norm));
+    CONTINUO_TRY(reader.ReadLinear(Product::kQkv, layer, block.qkv));
+    CONTINUO_TRY(reader.ReadNorm(WeightRole::kQueryNorm, layer, block.query_norm));
+    CONTINUO_TRY(reader.ReadNorm(WeightRole::kKeyNorm, layer, block.key_norm));
+    CONTINUO_TRY(reader.ReadLinear(Product::kAttentionOut, layer, block.attention_out));
+    CONTINUO_TRY(reader.ReadNorm(WeightRole::kFeedNorm, layer, block.feed_norm));
+    CONTINUO_TRY(reader.ReadLinear(Product::kFeed, layer, block.feed));
+    CONTINUO_TRY(reader.ReadLinear(Product::kDown, layer, block.down));
+  }
+  CONTINUO_TRY(reader.ReadNorm(WeightRole::kFinalNorm, -1, weights.last));
+  CONTINUO_ASSIGN(weights.head, reader.Read(table.Get(WeightRole::kHead), type));
   return weights;
 }
 
@@ -108,11 +147,11 @@ class TorchSession : public DecodingSession {
   TorchSession(const Weights& weights, size_t slots)
       : weights_(weights), step_rows_(RowsOn(weights.device)), lengths_(slots) {
     const auto rows = static_cast<int64_t>(Parts() * step_rows_);
-    const Gpt2Config& config = weights.config;
+    const ModelConfig& config = weights.config;
     for (int64_t layer = 0; layer < config.layers; ++layer) {
       // One position more than there are: what rows write that have nothing to say.
       const auto empty = [&] {
-        return at::zeros({rows, config.context_length + 1, config.heads, config.head_dim()},
+        return at::zeros({rows, config.context_length + 1, config.kv_heads(), config.head_dim()},
                          at::TensorOptions(weights.device).dtype(weights.type));
       };
       caches_.push_back({empty(), empty()});
@@ -129,7 +168,7 @@ class TorchSession : public DecodingSession {
 
  private:
   struct Cache {
-    Tensor keys, values;  // [rows, context_length + 1, heads, head_dim]
+    Tensor keys, values;  // [rows, context_length + 1, kv_heads, head_dim]
   };
   struct Step {
     size_t slot;
@@ -162,26 +201,57 @@ class TorchSession : public DecodingSession {
   }
 
   /// Logits [n, vocab_size] of n ids at their positions. `attend` is given a layer's cache and the
-  /// queries, keys and values of the ids, each [n, heads, head_dim], and returns [n, width].
+  /// queries, keys and values of the ids, [n, heads or kv_heads, head_dim], and returns [n,
+  /// query_width].
   template <typename Attend>
   Tensor Forward(const Tensor& ids, const Tensor& positions, bool all_logits, const Attend& attend) {
-    const Gpt2Config& config = weights_.config;
+    const ModelConfig& config = weights_.config;
     const auto normed = [&](const Tensor& x, const Norm& norm) {
-      return at::layer_norm(x, {config.width}, norm.scale, norm.bias, config.layer_norm_epsilon).to(weights_.type);
+      const Tensor y = norm.bias.defined() ? at::layer_norm(x, {x.size(-1)}, norm.scale, norm.bias, config.norm_epsilon)
+                                           : at::rms_norm(x, {x.size(-1)}, norm.scale, config.norm_epsilon);
+      return y.to(weights_.type);
     };
-    const auto product = [](const Tensor& x, const Linear& linear) { return at::addmm(linear.bias, x, linear.weight); };
-    Tensor x = at::embedding(weights_.tokens, ids) + at::embedding(weights_.positions, positions);
+    const auto product = [](const Tensor& x, const Linear& linear) {
+      return linear.bias.defined() ? at::addmm(linear.bias, x, linear.weight) : at::mm(x, linear.weight);
+    };
+    Tensor x = at::embedding(weights_.tokens, ids);
+    Tensor cos, sin;  // [n, 1, head_dim / 2]
+    if (weights_.positions.defined()) {
+      x = x + at::embedding(weights_.positions, positions);
+    } else {
+      cos = weights_.cos.index_select(0, positions).unsqueeze(1);
+      sin = weights_.sin.index_select(0, positions).unsqueeze(1);
+    }
+    const auto placed = [&](const Tensor& heads, const Norm& norm) {
+      const Tensor y = norm.scale.defined() ? normed(heads.to(at::kFloat), norm) : heads;
+      return cos.defined() ? RotatePairs(y, cos, sin) : y;
+    };
+    const int64_t kv_heads = config.kv_heads();
     for (size_t layer = 0; layer < weights_.blocks.size(); ++layer) {
       const Block& block = weights_.blocks[layer];
-      const Tensor qkv = product(normed(x, block.norm1), block.qkv).view({-1, 3, config.heads, config.head_dim()});
-      x.add_(
-          product(attend(caches_[layer], qkv.select(1, 0), qkv.select(1, 1), qkv.select(1, 2)), block.attention_out));
-      x.add_(product(at::gelu(product(normed(x, block.norm2), block.feed), "tanh"), block.feed_out));
+      const Tensor qkv = product(normed(x, block.attention_norm), block.qkv)
+                             .view({-1, config.heads + 2 * kv_heads, config.head_dim()});
+      const Tensor attended = attend(caches_[layer], placed(qkv.narrow(1, 0, config.heads), block.query_norm),
+                                     placed(qkv.narrow(1, config.heads, kv_heads), block.key_norm),
+                                     qkv.narrow(1, config.heads + kv_heads, kv_heads));
+      x.add_(product(attended, block.attention_out));
+      const Tensor fed = product(normed(x, block.feed_norm), block.feed);
+      x.add_(product(config.block().feed == FeedKind::kGelu
+                         ? at::gelu(fed, "tanh")
+                         : at::silu(fed.narrow(1, 0, config.feed_width())) *
+                               fed.narrow(1, config.feed_width(), config.feed_width()),
+                     block.down));
     }
     if (!all_logits) {
       x = x.narrow(0, x.size(0) - 1, 1);
     }
     return at::linear(normed(x, weights_.last), weights_.head);
+  }
+
+  /// Keys or values [rows, kv_heads, ...] as each query head reads them: [rows, heads, ...].
+  Tensor ForEachQueryHead(const Tensor& heads) const {
+    const int64_t group = weights_.config.heads_per_kv();
+    return group == 1 ? heads : heads.repeat_interleave(group, 1);
   }
 
   static void CopyOut(const Tensor& logits, float* to) {
@@ -199,25 +269,29 @@ class TorchSession : public DecodingSession {
     const Tensor ids = OnDevice(std::vector<int64_t>(input.ids.begin(), input.ids.end()));
     const Tensor positions = at::arange(begin, begin + count, ids.options());
     Tensor seen;  // by each id; none: those before it
-    if (begin > 0) {
+    const int64_t window = weights_.config.window;
+    if (begin > 0 || window > 0) {
       seen = at::ones({count, begin + count}, ids.options().dtype(at::kBool)).tril(begin);
     }
-    return Forward(
-        ids, positions, input.all_logits, [&](Cache& cache, const Tensor& q, const Tensor& k, const Tensor& v) {
-          const auto append = [&](const Tensor& all, const Tensor& rows) {
-            const Tensor slot = all.select(0, static_cast<int64_t>(input.slot)).narrow(0, 0, begin + count);
-            slot.narrow(0, begin, count).copy_(rows);
-            return slot.transpose(0, 1).unsqueeze(0);  // [1, heads, time, head_dim]
-          };
-          const Tensor keys = append(cache.keys, k);
-          const Tensor values = append(cache.values, v);
-          return at::scaled_dot_product_attention(q.transpose(0, 1).unsqueeze(0), keys, values,
-                                                  begin > 0 ? std::optional(seen) : std::nullopt, /*dropout_p=*/0.0,
-                                                  /*is_causal=*/begin == 0)
-              .squeeze(0)
-              .transpose(0, 1)
-              .reshape({count, weights_.config.width});
-        });
+    if (window > 0) {
+      seen = seen.triu(begin - window + 1);
+    }
+    return Forward(ids, positions, input.all_logits,
+                   [&](Cache& cache, const Tensor& q, const Tensor& k, const Tensor& v) {
+                     const auto append = [&](const Tensor& all, const Tensor& rows) {
+                       const Tensor slot = all.select(0, static_cast<int64_t>(input.slot)).narrow(0, 0, begin + count);
+                       slot.narrow(0, begin, count).copy_(rows);
+                       return ForEachQueryHead(slot.transpose(0, 1).unsqueeze(0));  // [1, heads, time, head_dim]
+                     };
+                     const Tensor keys = append(cache.keys, k);
+                     const Tensor values = append(cache.values, v);
+                     return at::scaled_dot_product_attention(q.transpose(0, 1).unsqueeze(0), keys, values,
+                                                             seen.defined() ? std::optional(seen) : std::nullopt,
+                                                             /*dropout_p=*/0.0, /*is_causal=*/!seen.defined())
+                         .squeeze(0)
+                         .transpose(0, 1)
+                         .reshape({count, weights_.config.query_width()});
+                   });
   }
 
   /// All rows from `first` on, each one id on; those of no step do as if.
@@ -233,22 +307,25 @@ class TorchSession : public DecodingSession {
     const Tensor ids = OnDevice(new_ids);
     const Tensor positions = OnDevice(places);
     const Tensor rows = at::arange(first, first + count, ids.options()) * (context + 1) + positions;  // of the caches
-    const Tensor seen =
-        at::arange(context, ids.options()).unsqueeze(0).le(positions.unsqueeze(1)).view({count, 1, 1, context});
-    const Tensor logits =
-        Forward(ids, positions.clamp_max(context - 1), /*all_logits=*/true,
-                [&](Cache& cache, const Tensor& q, const Tensor& k, const Tensor& v) {
-                  const auto append = [&](const Tensor& all, const Tensor& values) {
-                    all.view({-1, weights_.config.heads, weights_.config.head_dim()}).index_copy_(0, rows, values);
-                    return all.narrow(0, first, count)
-                        .narrow(1, 0, context)
-                        .transpose(1, 2);  // [rows, heads, context, head_dim]
-                  };
-                  const Tensor keys = append(cache.keys, k);
-                  const Tensor values = append(cache.values, v);
-                  return at::scaled_dot_product_attention(q.unsqueeze(2), keys, values, seen)
-                      .reshape({count, weights_.config.width});
-                });
+    const Tensor all_positions = at::arange(context, ids.options()).unsqueeze(0);
+    Tensor seen = all_positions.le(positions.unsqueeze(1));
+    if (weights_.config.window > 0) {
+      seen = seen.logical_and(all_positions.gt(positions.unsqueeze(1) - weights_.config.window));
+    }
+    seen = seen.view({count, 1, 1, context});
+    const Tensor logits = Forward(
+        ids, positions.clamp_max(context - 1), /*all_logits=*/true,
+        [&](Cache& cache, const Tensor& q, const Tensor& k, const Tensor& v) {
+          const auto append = [&](const Tensor& all, const Tensor& values) {
+            all.view({-1, weights_.config.kv_heads(), weights_.config.head_dim()}).index_copy_(0, rows, values);
+            return ForEachQueryHead(
+                all.narrow(0, first, count).narrow(1, 0, context).transpose(1, 2));  // [rows, heads, context, head_dim]
+          };
+          const Tensor keys = append(cache.keys, k);
+          const Tensor values = append(cache.values, v);
+          return at::scaled_dot_product_attention(q.unsqueeze(2), keys, values, seen)
+              .reshape({count, weights_.config.query_width()});
+        });
     const Tensor values = logits.to(at::kCPU, at::kFloat).contiguous();
     for (const Step& step : steps) {
       const int64_t row = static_cast<int64_t>(step.slot) - first;

@@ -9,7 +9,7 @@
 
 namespace continuo {
 
-/// Loads a GPT-2 to compute by LibTorch on `device`: "cuda", "cuda:N", "cpu", or "auto" (see
+/// Loads a model to compute by LibTorch on `device`: "cuda", "cuda:N", "cpu", or "auto" (see
 /// ParseDevice), in bf16 or f32. The directory may be closed afterwards.
 ///
 /// A step is computed for 64 sequences (on a CPU 8), however many there are, so that a sequence's

@@ -120,6 +120,33 @@ TEST_F(TrainerTest, LossFallsFromUniformAndAModelIsLeft) {
   }
 }
 
+TEST_F(TrainerTest, ALlamaLearnsAndLeavesADirectoryOfItsKind) {
+  settings_.model.architecture = Architecture::kLlama;
+  settings_.model.kv_head_count = 1;
+  settings_.steps = 60;
+  settings_.schedule.max_lr = 3e-3;
+  settings_.model.dropout = 0;
+  Watcher watcher;
+  const auto report = Train(corpus_, settings_, folder_.path() / "run", false, watcher);
+  ASSERT_TRUE(report.ok()) << report.error().ToString();
+  EXPECT_NEAR(watcher.losses.front(), std::log(static_cast<double>(corpus_.tokenizer().vocabulary().size())), 0.3);
+  EXPECT_LT(report->valid_nll, 0.6 * watcher.losses.front());
+  const auto model = ModelDirectory::Open(folder_.path() / "run" / "final");
+  ASSERT_TRUE(model.ok()) << model.error().ToString();
+  EXPECT_EQ(model->config().architecture, Architecture::kLlama);
+  EXPECT_EQ(model->config().kv_heads(), 1);
+  // It is what another run begins with, whatever its context; but not one of another kind.
+  settings_.init_from = (folder_.path() / "run" / "final").string();
+  settings_.steps = 1;
+  settings_.model.context_length = 80;
+  ASSERT_TRUE(Run("longer").ok());
+  settings_.model.architecture = Architecture::kGpt2;
+  settings_.model.kv_head_count = 0;
+  const auto other = Run("other");
+  ASSERT_FALSE(other.ok());
+  EXPECT_THAT(other.error().ToString(), HasSubstr("--architecture llama --kv-heads 1 --feed-width 128"));
+}
+
 TEST_F(TrainerTest, TheLastModelIsTheBestWhereNoSongIsHeldOut) {
   TrainData data = MusicData(corpus_).value();
   data.valid.clear();
@@ -147,6 +174,7 @@ struct ResumeCase {
   size_t threads;
   OptimizerKind optimizer;
   uint64_t stop_after;
+  Architecture architecture = Architecture::kGpt2;
 };
 
 class ResumeTest : public TrainerTest, public testing::WithParamInterface<ResumeCase> {};
@@ -155,6 +183,7 @@ TEST_P(ResumeTest, AnInterruptedRunEndsWithTheSameBytes) {
   settings_.precision = GetParam().precision;
   settings_.threads = GetParam().threads;
   settings_.optimizer.kind = GetParam().optimizer;
+  settings_.model.architecture = GetParam().architecture;
   settings_.augment_transpose = true;
   settings_.grad_accum = 2;
   settings_.short_share = 0.5;
@@ -171,12 +200,15 @@ TEST_P(ResumeTest, AnInterruptedRunEndsWithTheSameBytes) {
   EXPECT_TRUE(Weights("parts") == Weights("whole"));
 }
 
-INSTANTIATE_TEST_SUITE_P(All, ResumeTest,
-                         testing::Values(ResumeCase{PrecisionChoice::kF32, 1, OptimizerKind::kAdamW, 3},
-                                         ResumeCase{PrecisionChoice::kF32, 2, OptimizerKind::kAdamW, 8},
-                                         ResumeCase{PrecisionChoice::kBf16, 1, OptimizerKind::kAdamW, 8},
-                                         ResumeCase{PrecisionChoice::kBf16, 2, OptimizerKind::kMuon, 5},
-                                         ResumeCase{PrecisionChoice::kBf16, 2, OptimizerKind::kAdamW, 12}));
+INSTANTIATE_TEST_SUITE_P(
+    All, ResumeTest,
+    testing::Values(ResumeCase{PrecisionChoice::kF32, 1, OptimizerKind::kAdamW, 3},
+                    ResumeCase{PrecisionChoice::kF32, 2, OptimizerKind::kAdamW, 8},
+                    ResumeCase{PrecisionChoice::kBf16, 1, OptimizerKind::kAdamW, 8},
+                    ResumeCase{PrecisionChoice::kBf16, 2, OptimizerKind::kMuon, 5},
+                    ResumeCase{PrecisionChoice::kBf16, 2, OptimizerKind::kAdamW, 12},
+                    ResumeCase{PrecisionChoice::kBf16, 2, OptimizerKind::kMuon, 5, Architecture::kLlama},
+                    ResumeCase{PrecisionChoice::kF32, 1, OptimizerKind::kAdamW, 8, Architecture::kLlama}));
 
 TEST_F(TrainerTest, TheSameSeedGivesTheSameBytesAndAnotherGivesOthers) {
   settings_.steps = 3;
@@ -449,10 +481,10 @@ TEST_F(TrainerTest, ATextModelLendsItsBlocksAndTheSpreadOfItsEmbeddings) {
   Watcher first;
   ASSERT_TRUE(Train(text, settings_, folder_.path() / "text", false, first).ok());
   const fs::path source = folder_.path() / "text" / "final";
-  Gpt2Config config = settings_.model;
+  ModelConfig config = settings_.model;
   config.vocab_size = 20000;
   config.context_length = 48;
-  Gpt2 model(config, TrainPrecision::kF32, 5);
+  Transformer model(config, NumberFormat::kF32, 5);
   const auto taken = LoadWeights(source, "music", 1, model);
   ASSERT_TRUE(taken.ok()) << taken.error().ToString();
   EXPECT_THAT(*taken, HasSubstr("took 2 blocks, the final norm and 48 of 64 positions"));
@@ -476,7 +508,7 @@ TEST_F(TrainerTest, ATextModelLendsItsBlocksAndTheSpreadOfItsEmbeddings) {
   }
   // A model of other music is refused.
   ASSERT_TRUE(Run("music").ok());
-  Gpt2 other(settings_.model, TrainPrecision::kF32, 5);
+  Transformer other(settings_.model, NumberFormat::kF32, 5);
   EXPECT_FALSE(LoadWeights(folder_.path() / "music" / "final", "other", 1, other).ok());
 }
 

@@ -12,9 +12,9 @@
 #include "continuo/os/machine.h"
 #include "continuo/train/checkpoint.h"
 #include "continuo/train/device.h"
-#include "continuo/train/gpt2.h"
 #include "continuo/train/gradient_buckets.h"
 #include "continuo/train/optimizer.h"
+#include "continuo/train/transformer.h"
 
 namespace continuo {
 namespace {
@@ -34,9 +34,9 @@ uint64_t DrawFor(uint64_t seed, uint64_t step, uint64_t micro) {
   return Rng(seed, kDropoutStream | micro << 48 | step).NextU64();
 }
 
-TrainPrecision ComputePrecision(PrecisionChoice choice) {
+NumberFormat ComputePrecision(PrecisionChoice choice) {
   CONTINUO_CHECK(choice != PrecisionChoice::kAuto);
-  return choice == PrecisionChoice::kBf16 ? TrainPrecision::kBf16 : TrainPrecision::kF32;
+  return choice == PrecisionChoice::kBf16 ? NumberFormat::kBf16 : NumberFormat::kF32;
 }
 
 }  // namespace
@@ -53,7 +53,7 @@ struct TrainingModel::Parts {
     }
   }
   TrainSettings settings;
-  Gpt2 model;
+  Transformer model;
   Optimizer optimizer;
   std::optional<GradientBuckets> buckets;
 };

@@ -213,7 +213,7 @@ nb::dict Sampling(const LoadedModel& model) {
 LoadedModel* Load(const nb::bytes& directory, size_t threads, const std::optional<std::string>& precision) {
   CpuModelOptions options{.threads = threads};
   if (precision) {
-    options.precision = ParsePrecision(*precision);
+    options.precision = ParseComputeFormat(*precision);
     if (!options.precision) {
       throw ErrorException{MakeError("precision is '{}', expected f32, bf16 or int8", *precision)};
     }

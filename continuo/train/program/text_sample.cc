@@ -11,8 +11,8 @@
 #include "continuo/run/training_state.h"
 #include "continuo/train/checkpoint.h"
 #include "continuo/train/device.h"
-#include "continuo/train/gpt2.h"
 #include "continuo/train/training_model.h"
+#include "continuo/train/transformer.h"
 
 namespace continuo {
 namespace {
@@ -21,7 +21,7 @@ constexpr size_t kMostPieces = 80;
 constexpr int64_t kTopK = 40;
 constexpr double kTemperature = 0.8;
 
-std::string SampleText(Gpt2& model, const PieceTokenizer& tokenizer, uint64_t seed, uint64_t index) {
+std::string SampleText(Transformer& model, const PieceTokenizer& tokenizer, uint64_t seed, uint64_t index) {
   constexpr uint64_t kSampleStream = uint64_t{5} << 56;
   Rng rng(seed, kSampleStream | index);
   std::vector<int64_t> ids = {PieceTokenizer::kBos};
@@ -51,10 +51,10 @@ Result<std::vector<std::string>> SampleTexts(const TrainSettings& settings, size
   CONTINUO_ASSIGN(const at::Device device, ParseDevice(settings.device, 0));
   CONTINUO_ASSIGN(const PrecisionChoice precision,
                   PrecisionOn(SavedPrecision(run).value_or(settings.precision), settings.device));
-  Gpt2Config config = settings.model;
+  ModelConfig config = settings.model;
   config.vocab_size = static_cast<int64_t>(tokenizer.size());
-  Gpt2 model(config, precision == PrecisionChoice::kBf16 ? TrainPrecision::kBf16 : TrainPrecision::kF32, settings.seed,
-             LayersFor(device));
+  Transformer model(config, precision == PrecisionChoice::kBf16 ? NumberFormat::kBf16 : NumberFormat::kF32,
+                    settings.seed, LayersFor(device));
   CONTINUO_TRY(LoadWeights(run / "final", "", settings.seed, model));
   std::vector<std::string> texts;
   for (size_t i = 0; i < count; ++i) {

@@ -1,4 +1,4 @@
-#include "continuo/train/gpt2.h"
+#include "continuo/train/transformer.h"
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
@@ -25,15 +25,25 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kSteps = fs::path(CONTINUO_SOURCE_DIR) / "testdata" / "train" / "steps";
+const fs::path kGoldens = fs::path(CONTINUO_SOURCE_DIR) / "testdata" / "train";
+const fs::path kSteps = kGoldens / "steps";
 
-Gpt2Config SmallConfig() {
-  Gpt2Config config;
+/// The shape of the models in testdata/train.
+ModelConfig SmallConfig(Architecture architecture = Architecture::kGpt2) {
+  ModelConfig config;
+  config.architecture = architecture;
+  if (architecture == Architecture::kLlama) {
+    config.heads = 4;
+    config.kv_head_count = 2;
+    config.inner_width = 24;
+    config.rope_theta = 500;
+  } else {
+    config.heads = 2;
+  }
   config.vocab_size = 37;
   config.context_length = 24;
   config.width = 16;
   config.layers = 2;
-  config.heads = 2;
   config.dropout = 0;
   return config;
 }
@@ -71,7 +81,7 @@ Example RandomExample(int64_t vocabulary, int64_t batch, int64_t time) {
 }
 
 /// Each weight is within 1e-3 of the file's.
-void ExpectWeights(const Gpt2& model, const fs::path& path) {
+void ExpectWeights(const Transformer& model, const fs::path& path) {
   const auto file = MappedFile::Open(path).value();
   const auto wanted = ParseSafetensors(file.bytes(), path.string()).value();
   std::map<std::string, const Tensor*> weights;
@@ -90,19 +100,32 @@ void ExpectWeights(const Gpt2& model, const fs::path& path) {
   }
 }
 
-class Gpt2Test : public testing::TestWithParam<LayerKind> {
+/// A way to compute the layers, and a kind of model.
+using Kind = std::tuple<LayerKind, Architecture>;
+
+std::string NameOfKind(const testing::TestParamInfo<Kind>& info) {
+  return std::get<0>(info.param).name + "_" + std::string(ToString(std::get<1>(info.param)));
+}
+
+class TransformerTest : public testing::TestWithParam<Kind> {
  protected:
-  static Gpt2 Make(const Gpt2Config& config, TrainPrecision precision, uint64_t seed) {
-    return Gpt2(config, precision, seed, GetParam().make());
+  static Architecture architecture() { return std::get<1>(GetParam()); }
+  static ModelConfig Config() { return SmallConfig(architecture()); }
+  static Transformer Make(const ModelConfig& config, NumberFormat precision, uint64_t seed) {
+    return Transformer(config, precision, seed, std::get<0>(GetParam()).make());
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(Layers, Gpt2Test, testing::ValuesIn(LayerKinds()), NameOf);
+INSTANTIATE_TEST_SUITE_P(Kinds, TransformerTest,
+                         testing::Combine(testing::ValuesIn(LayerKinds()),
+                                          testing::Values(Architecture::kGpt2, Architecture::kLlama)),
+                         NameOfKind);
 
-TEST_P(Gpt2Test, TwentyStepsFollowTransformersAndPyTorch) {
-  const auto golden = nlohmann::json::parse(ReadTextFile(kSteps / "steps.json").value());
-  Gpt2 model = Make(SmallConfig(), TrainPrecision::kF32, 1);
-  const auto loaded = LoadWeights(kSteps / "initial", "", 1, model);
+TEST_P(TransformerTest, TwentyStepsFollowTransformersAndPyTorch) {
+  const fs::path folder = architecture() == Architecture::kGpt2 ? kSteps : kGoldens / "llama_steps";
+  const auto golden = nlohmann::json::parse(ReadTextFile(folder / "steps.json").value());
+  Transformer model = Make(Config(), NumberFormat::kF32, 1);
+  const auto loaded = LoadWeights(folder / "initial", "", 1, model);
   ASSERT_TRUE(loaded.ok()) << loaded.error().ToString();
 
   const at::Tensor logits = model.Logits(AsTensor(golden["ids"][0])).flatten();
@@ -126,13 +149,16 @@ TEST_P(Gpt2Test, TwentyStepsFollowTransformersAndPyTorch) {
     model.RefreshCompute();
   }
 
-  ExpectWeights(model, kSteps / "final.safetensors");
+  ExpectWeights(model, folder / "final.safetensors");
 }
 
-TEST_P(Gpt2Test, SmoothedLabelsAndDecayOfMatricesAloneFollowPyTorch) {
+TEST_P(TransformerTest, SmoothedLabelsAndDecayOfMatricesAloneFollowPyTorch) {
+  if (architecture() != Architecture::kGpt2) {
+    return;  // the optimizer and the loss know nothing of it
+  }
   const auto golden = nlohmann::json::parse(ReadTextFile(kSteps / "options.json").value());
   const auto batches = nlohmann::json::parse(ReadTextFile(kSteps / "steps.json").value())["ids"];
-  Gpt2 model = Make(SmallConfig(), TrainPrecision::kF32, 1);
+  Transformer model = Make(Config(), NumberFormat::kF32, 1);
   ASSERT_TRUE(LoadWeights(kSteps / "initial", "", 1, model).ok());
   model.set_label_smoothing(0.1);
   Optimizer optimizer(model, {.weight_decay = 0.1, .decay_matrices_only = true});
@@ -148,12 +174,12 @@ TEST_P(Gpt2Test, SmoothedLabelsAndDecayOfMatricesAloneFollowPyTorch) {
   ExpectWeights(model, kSteps / "options.safetensors");
 }
 
-class SlopeTest : public testing::TestWithParam<std::tuple<LayerKind, double>> {};
+class SlopeTest : public testing::TestWithParam<std::tuple<LayerKind, double, Architecture>> {};
 
 TEST_P(SlopeTest, GradientsAreTheSlopesOfTheLoss) {
-  Gpt2Config config = SmallConfig();
+  ModelConfig config = SmallConfig(std::get<2>(GetParam()));
   config.dropout = std::get<1>(GetParam());
-  Gpt2 model(config, TrainPrecision::kF32, 3, std::get<0>(GetParam()).make());
+  Transformer model(config, NumberFormat::kF32, 3, std::get<0>(GetParam()).make());
   const Example example = RandomExample(37, 2, 13);
   constexpr uint64_t kSeed = 5;  // draws the same dropout each time
   model.AccumulateGradients(example.ids, example.targets, 1.0, kSeed);
@@ -182,14 +208,15 @@ TEST_P(SlopeTest, GradientsAreTheSlopesOfTheLoss) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Dropout, SlopeTest,
-                         testing::Combine(testing::ValuesIn(LayerKinds()), testing::Values(0.0, 0.2)));
+                         testing::Combine(testing::ValuesIn(LayerKinds()), testing::Values(0.0, 0.2),
+                                          testing::Values(Architecture::kGpt2, Architecture::kLlama)));
 
-TEST_P(Gpt2Test, HardlyAnyDropoutIsNearNone) {
+TEST_P(TransformerTest, HardlyAnyDropoutIsNearNone) {
   const Example example = RandomExample(37, 2, 24);
-  Gpt2Config config = SmallConfig();
-  Gpt2 without = Make(config, TrainPrecision::kF32, 3);
+  ModelConfig config = Config();
+  Transformer without = Make(config, NumberFormat::kF32, 3);
   config.dropout = 1e-7;
-  Gpt2 with = Make(config, TrainPrecision::kF32, 3);
+  Transformer with = Make(config, NumberFormat::kF32, 3);
   const double nll = without.AccumulateGradients(example.ids, example.targets, 1.0, 0);
   EXPECT_NEAR(with.AccumulateGradients(example.ids, example.targets, 1.0, 0), nll, 1e-4 * nll);
   for (size_t i = 0; i < with.parameters().size(); ++i) {
@@ -198,12 +225,12 @@ TEST_P(Gpt2Test, HardlyAnyDropoutIsNearNone) {
   }
 }
 
-TEST_P(Gpt2Test, Bf16IsNearF32) {
-  Gpt2Config config = SmallConfig();
+TEST_P(TransformerTest, Bf16IsNearF32) {
+  ModelConfig config = Config();
   config.width = 64;
   const Example example = RandomExample(37, 3, 24);
-  Gpt2 exact = Make(config, TrainPrecision::kF32, 3);
-  Gpt2 rounded = Make(config, TrainPrecision::kBf16, 3);
+  Transformer exact = Make(config, NumberFormat::kF32, 3);
+  Transformer rounded = Make(config, NumberFormat::kBf16, 3);
   const double nll = exact.AccumulateGradients(example.ids, example.targets, 1 / example.count(), 0);
   // bf16 has 8 bits: 0.4 % a rounding; sums of many average that out.
   EXPECT_NEAR(rounded.AccumulateGradients(example.ids, example.targets, 1 / example.count(), 0), nll, 5e-3 * nll);
@@ -214,8 +241,8 @@ TEST_P(Gpt2Test, Bf16IsNearF32) {
   }
 }
 
-TEST_P(Gpt2Test, MaskedTargetsCountForNothing) {
-  Gpt2 model = Make(SmallConfig(), TrainPrecision::kF32, 3);
+TEST_P(TransformerTest, MaskedTargetsCountForNothing) {
+  Transformer model = Make(Config(), NumberFormat::kF32, 3);
   const Example example = RandomExample(37, 2, 13);
   at::Tensor masked = example.targets.clone();
   masked.narrow(1, 6, 6).fill_(-1);
@@ -226,11 +253,11 @@ TEST_P(Gpt2Test, MaskedTargetsCountForNothing) {
   EXPECT_EQ(GradientNorm(model.parameters()), 0);
 }
 
-TEST_P(Gpt2Test, GradientsOfMicroBatchesAddUp) {
+TEST_P(TransformerTest, GradientsOfMicroBatchesAddUp) {
   const Example example = RandomExample(37, 4, 13);
-  Gpt2 whole = Make(SmallConfig(), TrainPrecision::kF32, 3);
+  Transformer whole = Make(Config(), NumberFormat::kF32, 3);
   whole.AccumulateGradients(example.ids, example.targets, 1.0, 0);
-  Gpt2 parts = Make(SmallConfig(), TrainPrecision::kF32, 3);
+  Transformer parts = Make(Config(), NumberFormat::kF32, 3);
   for (const int64_t row : {0, 2}) {
     parts.AccumulateGradients(example.ids.narrow(0, row, 2), example.targets.narrow(0, row, 2), 1.0, 0);
   }
@@ -240,10 +267,10 @@ TEST_P(Gpt2Test, GradientsOfMicroBatchesAddUp) {
   }
 }
 
-TEST_P(Gpt2Test, DropoutIsDrawnFromItsSeed) {
-  Gpt2Config config = SmallConfig();
+TEST_P(TransformerTest, DropoutIsDrawnFromItsSeed) {
+  ModelConfig config = Config();
   config.dropout = 0.3;
-  Gpt2 model = Make(config, TrainPrecision::kF32, 3);
+  Transformer model = Make(config, NumberFormat::kF32, 3);
   const Example example = RandomExample(37, 2, 13);
   const auto loss = [&](uint64_t seed) { return model.AccumulateGradients(example.ids, example.targets, 1.0, seed); };
   const double first = loss(1);
@@ -253,7 +280,7 @@ TEST_P(Gpt2Test, DropoutIsDrawnFromItsSeed) {
 }
 
 TEST(OptimizerTest, MuonMovesAMatrixAlongAnOrthogonalOne) {
-  Gpt2 model(SmallConfig(), TrainPrecision::kF32, 3);
+  Transformer model(SmallConfig(), NumberFormat::kF32, 3);
   Optimizer optimizer(model, {.kind = OptimizerKind::kMuon, .weight_decay = 0});
   Parameter& matrix = model.parameters()[6];
   ASSERT_EQ(matrix.name, "transformer.h.0.attn.c_proj.weight");
@@ -270,7 +297,7 @@ TEST(OptimizerTest, MuonMovesAMatrixAlongAnOrthogonalOne) {
 }
 
 TEST(OptimizerTest, TheAverageFollowsTheWeightsAndIsExchangedForThem) {
-  Gpt2 model(SmallConfig(), TrainPrecision::kF32, 3);
+  Transformer model(SmallConfig(), NumberFormat::kF32, 3);
   Optimizer optimizer(model, {.average_decay = 0.5});
   Parameter& parameter = model.parameters()[2];
   at::Tensor average;
@@ -306,20 +333,21 @@ class Twins : public Communicator {
   size_t sums = 0;
 };
 
-class GradientBucketsTest : public testing::TestWithParam<TrainPrecision> {};
+class GradientBucketsTest : public testing::TestWithParam<std::tuple<NumberFormat, Architecture>> {};
 
 TEST_P(GradientBucketsTest, EveryGradientIsAddedUpOnceWhileTheWayBackRuns) {
+  const auto [precision, architecture] = GetParam();
   const Example example = RandomExample(37, 2, 13);
-  Gpt2 alone(SmallConfig(), GetParam(), 3);
+  Transformer alone(SmallConfig(architecture), precision, 3);
   alone.AccumulateGradients(example.ids, example.targets, 1.0, 0);
-  Gpt2 model(SmallConfig(), GetParam(), 3);
+  Transformer model(SmallConfig(architecture), precision, 3);
   Twins twins;
-  GradientBuckets buckets(model, twins, 2048);
+  GradientBuckets buckets(model, twins, 1024);
   for (int update = 0; update < 2; ++update) {  // hooks serve more than once
     model.ZeroGradients();
     twins.sums = 0;
     buckets.Begin();
-    model.set_gradient_observer([&](size_t parameter) { buckets.OnGradient(parameter); });
+    model.set_gradient_observer([&](size_t leaf) { buckets.OnGradient(leaf); });
     model.AccumulateGradients(example.ids, example.targets, 1.0, 0);
     model.set_gradient_observer(nullptr);
     EXPECT_GT(twins.sums, 5u);  // before Finish
@@ -331,7 +359,9 @@ TEST_P(GradientBucketsTest, EveryGradientIsAddedUpOnceWhileTheWayBackRuns) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Precisions, GradientBucketsTest, testing::Values(TrainPrecision::kF32, TrainPrecision::kBf16));
+INSTANTIATE_TEST_SUITE_P(Precisions, GradientBucketsTest,
+                         testing::Combine(testing::Values(NumberFormat::kF32, NumberFormat::kBf16),
+                                          testing::Values(Architecture::kGpt2, Architecture::kLlama)));
 
 }  // namespace
 }  // namespace continuo

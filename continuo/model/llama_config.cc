@@ -1,0 +1,182 @@
+#include <algorithm>
+#include <string>
+
+#include "continuo/core/check.h"
+#include "continuo/model/config_json.h"
+
+namespace continuo {
+namespace {
+
+/// "linear" or "llama3" with its numbers; "default" and null scale nothing.
+Status ReadRopeScaling(const ConfigJson& json, const char* key, RopeScaling& scaling, std::string_view name) {
+  // Releases before 4.45 call it "type".
+  const ConfigJson type = json.value("rope_type", json.value("type", ConfigJson("default")));
+  if (type == "default") {
+    return {};
+  }
+  const std::string place = fmt::format("{}: {}", name, key);
+  scaling = {};
+  if (type == "linear") {
+    scaling.kind = RopeScaling::Kind::kLinear;
+  } else if (type == "llama3") {
+    scaling.kind = RopeScaling::Kind::kLlama3;
+    CONTINUO_TRY(RequireKeys(json, {"low_freq_factor", "high_freq_factor", "original_max_position_embeddings"}, place));
+    CONTINUO_TRY(ReadField(json, "low_freq_factor", scaling.low_frequency_factor, place));
+    CONTINUO_TRY(ReadField(json, "high_freq_factor", scaling.high_frequency_factor, place));
+    CONTINUO_TRY(ReadField(json, "original_max_position_embeddings", scaling.original_context, place));
+  } else {
+    return MakeError("{}: rope_type is {}, which is not supported, expected default, linear or llama3", place,
+                     type.dump(-1, ' ', true));
+  }
+  CONTINUO_TRY(RequireKeys(json, {"factor"}, place));
+  return ReadField(json, "factor", scaling.factor, place);
+}
+
+/// rope_theta and rope_scaling, or since release 5 rope_parameters, which holds both.
+Status ReadRotary(const ConfigJson& json, ModelConfig& config, std::string_view name) {
+  CONTINUO_TRY(ReadField(json, "rope_theta", config.rope_theta, name));
+  for (const char* key : {"rope_scaling", "rope_parameters"}) {
+    const auto found = json.find(key);
+    if (found == json.end() || found->is_null()) {
+      continue;
+    }
+    if (!found->is_object()) {
+      return MakeError("{}: {} is {}, expected an object", name, key, found->type_name());
+    }
+    CONTINUO_TRY(ReadField(*found, "rope_theta", config.rope_theta, fmt::format("{}: {}", name, key)));
+    CONTINUO_TRY(RequireField(*found, "partial_rotary_factor", 1.0, fmt::format("{}: {}", name, key)));
+    CONTINUO_TRY(ReadRopeScaling(*found, key, config.rope_scaling, name));
+  }
+  return {};
+}
+
+/// Biases: keys of Llama and Qwen3; the others' are fixed.
+Status ReadBiases(const ConfigJson& json, ModelConfig& config, std::string_view name) {
+  switch (config.architecture) {
+    case Architecture::kMistral:
+      return {};
+    case Architecture::kQwen2:
+      config.qkv_bias = true;
+      return {};
+    default:
+      CONTINUO_TRY(ReadField(json, "attention_bias", config.qkv_bias, name));
+      config.attention_out_bias = config.qkv_bias;
+      return config.architecture == Architecture::kLlama ? ReadField(json, "mlp_bias", config.feed_bias, name)
+                                                         : Status();
+  }
+}
+
+/// The window of attention: Mistral's, in all layers. Qwen's would be that of some of the layers.
+Status ReadWindow(const ConfigJson& json, ModelConfig& config, std::string_view name) {
+  if (config.architecture == Architecture::kMistral) {
+    constexpr int64_t kMistralWindow = 4096;
+    config.window = json.contains("sliding_window") ? 0 : kMistralWindow;
+    return ReadField(json, "sliding_window", config.window, name);
+  }
+  CONTINUO_TRY(RequireField(json, "use_sliding_window", false, name));
+  const auto types = json.find("layer_types");
+  if (types != json.end() && types->is_array()) {
+    for (const ConfigJson& type : *types) {
+      if (type != "full_attention") {
+        return MakeError("{}: layer_types holds {}, which is not supported, expected \"full_attention\"", name,
+                         type.dump(-1, ' ', true));
+      }
+    }
+  }
+  return {};
+}
+
+ConfigJson RopeScalingJson(const RopeScaling& scaling) {
+  switch (scaling.kind) {
+    case RopeScaling::Kind::kNone:
+      break;
+    case RopeScaling::Kind::kLinear:
+      return {{"rope_type", "linear"}, {"factor", scaling.factor}};
+    case RopeScaling::Kind::kLlama3:
+      return {{"rope_type", "llama3"},
+              {"factor", scaling.factor},
+              {"low_freq_factor", scaling.low_frequency_factor},
+              {"high_freq_factor", scaling.high_frequency_factor},
+              {"original_max_position_embeddings", scaling.original_context}};
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+Result<ModelConfig> ReadLlamaConfig(const ConfigJson& json, Architecture architecture, std::string_view name) {
+  CONTINUO_TRY(RequireField(json, "hidden_act", "silu", name));
+  CONTINUO_TRY(RequireField(json, "partial_rotary_factor", 1.0, name));
+  CONTINUO_TRY(RequireField(json, "pretraining_tp", 1, name));
+  for (const char* key : {"quantization_config", "num_local_experts", "attn_logit_softcapping",
+                          "final_logit_softcapping", "clip_qkv", "layer_norm_eps"}) {
+    CONTINUO_TRY(RequireField(json, key, nullptr, name));
+  }
+  CONTINUO_TRY(RequireKeys(json,
+                           {"vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads",
+                            "intermediate_size", "max_position_embeddings"},
+                           name));
+  // What is missing has another default in each family.
+  if (architecture != Architecture::kLlama) {
+    CONTINUO_TRY(RequireKeys(json, {"num_key_value_heads"}, name));
+  }
+  if (architecture == Architecture::kQwen3) {
+    CONTINUO_TRY(RequireKeys(json, {"head_dim"}, name));
+  }
+  ModelConfig config;
+  config.architecture = architecture;
+  config.dropout = 0;
+  config.norm_epsilon = 1e-6;
+  config.tied_head = false;
+  CONTINUO_TRY(ReadField(json, "vocab_size", config.vocab_size, name));
+  CONTINUO_TRY(ReadField(json, "max_position_embeddings", config.context_length, name));
+  CONTINUO_TRY(ReadField(json, "hidden_size", config.width, name));
+  CONTINUO_TRY(ReadField(json, "num_hidden_layers", config.layers, name));
+  CONTINUO_TRY(ReadField(json, "num_attention_heads", config.heads, name));
+  CONTINUO_TRY(ReadField(json, "num_key_value_heads", config.kv_head_count, name));
+  CONTINUO_TRY(ReadField(json, "head_dim", config.head_width, name));
+  CONTINUO_TRY(ReadField(json, "intermediate_size", config.inner_width, name));
+  CONTINUO_TRY(ReadField(json, "attention_dropout", config.dropout, name));
+  CONTINUO_TRY(ReadField(json, "rms_norm_eps", config.norm_epsilon, name));
+  CONTINUO_TRY(ReadField(json, "tie_word_embeddings", config.tied_head, name));
+  CONTINUO_TRY(ReadBiases(json, config, name));
+  CONTINUO_TRY(ReadWindow(json, config, name));
+  CONTINUO_TRY(ReadRotary(json, config, name));
+  if (config.kv_head_count < 0 || config.head_width < 0) {
+    return MakeError("{}: {} is negative", name, config.kv_head_count < 0 ? "num_key_value_heads" : "head_dim");
+  }
+  return config;
+}
+
+ConfigJson WriteLlamaConfig(const ModelConfig& config) {
+  ConfigJson json = {{"architectures", {ClassName(config.architecture)}},
+                     {"model_type", ToString(config.architecture)},
+                     {"hidden_act", "silu"},
+                     {"vocab_size", config.vocab_size},
+                     {"max_position_embeddings", config.context_length},
+                     {"hidden_size", config.width},
+                     {"num_hidden_layers", config.layers},
+                     {"num_attention_heads", config.heads},
+                     {"num_key_value_heads", config.kv_heads()},
+                     {"head_dim", config.head_dim()},
+                     {"intermediate_size", config.feed_width()},
+                     {"attention_dropout", config.dropout},
+                     {"rms_norm_eps", config.norm_epsilon},
+                     {"rope_theta", config.rope_theta},
+                     {"rope_scaling", RopeScalingJson(config.rope_scaling)},
+                     {"initializer_range", 0.02},
+                     {"tie_word_embeddings", config.tied_head},
+                     {"use_cache", true}};
+  if (config.architecture == Architecture::kMistral) {
+    json["sliding_window"] = config.window > 0 ? ConfigJson(config.window) : ConfigJson(nullptr);
+  }
+  if (config.architecture == Architecture::kLlama || config.architecture == Architecture::kQwen3) {
+    json["attention_bias"] = config.qkv_bias;
+  }
+  if (config.architecture == Architecture::kLlama) {
+    json["mlp_bias"] = config.feed_bias;
+  }
+  return json;
+}
+
+}  // namespace continuo
