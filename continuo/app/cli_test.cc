@@ -505,6 +505,61 @@ TEST_F(CliTest, FillLeavesAllElseAsItIs) {
   EXPECT_FALSE(fs::exists(Path("no")));
 }
 
+const std::string kCases = CONTINUO_SOURCE_DIR "/testdata/cases/";
+
+TEST_F(CliTest, EvalOfAFolderMeasuresThePiecesThatItsManifestLists) {
+  Continuo({"generate", "--bars", "2", "--count", "3", "-o", Path("new")});
+  const Outcome again = Continuo({"generate", "--bars", "2", "--count", "2", "--seed", "9", "-o", Path("new")});
+  EXPECT_THAT(again.err, HasSubstr("has pieces of an earlier run"));
+  const Outcome measured = Continuo({"eval", Path("new"), "--json"});
+  EXPECT_EQ(Json::parse(measured.out)["files"].size(), 2U);
+  EXPECT_THAT(measured.err, HasSubstr("2 of its 3 MIDI files are measured"));
+
+  Continuo({"continue", "--prompt", kPrompt.string(), "--bars", "2", "--count", "2", "-o", Path("more")});
+  EXPECT_EQ(Json::parse(Continuo({"eval", Path("more"), "--json"}).out)["files"].size(), 2U);
+}
+
+TEST_F(CliTest, WhatWasRepairedIsReported) {
+  const std::string file = kCases + "lastoff.mid";
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"eval", file, "--json"},
+        {"tokenize", "-t", "remi", file},
+        {"likelihood", file, "--json"},
+        {"fill", file, "--bars", "3:3", "--candidates", "1", "-o", Path("filled"), "--json"},
+        {"continue", "--prompt", file, "--prompt-bars", "4", "--bars", "1", "-o", Path("more"), "--json"}}) {
+    const Outcome run = Continuo(command);
+    EXPECT_EQ(run.exit_code, 0) << run.err;
+    EXPECT_THAT(run.err, HasSubstr("lastoff.mid: ")) << command[0];
+    EXPECT_THAT(run.out, HasSubstr("\"repairs\":[\"")) << command[0];
+  }
+}
+
+TEST_F(CliTest, ControlCharactersOfAFileNeverReachTheTerminal) {
+  const Outcome run = Continuo({"inspect", kCases + "esc.mid"});
+  EXPECT_EQ(run.exit_code, 0);
+  EXPECT_EQ(std::count_if(run.out.begin(), run.out.end(), [](char c) { return c != '\n' && (c & 0xE0) == 0; }), 0);
+  EXPECT_THAT(run.out, HasSubstr("\\x1b"));
+}
+
+TEST_F(CliTest, APieceThatIsTooLongForSiIsMeasured) {
+  const Outcome run = Continuo({"eval", kCases + "long.mid", "--json"});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_THAT(run.err, HasSubstr("too long for SI"));
+  const Json row = Json::parse(run.out)["files"][0];
+  EXPECT_EQ(row["H1"], 2.0);
+  EXPECT_TRUE(row["SI_short"].is_null());
+}
+
+TEST_F(CliTest, SiIsOfTheBarsThatAreMeasured) {
+  Continuo({"generate", "--bars", "24", "--seed", "5", "-o", Path("new")});
+  const std::string piece = Path("new/piece-001.mid");
+  const auto si = [&](const char* bars) {
+    return Json::parse(Continuo({"eval", piece, "--json", "--bars", bars}).out)["files"][0]["SI_long"];
+  };
+  EXPECT_EQ(si("24"), si("0"));
+  EXPECT_NE(si("12"), si("0"));
+}
+
 TEST_F(CliTest, KeepWritesTheLikeliestOfAll) {
   ASSERT_EQ(Continuo({"generate", "--bars", "2", "--count", "5", "-o", Path("all")}).exit_code, 0);
   ASSERT_EQ(Continuo({"generate", "--bars", "2", "--count", "5", "--keep", "2", "-o", Path("best")}).exit_code, 0);

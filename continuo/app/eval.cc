@@ -61,6 +61,12 @@ Result<MeasuredSet> MeasureFiles(std::span<const fs::path> files, const SetOptio
   TerminalProgress progress("files", context.quiet);
   CONTINUO_ASSIGN(MeasuredSet set, MeasureSet(PiecesOf(files), options, progress, SignalStop()));
   PrintFailures(set.failures);
+  for (size_t i = 0; i < set.names.size(); ++i) {
+    PrintRepairs(context, set.repairs[i]);
+    if (options.structure && !set.pieces[i].structure) {
+      PrintNote(context, fmt::format("{}: too long for SI; --bars N measures its first bars", set.names[i]));
+    }
+  }
   return set;
 }
 
@@ -100,7 +106,7 @@ Status RunEval(const EvalFlags& flags, const AppContext& context) {
     CONTINUO_ASSIGN(reference, ParseEvalReference(text, flags.reference));
   }
   CONTINUO_ASSIGN(const std::vector<fs::path> files, PieceFilesIn(flags.paths, context));
-  SetOptions options = {.bars = flags.bars, .threads = ThreadCount(flags.threads)};
+  SetOptions options = {.bars = flags.bars, .skip_long_structure = true, .threads = ThreadCount(flags.threads)};
   CONTINUO_ASSIGN(options.structure, WantsStructure(flags.si, files.size(), context));
 
   if (!flags.against.empty()) {
@@ -147,8 +153,8 @@ void AddEvalCommand(CLI::App& app, AppContext& context) {
       app.add_subcommand("eval", "Measure pieces: pitch-class entropy, groove, chords, structure, copying");
   command->footer(
       "H1 and H4 are bits of pitch-class entropy in one bar and in four; GS is the similarity of the bars' rhythms,\n"
-      "CPI the irregularity of the chords, SI the amount of repetition; docs/metrics.md defines them. SI is of the\n"
-      "whole file.\n\n"
+      "CPI the irregularity of the chords, SI the amount of repetition; docs/metrics.md defines them. With --bars\n"
+      "all are of the first N bars.\n\n"
       "--against compares the set with real music, say: in what bars return after how many bars (form), in the\n"
       "distributions of ten features, and in how well a classifier tells the two sets apart (AUC; 0.5: it guesses,\n"
       "1: always). The classifier takes bars of 4/4 and, without --bars, the first 32.\n\n"

@@ -59,6 +59,9 @@ Json FilesToJson(const EvalResult& result) {
       row[PieceMetrics()[metric].name] = Number(piece.values[metric], PieceMetrics()[metric].decimals);
     }
     row["key"] = piece.description.key.Name();
+    if (!result.set.repairs[i].empty()) {
+      row["repairs"] = result.set.repairs[i];
+    }
     if (!result.copies.empty()) {
       row["copied"] = CopyToJson(result.copies[i], result.songs);
     }

@@ -37,17 +37,19 @@ struct FileLikelihood {
   std::string file;
   Counts counts;
   std::vector<double> by_bar;  // nats
+  std::vector<std::string> repairs;
 };
 
 Result<FileLikelihood> MeasureFile(const fs::path& file, const LoadedModel& model) {
-  CONTINUO_ASSIGN(const Score score, ReadScore(file));
+  CONTINUO_ASSIGN(const ScoreAndWarnings read, ReadScoreAndWarnings(file));
   const Tokenizer& tokenizer = *model.tokenizer;
-  const std::vector<std::vector<TokenId>> streams = tokenizer.Encode(ReadableScore(score, tokenizer));
+  const std::vector<std::vector<TokenId>> streams = tokenizer.Encode(ReadableScore(read.score, tokenizer));
   const std::vector<TokenId> ids = streams.empty() ? std::vector<TokenId>() : streams.front();
   CONTINUO_ASSIGN(const Likelihood likelihood,
                   MeasureLikelihood(*model.model, tokenizer, ids, NoProgress(), SignalStop()));
   FileLikelihood measured;
   measured.file = file.string();
+  measured.repairs = read.warnings;
   for (size_t bar = 0; bar < likelihood.bar_offsets.size(); ++bar) {
     measured.by_bar.push_back(likelihood.OfBar(bar));
   }
@@ -78,7 +80,8 @@ Status PrintAsJson(const std::vector<FileLikelihood>& files, const LoadedModel& 
                     {"nll_per_token", number(file.counts.PerToken())},
                     {"nll_per_note", number(file.counts.PerNote())},
                     {"nll_per_bar", number(file.counts.PerBar())},
-                    {"bar_nll", file.by_bar}});
+                    {"bar_nll", file.by_bar},
+                    {"repairs", file.repairs}});
   }
   const Counts sum = SumOf(files);
   return PrintJson({{"files", rows},
@@ -125,6 +128,7 @@ Status RunLikelihood(const LikelihoodFlags& flags, const AppContext& context) {
         return {};
       }
       if (file.ok()) {
+        PrintRepairs(context, file->repairs);
         measured.push_back(std::move(*file));
       } else {
         PrintError(file.error());

@@ -2,6 +2,7 @@
 
 #include "continuo/app/command.h"
 #include "continuo/app/terminal.h"
+#include "continuo/os/file.h"
 #include "continuo/os/signals.h"
 #include "continuo/token/miditok_reader.h"
 
@@ -42,17 +43,24 @@ Status RunTokenize(const TokenizeFlags& flags, const AppContext& context) {
   size_t failed = 0;
   for (size_t i = 0; i < files.size() && InterruptSignal() == 0; ++i) {
     progress.Update(i, files.size(), "");
-    const Result<Score> score = ReadScoreForTokens(files[i], tokenizer->config());
-    if (!score.ok()) {
-      PrintError(score.error());
+    const Result<std::vector<uint8_t>> bytes = ReadFile(files[i]);
+    const Result<ScoreAndWarnings> read =
+        bytes.ok() ? ParseScoreForTokens(*bytes, files[i].string(), tokenizer->config()) : bytes.error();
+    if (!read.ok()) {
+      PrintError(read.error());
       ++failed;
       continue;
     }
-    const auto tracks = tokenizer->Encode(*score);
+    PrintRepairs(context, read->warnings);
+    const auto tracks = tokenizer->Encode(read->score);
     if (flags.text) {
       CONTINUO_TRY(PrintTokens(*tokenizer, files[i], tracks));
     } else {
-      CONTINUO_TRY(PrintJson({{"file", files[i].string()}, {"tracks", tracks}}));
+      nlohmann::ordered_json line = {{"file", files[i].string()}, {"tracks", tracks}};
+      if (!read->warnings.empty()) {
+        line["repairs"] = read->warnings;
+      }
+      CONTINUO_TRY(PrintJson(line));
     }
   }
   if (failed > 0) {

@@ -1,6 +1,8 @@
 #include "continuo/metrics/piece_measures.h"
 
 #include "continuo/metrics/catalogue.h"
+#include "continuo/score/bars.h"
+#include "continuo/score/excerpt.h"
 
 namespace continuo {
 
@@ -15,7 +17,9 @@ Result<PieceMeasures> MeasurePiece(const Score& score, const PieceMeasureOptions
     measures.bar_features = BarFeaturesOf(score, options.feature_bars);
   }
   if (options.structure) {
-    CONTINUO_ASSIGN(measures.structure, MeasureStructure(score, {}, stop));
+    const auto bars = static_cast<size_t>(options.bars);
+    const bool all = bars == 0 || CountBars(score) <= bars;
+    CONTINUO_ASSIGN(measures.structure, MeasureStructure(all ? score : ExcerptBars(score, 0, bars), {}, stop));
     if (!options.scape) {
       measures.structure->scape = {};
     }

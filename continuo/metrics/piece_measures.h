@@ -32,7 +32,7 @@ struct PieceContext {
 struct PieceMeasures {
   std::vector<double> values;  // one for each row of PieceMetrics(), in the same order
   Metrics metrics;
-  std::optional<Structure> structure;  // of the whole piece, whatever PieceMeasureOptions::bars
+  std::optional<Structure> structure;  // of the bars measured
   Description description;
   Form form;
   NoteSteps steps;

@@ -12,8 +12,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Calls `measure(score)` with each piece, on several threads. What could not be read or measured
-/// becomes an Error of `failures`; names and values of the rest are returned in order.
+/// Calls `measure(score, repairs)` with each piece, on several threads. What could not be read or
+/// measured becomes an Error of `failures`; names and values of the rest are returned in order.
 template <typename Value, typename Measure>
 Result<std::vector<std::pair<std::string, Value>>> ForEachScore(std::span<const SetPiece> pieces, size_t threads,
                                                                 Progress& progress, const StopToken& stop,
@@ -21,11 +21,12 @@ Result<std::vector<std::pair<std::string, Value>>> ForEachScore(std::span<const 
   std::vector<std::optional<Result<Value>>> results(pieces.size());
   std::atomic<uint64_t> done{0};
   const auto measure_piece = [&](const SetPiece& piece) -> Result<Value> {
-    std::optional<Score> read;
+    std::optional<ScoreAndWarnings> read;
     if (const fs::path* file = std::get_if<fs::path>(&piece.music)) {
-      CONTINUO_ASSIGN(read, ReadScore(*file));
+      CONTINUO_ASSIGN(read, ReadScoreAndWarnings(*file));
     }
-    Result<Value> value = measure(read ? *read : std::get<Score>(piece.music));
+    static const std::vector<std::string> kNone;
+    Result<Value> value = measure(read ? read->score : std::get<Score>(piece.music), read ? read->warnings : kNone);
     if (!value.ok()) {
       Error error = value.error();
       error.message = fmt::format("{}: {}", piece.name, error.message);
@@ -147,14 +148,18 @@ Result<MeasuredSet> MeasureSet(std::span<const SetPiece> pieces, const SetOption
     }
     return measures;
   };
-  const auto measure = [&](const Score& score) {
-    return options.prepare ? measure_score(options.prepare(score)) : measure_score(score);
+  using Measured = std::pair<PieceMeasures, std::vector<std::string>>;
+  const auto measure = [&](const Score& score, const std::vector<std::string>& repairs) -> Result<Measured> {
+    CONTINUO_ASSIGN(PieceMeasures measures,
+                    options.prepare ? measure_score(options.prepare(score)) : measure_score(score));
+    return Measured(std::move(measures), repairs);
   };
   CONTINUO_ASSIGN(auto measured,
-                  (ForEachScore<PieceMeasures>(pieces, options.threads, progress, stop, set.failures, measure)));
-  for (auto& [name, measures] : measured) {
+                  (ForEachScore<Measured>(pieces, options.threads, progress, stop, set.failures, measure)));
+  for (auto& [name, of_piece] : measured) {
     set.names.push_back(std::move(name));
-    set.pieces.push_back(std::move(measures));
+    set.pieces.push_back(std::move(of_piece.first));
+    set.repairs.push_back(std::move(of_piece.second));
   }
   return set;
 }
@@ -162,8 +167,9 @@ Result<MeasuredSet> MeasureSet(std::span<const SetPiece> pieces, const SetOption
 Result<SongIndex> IndexSongs(std::span<const SetPiece> songs, size_t threads, Progress& progress,
                              const StopToken& stop) {
   std::vector<Error> failures;
-  CONTINUO_ASSIGN(auto read, (ForEachScore<NoteSteps>(songs, threads, progress, stop, failures,
-                                                      [](const Score& score) { return Result(StepsOf(score)); })));
+  CONTINUO_ASSIGN(auto read,
+                  (ForEachScore<NoteSteps>(songs, threads, progress, stop, failures,
+                                           [](const Score& score, const auto&) { return Result(StepsOf(score)); })));
   std::vector<std::string> names;
   std::vector<NoteSteps> steps;
   for (auto& [name, of_song] : read) {

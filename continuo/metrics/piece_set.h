@@ -50,7 +50,8 @@ struct SetOptions {
 struct MeasuredSet {
   std::vector<std::string> names;
   std::vector<PieceMeasures> pieces;
-  std::vector<Error> failures;  // of pieces that could not be read or measured
+  std::vector<std::vector<std::string>> repairs;  // what was repaired in each file to read it
+  std::vector<Error> failures;                    // of pieces that could not be read or measured
 
   std::vector<Description> Descriptions() const;
   /// Of the pieces that have some.

@@ -35,9 +35,13 @@ Result<ScoreAndWarnings> ParseScore(std::span<const uint8_t> bytes, std::string_
   return read;
 }
 
-Result<Score> ReadScore(const std::filesystem::path& path, const ReadOptions& options) {
+Result<ScoreAndWarnings> ReadScoreAndWarnings(const std::filesystem::path& path, const ReadOptions& options) {
   CONTINUO_ASSIGN(const std::vector<uint8_t> bytes, ReadFile(path));
-  CONTINUO_ASSIGN(ScoreAndWarnings read, ParseScore(bytes, path.string(), options));
+  return ParseScore(bytes, path.string(), options);
+}
+
+Result<Score> ReadScore(const std::filesystem::path& path, const ReadOptions& options) {
+  CONTINUO_ASSIGN(ScoreAndWarnings read, ReadScoreAndWarnings(path, options));
   return std::move(read.score);
 }
 

@@ -32,7 +32,10 @@ inline constexpr size_t kMaxTracks = 65534;
 Result<ScoreAndWarnings> ParseScore(std::span<const uint8_t> bytes, std::string_view name,
                                     const ReadOptions& options = {});
 
-/// The same from a file, warnings dropped.
+/// The same from a file.
+Result<ScoreAndWarnings> ReadScoreAndWarnings(const std::filesystem::path& path, const ReadOptions& options = {});
+
+/// The same, warnings dropped.
 Result<Score> ReadScore(const std::filesystem::path& path, const ReadOptions& options = {});
 
 /// A type 1 Standard MIDI File: a conductor track, then one track for each of the score's.

@@ -117,6 +117,11 @@ class SymusicBuilder {
   }
 
   void EndTrack(size_t offset) {
+    const auto open = std::count_if(notes_.begin(), notes_.end(),
+                                    [](const Sounding& sounding) { return sounding.note.duration == kSounds; });
+    if (open > 0) {
+      defects_.Add(offset, "the track that begins here leaves {} notes without an end; left out", open);
+    }
     std::vector<size_t> order;
     for (size_t id = 0; id < parts_.size(); ++id) {
       const auto& [any_control, pedals, bends] = parts_[id].effects;
