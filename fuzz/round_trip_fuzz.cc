@@ -4,12 +4,18 @@
 
 #include "continuo/score/bars.h"
 #include "continuo/score/score_file.h"
+#include "continuo/token/miditok_reader.h"
 #include "fuzz/fuzz_tokenizers.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace continuo;
   if (size < 1) {
     return 0;
+  }
+  for (MidiTokRelease release : {MidiTokRelease::k3_0_4, MidiTokRelease::k3_1_0}) {
+    TokenizerConfig config;
+    config.release = release;
+    (void)ParseScoreForTokens({data + 1, size - 1}, "input", config);
   }
   const auto read = ParseScore({data + 1, size - 1}, "input");
   // A single late note needs many tokens, which is slow and shows nothing new.

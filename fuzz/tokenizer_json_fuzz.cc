@@ -5,10 +5,12 @@
 #include "continuo/core/check.h"
 #include "continuo/token/tokenizer.h"
 #include "continuo/token/tokenizer_json.h"
+#include "continuo/token/trained_tokenizer.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace continuo;
   const std::string_view text(reinterpret_cast<const char*>(data), size);
+  (void)TrainedTokenizer::FromJson(text, "input", MidiTokRelease::k3_1_0);
   const auto read = ParseTokenizerJson(text, "input", MidiTokRelease::k3_1_0);
   const auto tokenizer = read.ok() ? Tokenizer::Create(read->config) : Result<std::unique_ptr<Tokenizer>>(read.error());
   if (!tokenizer.ok()) {

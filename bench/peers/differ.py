@@ -16,8 +16,10 @@ if there are differences.
 import argparse
 import collections
 import hashlib
+import importlib.metadata
 import importlib.util
 import json
+import os
 import pathlib
 import random
 import sqlite3
@@ -54,6 +56,7 @@ PRESETS = {
     "midilike_all": ("MIDILike", ALL),
     "tsd_all": ("TSD", ALL),
 }
+TRAINED = [("REMI", "bar"), ("REMI", "beat"), ("TSD", "bar"), ("MIDILike", "beat"), ("MIDILike", "no")]
 
 
 # MidiTok's side: a process of its venv that answers a JSON line with a JSON line.
@@ -72,6 +75,7 @@ class Peer:
         import symusic
 
         self.miditok, self.symusic, self.cases = miditok, symusic, load_make_cases()
+        self.release = importlib.metadata.version("miditok")
         self.tokenizers = {}
 
     def preset(self, name, path):
@@ -87,6 +91,13 @@ class Peer:
                 return
             except Exception:  # a combination that MidiTok refuses
                 continue
+
+    def train(self, kind, split, size, files, path):
+        """A tokenizer of `size` ids that were learnt (BPE) from the files."""
+        settings = {"use_tempos": True, "use_time_signatures": True, "encode_ids_split": split}
+        tokenizer = getattr(self.miditok, kind)(self.miditok.TokenizerConfig(**settings))
+        tokenizer.train(size, "BPE", files_paths=[pathlib.Path(file) for file in files])
+        tokenizer.save(pathlib.Path(path))
 
     def load(self, path):
         if path not in self.tokenizers:
@@ -106,7 +117,11 @@ class Peer:
         rng = random.Random(hashlib.sha256(pathlib.Path(file).read_bytes()).digest())
         broken = [self.cases.damaged(s, len(tokenizer.vocab), rng) for s in ids]
         for streams in [ids, broken]:
-            if any(streams) and all(streams):
+            # 3.0.4 takes trained ids for base ids where none is beyond these (docs/tokenizers.md).
+            taken_wrong = tokenizer.is_trained and self.release == "3.0.4" and any(
+                max(s, default=0) < len(tokenizer.vocab) for s in streams
+            )
+            if any(streams) and all(streams) and not taken_wrong:
                 answer["decodes"].append([streams, self.cases.decoded(tokenizer, streams)])
         return answer
 
@@ -125,10 +140,13 @@ def serve():
     import warnings
 
     warnings.filterwarnings("ignore")
+    # Training prints to standard output.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
     peer = Peer()
     for line in sys.stdin:
         operation, *arguments = json.loads(line)
-        print(json.dumps(getattr(peer, operation)(*arguments), separators=(",", ":")), flush=True)
+        print(json.dumps(getattr(peer, operation)(*arguments), separators=(",", ":")), file=answers, flush=True)
 
 
 class PeerProcess:
@@ -595,6 +613,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--configs", type=int, default=50, help="random configurations")
     parser.add_argument("--configs-per-file", type=int, default=2)
+    parser.add_argument("--trained", type=int, help="also tokenizers of so many ids, trained by MidiTok (BPE)")
     parser.add_argument("--presets", nargs="*", default=list(PRESETS))
     parser.add_argument("--real", type=int, default=1000000, help="how many of the folders' files, evenly spread")
     parser.add_argument("--shrink", type=int, default=1, help="differences to shrink of each kind")
@@ -643,6 +662,14 @@ def compare_release(release, files, args, folder):
         peer("config", args.seed * 1000 + number, tokenizers[name])
     pairs = collections.defaultdict(list)
     rng = random.Random(args.seed)
+    if args.trained:
+        lessons = [str(f) for f in midi_files(args.folders)]
+        lessons = lessons[:: max(1, len(lessons) // 50)] or files[:200]
+        for kind, split in TRAINED:
+            name = f"trained-{kind}-{split}-{args.trained}"
+            tokenizers[name] = str(folder / f"{release}-{name}.json")
+            peer("train", kind, split, args.trained, lessons, tokenizers[name])
+            pairs[name] = list(files)
     for file in files:
         for name in args.presets:
             pairs[name].append(file)

@@ -201,6 +201,22 @@ TEST_F(CliTest, DetokenizeTakesTheLinesOfSeveralFiles) {
   EXPECT_THAT(bad.err, HasSubstr("line 2: tracks[0][0] is -1"));
 }
 
+TEST_F(CliTest, ATrainedTokenizerMergesTokens) {
+  const fs::path data = fs::path(CONTINUO_SOURCE_DIR) / "testdata" / "tokens";
+  const std::string tokenizer = (data / "trained" / "tsd_beat-3.1.0.json").string();
+  const std::string song = (data / "files" / "random_1.mid").string();
+  const Outcome ids = Continuo({"tokenize", "--tokenizer", tokenizer, song});
+  ASSERT_EQ(ids.exit_code, 0) << ids.err;
+  const Json golden = Json::parse(*ReadTextFile(data / "trained" / "ids-3.1.0.json"));
+  EXPECT_EQ(Json::parse(ids.out)["tracks"], golden["tsd_beat"]["random_1"]);
+  EXPECT_THAT(Continuo({"tokenize", "--text", "--tokenizer", tokenizer, song}).out,
+              HasSubstr("Velocity_63+Duration_1.0.4"));
+  WriteBytes("ids.json", ids.out);
+  EXPECT_EQ(Continuo({"detokenize", "--tokenizer", tokenizer, Path("ids.json"), "-o", Path("a.mid")}).exit_code, 0);
+  ExpectError({"corpus", "build", song, "--tokenizer", tokenizer, "-o", Path("corpus")},
+              "_vocab_base is not supported here");
+}
+
 TEST_F(CliTest, VocabListsTheTokens) {
   const Outcome run = Continuo({"vocab", "--tokenizer", "remi"});
   EXPECT_THAT(run.out, StartsWith("PAD_None\nBOS_None\nEOS_None\nMASK_None\nBar_None\nPitch_21\n"));

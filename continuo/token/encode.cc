@@ -1,6 +1,8 @@
 #include "continuo/token/encode.h"
 
 #include <algorithm>
+#include <type_traits>
+#include <utility>
 
 #include "continuo/token/miditok_3_0_4.h"
 
@@ -14,7 +16,12 @@ int32_t TicksPerBeat(int denominator, int32_t ticks_per_quarter) {
   return std::max(1, static_cast<int32_t>(ticks_per_quarter * 4.0 / denominator));
 }
 
-// Appends to a stream; with program changes, a Program token where the program changes.
+template <bool kTimed>
+using Encoded = std::conditional_t<kTimed, EncodedStream, std::vector<TokenId>>;
+
+// Appends to a stream; with program changes, a Program token where the program changes. A timed one
+// also notes the time of each token: where MidiTok says that it is, to split streams into words.
+template <bool kTimed>
 class Writer {
  public:
   Writer(const TokenTables& tables, size_t events)
@@ -22,10 +29,11 @@ class Writer {
     ids_.resize(events * 4 + 64);
   }
 
-  void Put(TokenId id) {
+  void Put(TokenId id, int32_t time) {
     if (id != kNoToken) {
       MakeRoom();
       ids_[size_++] = id;
+      NoteTimes(time);
     }
   }
 
@@ -36,6 +44,7 @@ class Writer {
       ids_[size_ + i] = event.ids[i];
     }
     size_ += event.count;
+    NoteTimes(event.time);
   }
 
   /// The Program token that comes before an event, and before its time tokens' effect on rests.
@@ -45,26 +54,37 @@ class Writer {
       return false;
     }
     program_ = event.program;
-    Put(tables_.program[static_cast<size_t>(event.program + 1)]);
+    Put(tables_.program[static_cast<size_t>(event.program + 1)], event.time);
     return true;
   }
 
-  /// Time tokens as long as `ticks`, from the longest that fits down; what is left of `ticks`.
-  int32_t PutTime(int32_t ticks, const TimeTable& table, const std::vector<TokenId>& ids) {
+  /// Time tokens that lead to `until`, `ticks` long in all, from the longest that fits down; what
+  /// is left of `ticks`.
+  int32_t PutTime(int32_t until, int32_t ticks, const TimeTable& table, const std::vector<TokenId>& ids) {
     while (ticks >= table.min_ticks() && table.min_ticks() > 0) {
       const size_t index = table.Floor(ticks);
-      Put(ids[index]);
+      Put(ids[index], until - ticks);
       ticks -= table.ticks()[index];
     }
     return ticks;
   }
 
-  std::vector<TokenId> Take() {
+  Encoded<kTimed> Take() {
     ids_.resize(size_);
-    return std::move(ids_);
+    if constexpr (kTimed) {
+      return {std::move(ids_), std::move(times_)};
+    } else {
+      return std::move(ids_);
+    }
   }
 
  private:
+  void NoteTimes(int32_t time) {
+    if constexpr (kTimed) {
+      times_.resize(size_, time);
+    }
+  }
+
   void MakeRoom() {
     if (size_ + 4 > ids_.size()) [[unlikely]] {
       ids_.resize(ids_.size() * 2);
@@ -76,9 +96,12 @@ class Writer {
   int program_ = -2;          // none yet
   std::vector<TokenId> ids_;  // of which the first size_ are written
   size_t size_ = 0;
+  struct None {};
+  [[no_unique_address]] std::conditional_t<kTimed, std::vector<int32_t>, None> times_;
 };
 
 // Bars and positions of REMI. Times in ticks.
+template <bool kTimed>
 class RemiEncoder {
  public:
   RemiEncoder(const EventList& list, int32_t ticks_per_quarter, const TokenTables& tables)
@@ -88,7 +111,7 @@ class RemiEncoder {
         release_(tables.config.release),
         writer_(tables, list.order.size()) {}
 
-  std::vector<TokenId> Run() {
+  [[gnu::noinline]] Encoded<kTimed> Run() {
     SetMeter(FirstMeter());
     for (uint32_t place : list_.order) {
       const ScoreEvent& event = list_.events[place];
@@ -149,7 +172,7 @@ class RemiEncoder {
     if (event.kind != Kind::kTimeSig) {
       const int32_t position = (event.time - tick_at_bar_) / ticks_per_position_;
       if (position >= 0 && position < tables_.positions) {
-        writer_.Put(tables_.first_position + position);
+        writer_.Put(tables_.first_position + position, event.time);
       }
     }
     previous_tick_ = event.time;
@@ -161,7 +184,7 @@ class RemiEncoder {
       return;
     }
     previous_tick_ = RestStart(note_end_, previous_tick_, release_);
-    previous_tick_ = event.time - writer_.PutTime(event.time - previous_tick_, table, tables_.rest);
+    previous_tick_ = event.time - writer_.PutTime(event.time, event.time - previous_tick_, table, tables_.rest);
     // The rest may cross bar lines; there the Bar token is left out.
     const int32_t bar = bar_at_meter_ + FloorDivide(previous_tick_ - tick_at_meter_, ticks_per_bar_);
     if (bar > bar_) {
@@ -177,12 +200,12 @@ class RemiEncoder {
       ++bar_;
       tick_at_bar_ = tick_at_meter_ + (bar_ - bar_at_meter_) * ticks_per_bar_;
       if (bar_ > 0) {
-        writer_.Put(tables_.bar_end);
+        writer_.Put(tables_.bar_end, tick_at_bar_ - 1);
       }
-      writer_.Put(tables_.bar);
+      writer_.Put(tables_.bar, tick_at_bar_);
       // The signature that is written next stands for that of the last bar.
       if (meter_ >= 0 && !(before_meter && bar_ == last)) {
-        writer_.Put(tables_.time_signature[static_cast<size_t>(meter_)]);
+        writer_.Put(tables_.time_signature[static_cast<size_t>(meter_)], tick_at_bar_);
       }
     }
   }
@@ -193,7 +216,7 @@ class RemiEncoder {
   const int32_t ticks_per_quarter_;
   const TokenTables& tables_;
   const MidiTokRelease release_;
-  Writer writer_;
+  Writer<kTimed> writer_;
 
   int meter_ = -1;
   int32_t ticks_per_beat_ = 1;
@@ -207,14 +230,11 @@ class RemiEncoder {
   int32_t note_end_ = 0;
 };
 
-}  // namespace
-
-std::vector<TokenId> EncodeRemi(const EventList& list, int32_t ticks_per_quarter, const TokenTables& tables) {
-  return RemiEncoder(list, ticks_per_quarter, tables).Run();
-}
-
-std::vector<TokenId> EncodeShifts(const EventList& list, int32_t ticks_per_quarter, const TokenTables& tables) {
-  Writer writer(tables, list.order.size());
+// Puts TimeShift and Rest between the events of one stream of MIDI-Like or TSD.
+template <bool kTimed>
+[[gnu::noinline]] Encoded<kTimed> EncodeShifts(const EventList& list, int32_t ticks_per_quarter,
+                                               const TokenTables& tables) {
+  Writer<kTimed> writer(tables, list.order.size());
   const TimeTable* shifts = &tables.time_table(ticks_per_quarter);
   const TimeTable* rests = &tables.rest_table(ticks_per_quarter);
   int32_t previous_tick = 0;
@@ -224,9 +244,9 @@ std::vector<TokenId> EncodeShifts(const EventList& list, int32_t ticks_per_quart
     if (event.time != previous_tick) {
       if (tables.config.use_rests && event.time - note_end >= rests->min_ticks()) {
         previous_tick = RestStart(note_end, previous_tick, tables.config.release);
-        previous_tick = event.time - writer.PutTime(event.time - previous_tick, *rests, tables.rest);
+        previous_tick = event.time - writer.PutTime(event.time, event.time - previous_tick, *rests, tables.rest);
       }
-      writer.PutTime(event.time - previous_tick, *shifts, tables.time_shift);
+      writer.PutTime(event.time, event.time - previous_tick, *shifts, tables.time_shift);
       previous_tick = event.time;
     }
     if (event.kind == Kind::kTimeSig) {
@@ -259,20 +279,36 @@ std::vector<TokenId> EncodeShifts(const EventList& list, int32_t ticks_per_quart
   return writer.Take();
 }
 
-std::vector<std::vector<TokenId>> EncodeScore(const Score& score, const TokenTables& tables) {
-  const PreparedScore prepared = PrepareScore(score, tables);
+template <bool kTimed>
+std::vector<Encoded<kTimed>> EncodePrepared(const PreparedScore& prepared, const TokenTables& tables) {
   const bool remi = tables.config.kind == TokenizationKind::kRemi;
-  std::vector<std::vector<TokenId>> streams;
+  std::vector<Encoded<kTimed>> streams;
   for (const EventList& list : OrderedEvents(prepared, tables)) {
-    streams.push_back((remi ? EncodeRemi : EncodeShifts)(list, prepared.ticks_per_quarter, tables));
+    streams.push_back(remi ? RemiEncoder<kTimed>(list, prepared.ticks_per_quarter, tables).Run()
+                           : EncodeShifts<kTimed>(list, prepared.ticks_per_quarter, tables));
   }
   if (tables.config.program_changes && !tables.one_stream()) {
     for (size_t i = 0; i < prepared.tracks.size(); ++i) {
       const TokenId program = tables.program[static_cast<size_t>(prepared.tracks[i].program + 1)];
-      streams[i].insert(streams[i].begin(), program);
+      if constexpr (kTimed) {
+        streams[i].ids.insert(streams[i].ids.begin(), program);
+        streams[i].times.insert(streams[i].times.begin(), 0);
+      } else {
+        streams[i].insert(streams[i].begin(), program);
+      }
     }
   }
   return streams;
+}
+
+}  // namespace
+
+std::vector<std::vector<TokenId>> EncodeScore(const Score& score, const TokenTables& tables) {
+  return EncodePrepared<false>(PrepareScore(score, tables), tables);
+}
+
+std::vector<EncodedStream> EncodeTimed(const PreparedScore& prepared, const TokenTables& tables) {
+  return EncodePrepared<true>(prepared, tables);
 }
 
 }  // namespace continuo

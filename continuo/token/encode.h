@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "continuo/score/score.h"
@@ -11,10 +12,14 @@ namespace continuo {
 /// The ids of a score, one list for each track or one for all, as MidiTok writes them.
 std::vector<std::vector<TokenId>> EncodeScore(const Score& score, const TokenTables& tables);
 
-/// Puts Bar, TimeSig, Position and Rest between the events of one stream of REMI.
-std::vector<TokenId> EncodeRemi(const EventList& list, int32_t ticks_per_quarter, const TokenTables& tables);
+/// Ids and, in ticks of the prepared score, the time that MidiTok gives each: that of the event it
+/// belongs to; of Rest and TimeShift, where they begin; of Bar_End, the tick before the bar line.
+struct EncodedStream {
+  std::vector<TokenId> ids;
+  std::vector<int32_t> times;
+};
 
-/// Puts TimeShift and Rest between the events of one stream of MIDI-Like or TSD.
-std::vector<TokenId> EncodeShifts(const EventList& list, int32_t ticks_per_quarter, const TokenTables& tables);
+/// EncodeScore with times, of a score prepared by the same tables.
+std::vector<EncodedStream> EncodeTimed(const PreparedScore& prepared, const TokenTables& tables);
 
 }  // namespace continuo

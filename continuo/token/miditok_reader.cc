@@ -20,6 +20,16 @@ namespace {
 
 constexpr int kLargestDenominatorBits = 7;
 
+// Keeps the latest event alone.
+template <typename Event>
+void KeepLast(std::vector<Event>& events, const Event& event) {
+  if (events.empty()) {
+    events.push_back(event);
+  } else if (event.time >= events.back().time) {
+    events.back() = event;
+  }
+}
+
 // Makes a Score of the events of a file's tracks; the handler that a TrackReader calls.
 class SymusicBuilder {
  public:
@@ -71,7 +81,7 @@ class SymusicBuilder {
 
   void Control(uint32_t time, uint8_t channel, uint8_t number, uint8_t value) {
     Effects& effects = EffectsOf(channel);
-    effects.any_control = true;
+    KeepLast(effects.controls, {static_cast<Tick>(time), number, value});
     if (number != kSustainPedal) {
       return;
     }
@@ -94,10 +104,21 @@ class SymusicBuilder {
     switch (type) {
       case kMetaLyric: {
         // symusic takes the low half of FF for a channel.
-        const auto part = static_cast<size_t>(PartOf(kMidiChannels - 1));
-        parts_[part].holds_something |= !ToUtf8(data).empty();
+        Part& part = parts_[static_cast<size_t>(PartOf(kMidiChannels - 1))];
+        if (!ToUtf8(data).empty()) {
+          part.holds_something = true;
+          KeepLast(part.lyrics, {now, ""});
+        }
         break;
       }
+      case kMetaMarker:
+        if (!ToUtf8(data).empty()) {
+          KeepLast(score_.markers, {now, ""});
+        }
+        break;
+      case kMetaKeySignature:
+        KeepLast(score_.key_signatures, {now, 0, 0});
+        break;
       case kMetaTempo:
         if (data.size() >= 3) {
           const int32_t us_per_quarter = data[0] << 16 | data[1] << 8 | data[2];
@@ -124,8 +145,8 @@ class SymusicBuilder {
     }
     std::vector<size_t> order;
     for (size_t id = 0; id < parts_.size(); ++id) {
-      const auto& [any_control, pedals, bends] = parts_[id].effects;
-      if (parts_[id].holds_something || any_control || !bends.empty()) {
+      const Effects& effects = parts_[id].effects;
+      if (parts_[id].holds_something || !effects.controls.empty() || !effects.bends.empty()) {
         order.push_back(id);
       }
     }
@@ -147,6 +168,8 @@ class SymusicBuilder {
       track.is_drum = part.channel == kDrumChannel;
       track.pitch_bends = std::move(part.effects.bends);
       track.pedals = std::move(part.effects.pedals);
+      track.controls = std::move(part.effects.controls);
+      track.lyrics = std::move(part.lyrics);
     }
     HandOutNotes(track_of);
     if (is_0_5_4_) {
@@ -167,7 +190,7 @@ class SymusicBuilder {
   static constexpr Tick kSounds = -1;  // the duration of a note that has no end yet
 
   struct Effects {
-    bool any_control = false;
+    std::vector<ControlChange> controls;  // the last
     std::vector<Pedal> pedals;
     std::vector<PitchBend> bends;
   };
@@ -177,6 +200,7 @@ class SymusicBuilder {
     uint8_t program = 0;
     bool holds_something = false;  // a note, even one that never ends, or a lyric
     Effects effects;
+    std::vector<TextEvent> lyrics;  // the last
   };
   struct Sounding {
     continuo::Note note;

@@ -12,9 +12,10 @@
 namespace continuo {
 
 /// Reads a MIDI file for a tokenizer: as the symusic that goes with the configuration's MidiTok
-/// release reads it, so that the tokens are MidiTok's. What no token shows (names, lyrics, key
-/// signatures, controllers) is left out. For REMIChord, which is not MidiTok's, the score is that
-/// of ParseScore.
+/// release reads it, so that the tokens are MidiTok's. What no token shows is left out: names, and
+/// of controllers, lyrics, markers and key signatures all but the time of the last, up to which
+/// MidiTok looks for the bars that a trained tokenizer merges within. For REMIChord, which is not
+/// MidiTok's, the score is that of ParseScore.
 ///
 /// Release 3.1.0 means symusic 0.6.0, 3.0.4 means 0.5.4. What they read that one would not:
 /// - Both take the first pedal of channels 2 to 16 of a file's track as down from tick 0.

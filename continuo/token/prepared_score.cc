@@ -224,6 +224,14 @@ PreparedTrack ResampleTrack(const Track& track, const TimeScale& scale, const To
       result.bends.push_back({scale(bend.time), tables.NearestPitchBend(bend.value)});
     }
     SortByTime(result.bends);
+  } else if (!track.pitch_bends.empty()) {
+    result.last_unwritten = scale(track.pitch_bends.back().time);
+  }
+  if (!track.controls.empty()) {
+    result.last_unwritten = std::max(result.last_unwritten, scale(track.controls.back().time));
+  }
+  if (!track.lyrics.empty()) {
+    result.last_unwritten = std::max(result.last_unwritten, scale(track.lyrics.back().time));
   }
   return result;
 }
@@ -248,6 +256,7 @@ void MergePrograms(std::vector<PreparedTrack>& tracks) {
     target.notes.insert(target.notes.end(), track.notes.begin(), track.notes.end());
     target.pedals.insert(target.pedals.end(), track.pedals.begin(), track.pedals.end());
     target.bends.insert(target.bends.end(), track.bends.begin(), track.bends.end());
+    target.last_unwritten = std::max(target.last_unwritten, track.last_unwritten);
   }
   for (PreparedTrack& track : merged) {
     if (count[static_cast<size_t>(track.program + 1)] < 2) {

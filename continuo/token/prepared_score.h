@@ -31,6 +31,7 @@ struct PreparedTrack {
   std::vector<PreparedNote> notes;
   std::vector<Pedal> pedals;
   std::vector<PreparedBend> bends;
+  int32_t last_unwritten = 0;  // time of the last controller, lyric or bend that has no token
 };
 
 struct PreparedTempo {

@@ -336,7 +336,27 @@ Result<TokenizationKind> KindOf(const Json& file) {
   return MakeError("tokenization {} is not supported, expected REMI, REMIChord, MIDILike or TSD", tokenization->dump());
 }
 
-Result<TokenizerJson> ReadFile(const Json& file, MidiTokRelease fallback) {
+// One of the keys of a trained tokenizer.
+Status ReadTrained(const std::string& key, const Json& value, TokenizerJson& result) {
+  if (key == "_model") {
+    CONTINUO_ASSIGN(result.model, AsString(value, key));
+    return {};
+  }
+  CONTINUO_TRY(CheckObject(value, key));
+  for (const auto& [name, entry] : value.items()) {
+    if (key == "_vocab_base") {
+      if (!entry.is_number_integer()) {
+        return MakeError("{}[\"{}\"] is {}, expected a whole number", key, name, entry.type_name());
+      }
+      result.base_ids[name] = entry.get<int64_t>();
+    } else {
+      CONTINUO_ASSIGN(result.base_characters[name], AsString(entry, key));
+    }
+  }
+  return {};
+}
+
+Result<TokenizerJson> ReadFile(const Json& file, MidiTokRelease fallback, bool trained_too) {
   CONTINUO_TRY(CheckObject(file, "the file"));
   CONTINUO_ASSIGN(const MidiTokRelease release, ReleaseOf(file, fallback));
   CONTINUO_ASSIGN(const TokenizationKind kind, KindOf(file));
@@ -356,8 +376,13 @@ Result<TokenizerJson> ReadFile(const Json& file, MidiTokRelease fallback) {
     } else if (key == "vocab_sha256") {
       CONTINUO_ASSIGN(result.vocab_sha256, AsString(value, key));
     } else if (key == "_model" || key == "_vocab_base" || key == "_vocab_base_byte_to_token") {
-      return MakeError("{} is not supported: the tokenizer was trained to merge tokens (BPE, Unigram or WordPiece)",
-                       key);
+      if (!trained_too) {
+        return MakeError(
+            "{} is not supported here: the tokenizer was trained to merge tokens (BPE, Unigram or "
+            "WordPiece)",
+            key);
+      }
+      CONTINUO_TRY(ReadTrained(key, value, result));
     } else if (key != "tokenization" && key != "miditok" && key != "miditok_version" && key != "symusic_version" &&
                key != "hf_tokenizers_version" && key != "has_bpe") {
       return MakeError("{} is not supported", key);
@@ -481,7 +506,8 @@ Json ConfigJson(const TokenizerConfig& config) {
 
 }  // namespace
 
-Result<TokenizerJson> ParseTokenizerJson(std::string_view text, std::string_view name, MidiTokRelease release) {
+Result<TokenizerJson> ParseTokenizerJson(std::string_view text, std::string_view name, MidiTokRelease release,
+                                         bool trained_too) {
   int depth = 0;
   bool too_deep = false;
   const Json::parser_callback_t check_depth = [&](int level, Json::parse_event_t, Json&) {
@@ -493,7 +519,7 @@ Result<TokenizerJson> ParseTokenizerJson(std::string_view text, std::string_view
   if (file.is_discarded() || too_deep) {
     return MakeError("{}: not valid JSON", name);
   }
-  Result<TokenizerJson> result = ReadFile(file, release);
+  Result<TokenizerJson> result = ReadFile(file, release, trained_too);
   if (!result.ok()) {
     Error error = result.error();
     error.message = fmt::format("{}: {}", name, error.message);
