@@ -247,7 +247,8 @@ void AddSteps(std::span<const Onset> onsets, const Voice& voice, FeatureWriter& 
   std::array<size_t, 2 * kLargestStep + 1> steps{};
   for (size_t i = 1; i < onsets.size(); ++i) {
     const int step = voice(onsets[i]) - voice(onsets[i - 1]);
-    ++steps[static_cast<size_t>(std::clamp(step, -kLargestStep, kLargestStep) + kLargestStep)];
+    const int place = std::clamp(step, -kLargestStep, kLargestStep) + kLargestStep;
+    ++steps[static_cast<size_t>(place)];
   }
   if (onsets.size() == 1) {
     steps[kLargestStep] = 1;  // a single onset stays where it is
