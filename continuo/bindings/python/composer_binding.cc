@@ -58,6 +58,7 @@ nb::dict ToPython(const WrittenPiece& written) {
   piece["index"] = written.index;
   piece["midi"] = ToBytes(written.piece);
   piece["new_bars"] = written.new_bars ? nb::object(ToBytes(*written.new_bars)) : nb::none();
+  piece["new_notes"] = written.new_notes;
   piece["ids"] = python::ToArray(generated.ids);
   piece["prompt_length"] = generated.prompt_length;
   piece["slides"] = generated.slides;
@@ -124,6 +125,8 @@ void SetOption(ComposeOptions& options, std::string_view name, nb::handle value)
     options.chords = Unwrap(ParseChordProgression(ToText(nb::str(value))));
   } else if (name == "bpm") {
     options.bpm = ToNumber(name, value);
+  } else if (name == "free_tempo") {
+    options.free_tempo = nb::cast<bool>(nb::bool_(value));
   } else {
     throw nb::type_error(fmt::format("unexpected option '{}'", name).c_str());
   }

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -78,6 +78,7 @@ class Piece:
     index: int  # below `count`; names the random numbers
     score: Score  # all of it: of a continuation with the prompt, of `fill` with the bars around
     new_bars: Score | None  # of a continuation: the new bars alone, from tick 0
+    new_notes: int  # that the model wrote
     ids: Ids = field(repr=False)  # what the model read and wrote: int32 [ids]
     prompt_length: int  # how many of the ids were read
     #: What pieces are ranked by: the mean negative log-likelihood per new token in nats; of `fill`
@@ -221,17 +222,24 @@ class Model:
         bars: int = 24,
         *,
         track: int | None = None,
+        bpm: float | None = None,
+        tempo: Literal["keep", "free"] = "keep",
         progress: Progress = False,
         **options: Unpack[Options],
     ) -> list[Piece]:
         """Keeps the first `prompt_bars` bars of a piece and writes `bars` new ones after them.
 
-        `track`, counted from 0, is read and continued alone; default: all tracks. Raises
-        InvalidError if the piece has fewer bars. See `generate`.
+        Everything of the file before the bar line between them is kept to the byte. `track`,
+        counted from 0, is read and continued alone; default: all tracks. `tempo` "keep" keeps the
+        new bars near the tempo of the piece, "free" leaves it to the model, and `bpm` sets it.
+        Raises InvalidError if the piece has fewer bars. See `generate`.
         """
         if track is not None and track < 0:
             raise InvalidError(f"track is {track}, expected 0 or more")
-        return self._write(_Request("continue", music, prompt_bars, bars, track), dict(options), progress)
+        if tempo not in ("keep", "free"):
+            raise InvalidError(f"tempo is {tempo!r}, expected 'keep' or 'free'")
+        given = {**options, "bpm": bpm, "free_tempo": tempo == "free"}
+        return self._write(_Request("continue", music, prompt_bars, bars, track), given, progress)
 
     def fill(
         self,
@@ -242,7 +250,7 @@ class Model:
         progress: Progress = False,
         **options: Unpack[Options],
     ) -> list[Piece]:
-        """Writes bars of a piece again and keeps the bars around them.
+        """Writes bars of a piece again and keeps the rest of the file to the byte.
 
         `bars` are the first and the last bar to rewrite, counted from 1 as on the command line, so
         that (9, 12) are four bars. Of `candidates` those are best after which the model finds the
@@ -275,11 +283,9 @@ class Model:
             raise InvalidError("stream and retries: bars that are handed out cannot be taken back")
         if options.get("count", 1) != 1:
             raise TypeError("stream() writes one piece")
-        given: dict[str, Any] = {**options}
+        given: dict[str, Any] = {**options, "bpm": bpm}
         if prompt is None:
-            return Stream(self, _Request("new", bars=bars), {**given, "bpm": bpm})
-        if bpm is not None:
-            raise InvalidError("bpm and prompt: a continuation has the tempo of its prompt")
+            return Stream(self, _Request("new", bars=bars), given)
         return Stream(self, _Request("continue", prompt, prompt_bars, bars), given)
 
     def likelihood(self, music: Music, *, progress: Progress = False) -> Likelihood:
@@ -442,6 +448,7 @@ def _piece(parts: dict[str, Any]) -> Piece:
         index=parts["index"],
         score=_score(parts["midi"]),
         new_bars=None if parts["new_bars"] is None else _score(parts["new_bars"]),
+        new_notes=parts["new_notes"],
         ids=parts["ids"],
         prompt_length=parts["prompt_length"],
         nll=parts["nll"],

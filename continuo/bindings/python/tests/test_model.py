@@ -43,7 +43,9 @@ def test_the_program_writes_the_same_bytes(model, tmp_path):
 def test_ids_decode_to_the_piece(model):
     (piece,) = model.generate(bars=2)
     decoded = model.tokenizer.decode(piece.ids)
-    assert np.array_equal(decoded.notes, piece.score.notes)
+    scale = piece.score.ticks_per_quarter // decoded.ticks_per_quarter
+    assert np.array_equal(decoded.notes["pitch"], piece.score.notes["pitch"])
+    assert np.array_equal(decoded.notes["time"] * scale, piece.score.notes["time"])
 
 
 def test_keep_gives_the_likeliest_first(model):
@@ -111,12 +113,41 @@ def test_a_continuation_keeps_the_prompt(model, prompt):
     assert piece.prompt_length > 0
 
 
+def test_a_continuation_keeps_the_tempo_or_has_the_one_asked_for(model, prompt):
+    given = ct.Score.read(prompt)
+    before = 60e6 / given.tempos["us_per_quarter"][-1]
+    kept = model.continue_(prompt, 8, 2)[0].score
+    line = given.bar_lines[8]
+    for tempo in kept.tempos[kept.tempos["time"] >= line]["us_per_quarter"]:
+        assert 60e6 / tempo == pytest.approx(before, rel=0.15)
+    fast = model.continue_(prompt, 8, 2, bpm=200)[0].score
+    assert 60e6 / fast.tempos["us_per_quarter"][-1] == pytest.approx(200, rel=0.05)
+
+
+def test_a_stream_continues_a_piece(model, prompt):
+    stream = model.stream(bars=2, prompt=prompt, prompt_bars=4)
+    assert [bar.bars for bar in stream][-1] == 6
+    assert stream.piece.to_bytes() == model.continue_(prompt, 4, 2)[0].to_bytes()
+    assert stream.piece.new_notes > 0
+
+
+def test_events_that_are_no_notes_keep_their_bytes(model, prompt):
+    midi = bytearray(prompt.read_bytes())
+    end = midi.rindex(b"\xff\x2f\x00")
+    event = b"\x00\xf0\x05\x7d\x01\x02\x03\xf7"  # a system exclusive message, which a Score does not have
+    midi[end - 1 : end - 1] = event
+    at = midi.rindex(b"MTrk") + 4
+    midi[at : at + 4] = (int.from_bytes(midi[at : at + 4], "big") + len(event)).to_bytes(4, "big")
+    filled = model.fill(bytes(midi), (3, 3), candidates=1)[0]
+    assert event[1:] in filled.to_bytes()
+
+
 def test_music_may_be_a_path_bytes_or_a_score(model, prompt):
-    pieces = [
-        model.continue_(music, 8, 1)[0].to_bytes()
-        for music in (prompt, str(prompt), prompt.read_bytes(), ct.Score.read(prompt))
-    ]
-    assert len(set(pieces)) == 1
+    given = (prompt, str(prompt), prompt.read_bytes(), ct.Score.read(prompt))
+    pieces = [model.continue_(music, 8, 1)[0] for music in given]
+    assert len({piece.to_bytes() for piece in pieces[:3]}) == 1
+    # A score becomes a file of its own, with the same notes.
+    assert pieces[3].score.notes.tolist() == pieces[0].score.notes.tolist()
 
 
 def test_fill_changes_the_bars_named_alone(model, prompt):
@@ -145,8 +176,8 @@ def test_fill_changes_the_bars_named_alone(model, prompt):
         (lambda m, p: m.continue_(p, track=5), "track"),
         (lambda m, p: m.continue_(p, track=-1), "track is -1"),
         (lambda m, p: m.continue_(b"no music"), "MIDI"),
+        (lambda m, p: m.continue_(p, tempo="fast"), "tempo is 'fast'"),
         (lambda m, p: m.stream(2, retries=1), "retries"),
-        (lambda m, p: m.stream(2, prompt=p, bpm=100), "bpm"),
     ],
 )
 def test_requests_that_cannot_be_are_refused(model, prompt, call, message):
