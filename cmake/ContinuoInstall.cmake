@@ -4,7 +4,7 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 set(programs continuo)
-foreach(program continuo-train continuo-torch continuo-render)
+foreach(program continuo-train continuo-torch continuo-render continuo-serve)
   if(TARGET ${program})
     list(APPEND programs ${program})
     # LibTorch lies outside the system's library folders.

@@ -14,7 +14,7 @@ torch_version=2.13.0
 packages=(
   build-essential cmake ninja-build ccache pkg-config python3 python3-pip python3-venv
   libsentencepiece-dev zlib1g-dev libopenmpi-dev openmpi-bin
-  libfmt-dev libcli11-dev nlohmann-json3-dev libtomlplusplus-dev libhwy-dev libsqlite3-dev libpugixml-dev
+  libfmt-dev libcli11-dev nlohmann-json3-dev libtomlplusplus-dev libhwy-dev libsqlite3-dev libpugixml-dev libmicrohttpd-dev
   libfluidsynth-dev libsndfile1-dev timgm6mb-soundfont
   libgtest-dev libgmock-dev libbenchmark-dev
 )

@@ -153,6 +153,23 @@ TEST_F(CliTest, ContinuesSheetMusic) {
   ExpectError({"continue", "--prompt", Path("broken.musicxml"), "-o", Path("x")}, "broken.musicxml: is not XML");
 }
 
+TEST_F(CliTest, ServesUntilItIsInterrupted) {
+  if (!fs::exists(CONTINUO_BIN_DIR "/continuo-serve")) {
+    ExpectError({"serve"}, "was not built");
+    GTEST_SKIP() << "continuo-serve was not built";
+  }
+  const pid_t pid = Start({"serve", "--port", "0", "--json"});
+  std::string printed;
+  for (int i = 0; i < 400 && printed.find('\n') == std::string::npos; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    printed = *ReadTextFile(logs_.path() / "out");
+  }
+  EXPECT_THAT(printed, HasSubstr("http://127.0.0.1:"));
+  kill(pid, SIGTERM);
+  EXPECT_EQ(Wait(pid).exit_code, 143);
+  EXPECT_EQ(Continuo({"serve", "--port", "70000"}).exit_code, 2);
+}
+
 TEST_F(CliTest, SaysItsVersionAndHelpsWithExamples) {
   EXPECT_THAT(Continuo({"--version"}).out, StartsWith("continuo "));
   EXPECT_THAT(Continuo({"--help"}).out, HasSubstr("Examples:"));

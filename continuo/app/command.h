@@ -43,6 +43,7 @@ void AddLikelihoodCommand(CLI::App& app, AppContext& context);
 void AddExportCommand(CLI::App& app, AppContext& context);
 void AddEvalCommand(CLI::App& app, AppContext& context);
 void AddRenderCommand(CLI::App& app, AppContext& context);
+void AddServeCommand(CLI::App& app, AppContext& context);
 void AddReportCommand(CLI::App& app, AppContext& context);
 void AddQuantizeCommand(CLI::App& app, AppContext& context);
 void AddExperimentCommand(CLI::App& app, AppContext& context);

@@ -44,6 +44,7 @@ int Run(int argc, char** argv, AppContext& context) {
   AddExportCommand(app, context);
   AddEvalCommand(app, context);
   AddRenderCommand(app, context);
+  AddServeCommand(app, context);
   AddReportCommand(app, context);
   AddQuantizeCommand(app, context);
   AddExperimentCommand(app, context);

@@ -72,4 +72,13 @@ void AddRenderCommand(CLI::App& app, AppContext& context) {
        .missing = "install libfluidsynth-dev and libsndfile1-dev with tools/bootstrap.sh and build again"});
 }
 
+void AddServeCommand(CLI::App& app, AppContext& context) {
+  AddProgramCommand(app, context,
+                    {.name = "serve",
+                     .program = "continuo-serve",
+                     .command = "",
+                     .description = "Serve the HTTP API on this machine (starts continuo-serve)",
+                     .missing = "install libmicrohttpd-dev with tools/bootstrap.sh and build again"});
+}
+
 }  // namespace continuo

@@ -1,0 +1,209 @@
+#include "continuo/studio/api.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <future>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "continuo/compose/composer.h"
+#include "continuo/compose/fake_model_testing.h"
+#include "continuo/score/score_file.h"
+#include "continuo/studio/base64.h"
+
+namespace continuo {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using Json = nlohmann::ordered_json;
+
+class ApiTest : public ::testing::Test {
+ protected:
+  ApiAnswer Post(const std::string& path, const Json& body) {
+    return api_.Answer({"POST", "/api/v1/" + path, "application/json", body.dump()}, {});
+  }
+  std::string ErrorOf(const ApiAnswer& answer) {
+    return std::to_string(answer.status) + " " + Json::parse(answer.body)["error"]["message"].get<std::string>();
+  }
+  /// All events of a stream, by name.
+  std::vector<std::pair<std::string, Json>> Events(const ApiAnswer& answer) {
+    std::vector<std::pair<std::string, Json>> events;
+    if (!answer.run) {
+      ADD_FAILURE() << answer.body;
+      return events;
+    }
+    answer.run(
+        [&](std::string_view name, const Json& data) {
+          events.emplace_back(name, data);
+          return true;
+        },
+        {});
+    return events;
+  }
+  /// A piece of quarter notes.
+  std::string Midi(int bars = 4) {
+    Score score;
+    score.tracks.emplace_back();
+    for (int i = 0; i < 4 * bars; ++i) {
+      score.tracks[0].notes.push_back({i * 480, 480, static_cast<uint8_t>(60 + i % 12), 80});
+    }
+    return EncodeBase64(SerializeScore(score));
+  }
+
+  LoadedModel model_ = LoadFakeModel("remi");
+  Api api_{model_, {.body_bytes = 4'000'000, .waiting = 1, .bars = 40, .count = 4}};
+};
+
+TEST_F(ApiTest, DescribesTheModel) {
+  const ApiAnswer answer = api_.Answer({"GET", "/api/v1/models", "", ""}, {});
+  EXPECT_EQ(answer.status, 200);
+  const Json json = Json::parse(answer.body);
+  EXPECT_EQ(json["models"][0]["vocabulary"], model_.tokenizer->vocabulary().size());
+  EXPECT_EQ(json["limits"]["bars"], 40);
+}
+
+TEST_F(ApiTest, WritesPiecesBarByBarAndAsTheLibraryDoes) {
+  const auto events = Events(Post("generate", {{"bars", 3}, {"count", 2}, {"seed", 5}, {"temperature", 1.1}}));
+  ASSERT_FALSE(events.empty());
+  size_t bars = 0;
+  std::vector<std::string> pieces(2);
+  for (const auto& [name, data] : events) {
+    bars += name == "bar" ? 1 : 0;
+    if (name == "piece") {
+      pieces.at(data["index"].get<size_t>()) = data["midi"].get<std::string>();
+    }
+  }
+  EXPECT_EQ(bars, 6u);
+  EXPECT_EQ(events.back().first, "done");
+  EXPECT_EQ(events.back().second["pieces"], 2);
+  SamplingOptions sampling = model_.sampling;
+  sampling.temperature = 1.1;
+  const auto written = Composer(model_).Write(NewRequest{.bars = 3}, {.count = 2, .seed = 5, .sampling = sampling});
+  ASSERT_TRUE(written.ok());
+  for (size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(pieces[i], EncodeBase64((*written)[i].piece.Bytes()));
+  }
+}
+
+TEST_F(ApiTest, ContinuesAndFills) {
+  const auto continued = Events(Post("continue", {{"midi", Midi()}, {"prompt_bars", 2}, {"bars", 2}}));
+  EXPECT_EQ(continued.back().first, "done");
+  EXPECT_TRUE(
+      std::any_of(continued.begin(), continued.end(), [](const auto& e) { return e.second.contains("new_bars"); }));
+  const auto filled = Events(Post("fill", {{"midi", Midi()}, {"first", 2}, {"last", 3}, {"count", 2}}));
+  EXPECT_EQ(filled.back().first, "done") << filled.back().second;
+  EXPECT_EQ(filled.back().second["pieces"], 1);
+  EXPECT_EQ(filled.back().second["ranking"].size(), 2u);
+}
+
+TEST_F(ApiTest, MeasuresAndExports) {
+  const Json likelihood = Json::parse(Post("likelihood", {{"midi", Midi()}}).body);
+  EXPECT_EQ(likelihood["nll_of_bars"].size(), 4u) << likelihood;
+  const Json metrics = Json::parse(Post("evaluate", {{"midi", Midi()}, {"structure", false}}).body);
+  EXPECT_TRUE(metrics["metrics"].contains("H1")) << metrics;
+  const Json exported = Json::parse(Post("export", {{"midi", Midi()}, {"title", "<x>"}}).body);
+  const std::string xml = exported["musicxml"];
+  EXPECT_THAT(xml, HasSubstr("&lt;x&gt;"));
+  const std::vector<uint8_t> bytes(xml.begin(), xml.end());
+  const Json again = Json::parse(Post("export", {{"musicxml", EncodeBase64(bytes)}}).body);
+  EXPECT_TRUE(again.contains("musicxml")) << again;
+}
+
+TEST_F(ApiTest, RefusesWhatIsNotAskedRight) {
+  EXPECT_EQ(api_.Answer({"GET", "/api/v1/none", "", ""}, {}).status, 404);
+  EXPECT_EQ(api_.Answer({"GET", "/etc/passwd", "", ""}, {}).status, 404);
+  EXPECT_EQ(api_.Answer({"POST", "/api/v1/models", "application/json", "{}"}, {}).allow, "GET");
+  EXPECT_EQ(api_.Answer({"GET", "/api/v1/generate", "", ""}, {}).status, 405);
+  EXPECT_EQ(api_.Answer({"POST", "/api/v1/generate", "text/plain", "{}"}, {}).status, 415);
+  EXPECT_EQ(api_.Answer({"POST", "/api/v1/generate", "application/json", "[1]"}, {}).status, 400);
+  EXPECT_EQ(api_.Answer({"POST", "/api/v1/generate", "application/json", std::string(4'000'001, ' ')}, {}).status, 413);
+  EXPECT_EQ(ErrorOf(Post("generate", {{"bars", 41}})), "400 bars is 41, expected a whole number from 1 to 40");
+  EXPECT_EQ(ErrorOf(Post("generate", {{"bars", "4"}})), "400 bars is \"4\", expected a whole number from 1 to 40");
+  EXPECT_EQ(ErrorOf(Post("generate", {{"bars", -1}})), "400 bars is -1, expected a whole number from 1 to 40");
+  EXPECT_EQ(ErrorOf(Post("generate", {{"model", "/etc"}})), "400 model is no field of this request");
+  EXPECT_THAT(ErrorOf(Post("generate", {{"top_p", 3}})), HasSubstr("400 top-p is 3"));
+  EXPECT_THAT(ErrorOf(Post("generate", {{"chords", "H7"}})), HasSubstr("H7"));
+  EXPECT_EQ(ErrorOf(Post("continue", {{"bars", 1}})), "400 midi is missing, expected a file in base64");
+  EXPECT_THAT(ErrorOf(Post("continue", {{"midi", "!!!!"}})), HasSubstr("midi is not base64"));
+  EXPECT_THAT(ErrorOf(Post("continue", {{"midi", "AAAA"}})), HasSubstr("400 midi"));
+  EXPECT_THAT(ErrorOf(Post("continue", {{"midi", Midi(2)}, {"prompt_bars", 9}})), HasSubstr("400 "));
+  EXPECT_THAT(ErrorOf(Post("fill", {{"midi", Midi()}, {"first", 3}, {"last", 2}})), HasSubstr("last is 2"));
+  EXPECT_THAT(ErrorOf(Post("export", {{"midi", Midi()}, {"smallest_note", 17}})), HasSubstr("smallest_note"));
+}
+
+TEST_F(ApiTest, ABoundedNumberWaits) {
+  const Json one = {{"bars", 1}};
+  std::optional<ApiAnswer> first = Post("generate", one);  // has its turn
+  std::optional<ApiAnswer> second = Post("generate", one);
+  ASSERT_TRUE(second->run);
+  EXPECT_THAT(ErrorOf(Post("generate", one)), HasSubstr("429 1 requests wait already"));
+  second.reset();  // its client is gone
+  const ApiAnswer third = Post("generate", one);
+  ASSERT_TRUE(third.run);
+  std::vector<std::string> events;
+  std::promise<void> waits;
+  std::thread waiting([&] {
+    third.run(
+        [&](std::string_view name, const Json&) {
+          events.emplace_back(name);
+          if (name == "waiting") {
+            waits.set_value();
+          }
+          return true;
+        },
+        {});
+  });
+  waits.get_future().wait();
+  EXPECT_EQ(Events(*first).back().first, "done");
+  first.reset();
+  waiting.join();
+  EXPECT_THAT(events, ElementsAre("waiting", "bar", "piece", "done"));
+}
+
+TEST_F(ApiTest, AClientThatHasGoneStopsTheWork) {
+  const ApiAnswer answer = Post("generate", {{"bars", 40}, {"count", 4}});
+  size_t events = 0;
+  answer.run(
+      [&](std::string_view, const Json&) {
+        ++events;
+        return false;
+      },
+      {});
+  EXPECT_EQ(events, 1u);
+  const ApiAnswer stopped = Post("generate", {{"bars", 40}});
+  stopped.run(
+      [&](std::string_view, const Json&) {
+        ++events;
+        return true;
+      },
+      StopToken([] { return true; }));
+  EXPECT_EQ(events, 1u);
+}
+
+TEST(Base64Test, IsThatOfRfc4648) {
+  const auto encode = [](std::string_view text) {
+    return EncodeBase64({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
+  };
+  for (const auto& [text, encoded] : std::vector<std::pair<std::string, std::string>>{{"", ""},
+                                                                                      {"f", "Zg=="},
+                                                                                      {"fo", "Zm8="},
+                                                                                      {"foo", "Zm9v"},
+                                                                                      {"foob", "Zm9vYg=="},
+                                                                                      {"fooba", "Zm9vYmE="},
+                                                                                      {"foobar", "Zm9vYmFy"}}) {
+    EXPECT_EQ(encode(text), encoded);
+    const auto decoded = DecodeBase64(encoded);
+    ASSERT_TRUE(decoded);
+    EXPECT_EQ(std::string(decoded->begin(), decoded->end()), text);
+  }
+  for (const char* wrong : {"Z", "Zg", "Zg=", "Zh==", "Zm9=", "Z===", "====", "Zg==Zg==", "Zm9v\n", "Zm-_"}) {
+    EXPECT_FALSE(DecodeBase64(wrong)) << wrong;
+  }
+}
+
+}  // namespace
+}  // namespace continuo
