@@ -7,6 +7,7 @@
 #include <fstream>
 #include <new>
 #include <nlohmann/json.hpp>
+#include <string_view>
 
 #include "continuo/core/check.h"
 #include "continuo/train/device.h"
@@ -132,7 +133,8 @@ TEST_P(TorchModelTest, ASlotsLogitsDoNotDependOnTheOthers) {
 }
 
 TEST_P(TorchModelTest, MoreThanAGpuHoldsIsBadAlloc) {
-  if (std::get<0>(GetParam()) != "cpu") {  // whose memory has no such end
+  // A CPU's memory has no such end. One model will do: the caches of the smallest might fit.
+  if (std::get<0>(GetParam()) != "cpu" && std::get<1>(GetParam()) == std::string_view("tied")) {
     EXPECT_THROW((void)Load(true)->NewSession(size_t{1} << 26), std::bad_alloc);
   }
 }
