@@ -1026,5 +1026,30 @@ TEST_F(CliTest, CorpusBuildListsWhatItSkips) {
   ExpectError({"corpus", "build", Path("none"), "--tokenizer", "remi", "-o", Path("c2")}, "none");
 }
 
+TEST_F(CliTest, CorpusBuildTakesSeveralFoldersWithWeights) {
+  fs::create_directory(Path("a"));
+  fs::create_directory(Path("b:3"));  // a name that looks like a weight
+  fs::copy(kPrompt, Path("a/song.mid"));
+  fs::copy(kSource / "testdata" / "midi" / "random_0.mid", Path("b:3/song.mid"));
+  const Outcome run = Continuo({"corpus", "build", Path("a") + ":2.5", Path("b:3"), "--tokenizer", "remi", "--valid",
+                                "0", "-o", Path("corpus"), "--json"});
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  const Json sources = Json::parse(run.out)["sources"];
+  ASSERT_EQ(sources.size(), 2U);
+  EXPECT_EQ(sources[0]["name"], "a");
+  EXPECT_EQ(sources[0]["weight"], 2.5);
+  EXPECT_EQ(sources[0]["songs"], 1);
+  EXPECT_EQ(sources[1]["name"], "b:3");
+  EXPECT_EQ(sources[1]["weight"], 1);
+  EXPECT_THAT(Continuo({"inspect", Path("corpus")}).out, HasSubstr("of a  1 songs, weight 2.5"));
+  const auto refused = [&](const std::string& folder, const std::string& message) {
+    ExpectError({"corpus", "build", folder, "--tokenizer", "remi", "-o", Path("c2")}, message);
+  };
+  refused(Path("a") + ":0", "the weight is '0', expected a number from 0.01 to 100");
+  refused(Path("a") + ":x", "the weight is 'x'");
+  refused(Path("a") + ":", "the weight is ''");
+  EXPECT_FALSE(fs::exists(Path("c2")));
+}
+
 }  // namespace
 }  // namespace continuo

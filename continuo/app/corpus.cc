@@ -1,6 +1,9 @@
 #include "continuo/corpus/corpus.h"
 
+#include <charconv>
+#include <filesystem>
 #include <memory>
+#include <system_error>
 
 #include "continuo/app/command.h"
 #include "continuo/app/terminal.h"
@@ -11,16 +14,50 @@ namespace {
 
 struct CorpusFlags {
   TokenizerFlags tokenizer;
-  std::string folder;
+  std::vector<std::string> folders;
   std::string output;
   CorpusBuildOptions options;
 };
 
+/// "FOLDER" or "FOLDER:WEIGHT". A folder whose own name ends in ':' and a number is taken as it is.
+Result<CorpusSource> ParseSource(const std::string& text) {
+  std::error_code code;
+  const size_t colon = text.rfind(':');
+  if (colon == std::string::npos || colon == 0 || std::filesystem::is_directory(text, code)) {
+    return CorpusSource{text};
+  }
+  double weight = 0;
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data() + colon + 1, end, weight);
+  if (error != std::errc() || rest != end || !(weight >= kLeastWeight && weight <= kLargestWeight)) {
+    return Error{fmt::format("'{}': the weight is '{}', expected a number from {} to {}", text, text.substr(colon + 1),
+                             kLeastWeight, kLargestWeight),
+                 "write a folder and its weight as my-midi:2"};
+  }
+  return CorpusSource{text.substr(0, colon), weight};
+}
+
+nlohmann::ordered_json SourcesToJson(const std::vector<CorpusBuildReport::Source>& sources) {
+  auto list = nlohmann::ordered_json::array();
+  for (const CorpusBuildReport::Source& source : sources) {
+    list.push_back({{"name", source.name},
+                    {"weight", source.weight},
+                    {"songs", source.songs},
+                    {"train_tokens", source.tokens[static_cast<size_t>(Split::kTrain)]},
+                    {"valid_tokens", source.tokens[static_cast<size_t>(Split::kValid)]}});
+  }
+  return list;
+}
+
 Status RunCorpusBuild(const CorpusFlags& flags, const AppContext& context) {
   CONTINUO_ASSIGN(const auto tokenizer, LoadTokenizer(flags.tokenizer));
+  std::vector<CorpusSource> sources;
+  for (const std::string& folder : flags.folders) {
+    CONTINUO_ASSIGN(sources.emplace_back(), ParseSource(folder));
+  }
   TerminalProgress progress("files", context.quiet);
   CONTINUO_ASSIGN(const CorpusBuildReport report,
-                  BuildCorpus(flags.folder, *tokenizer, flags.output, flags.options, progress, SignalStop()));
+                  BuildCorpus(sources, *tokenizer, flags.output, flags.options, progress, SignalStop()));
   constexpr size_t kTrain = static_cast<size_t>(Split::kTrain);
   constexpr size_t kValid = static_cast<size_t>(Split::kValid);
   if (context.json) {
@@ -34,15 +71,24 @@ Status RunCorpusBuild(const CorpusFlags& flags, const AppContext& context) {
                       {"duplicates", report.duplicates},
                       {"train_tokens", report.tokens[kTrain]},
                       {"valid_tokens", report.tokens[kValid]},
+                      {"sources", SourcesToJson(report.sources)},
                       {"failures", std::move(failures)}});
   }
   for (const CorpusBuildReport::Failure& failure : report.failures) {
     PrintNote(context, fmt::format("skipped {}", failure.reason));
   }
-  return PrintLine(
+  CONTINUO_TRY(PrintLine(
       fmt::format("{}: {} songs of {} files ({} duplicates, {} skipped), {} tokens to train on, {} to validate",
                   flags.output, report.songs, report.files, report.duplicates, report.failures.size(),
-                  report.tokens[kTrain], report.tokens[kValid]));
+                  report.tokens[kTrain], report.tokens[kValid])));
+  for (const CorpusBuildReport::Source& source : report.sources) {
+    if (report.sources.size() > 1 || source.weight != 1) {
+      CONTINUO_TRY(
+          PrintLine(fmt::format("  {}, weight {}: {} songs, {} tokens to train on, {} to validate", source.name,
+                                source.weight, source.songs, source.tokens[kTrain], source.tokens[kValid])));
+    }
+  }
+  return {};
 }
 
 }  // namespace
@@ -50,11 +96,18 @@ Status RunCorpusBuild(const CorpusFlags& flags, const AppContext& context) {
 void AddCorpusCommand(CLI::App& app, AppContext& context) {
   CLI::App* corpus = app.add_subcommand("corpus", "Prepare music for training");
   corpus->require_subcommand(1);
-  CLI::App* command = corpus->add_subcommand("build", "Tokenize a folder of MIDI files into a corpus directory");
-  command->footer("Example:\n  continuo corpus build my-midi --tokenizer remi -o out/corpus");
+  CLI::App* command = corpus->add_subcommand("build", "Tokenize folders of MIDI files into a corpus directory");
+  command->footer(
+      "Examples:\n"
+      "  continuo corpus build my-midi --tokenizer remi -o out/corpus\n"
+      "  continuo corpus build my-midi pop909:2 --tokenizer remi -o out/corpus");
   auto flags = std::make_shared<CorpusFlags>();
   AddTokenizerFlags(*command, flags->tokenizer);
-  command->add_option("folder", flags->folder, "a folder with MIDI files (.mid, .midi, .kar, .rmi), at any depth")
+  command
+      ->add_option(
+          "folders", flags->folders,
+          "folders with MIDI files (.mid, .midi, .kar, .rmi), at any depth; FOLDER:2 has each song to train on "
+          "twice in an epoch")
       ->required();
   command->add_option("-o,--output", flags->output, "the corpus directory to write")->required();
   command->add_option("--valid", flags->options.valid_fraction, "share of the songs kept for validation")

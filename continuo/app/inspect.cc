@@ -49,12 +49,14 @@ Status InspectModel(const fs::path& path, const AppContext& context) {
 Status InspectCorpus(const fs::path& path, const AppContext& context) {
   CONTINUO_ASSIGN(const Corpus corpus, Corpus::Open(path));
   size_t songs[2] = {0, 0};
+  std::vector<size_t> songs_of(corpus.sources().size());  // by source
   uint64_t tokens[2] = {0, 0};
   uint64_t bars[2] = {0, 0};
   for (size_t i = 0; i < corpus.song_count(); ++i) {
     const Corpus::Song song = corpus.song(i);
     const auto split = static_cast<size_t>(song.split);
     ++songs[split];
+    ++songs_of[song.source];
     tokens[split] += song.ids.size();
     bars[split] += song.bar_offsets.size();
   }
@@ -64,9 +66,15 @@ Status InspectCorpus(const fs::path& path, const AppContext& context) {
       splits[split == 0 ? "train" : "valid"] = {
           {"songs", songs[split]}, {"tokens", tokens[split]}, {"bars", bars[split]}};
     }
+    Json sources = Json::array();
+    for (size_t i = 0; i < corpus.sources().size(); ++i) {
+      sources.push_back(
+          {{"name", corpus.sources()[i].name}, {"weight", corpus.sources()[i].weight}, {"songs", songs_of[i]}});
+    }
     return PrintJson({{"corpus", path.string()},
                       {"vocab_sha256", corpus.tokenizer().vocabulary_sha256()},
-                      {"splits", std::move(splits)}});
+                      {"splits", std::move(splits)},
+                      {"sources", std::move(sources)}});
   }
   CONTINUO_TRY(
       PrintLine(fmt::format("{}: a corpus of {} songs, {} tokenizer with {} tokens", path.string(), corpus.song_count(),
@@ -74,6 +82,11 @@ Status InspectCorpus(const fs::path& path, const AppContext& context) {
   for (const size_t split : {0, 1}) {
     CONTINUO_TRY(PrintLine(fmt::format("  {}  {} songs, {} bars, {} tokens", split == 0 ? "to train on" : "to validate",
                                        songs[split], bars[split], tokens[split])));
+  }
+  for (size_t i = 0; i < corpus.sources().size(); ++i) {
+    if (const Corpus::Source& source = corpus.sources()[i]; !source.name.empty()) {
+      CONTINUO_TRY(PrintLine(fmt::format("  of {}  {} songs, weight {}", source.name, songs_of[i], source.weight)));
+    }
   }
   return {};
 }

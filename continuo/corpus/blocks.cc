@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cmath>
 
 #include "continuo/core/check.h"
 #include "continuo/core/rng.h"
@@ -11,7 +12,7 @@ namespace continuo {
 namespace {
 
 // Streams of random numbers, so that no draw depends on another.
-enum class Draw : uint64_t { kOrder = 1, kTransposition = 2, kJitter = 3, kVelocity = 6, kTempo = 7 };
+enum class Draw : uint64_t { kOrder = 1, kTransposition = 2, kJitter = 3, kVelocity = 6, kTempo = 7, kShare = 8 };
 
 /// A stream for (epoch, song). Epochs below 2^24, songs below 2^32.
 Rng DrawStream(uint64_t seed, Draw draw, uint64_t epoch, uint64_t song) {
@@ -23,6 +24,9 @@ Rng DrawStream(uint64_t seed, Draw draw, uint64_t epoch, uint64_t song) {
 BlockSource::BlockSource(std::vector<BlockSong> songs, BlockVocabulary vocabulary, const BlockOptions& options)
     : songs_(std::move(songs)), vocabulary_(std::move(vocabulary)), options_(options) {
   CONTINUO_CHECK(options_.context >= 1);
+  for (const BlockSong& song : songs_) {
+    CONTINUO_CHECK(song.share > 0 && song.share <= 1);
+  }
   allowed_.assign(songs_.size(), 0);
   if (!options_.transpose) {
     return;
@@ -55,6 +59,23 @@ int32_t BlockSource::Semitones(size_t song, uint64_t epoch) const {
       return s + BlockVocabulary::kLowestTransposition;
     }
   }
+}
+
+/// For each song whether it is in an epoch. Its place among the epochs is drawn once.
+std::vector<uint8_t> BlockSource::Present(uint64_t epoch) const {
+  std::vector<uint8_t> present(songs_.size(), 1);
+  for (size_t song = 0; song < songs_.size(); ++song) {
+    if (const double share = songs_[song].share; share < 1) {
+      const double place = DrawStream(options_.seed, Draw::kShare, 0, song).NextDouble();
+      const double before = std::floor(static_cast<double>(epoch) * share + place);
+      const double after = std::floor(static_cast<double>(epoch + 1) * share + place);
+      present[song] = after > before ? 1 : 0;
+    }
+  }
+  if (std::find(present.begin(), present.end(), 1) == present.end()) {
+    std::fill(present.begin(), present.end(), uint8_t{1});
+  }
+  return present;
 }
 
 void BlockSource::CutSong(size_t song, uint64_t epoch, std::vector<Block>& blocks) const {
@@ -115,8 +136,11 @@ void BlockSource::CutSong(size_t song, uint64_t epoch, std::vector<Block>& block
 
 std::vector<Block> BlockSource::Epoch(uint64_t epoch) const {
   std::vector<Block> blocks;
+  const std::vector<uint8_t> present = Present(epoch);
   for (size_t song = 0; song < songs_.size(); ++song) {
-    CutSong(song, epoch, blocks);
+    if (present[song] != 0) {
+      CutSong(song, epoch, blocks);
+    }
   }
   if (options_.shuffle) {
     Rng rng = DrawStream(options_.seed, Draw::kOrder, epoch, 0);
@@ -130,7 +154,11 @@ std::vector<Block> BlockSource::Epoch(uint64_t epoch) const {
 size_t BlockSource::EpochSize(uint64_t epoch) const {
   std::vector<Block> blocks;
   size_t count = 0;
+  const std::vector<uint8_t> present = Present(epoch);
   for (size_t song = 0; song < songs_.size(); ++song) {
+    if (present[song] == 0) {
+      continue;
+    }
     blocks.clear();
     CutSong(song, epoch, blocks);
     count += blocks.size();

@@ -18,6 +18,7 @@ class Tokenizer;
 struct BlockSong {
   std::span<const uint16_t> ids;
   std::span<const uint32_t> bar_offsets;
+  double share = 1;  // of the epochs, in which it is; more than 0 and at most 1
 };
 
 /// Which ids frame a song and fill a block, and what ids become when music is moved.
@@ -88,6 +89,9 @@ struct Batch {
 /// `first`: each song's first `context` ids. `all`: windows of `context` ids that begin at the
 /// start or on a bar and cover the song (a bar longer than a window is cut within). The last window
 /// of a song begins as early as leaves it full.
+///
+/// A song of share s is in n epochs s n times, rounded up or down; an epoch in which no song would
+/// be has all of them.
 class BlockSource {
  public:
   /// The songs' spans must outlive the source.
@@ -104,6 +108,7 @@ class BlockSource {
   Batch Lay(std::span<const Block> blocks) const;
 
  private:
+  std::vector<uint8_t> Present(uint64_t epoch) const;
   void CutSong(size_t song, uint64_t epoch, std::vector<Block>& blocks) const;
   int32_t Semitones(size_t song, uint64_t epoch) const;
 
@@ -113,7 +118,9 @@ class BlockSource {
   std::vector<uint16_t> allowed_;  // for each song, a bit for each transposition that stays in range
 };
 
-/// The songs of one split.
+/// The songs of one split. A song to train on whose folder has weight w is there floor(w) times,
+/// and once more with the share that is left of w: as songs of their own, which begin on other bars
+/// and are transposed by other intervals.
 std::vector<BlockSong> SongsOf(const Corpus& corpus, bool valid);
 
 }  // namespace continuo

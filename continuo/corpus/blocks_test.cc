@@ -179,6 +179,63 @@ TEST(BlocksTest, AnEpochIsAFunctionOfSeedAndNumber) {
   EXPECT_NE(places(1, 4), places(2, 4));
 }
 
+TEST(BlocksTest, ASongIsInItsShareOfTheEpochs) {
+  const Songs songs = RandomSongs(20, 30, 12);
+  std::vector<BlockSong> spans = songs.spans();
+  for (size_t i = 0; i < 15; ++i) {
+    spans[i].share = i < 10 ? 0.3 : 0.5;
+  }
+  const BlockSource source(spans, SmallVocabulary(), {.context = 16, .seed = 3});
+  std::vector<size_t> epochs(20);
+  std::set<size_t> sizes;
+  for (uint64_t epoch = 0; epoch < 100; ++epoch) {
+    const auto blocks = source.Epoch(epoch);
+    EXPECT_EQ(blocks.size(), source.EpochSize(epoch));
+    std::set<uint32_t> present;
+    for (const Block& block : blocks) {
+      present.insert(block.song);
+    }
+    for (const uint32_t song : present) {
+      ++epochs[song];
+    }
+    sizes.insert(present.size());
+  }
+  for (size_t i = 0; i < 20; ++i) {
+    EXPECT_NEAR(static_cast<double>(epochs[i]), i < 10 ? 30 : i < 15 ? 50 : 100, 1) << i;
+  }
+  EXPECT_GT(sizes.size(), 1u);  // not all in the same epochs
+}
+
+TEST(BlocksTest, SharesLeaveOtherSongsAsTheyAre) {
+  const Songs songs = RandomSongs(20, 30, 12);
+  const auto blocks_of_last = [&](double share) {
+    std::vector<BlockSong> spans = songs.spans();
+    spans[0].share = share;
+    const BlockSource source(spans, SmallVocabulary(), {.context = 16, .transpose = true, .shuffle = false});
+    std::vector<std::array<int64_t, 3>> result;
+    for (const Block& block : source.Epoch(5)) {
+      if (block.song > 0) {
+        result.push_back({block.song, block.begin, block.semitones});
+      }
+    }
+    return result;
+  };
+  EXPECT_EQ(blocks_of_last(0.5), blocks_of_last(1));
+}
+
+TEST(BlocksTest, AnEpochIsNeverEmpty) {
+  const Songs songs = RandomSongs(3, 30, 12);
+  std::vector<BlockSong> spans = songs.spans();
+  for (BlockSong& song : spans) {
+    song.share = 0.1;
+  }
+  const BlockSource source(spans, SmallVocabulary(), {.context = 16});
+  for (uint64_t epoch = 0; epoch < 20; ++epoch) {
+    EXPECT_GT(source.EpochSize(epoch), 0u);
+    EXPECT_EQ(source.Epoch(epoch).size(), source.EpochSize(epoch));
+  }
+}
+
 TEST(BlocksTest, ASongIsMovedAsAWholeAndStaysInRange) {
   Rng rng(5, 5);
   Songs songs = RandomSongs(40, 60, 12);

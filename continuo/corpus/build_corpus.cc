@@ -104,26 +104,35 @@ class FileWriter {
   std::ofstream file_;
 };
 
+struct SourceFile {
+  fs::path path;
+  std::string name;   // within its folder
+  size_t source = 0;  // its folder
+  Digest digest{};
+  std::string failure = {};
+};
+
 /// Writes songs in the order given into shards of each split, and the index at the end.
 class CorpusWriter {
  public:
   explicit CorpusWriter(const fs::path& folder) : folder_(folder) {}
 
-  Status Add(const std::string& name, const Digest& digest, Split split, const EncodedSong& song) {
+  Status Add(const SourceFile& file, Split split, const EncodedSong& song) {
     const uint64_t name_offset = names_.size();
-    names_ += name;
+    names_ += file.name;
     for (const EncodedSong::Stream& stream : song.streams) {
       CONTINUO_ASSIGN(const size_t shard, ShardFor(split, stream.ids.size()));
       IndexRecord record{};
       record.shard = static_cast<uint32_t>(shard);
-      record.split = static_cast<uint32_t>(split);
+      record.split = static_cast<uint16_t>(split);
+      record.source = static_cast<uint16_t>(file.source);
       record.offset = shards_[shard].tokens;
       record.length = stream.ids.size();
       record.first_bar = bars_.size();
       record.bar_count = static_cast<uint32_t>(stream.bar_offsets.size());
       record.name_offset = name_offset;
-      record.name_length = static_cast<uint32_t>(name.size());
-      record.content_sha256 = digest;
+      record.name_length = static_cast<uint32_t>(file.name.size());
+      record.content_sha256 = file.digest;
       records_.push_back(record);
       bars_.insert(bars_.end(), stream.bar_offsets.begin(), stream.bar_offsets.end());
       open_[static_cast<size_t>(split)]->writer.Append(std::span<const uint16_t>(stream.ids));
@@ -193,19 +202,13 @@ class CorpusWriter {
   std::string names_;
 };
 
-struct SourceFile {
-  std::string name;
-  Digest digest{};
-  std::string failure;
-};
-
 /// The files' digests; a file that can't be read has a failure instead.
-Status HashFiles(const fs::path& folder, std::vector<SourceFile>& files, ThreadPool& pool, const StopToken& stop) {
+Status HashFiles(std::vector<SourceFile>& files, ThreadPool& pool, const StopToken& stop) {
   pool.ForEach(files.size(), [&](size_t i, size_t) {
     if (stop.stop_requested()) {
       return;
     }
-    const Result<std::vector<uint8_t>> bytes = ReadFile(folder / files[i].name, kMaxMidiBytes);
+    const Result<std::vector<uint8_t>> bytes = ReadFile(files[i].path, kMaxMidiBytes);
     if (!bytes.ok()) {
       files[i].failure = bytes.error().ToString();
       return;
@@ -217,12 +220,64 @@ Status HashFiles(const fs::path& folder, std::vector<SourceFile>& files, ThreadP
   return stop.stop_requested() ? Status(CancelledError()) : Status();
 }
 
+/// The last component of a path.
+std::string NameOf(const fs::path& folder) {
+  std::error_code code;
+  const fs::path whole = fs::absolute(folder, code).lexically_normal();
+  return (whole.has_filename() ? whole.filename() : whole.parent_path().filename()).string();
+}
+
+Status CheckSources(std::span<const CorpusSource> sources) {
+  if (sources.empty() || sources.size() > kMostSources) {
+    return MakeError("{} folders, expected 1 to {}", sources.size(), kMostSources);
+  }
+  for (size_t i = 0; i < sources.size(); ++i) {
+    const CorpusSource& source = sources[i];
+    if (!(source.weight >= kLeastWeight && source.weight <= kLargestWeight)) {
+      return MakeError("{}: has the weight {}, expected {} to {}", source.folder.string(), source.weight, kLeastWeight,
+                       kLargestWeight);
+    }
+    for (size_t j = 0; j < i; ++j) {
+      std::error_code code;
+      if (fs::equivalent(sources[j].folder, source.folder, code)) {
+        return Error{fmt::format("{}: is named twice", source.folder.string()), "name it once, with one weight"};
+      }
+    }
+  }
+  return {};
+}
+
+/// "a, b": for messages.
+std::string Folders(std::span<const CorpusSource> sources) {
+  std::string text;
+  for (const CorpusSource& source : sources) {
+    text += (text.empty() ? "" : ", ") + source.folder.string();
+  }
+  return text;
+}
+
+/// A file's name in the report: with that of its folder where there are several.
+std::string NameInReport(size_t source, const std::string& name, const CorpusBuildReport& report) {
+  return report.sources.size() == 1 ? name : report.sources[source].name + "/" + name;
+}
+
+nlohmann::ordered_json SourcesJson(const CorpusBuildReport& report) {
+  auto list = nlohmann::ordered_json::array();
+  for (const CorpusBuildReport::Source& source : report.sources) {
+    list.push_back({{"name", source.name},
+                    {"weight", source.weight},
+                    {"songs", source.songs},
+                    {"tokens", {{"train", source.tokens[0]}, {"valid", source.tokens[1]}}}});
+  }
+  return list;
+}
+
 /// Takes out failed files into the report, and all but the first name of each content; sorts by
 /// content.
 void KeepDistinct(std::vector<SourceFile>& files, CorpusBuildReport& report) {
   for (const SourceFile& file : files) {
     if (!file.failure.empty()) {
-      report.failures.push_back({file.name, file.failure});
+      report.failures.push_back({NameInReport(file.source, file.name, report), file.failure});
     }
   }
   std::erase_if(files, [](const SourceFile& file) { return !file.failure.empty(); });
@@ -237,6 +292,13 @@ void KeepDistinct(std::vector<SourceFile>& files, CorpusBuildReport& report) {
 
 Result<CorpusBuildReport> BuildCorpus(const fs::path& folder, const Tokenizer& tokenizer, const fs::path& output,
                                       const CorpusBuildOptions& options, Progress& progress, const StopToken& stop) {
+  const CorpusSource source{folder};
+  return BuildCorpus(std::span(&source, 1), tokenizer, output, options, progress, stop);
+}
+
+Result<CorpusBuildReport> BuildCorpus(std::span<const CorpusSource> sources, const Tokenizer& tokenizer,
+                                      const fs::path& output, const CorpusBuildOptions& options, Progress& progress,
+                                      const StopToken& stop) {
   if (!(options.valid_fraction >= 0 && options.valid_fraction <= 1)) {
     return MakeError("the share of validation songs is {}, expected 0 to 1", options.valid_fraction);
   }
@@ -244,23 +306,32 @@ Result<CorpusBuildReport> BuildCorpus(const fs::path& folder, const Tokenizer& t
   if (vocabulary > kMaxVocabulary) {
     return MakeError("the vocabulary has {} tokens, but a corpus holds ids below {}", vocabulary, kMaxVocabulary);
   }
-  CONTINUO_ASSIGN(MidiFileList list, ListMidiFiles(folder));
-  if (list.names.empty()) {
-    return NoMidiFiles(folder);
+  CONTINUO_TRY(CheckSources(sources));
+  CorpusBuildReport report;
+  for (const CorpusSource& source : sources) {
+    report.sources.push_back({.name = NameOf(source.folder), .weight = source.weight});
+  }
+  std::vector<SourceFile> files;
+  for (size_t i = 0; i < sources.size(); ++i) {
+    const fs::path& folder = sources[i].folder;
+    CONTINUO_ASSIGN(MidiFileList list, ListMidiFiles(folder));
+    if (list.names.empty()) {
+      return NoMidiFiles(folder);
+    }
+    report.files += list.names.size() + list.skipped.size();
+    for (const MidiFileList::Skipped& skipped : list.skipped) {
+      report.failures.push_back({NameInReport(i, skipped.name, report),
+                                 fmt::format("{}: {}", (folder / skipped.name).string(), skipped.reason)});
+    }
+    for (std::string& name : list.names) {
+      fs::path path = folder / name;
+      files.push_back({.path = std::move(path), .name = std::move(name), .source = i});
+    }
   }
   CONTINUO_ASSIGN(AtomicDirectory target, AtomicDirectory::Create(output));
 
-  CorpusBuildReport report;
-  report.files = list.names.size() + list.skipped.size();
-  for (const MidiFileList::Skipped& skipped : list.skipped) {
-    report.failures.push_back({skipped.name, fmt::format("{}: {}", (folder / skipped.name).string(), skipped.reason)});
-  }
-  std::vector<SourceFile> files(list.names.size());
-  for (size_t i = 0; i < files.size(); ++i) {
-    files[i].name = std::move(list.names[i]);
-  }
   ThreadPool pool(ThreadCount(options.threads));
-  CONTINUO_TRY(HashFiles(folder, files, pool, stop));
+  CONTINUO_TRY(HashFiles(files, pool, stop));
   KeepDistinct(files, report);
 
   CorpusWriter writer(target.path());
@@ -270,7 +341,7 @@ Result<CorpusBuildReport> BuildCorpus(const fs::path& folder, const Tokenizer& t
     std::atomic<size_t> done{0};
     pool.ForEach(count, [&](size_t i, size_t) {
       if (!stop.stop_requested()) {
-        songs[i] = EncodeFile(folder / files[begin + i].name, tokenizer);
+        songs[i] = EncodeFile(files[begin + i].path, tokenizer);
         progress.Update(begin + done.fetch_add(1) + 1, files.size(), "");
       }
     });
@@ -280,19 +351,22 @@ Result<CorpusBuildReport> BuildCorpus(const fs::path& folder, const Tokenizer& t
     for (size_t i = 0; i < count; ++i) {
       const SourceFile& file = files[begin + i];
       if (!songs[i].failure.empty()) {
-        report.failures.push_back({file.name, songs[i].failure});
+        report.failures.push_back({NameInReport(file.source, file.name, report), songs[i].failure});
         continue;
       }
       const Split split = SplitOf(file.digest, options.valid_fraction);
-      CONTINUO_TRY(writer.Add(file.name, file.digest, split, songs[i]));
+      CONTINUO_TRY(writer.Add(file, split, songs[i]));
+      CorpusBuildReport::Source& source = report.sources[file.source];
       ++report.songs;
+      ++source.songs;
       for (const EncodedSong::Stream& stream : songs[i].streams) {
         report.tokens[static_cast<size_t>(split)] += stream.ids.size();
+        source.tokens[static_cast<size_t>(split)] += stream.ids.size();
       }
     }
   }
   if (report.songs == 0) {
-    return MakeError("{}: none of its {} files gave tokens; the first: {}", folder.string(), report.files,
+    return MakeError("{}: none of its {} files gave tokens; the first: {}", Folders(sources), report.files,
                      report.failures.front().reason);
   }
   CONTINUO_TRY(writer.Finish());
@@ -303,9 +377,10 @@ Result<CorpusBuildReport> BuildCorpus(const fs::path& folder, const Tokenizer& t
   for (const CorpusBuildReport::Failure& failure : report.failures) {
     failures.push_back({{"file", failure.file}, {"reason", failure.reason}});
   }
-  const nlohmann::ordered_json manifest = {
+  const bool plain = sources.size() == 1 && sources.front().weight == 1;
+  nlohmann::ordered_json manifest = {
       {"format", kCorpusFormat},
-      {"version", kCorpusVersion},
+      {"version", plain ? kCorpusVersion : kCorpusVersionWithSources},
       {"vocab_sha256", tokenizer.vocabulary_sha256()},
       {"vocab_size", vocabulary},
       {"valid_fraction", options.valid_fraction},
@@ -318,6 +393,9 @@ Result<CorpusBuildReport> BuildCorpus(const fs::path& folder, const Tokenizer& t
       {"shards", writer.ShardsJson()},
       {"failures", failures},
   };
+  if (!plain) {
+    manifest["sources"] = SourcesJson(report);
+  }
   // Names come from the file system and need not be UTF-8.
   const std::string text = manifest.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
   CONTINUO_TRY(WriteFileAtomically(target.path() / kManifestFile, text));

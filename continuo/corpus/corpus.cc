@@ -23,7 +23,26 @@ struct Manifest {
   };
   std::vector<Shard> shards;
   std::string vocabulary_sha256;
+  std::vector<Corpus::Source> sources = std::vector<Corpus::Source>(1);
 };
+
+Result<std::vector<Corpus::Source>> ReadSources(const json& list, const fs::path& path) {
+  if (!list.is_array() || list.empty() || list.size() > kMostSources) {
+    return MakeError("{}: \"sources\" is not a list of 1 to {} folders", path.string(), kMostSources);
+  }
+  std::vector<Corpus::Source> sources;
+  for (const json& source : list) {
+    const bool complete = source.is_object() && source.contains("name") && source["name"].is_string() &&
+                          source.contains("weight") && source["weight"].is_number();
+    const double weight = complete ? source["weight"].get<double>() : 0;
+    if (!(weight >= kLeastWeight && weight <= kLargestWeight)) {
+      return MakeError("{}: \"sources\" holds {}, expected {{\"name\", \"weight\"}} with a weight from {} to {}",
+                       path.string(), source.dump().substr(0, 80), kLeastWeight, kLargestWeight);
+    }
+    sources.push_back({source["name"].get<std::string>(), weight});
+  }
+  return sources;
+}
 
 Result<Manifest> ReadManifest(const fs::path& path) {
   CONTINUO_ASSIGN(const std::string text, ReadTextFile(path, uint64_t{1} << 30));
@@ -39,12 +58,16 @@ Result<Manifest> ReadManifest(const fs::path& path) {
   if (field(root, "format") != kCorpusFormat) {
     return MakeError("{}: \"format\" is not \"{}\"", path.string(), kCorpusFormat);
   }
-  if (field(root, "version") != kCorpusVersion) {
-    return Error{
-        fmt::format("{}: \"version\" is {}, expected {}", path.string(), field(root, "version").dump(), kCorpusVersion),
-        "build the corpus again"};
+  const json& version = field(root, "version");
+  if (version != kCorpusVersion && version != kCorpusVersionWithSources) {
+    return Error{fmt::format("{}: \"version\" is {}, expected {} or {}", path.string(), version.dump(), kCorpusVersion,
+                             kCorpusVersionWithSources),
+                 "build the corpus again"};
   }
   Manifest manifest;
+  if (version == kCorpusVersionWithSources) {
+    CONTINUO_ASSIGN(manifest.sources, ReadSources(field(root, "sources"), path));
+  }
   const json& sha = field(root, "vocab_sha256");
   const json& shards = field(root, "shards");
   if (!sha.is_string() || !shards.is_array()) {
@@ -119,6 +142,7 @@ Result<Corpus> Corpus::Open(const fs::path& directory) {
   }
   CONTINUO_ASSIGN(const Manifest manifest, ReadManifest(directory / kManifestFile));
   Corpus corpus;
+  corpus.sources_ = manifest.sources;
   const fs::path tokenizer_path = directory / kTokenizerFile;
   CONTINUO_ASSIGN(corpus.tokenizer_, Tokenizer::Load(tokenizer_path.string()));
   if (corpus.tokenizer_->vocabulary_sha256() != manifest.vocabulary_sha256) {
@@ -145,7 +169,7 @@ Result<Corpus> Corpus::Open(const fs::path& directory) {
   const size_t vocabulary = corpus.tokenizer_->vocabulary().size();
   for (size_t i = 0; i < index.records.size(); ++i) {
     const IndexRecord& record = index.records[i];
-    if (record.split > 1 || record.shard >= shards.size() ||
+    if (record.split > 1 || record.source >= corpus.sources_.size() || record.shard >= shards.size() ||
         !InRange(record.offset, record.length, shards[record.shard].size()) || record.length > UINT32_MAX - 2 ||
         !InRange(record.first_bar, record.bar_count, index.bars.size()) ||
         !InRange(record.name_offset, record.name_length, index.names.size())) {
@@ -154,7 +178,8 @@ Result<Corpus> Corpus::Open(const fs::path& directory) {
     const Song song{.split = static_cast<Split>(record.split),
                     .ids = shards[record.shard].subspan(record.offset, record.length),
                     .bar_offsets = index.bars.subspan(record.first_bar, record.bar_count),
-                    .name = index.names.substr(record.name_offset, record.name_length)};
+                    .name = index.names.substr(record.name_offset, record.name_length),
+                    .source = record.source};
     for (const uint16_t id : song.ids) {
       if (id >= vocabulary) {
         return MakeError("{}: holds id {}, but the vocabulary has {}",

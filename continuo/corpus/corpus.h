@@ -17,6 +17,16 @@ namespace continuo {
 
 enum class Split : uint8_t { kTrain = 0, kValid = 1 };
 
+/// A folder to build from, and how often its songs are trained on.
+struct CorpusSource {
+  std::filesystem::path folder;
+  /// How often each song to train on is in an epoch, on average. Validation is not weighted.
+  double weight = 1;
+};
+inline constexpr double kLeastWeight = 0.01;
+inline constexpr double kLargestWeight = 100;
+inline constexpr size_t kMostSources = 1000;
+
 struct CorpusBuildOptions {
   double valid_fraction = 0.05;
   size_t threads = 0;  // 0: one per core
@@ -32,11 +42,28 @@ struct CorpusBuildReport {
     std::string reason;
   };
   std::vector<Failure> failures;
+  /// What each folder gave, in the order in which they were named. A song that two folders have
+  /// counts for the first.
+  struct Source {
+    std::string name;  // the last component of its path
+    double weight = 1;
+    size_t songs = 0;
+    uint64_t tokens[2] = {0, 0};
+  };
+  std::vector<Source> sources;
 };
 
-/// Tokenizes every .mid and .midi file under `folder` into a corpus directory at `output`, which
-/// appears whole or not at all. The result is the same for any number of threads and any file
-/// names' order. A song's split depends on its content alone.
+/// Tokenizes every MIDI file under the folders of `sources` into a corpus directory at `output`,
+/// which appears whole or not at all. The result is the same for any number of threads and any file
+/// names' order. A song's split depends on its content alone, so that it is the same in a corpus of
+/// one folder and in one of several.
+///
+/// Fails on a folder that is named twice, cannot be read or has no MIDI files, on a weight outside
+/// kLeastWeight to kLargestWeight, and if no file gives tokens.
+Result<CorpusBuildReport> BuildCorpus(std::span<const CorpusSource> sources, const Tokenizer& tokenizer,
+                                      const std::filesystem::path& output, const CorpusBuildOptions& options,
+                                      Progress& progress, const StopToken& stop = {});
+/// The same from one folder.
 Result<CorpusBuildReport> BuildCorpus(const std::filesystem::path& folder, const Tokenizer& tokenizer,
                                       const std::filesystem::path& output, const CorpusBuildOptions& options,
                                       Progress& progress, const StopToken& stop = {});
@@ -53,8 +80,16 @@ class Corpus {
     std::span<const uint16_t> ids;          // without BOS and EOS
     std::span<const uint32_t> bar_offsets;  // index in ids of each bar's first token
     std::string_view name;                  // path within the folder it was built from
+    size_t source = 0;                      // index in sources()
   };
   Song song(size_t index) const;
+  /// The folders that it was built from: at least one. Of a corpus of one folder without a weight
+  /// the name is empty.
+  struct Source {
+    std::string name;
+    double weight = 1;
+  };
+  std::span<const Source> sources() const { return sources_; }
 
  private:
   struct Record;
@@ -63,6 +98,7 @@ class Corpus {
   std::vector<Song> songs_;
   std::vector<MappedFile> files_;
   std::vector<std::string> names_;
+  std::vector<Source> sources_;
 };
 
 }  // namespace continuo

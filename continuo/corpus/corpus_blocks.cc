@@ -62,8 +62,14 @@ std::vector<BlockSong> SongsOf(const Corpus& corpus, bool valid) {
   std::vector<BlockSong> songs;
   for (size_t i = 0; i < corpus.song_count(); ++i) {
     const Corpus::Song song = corpus.song(i);
-    if ((song.split == Split::kValid) == valid) {
-      songs.push_back({song.ids, song.bar_offsets});
+    if ((song.split == Split::kValid) != valid) {
+      continue;
+    }
+    const double weight = valid ? 1 : corpus.sources()[song.source].weight;
+    const double whole = std::floor(weight);
+    songs.insert(songs.end(), static_cast<size_t>(whole), {song.ids, song.bar_offsets});
+    if (weight > whole) {
+      songs.push_back({song.ids, song.bar_offsets, weight - whole});
     }
   }
   return songs;

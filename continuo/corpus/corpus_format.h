@@ -10,6 +10,8 @@ namespace continuo {
 
 inline constexpr std::string_view kCorpusFormat = "continuo-corpus";
 inline constexpr int kCorpusVersion = 1;
+/// Of a corpus of several folders, or of one with a weight.
+inline constexpr int kCorpusVersionWithSources = 2;
 inline constexpr std::string_view kManifestFile = "manifest.json";
 inline constexpr std::string_view kTokenizerFile = "tokenizer.json";
 inline constexpr std::string_view kIndexFile = "index.bin";
@@ -28,7 +30,8 @@ static_assert(sizeof(IndexHeader) == 32);
 /// A song's place in the shards, in the bar offsets and in the names.
 struct IndexRecord {
   uint32_t shard;
-  uint32_t split;      // 0 train, 1 valid
+  uint16_t split;      // 0 train, 1 valid
+  uint16_t source;     // its place in the manifest's list of sources; 0 without one
   uint64_t offset;     // in ids, from the shard's beginning
   uint64_t length;     // in ids
   uint64_t first_bar;  // its first bar offset

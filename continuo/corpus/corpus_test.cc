@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstring>
 #include <fstream>
 #include <map>
@@ -14,6 +15,7 @@
 #include "continuo/core/hash.h"
 #include "continuo/core/rng.h"
 #include "continuo/core/shared_data_testing.h"
+#include "continuo/corpus/blocks.h"
 #include "continuo/corpus/corpus_format.h"
 #include "continuo/os/temporary_folder_testing.h"
 #include "continuo/score/score_file.h"
@@ -195,6 +197,153 @@ TEST_F(CorpusTest, AnInterruptedBuildLeavesNothing) {
   }
 }
 
+TEST_F(CorpusTest, OneFolderGivesTheSameBytesAloneAndInAList) {
+  for (uint64_t seed = 0; seed < 10; ++seed) {
+    WriteSong(midi() / (std::to_string(seed) + ".mid"), seed);
+  }
+  ASSERT_TRUE(Build().ok());
+  const auto before = Contents(corpus());
+  const std::vector<CorpusSource> sources = {{midi()}};
+  ASSERT_TRUE(BuildCorpus(sources, *tokenizer_, corpus(), {.valid_fraction = 0.3}, NoProgress()).ok());
+  EXPECT_EQ(Contents(corpus()), before);
+  const auto manifest = nlohmann::json::parse(before.at("manifest.json"));
+  EXPECT_EQ(manifest["version"], 1);
+  EXPECT_FALSE(manifest.contains("sources"));
+  const Corpus opened = Corpus::Open(corpus()).value();
+  ASSERT_EQ(opened.sources().size(), 1u);
+  EXPECT_EQ(opened.sources()[0].weight, 1);
+}
+
+/// Two folders: "one" with songs 0 to 19, "two" with songs 18 to 39.
+class TwoFoldersTest : public CorpusTest {
+ protected:
+  TwoFoldersTest() {
+    for (uint64_t seed = 0; seed < 40; ++seed) {
+      const std::string name = std::to_string(seed) + ".mid";
+      if (seed < 20) {
+        WriteSong(one() / name, seed);
+      }
+      if (seed >= 18) {
+        WriteSong(two() / name, seed);
+      }
+    }
+  }
+  fs::path one() const { return folder_.path() / "one"; }
+  fs::path two() const { return folder_.path() / "two"; }
+  Result<CorpusBuildReport> BuildFrom(const std::vector<CorpusSource>& sources, size_t threads = 0) {
+    return BuildCorpus(sources, *tokenizer_, corpus(), {.valid_fraction = 0.3, .threads = threads}, NoProgress());
+  }
+  /// The side of each song.
+  std::map<std::string, Split> Sides() const {
+    std::map<std::string, Split> sides;
+    const Corpus opened = Corpus::Open(corpus()).value();
+    for (size_t i = 0; i < opened.song_count(); ++i) {
+      sides[std::string(opened.song(i).name)] = opened.song(i).split;
+    }
+    return sides;
+  }
+};
+
+TEST_F(TwoFoldersTest, SongsKeepTheirSides) {
+  ASSERT_TRUE(BuildFrom({{one()}}).ok());
+  std::map<std::string, Split> sides = Sides();
+  ASSERT_TRUE(BuildFrom({{two(), 3}}).ok());
+  sides.merge(Sides());
+  const auto report = BuildFrom({{one()}, {two(), 3}});
+  ASSERT_TRUE(report.ok()) << report.error().ToString();
+  EXPECT_EQ(Sides(), sides);
+  EXPECT_EQ(sides.size(), 40u);
+  EXPECT_EQ(report->files, 42u);
+  EXPECT_EQ(report->songs, 40u);
+  EXPECT_EQ(report->duplicates, 2u);
+  ASSERT_EQ(report->sources.size(), 2u);
+  EXPECT_EQ(report->sources[0].name, "one");
+  EXPECT_EQ(report->sources[0].songs, 20u);  // what both have counts for the first
+  EXPECT_EQ(report->sources[1].songs, 20u);
+  for (const size_t split : {0, 1}) {
+    EXPECT_EQ(report->sources[0].tokens[split] + report->sources[1].tokens[split], report->tokens[split]);
+  }
+}
+
+TEST_F(TwoFoldersTest, TheBytesAreTheSameForAnyNumberOfThreads) {
+  ASSERT_TRUE(BuildFrom({{one(), 0.5}, {two(), 2}}, 1).ok());
+  const auto bytes = Contents(corpus());
+  ASSERT_TRUE(BuildFrom({{one(), 0.5}, {two(), 2}}, 3).ok());
+  EXPECT_EQ(Contents(corpus()), bytes);
+}
+
+TEST_F(TwoFoldersTest, AWeightMultipliesTheSongsToTrainOn) {
+  ASSERT_TRUE(BuildFrom({{one(), 0.5}, {two(), 2.5}}).ok());
+  const Corpus opened = Corpus::Open(corpus()).value();
+  ASSERT_EQ(opened.sources().size(), 2u);
+  EXPECT_EQ(opened.sources()[0].name, "one");
+  EXPECT_EQ(opened.sources()[0].weight, 0.5);
+  EXPECT_EQ(opened.sources()[1].weight, 2.5);
+  std::map<const uint16_t*, double> wanted;  // by the place of a song's ids
+  size_t validation = 0;
+  for (size_t i = 0; i < opened.song_count(); ++i) {
+    const Corpus::Song song = opened.song(i);
+    EXPECT_EQ(song.source, std::stoi(std::string(song.name)) < 20 ? 0u : 1u) << song.name;
+    if (song.split == Split::kTrain) {
+      wanted[song.ids.data()] = song.source == 0 ? 0.5 : 2.5;
+    } else {
+      ++validation;
+    }
+  }
+  std::map<const uint16_t*, double> total;
+  for (const BlockSong& song : SongsOf(opened, /*valid=*/false)) {
+    EXPECT_GT(song.share, 0);
+    EXPECT_LE(song.share, 1);
+    total[song.ids.data()] += song.share;
+  }
+  ASSERT_EQ(total.size(), wanted.size());
+  for (const auto& [ids, weight] : wanted) {
+    EXPECT_NEAR(total.at(ids), weight, 1e-12);
+  }
+  const std::vector<BlockSong> valid = SongsOf(opened, /*valid=*/true);
+  EXPECT_EQ(valid.size(), validation);
+  for (const BlockSong& song : valid) {
+    EXPECT_EQ(song.share, 1);
+  }
+}
+
+TEST_F(TwoFoldersTest, FaultsNameTheFolder) {
+  WriteBytes(one() / "broken.mid", "MThd nonsense");
+  WriteBytes(two() / "broken.mid", "MThd nonsense");
+  const auto report = BuildFrom({{one()}, {two()}});
+  ASSERT_TRUE(report.ok());
+  ASSERT_EQ(report->failures.size(), 1u);  // one content
+  EXPECT_EQ(report->failures[0].file, "one/broken.mid");
+  const auto refusal = [&](const std::vector<CorpusSource>& sources) {
+    const auto result = BuildFrom(sources);
+    return result.ok() ? "built" : result.error().ToString();
+  };
+  EXPECT_THAT(refusal({{one()}, {two()}, {folder_.path() / "two" / ".." / "one"}}), HasSubstr("is named twice"));
+  EXPECT_THAT(refusal({{one()}, {two(), 0}}), HasSubstr("two: has the weight 0, expected 0.01 to 100"));
+  EXPECT_THAT(refusal({{one(), std::nan("")}}), HasSubstr("one: has the weight nan"));
+  EXPECT_THAT(refusal({{one()}, {folder_.path() / "none"}}), HasSubstr("none"));
+  EXPECT_THAT(refusal({}), HasSubstr("0 folders"));
+}
+
+TEST_F(TwoFoldersTest, DamagedSourcesAreRefused) {
+  ASSERT_TRUE(BuildFrom({{one()}, {two(), 2}}).ok());
+  const auto manifest = nlohmann::json::parse(ReadBytes(corpus() / "manifest.json"));
+  EXPECT_EQ(manifest["version"], 2);
+  const auto refused = [&](const nlohmann::json& sources, const char* message) {
+    auto changed = manifest;
+    changed["sources"] = sources;
+    WriteBytes(corpus() / "manifest.json", changed.dump());
+    EXPECT_THAT(OpenError(), HasSubstr(message)) << sources;
+  };
+  refused(nullptr, "\"sources\" is not a list");
+  refused(nlohmann::json::array(), "\"sources\" is not a list");
+  refused({{{"name", "one"}, {"weight", 1}}}, "points outside the corpus");  // the second is missing
+  refused({{{"name", "one"}, {"weight", 1}}, {{"name", "two"}, {"weight", 0}}}, "a weight from 0.01 to 100");
+  refused({{{"name", "one"}, {"weight", 1}}, {{"name", "two"}, {"weight", "2"}}}, "a weight from 0.01 to 100");
+  refused({{{"name", "one"}, {"weight", 1}}, {{"weight", 2}}}, "expected");
+  refused({1, 2}, "expected");
+}
+
 class DamagedCorpusTest : public CorpusTest {
  protected:
   DamagedCorpusTest() {
@@ -254,6 +403,7 @@ TEST_F(DamagedCorpusTest, ARecordThatPointsOutsideIsRefused) {
   };
   refused([](IndexRecord& r) { r.shard = 2; });
   refused([](IndexRecord& r) { r.split = 7; });
+  refused([](IndexRecord& r) { r.source = 1; });
   refused([](IndexRecord& r) { r.offset = UINT64_MAX; });
   refused([](IndexRecord& r) { r.offset += 1'000'000; });
   refused([](IndexRecord& r) { r.length = UINT64_MAX; });
@@ -281,7 +431,8 @@ TEST_F(DamagedCorpusTest, AManifestThatSaysElseIsRefused) {
     EXPECT_THAT(OpenError(), HasSubstr(message));
   };
   refused("format", "something", "format");
-  refused("version", 2, "build the corpus again");
+  refused("version", 3, "build the corpus again");
+  refused("version", 2, "\"sources\" is not a list");
   refused("shards", 3, "shards");
   refused("shards", {{{"file", "../index.bin"}, {"tokens", 1}}}, "not a shard's file name");
   refused("shards", {{{"file", "train-00000.bin"}, {"tokens", -1}}}, "expected");

@@ -33,6 +33,9 @@ Result<TrainData> MusicData(const Corpus& corpus) {
       const uint64_t length = song.ids.size();
       hash.Update(std::span(reinterpret_cast<const uint8_t*>(&length), sizeof(length)));
       hash.Update(std::span(reinterpret_cast<const uint8_t*>(song.ids.data()), song.ids.size_bytes()));
+      if (song.share != 1) {
+        hash.Update(std::span(reinterpret_cast<const uint8_t*>(&song.share), sizeof(song.share)));
+      }
     }
   }
   data.sha256 = hash.FinishHex();

@@ -234,6 +234,37 @@ TEST_F(TrainerTest, EpochsCountTheirSteps) {
   EXPECT_EQ(report->steps, 2 * ((songs + 3) / 4));
 }
 
+TEST_F(TrainerTest, AWeightMakesEpochsLongerAndIsPartOfARunsData) {
+  const auto weighted = [&](double weight) {
+    const std::vector<CorpusSource> sources = {{folder_.path() / "midi", weight}};
+    const auto tokenizer = Tokenizer::Load("remi").value();
+    const fs::path target = folder_.path() / fmt::format("corpus-{}", weight);
+    CONTINUO_CHECK(BuildCorpus(sources, *tokenizer, target, {.valid_fraction = 0.2, .threads = 1}, NoProgress()).ok());
+    return Corpus::Open(target).value();
+  };
+  const Corpus plain = weighted(1);
+  const Corpus twice = weighted(2);
+  const Corpus half = weighted(0.5);
+  EXPECT_EQ(MusicData(plain)->sha256, MusicData(corpus_)->sha256);
+  EXPECT_NE(MusicData(twice)->sha256, MusicData(plain)->sha256);
+  EXPECT_NE(MusicData(half)->sha256, MusicData(plain)->sha256);
+  EXPECT_EQ(MusicData(twice)->valid.size(), MusicData(plain)->valid.size());
+  const auto steps = [&](const Corpus& corpus, const char* name) {
+    Watcher watcher;
+    settings_.steps = 0;
+    settings_.epochs = 2;
+    settings_.batch = 1;
+    settings_.blocks = BlockMode::kFirst;
+    const auto report = Train(corpus, settings_, folder_.path() / name, false, watcher);
+    CONTINUO_CHECK(report.ok());
+    return watcher.losses.size();
+  };
+  const size_t songs = MusicData(plain)->train.size();
+  EXPECT_EQ(steps(plain, "plain"), 2 * songs);
+  EXPECT_EQ(steps(twice, "twice"), 4 * songs);
+  EXPECT_EQ(steps(half, "half"), songs);  // in two epochs each song once
+}
+
 TEST_F(TrainerTest, NamedEpochsAreKeptAndTheLastIsTheFinalModel) {
   settings_.steps = 0;
   settings_.epochs = 3;
