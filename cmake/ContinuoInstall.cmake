@@ -3,15 +3,17 @@
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
-set(programs continuo)
-foreach(program continuo-train continuo-torch continuo-render continuo-serve)
+set(programs)
+foreach(program continuo continuo-train continuo-torch continuo-render continuo-serve)
   if(TARGET ${program})
     list(APPEND programs ${program})
     # LibTorch lies outside the system's library folders.
     set_target_properties(${program} PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
   endif()
 endforeach()
-install(TARGETS ${programs} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+if(programs)
+  install(TARGETS ${programs} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/models DESTINATION ${CMAKE_INSTALL_DATADIR}/continuo)
 
 set(modules core os midi score token metrics corpus model infer compose)
