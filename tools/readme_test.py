@@ -40,6 +40,11 @@ def furnish(folder, programs):
     for song in sorted((SOURCE / "examples" / "corpus").glob("*.mid"))[:10]:
         shutil.copy(song, folder / "my-midi")
     shutil.copy(SOURCE / "examples" / "prompt.mid", folder / "song.mid")
+    # A recording and its beats, at 96 per minute.
+    (folder / "my-recordings").mkdir()
+    shutil.copy(SOURCE / "examples" / "prompt.mid", folder / "my-recordings")
+    beats = "".join(f"{0.625 * beat:.3f} {int(beat % 2 == 0)} {int(beat % 4 == 0)}\n" for beat in range(32))
+    (folder / "my-recordings" / "beat_midi.txt").write_text(beats)
     with open(folder / "ids.json", "w") as ids:
         tokenize = [programs / "continuo", "tokenize", "--tokenizer", "remi", folder / "song.mid"]
         subprocess.run(tokenize, stdout=ids, check=True)

@@ -574,6 +574,21 @@ TEST_F(CliTest, ControlCharactersOfAFileNeverReachTheTerminal) {
   EXPECT_THAT(run.out, HasSubstr("\\x1b"));
 }
 
+TEST_F(CliTest, CorpusBuildReportsRepairsAndSkipsSilence) {
+  fs::create_directory(Path("songs"));
+  for (const char* name : {"lastoff.mid", "ableton5.mid", "piano60.mid"}) {
+    fs::copy(kCases + name, Path("songs"));
+  }
+  const Outcome run = Continuo({"corpus", "build", Path("songs"), "-t", "remi", "-o", Path("corpus"), "--json"});
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  const Json report = Json::parse(run.out);
+  EXPECT_EQ(report["songs"], 2);
+  ASSERT_EQ(report["failures"].size(), 1U);
+  EXPECT_THAT(report["failures"][0]["reason"].get<std::string>(), HasSubstr("bars are silent"));
+  ASSERT_GE(report["repairs"].size(), 1U);
+  EXPECT_EQ(report["repairs"].back()["file"], "lastoff.mid");
+}
+
 TEST_F(CliTest, APieceThatIsTooLongForSiIsMeasured) {
   const Outcome run = Continuo({"eval", kCases + "long.mid", "--json"});
   EXPECT_EQ(run.exit_code, 0) << run.err;

@@ -65,6 +65,10 @@ Status RunCorpusBuild(const CorpusFlags& flags, const AppContext& context) {
     for (const CorpusBuildReport::Failure& failure : report.failures) {
       failures.push_back({{"file", failure.file}, {"reason", failure.reason}});
     }
+    auto repairs = nlohmann::ordered_json::array();
+    for (const CorpusBuildReport::Failure& repair : report.repairs) {
+      repairs.push_back({{"file", repair.file}, {"repair", repair.reason}});
+    }
     return PrintJson({{"corpus", flags.output},
                       {"files", report.files},
                       {"songs", report.songs},
@@ -72,7 +76,17 @@ Status RunCorpusBuild(const CorpusFlags& flags, const AppContext& context) {
                       {"train_tokens", report.tokens[kTrain]},
                       {"valid_tokens", report.tokens[kValid]},
                       {"sources", SourcesToJson(report.sources)},
-                      {"failures", std::move(failures)}});
+                      {"failures", std::move(failures)},
+                      {"repairs", std::move(repairs)}});
+  }
+  for (size_t i = 0; i < report.repairs.size();) {  // one line per file
+    size_t next = i;
+    std::vector<std::string> lines;
+    for (; next < report.repairs.size() && report.repairs[next].file == report.repairs[i].file; ++next) {
+      lines.push_back(report.repairs[next].reason);
+    }
+    PrintRepairs(context, lines);
+    i = next;
   }
   for (const CorpusBuildReport::Failure& failure : report.failures) {
     PrintNote(context, fmt::format("skipped {}", failure.reason));

@@ -4,6 +4,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <unordered_set>
 #include <utility>
 
 #include "continuo/core/hash.h"
@@ -11,6 +12,7 @@
 #include "continuo/corpus/corpus.h"
 #include "continuo/corpus/corpus_format.h"
 #include "continuo/os/machine.h"
+#include "continuo/score/bars.h"
 #include "continuo/score/midi_files.h"
 #include "continuo/score/score_file.h"
 
@@ -42,22 +44,46 @@ struct EncodedSong {
   };
   std::vector<Stream> streams;
   std::string failure;  // empty when it went well
+  std::vector<std::string> repairs;
 };
+
+/// A file whose bars are silent but for fewer than one in twenty, such as one with an absurd delta
+/// time, would fill a corpus with empty bars.
+constexpr size_t kLongSilence = 128;  // bars
+constexpr size_t kBarsPerSoundingBar = 20;
+
+/// How many bars of a score have the beginning of a note.
+size_t BarsWithNotes(const Score& score) {
+  const BarGrid grid(score);
+  std::unordered_set<size_t> bars;
+  for (const Track& track : score.tracks) {
+    for (const Note& note : track.notes) {
+      bars.insert(grid.BarAt(note.time));
+    }
+  }
+  return bars.size();
+}
 
 EncodedSong EncodeFile(const fs::path& path, const Tokenizer& tokenizer) {
   EncodedSong song;
-  const Result<Score> score = ReadScore(path);
-  if (!score.ok()) {
-    song.failure = score.error().ToString();
+  Result<ScoreAndWarnings> read = ReadScoreAndWarnings(path);
+  if (!read.ok()) {
+    song.failure = read.error().ToString();
     return song;
   }
-  const bool silent =
-      std::all_of(score->tracks.begin(), score->tracks.end(), [](const Track& t) { return t.notes.empty(); });
-  if (silent) {
+  const Score& score = read->score;
+  song.repairs = std::move(read->warnings);
+  const size_t bars = CountBars(score);
+  const size_t sounding = BarsWithNotes(score);
+  if (sounding == 0) {
     song.failure = fmt::format("{}: holds no notes", path.string());
     return song;
   }
-  for (const std::vector<TokenId>& ids : tokenizer.Encode(*score)) {
+  if (bars >= kLongSilence && bars / sounding >= kBarsPerSoundingBar) {
+    song.failure = fmt::format("{}: {} of its {} bars are silent", path.string(), bars - sounding, bars);
+    return song;
+  }
+  for (const std::vector<TokenId>& ids : tokenizer.Encode(score)) {
     EncodedSong::Stream stream;
     if (ids.empty()) {
       continue;
@@ -350,6 +376,9 @@ Result<CorpusBuildReport> BuildCorpus(std::span<const CorpusSource> sources, con
     }
     for (size_t i = 0; i < count; ++i) {
       const SourceFile& file = files[begin + i];
+      for (const std::string& repair : songs[i].repairs) {
+        report.repairs.push_back({NameInReport(file.source, file.name, report), repair});
+      }
       if (!songs[i].failure.empty()) {
         report.failures.push_back({NameInReport(file.source, file.name, report), songs[i].failure});
         continue;
@@ -370,6 +399,8 @@ Result<CorpusBuildReport> BuildCorpus(std::span<const CorpusSource> sources, con
                      report.failures.front().reason);
   }
   CONTINUO_TRY(writer.Finish());
+  std::stable_sort(report.repairs.begin(), report.repairs.end(),
+                   [](const auto& a, const auto& b) { return a.file < b.file; });
   std::sort(report.failures.begin(), report.failures.end(),
             [](const auto& a, const auto& b) { return a.file < b.file; });
 

@@ -42,6 +42,7 @@ struct CorpusBuildReport {
     std::string reason;
   };
   std::vector<Failure> failures;
+  std::vector<Failure> repairs;  // what was repaired in songs that were taken, a line per fault
   /// What each folder gave, in the order in which they were named. A song that two folders have
   /// counts for the first.
   struct Source {

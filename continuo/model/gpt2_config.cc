@@ -1,10 +1,23 @@
 #include "continuo/model/config_json.h"
 
+#include <utility>
+
 namespace continuo {
 
-Result<ModelConfig> ReadGpt2Config(const ConfigJson& json, std::string_view name) {
+Result<ModelConfig> ReadGpt2Config(const ConfigJson& given, std::string_view name) {
+  ConfigJson json = given;
+  // The names that GPT2Config of `transformers` takes for others (attribute_map).
+  for (const auto& [alias, key] : {std::pair("hidden_size", "n_embd"),
+                                   {"num_hidden_layers", "n_layer"},
+                                   {"num_attention_heads", "n_head"},
+                                   {"max_position_embeddings", "n_positions"}}) {
+    if (json.contains(alias) && !json.contains(key)) {
+      json[key] = json[alias];
+    }
+  }
   const auto activation = json.find("activation_function");
-  if (activation != json.end() && *activation != "gelu_new" && *activation != "gelu_pytorch_tanh") {
+  if (activation != json.end() && *activation != "gelu_new" && *activation != "gelu_pytorch_tanh" &&
+      *activation != "gelu_fast") {
     return MakeError("{}: activation_function is {}, which is not supported, expected \"gelu_new\"", name,
                      activation->dump(-1, ' ', true));
   }

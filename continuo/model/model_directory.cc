@@ -25,6 +25,13 @@ Result<std::vector<fs::path>> WeightFiles(const fs::path& directory) {
   std::error_code code;
   const fs::path index = directory / kIndexFile;
   if (fs::exists(directory / kWeightsFile, code) || !fs::exists(index, code)) {
+    if (!fs::exists(directory / kWeightsFile, code) && fs::exists(directory / "pytorch_model.bin", code)) {
+      return Error{
+          fmt::format("{}: has pytorch_model.bin but no {}, the format that is read", directory.string(), kWeightsFile),
+          fmt::format("convert it: python3 -c \"from transformers import AutoModelForCausalLM as M; "
+                      "M.from_pretrained('{0}').save_pretrained('{0}')\"",
+                      directory.string())};
+    }
     return std::vector<fs::path>{directory / kWeightsFile};
   }
   CONTINUO_ASSIGN(const std::string text, ReadTextFile(index, kMaxTextBytes));
@@ -88,6 +95,15 @@ Result<ModelDirectory> ModelDirectory::Open(const fs::path& path) {
     }
     model.files_.push_back(mapped);
   }
+  if (config.tied_head) {  // some files hold the tied weights as those of the head alone
+    const std::string& tokens = model.table_.Get(WeightRole::kTokens).name;
+    const std::string& head = model.table_.Get(WeightRole::kHead).name;
+    const auto held = model.weights_.find(head);
+    if (!model.weights_.contains(tokens) && held != model.weights_.end()) {
+      model.weights_.emplace(tokens, held->second);
+      home[tokens] = home[head];
+    }
+  }
 
   std::set<std::string> known;
   for (const Weight* weight : model.table_.matrices()) {
@@ -134,6 +150,18 @@ Result<ModelDirectory> ModelDirectory::Open(const fs::path& path) {
     }
   }
   return model;
+}
+
+std::string ModelDirectory::TokenizerSha256() const {
+  const Result<std::string> text = ReadTextFile(path_ / "tokenizer.json", kMaxTextBytes);
+  if (!text.ok()) {
+    return {};
+  }
+  const Json json = Json::parse(*text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object() || !json.contains(kVocabHash) || !json[kVocabHash].is_string()) {
+    return {};
+  }
+  return json[kVocabHash].get<std::string>();
 }
 
 NumberFormat ModelDirectory::stored_format() const {

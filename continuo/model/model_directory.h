@@ -57,6 +57,8 @@ class ModelDirectory {
   /// SHA-256 of the vocabulary that the weights were trained with, as their file says; empty if it
   /// doesn't.
   const std::string& vocab_sha256() const { return vocab_sha256_; }
+  /// The hash that a tokenizer.json of ours in the directory has of its vocabulary; "" without.
+  std::string TokenizerSha256() const;
 
   /// SHA-256 over the weight files' bytes, as hex. Reads all of them.
   std::string WeightsSha256() const;

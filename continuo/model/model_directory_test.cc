@@ -7,6 +7,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <fstream>
 #include <limits>
 
 #include "continuo/model/half.h"
@@ -90,6 +91,43 @@ TEST_F(ModelDirectoryTest, NamesMayLackThePrefixAndHoldOldMasks) {
   const auto model = ModelDirectory::Open(path());
   ASSERT_TRUE(model.ok()) << model.error().message;
   EXPECT_EQ(*model->ReadWeight("transformer.wpe.weight"), values_["transformer.wpe.weight"]);
+}
+
+TEST_F(ModelDirectoryTest, MasksMayBeBooleans) {
+  ModelFiles files = Files();
+  const std::vector<uint8_t> mask(9, 1);
+  files.weights.push_back({"transformer.h.0.attn.bias", TensorType::kBool, {1, 1, 3, 3}, mask});
+  Write(files);
+  EXPECT_TRUE(ModelDirectory::Open(path()).ok());
+}
+
+TEST_F(ModelDirectoryTest, TheTiedWeightsMayBeThoseOfTheHeadAlone) {
+  ModelFiles files = Files();
+  for (Tensor& tensor : files.weights) {
+    if (tensor.name == "transformer.wte.weight") {
+      tensor.name = "lm_head.weight";
+    }
+  }
+  Write(files);
+  const auto model = ModelDirectory::Open(path());
+  ASSERT_TRUE(model.ok()) << model.error().message;
+  EXPECT_EQ(*model->ReadWeight("transformer.wte.weight"), values_["transformer.wte.weight"]);
+}
+
+TEST_F(ModelDirectoryTest, TheTokenizerBesideTheWeightsNamesTheVocabulary) {
+  ModelFiles files = Files();
+  files.vocab_sha256.clear();
+  Write(files);
+  EXPECT_EQ(ModelDirectory::Open(path())->TokenizerSha256(), "");
+  std::ofstream(path() / "tokenizer.json") << R"({"vocab_sha256": "def"})";
+  EXPECT_EQ(ModelDirectory::Open(path())->TokenizerSha256(), "def");
+  EXPECT_EQ(ModelDirectory::Open(path())->vocab_sha256(), "");
+}
+
+TEST_F(ModelDirectoryTest, OtherFormatsAreExplained) {
+  Write(Files());
+  fs::rename(path() / "model.safetensors", path() / "pytorch_model.bin");
+  EXPECT_THAT(ModelDirectory::Open(path()).error().ToString(), HasSubstr("save_pretrained"));
 }
 
 TEST_F(ModelDirectoryTest, WeightsMayLieInSeveralFiles) {
@@ -253,6 +291,8 @@ TEST(ModelConfigTest, RefusesByName) {
   };
   const std::string sizes = R"("vocab_size": 5, "n_embd": 4, "n_layer": 1, "n_head": 2)";
   EXPECT_EQ(error("{" + sizes + "}"), "");
+  EXPECT_EQ(error("{" + sizes + R"(, "activation_function": "gelu_fast"})"), "");
+  EXPECT_EQ(error(R"({"vocab_size": 5, "hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 2})"), "");
   EXPECT_THAT(error("[]"), HasSubstr("not a JSON object"));
   EXPECT_THAT(error("{\"n_embd\": 4}"), HasSubstr("has no vocab_size"));
   EXPECT_THAT(error("{" + sizes + R"(, "model_type": "phi3"})"), HasSubstr("model_type is \"phi3\""));

@@ -24,9 +24,11 @@ struct TypeName {
   size_t size;
 };
 constexpr TypeName kTypes[] = {
-    {TensorType::kF32, "F32", 4}, {TensorType::kF16, "F16", 2}, {TensorType::kBf16, "BF16", 2},
-    {TensorType::kI8, "I8", 1},   {TensorType::kU8, "U8", 1},   {TensorType::kI32, "I32", 4},
-    {TensorType::kI64, "I64", 8},
+    {TensorType::kF32, "F32", 4},   {TensorType::kF16, "F16", 2}, {TensorType::kBf16, "BF16", 2},
+    {TensorType::kI8, "I8", 1},     {TensorType::kU8, "U8", 1},   {TensorType::kI32, "I32", 4},
+    {TensorType::kI64, "I64", 8},   {TensorType::kF64, "F64", 8}, {TensorType::kI16, "I16", 2},
+    {TensorType::kU16, "U16", 2},   {TensorType::kU32, "U32", 4}, {TensorType::kU64, "U64", 8},
+    {TensorType::kBool, "BOOL", 1},
 };
 
 const TypeName& InfoOf(TensorType type) {
@@ -89,7 +91,7 @@ Result<Tensor> ParseEntry(const std::string& key, const Json& entry, std::span<c
   const auto type = std::find_if(std::begin(kTypes), std::end(kTypes),
                                  [&](const TypeName& known) { return entry["dtype"] == known.name; });
   if (type == std::end(kTypes)) {
-    return fail(fmt::format("dtype is {}, expected F32, F16, BF16, I8, U8, I32 or I64",
+    return fail(fmt::format("dtype is {}, expected F64, F32, F16, BF16, I8 to I64, U8 to U64 or BOOL",
                             entry["dtype"].is_string()
                                 ? entry["dtype"].dump(-1, ' ', true, Json::error_handler_t::replace)
                                 : entry["dtype"].type_name()));

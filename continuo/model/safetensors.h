@@ -11,7 +11,7 @@
 
 namespace continuo {
 
-enum class TensorType : uint8_t { kF32, kF16, kBf16, kI8, kU8, kI32, kI64 };
+enum class TensorType : uint8_t { kF32, kF16, kBf16, kI8, kU8, kI32, kI64, kF64, kI16, kU16, kU32, kU64, kBool };
 
 /// Bytes of one element.
 size_t ElementSize(TensorType type);
