@@ -246,7 +246,8 @@ TEST(MusicXmlReaderTest, PassesOverEntitiesAndDeepNesting) {
 std::string Little(size_t value, int bytes) {
   std::string text;
   for (int i = 0; i < bytes; ++i) {
-    text += static_cast<char>(value >> (8 * i));
+    text += static_cast<char>(value);
+    value >>= 8;
   }
   return text;
 }

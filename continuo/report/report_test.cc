@@ -171,7 +171,8 @@ TEST(MakePayload, ComparesOnlyMetricsOfTheCatalogueThatAreCompared) {
   file.Set("a", "r", 10, 0.5, 0.1);
   file.Set("b", "r", 20, 0.9, 0.1);
   file.Sql("INSERT INTO set_metrics VALUES ('a', 'notes', 20, 100, 1, 99, 101), ('b', 'notes', 20, 900, 1, 899, 901)");
-  for (const Json& contrast : MakePayload(file.Read())["contrasts"]) {
+  const Json payload = MakePayload(file.Read());
+  for (const Json& contrast : payload["contrasts"]) {
     EXPECT_EQ(contrast["metric"], "GS");
   }
 }
