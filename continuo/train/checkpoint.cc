@@ -172,12 +172,13 @@ Status LoadCheckpoint(const fs::path& directory, uint64_t step, Transformer& mod
 Result<std::string> LoadWeights(const fs::path& directory, const std::string& vocab_sha256, uint64_t seed,
                                 Transformer& model) {
   CONTINUO_ASSIGN(const ModelDirectory source, ModelDirectory::Open(directory));
-  // Without the hash another program has saved the weights; the tokenizer beside them has it then.
-  const std::string trained_with = source.vocab_sha256().empty() ? source.TokenizerSha256() : source.vocab_sha256();
-  const bool new_embedding = trained_with != vocab_sha256;
-  if (new_embedding && !trained_with.empty()) {
-    return MakeError("{}: was trained with the vocabulary {}, the corpus has {}", directory.string(), trained_with,
-                     vocab_sha256);
+  // Without the hash another program has saved the weights, and the tokenizer beside them may tell
+  // that the vocabulary is the same; else they are of text.
+  const bool has_hash = !source.vocab_sha256().empty();
+  const bool new_embedding = (has_hash ? source.vocab_sha256() : source.TokenizerSha256()) != vocab_sha256;
+  if (new_embedding && has_hash) {
+    return MakeError("{}: was trained with the vocabulary {}, the corpus has {}", directory.string(),
+                     source.vocab_sha256(), vocab_sha256);
   }
   const ModelConfig config = Canonical(model.config());
   const bool learned = config.block().positions == PositionKind::kLearned;
