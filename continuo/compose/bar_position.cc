@@ -14,12 +14,8 @@ void BarPosition::Advance(const TokenInfo& token) {
 }
 
 void BarPosition::ForbidPassing(int latest, const Vocabulary& vocabulary, std::span<uint8_t> allowed) const {
-  const IdRange positions = vocabulary.range(TokenType::kPosition);
-  for (TokenId id = positions.first; id < positions.end(); ++id) {
-    if (vocabulary.info(id).value > latest) {
-      allowed[static_cast<size_t>(id)] = 0;
-    }
-  }
+  ForbidWhere(vocabulary.range(TokenType::kPosition), allowed,
+              [&](TokenId id) { return vocabulary.info(id).value > latest; });
   if (bar < 0) {
     return;  // the first bar is yet to be opened
   }

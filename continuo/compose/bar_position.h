@@ -17,6 +17,16 @@ struct BarPosition {
   void ForbidPassing(int latest, const Vocabulary& vocabulary, std::span<uint8_t> allowed) const;
 };
 
+/// Sets allowed[id] to 0 for each id of a range that `forbidden` accepts.
+template <typename Forbidden>
+void ForbidWhere(const IdRange& ids, std::span<uint8_t> allowed, const Forbidden& forbidden) {
+  for (TokenId id = ids.first; id < ids.end(); ++id) {
+    if (forbidden(id)) {
+      allowed[static_cast<size_t>(id)] = 0;
+    }
+  }
+}
+
 /// Sets allowed[id] to 0 for each id of a type.
 void Forbid(TokenType type, const Vocabulary& vocabulary, std::span<uint8_t> allowed);
 

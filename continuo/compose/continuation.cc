@@ -1,14 +1,12 @@
 #include "continuo/compose/continuation.h"
 
 #include <algorithm>
-#include <bit>
 #include <bitset>
 #include <cmath>
 #include <limits>
 #include <utility>
 
 #include "continuo/compose/readable_bars.h"
-#include "continuo/compose/score_parts.h"
 #include "continuo/compose/signature_constraint.h"
 #include "continuo/midi/midi_format.h"
 #include "continuo/score/bars.h"
@@ -17,22 +15,6 @@ namespace continuo {
 namespace {
 
 constexpr Tick kLast = std::numeric_limits<Tick>::max();
-
-/// How many bars before the seam the tempo of new ones is taken from.
-constexpr size_t kTempoBars = 4;
-
-MidiEvent NewTempo(MidiDocument& document, uint32_t time, int32_t us_per_quarter) {
-  const auto us = static_cast<uint32_t>(std::clamp(us_per_quarter, 1, 0xFFFFFF));
-  const uint8_t data[] = {static_cast<uint8_t>(us >> 16), static_cast<uint8_t>(us >> 8), static_cast<uint8_t>(us)};
-  return document.NewMeta(time, kMetaTempo, data);
-}
-
-MidiEvent NewSignature(MidiDocument& document, uint32_t time, const TimeSignature& signature) {
-  const auto bits = static_cast<uint8_t>(std::countr_zero(static_cast<uint32_t>(signature.denominator)));
-  // The last two: 24 clocks per click of the metronome, 8 thirty-second notes per quarter note.
-  const uint8_t data[] = {static_cast<uint8_t>(signature.numerator), bits, 24, 8};
-  return document.NewMeta(time, kMetaTimeSignature, data);
-}
 
 /// The signature, tempos, pedals and bends of the new bars. `part` counts from the bar line.
 void SpliceEvents(MidiDocument& document, const Prompt& prompt, const Score& part, VoiceFinder& finder) {
@@ -47,13 +29,16 @@ void SpliceEvents(MidiDocument& document, const Prompt& prompt, const Score& par
     insertions.push_back({track, FirstAfter(document.tracks[track], event.time), event});
   };
   if (prompt.signature) {
-    append(0, NewSignature(document, time_of(0), *prompt.signature));
+    const TimeSignature& signature = *prompt.signature;
+    append(0, document.NewMeta(time_of(0), kMetaTimeSignature,
+                               TimeSignatureData(signature.numerator, signature.denominator)));
   }
   if (prompt.tempo.kind == TempoRule::Kind::kFixed) {
-    append(0, NewTempo(document, time_of(0), static_cast<int32_t>(std::lround(60e6 / prompt.tempo.bpm))));
+    const auto us_per_quarter = static_cast<int32_t>(std::lround(60e6 / prompt.tempo.bpm));
+    append(0, document.NewMeta(time_of(0), kMetaTempo, TempoData(us_per_quarter)));
   } else {
     for (const Tempo& tempo : part.tempos) {
-      append(0, NewTempo(document, time_of(tempo.time), tempo.us_per_quarter));
+      append(0, document.NewMeta(time_of(tempo.time), kMetaTempo, TempoData(tempo.us_per_quarter)));
     }
   }
   for (const Track& track : part.tracks) {
@@ -95,12 +80,10 @@ Result<Prompt> TakePrompt(const MidiPiece& piece, size_t bars, size_t new_bars, 
   const bool cut =
       grid.Signature(bars).time == line && BarTicks(score.ticks_per_quarter, last) != line - grid.Line(bars - 1);
   const TimeSignature signature = cut ? grid.Signature(bars) : last;
-  const Result<std::vector<TimeSignature>> before = ReadSignatures(score, grid, 0, bars, tokenizer, piece.name());
-  if (!before.ok()) {
-    return before.error();
-  }
+  CONTINUO_ASSIGN(std::vector<TimeSignature> signatures, ReadSignatures(score, grid, bars, tokenizer, piece.name()));
   CONTINUO_ASSIGN(const TimeSignature next,
                   ReadSignature(signature, score.ticks_per_quarter, bars, line, tokenizer, piece.name()));
+  signatures.push_back(next);
 
   Prompt prompt{.kept = piece.document(),
                 .voices = Voices(piece.document(), static_cast<uint32_t>(line)),
@@ -111,7 +94,7 @@ Result<Prompt> TakePrompt(const MidiPiece& piece, size_t bars, size_t new_bars, 
                 .voice = track};
   Seam& seam = prompt.seam;
   seam.line = line;
-  CONTINUO_ASSIGN(ReadableBars read, ReadBars(score, grid, bars, next, tokenizer, piece.name(), track));
+  CONTINUO_ASSIGN(ReadableBars read, ReadBars(score, grid, signatures, tokenizer, piece.name(), track));
   seam.ids = std::move(read.ids);
   seam.decoded_line = read.line;
   const int64_t bar_ticks = BarTicks(score.ticks_per_quarter, signature);
@@ -127,16 +110,13 @@ Result<Prompt> TakePrompt(const MidiPiece& piece, size_t bars, size_t new_bars, 
     seam.constraints.push_back(std::move(range));
   }
   if (tokenizer.config().use_time_signatures) {
-    seam.constraints.push_back(
-        std::make_shared<SignatureConstraint>(tokenizer, bars, std::vector<TokenId>{SignatureToken(tokenizer, next)}));
+    seam.constraints.push_back(std::make_shared<SignatureConstraint>(tokenizer, bars, std::span(&next, 1)));
   }
   return prompt;
 }
 
 Result<Continuation> JoinContinuation(const Prompt& prompt, std::span<const TokenId> ids, const Tokenizer& tokenizer) {
-  const std::vector<std::vector<TokenId>> streams(1, {ids.begin(), ids.end()});
-  const Score decoded = tokenizer.Decode(streams);
-  const Score part = NewPart(decoded, prompt.seam.decoded_line, prompt.kept.ticks_per_quarter());
+  const Score part = DecodeFrom(prompt.seam, ids, prompt.kept.ticks_per_quarter(), tokenizer);
   const auto line = static_cast<uint32_t>(prompt.seam.line);
 
   MidiDocument document = prompt.kept;

@@ -6,7 +6,6 @@
 
 #include "continuo/compose/likelihood.h"
 #include "continuo/compose/readable_bars.h"
-#include "continuo/compose/score_parts.h"
 #include "continuo/compose/signature_constraint.h"
 
 namespace continuo {
@@ -15,8 +14,6 @@ namespace {
 // Context of the likelihood, and the bars that it is measured on.
 constexpr size_t kBarsBefore = 8;
 constexpr size_t kBarsAfter = 8;
-/// How many bars before the gap the tempo of new ones is taken from.
-constexpr size_t kTempoBars = 4;
 
 /// The mean over the tokens of bars [first, last) of a window, if there are any.
 std::optional<double> MeanOfBars(const Likelihood& likelihood, const std::vector<size_t>& offsets, size_t first,
@@ -49,19 +46,21 @@ Result<Gap> MakeGap(const MidiPiece& piece, size_t first, size_t last, const Tok
           .first = first,
           .last = last,
           .bars = bars,
-          .end = grid.Line(last)};
+          .end = grid.Line(last),
+          .signatures = {}};
   Seam& seam = gap.seam;
   seam.line = grid.Line(first);
   // All that the model will read.
   const size_t to = std::min(last + kBarsAfter, bars);
-  CONTINUO_ASSIGN(const std::vector<TimeSignature> signatures,
-                  ReadSignatures(score, grid, 0, to, tokenizer, piece.name()));
-  const Result<ReadableBars> all = ReadBars(score, grid, to, signatures.back(), tokenizer, piece.name());
-  if (!all.ok()) {
+  CONTINUO_ASSIGN(gap.signatures, ReadSignatures(score, grid, to, tokenizer, piece.name()));
+  const TimeSignature after = gap.signatures.back();
+  gap.signatures.push_back({grid.Line(to), after.numerator, after.denominator});
+  const std::span<const TimeSignature> signatures = gap.signatures;
+  if (const auto all = ReadBars(score, grid, signatures, tokenizer, piece.name()); !all.ok()) {
     return all.error();
   }
   if (first > 0) {
-    CONTINUO_ASSIGN(ReadableBars read, ReadBars(score, grid, first, signatures[first], tokenizer, piece.name()));
+    CONTINUO_ASSIGN(ReadableBars read, ReadBars(score, grid, signatures.first(first + 1), tokenizer, piece.name()));
     seam.ids = std::move(read.ids);
     seam.decoded_line = read.line;
   }
@@ -75,19 +74,14 @@ Result<Gap> MakeGap(const MidiPiece& piece, size_t first, size_t last, const Tok
     seam.constraints.push_back(std::move(range));
   }
   if (tokenizer.config().use_time_signatures) {
-    std::vector<TokenId> tokens;
-    for (size_t bar = first; bar < last; ++bar) {
-      tokens.push_back(SignatureToken(tokenizer, signatures[bar]));
-    }
-    seam.constraints.push_back(std::make_shared<SignatureConstraint>(tokenizer, first, std::move(tokens)));
+    seam.constraints.push_back(
+        std::make_shared<SignatureConstraint>(tokenizer, first, signatures.subspan(first, last - first)));
   }
   return gap;
 }
 
 Result<Filled> FillGap(const Gap& gap, std::span<const TokenId> ids, const Tokenizer& tokenizer) {
-  const std::vector<std::vector<TokenId>> streams(1, {ids.begin(), ids.end()});
-  const Score decoded = tokenizer.Decode(streams);
-  const Score part = NewPart(decoded, gap.seam.decoded_line, gap.kept.ticks_per_quarter());
+  const Score part = DecodeFrom(gap.seam, ids, gap.kept.ticks_per_quarter(), tokenizer);
   MidiDocument document = gap.kept;
   VoiceFinder finder(document, gap.voices, tokenizer, static_cast<uint32_t>(gap.seam.line));
   Filled filled;
@@ -98,10 +92,8 @@ Result<Filled> FillGap(const Gap& gap, std::span<const TokenId> ids, const Token
 
 Result<std::optional<double>> FollowingNll(const Gap& gap, const Score& filled, const LanguageModel& model,
                                            const Tokenizer& tokenizer) {
-  const size_t to = std::min(gap.last + kBarsAfter, gap.bars);
-  const BarGrid grid(filled);
-  CONTINUO_ASSIGN(const std::vector<TimeSignature> last, ReadSignatures(filled, grid, to - 1, to, tokenizer, gap.name));
-  CONTINUO_ASSIGN(const ReadableBars read, ReadBars(filled, grid, to, last.front(), tokenizer, gap.name));
+  CONTINUO_ASSIGN(const ReadableBars read, ReadBars(filled, BarGrid(filled), gap.signatures, tokenizer, gap.name));
+  const size_t to = gap.signatures.size() - 1;
   const size_t start = gap.first - std::min(gap.first, kBarsBefore);
   std::vector<TokenId> ids = tokenizer.WindowFromBar(read.ids, start);
   const std::vector<size_t> offsets = tokenizer.BarOffsets(ids);

@@ -24,6 +24,8 @@ struct Gap {
   size_t last = 0;
   size_t bars = 0;  // of the piece
   Tick end = 0;     // the gap's last bar line, in the file's ticks
+  /// As ReadBars takes them: of the bars up to eight after the gap, and of the one that follows.
+  std::vector<TimeSignature> signatures;
 };
 
 /// Fails, naming the piece, unless first < last <= its bars, and if the tokenizer cannot express a

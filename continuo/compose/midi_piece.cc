@@ -16,21 +16,9 @@ MidiPiece::MidiPiece(const Score& score, std::string name) {
 }
 
 Result<MidiPiece> MidiPiece::Parse(std::span<const uint8_t> bytes, std::string name) {
-  Defects defects(name);
-  CONTINUO_ASSIGN(MidiDocument document, ReadMidiDocument(bytes, defects));
-  const EndedNotes ended = EndOpenNotes(document);
-  CONTINUO_ASSIGN(MidiPiece piece, FromDocument(std::move(document), std::move(name)));
-  piece.repairs_ = defects.TakeMessages();
-  if (ended.by_end_of_track > 0) {
-    piece.repairs_.push_back(
-        fmt::format("{}: {} without a note-off, ended where the track ends", piece.name_,
-                    ended.by_end_of_track == 1 ? "1 note" : fmt::format("{} notes", ended.by_end_of_track)));
-  }
-  if (ended.by_controller > 0) {
-    piece.repairs_.push_back(
-        fmt::format("{}: {} without a note-off, ended where a controller silences the channel", piece.name_,
-                    ended.by_controller == 1 ? "1 note" : fmt::format("{} notes", ended.by_controller)));
-  }
+  CONTINUO_ASSIGN(CompleteMidi read, ReadCompleteMidi(bytes, name));
+  CONTINUO_ASSIGN(MidiPiece piece, FromDocument(std::move(read.document), std::move(name)));
+  piece.repairs_ = std::move(read.repairs);
   return piece;
 }
 

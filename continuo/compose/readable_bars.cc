@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "continuo/compose/score_parts.h"
+#include "continuo/compose/voices.h"
 #include "continuo/core/check.h"
 #include "continuo/token/stream_state.h"
 
@@ -114,17 +115,17 @@ Result<TimeSignature> ReadSignature(const TimeSignature& signature, int32_t tick
   const int64_t ticks = int64_t{4} * ticks_per_quarter * signature.numerator;
   if (ticks % signature.denominator == 0) {
     if (auto read_as = ReadAs(signature, ticks / signature.denominator, ticks_per_quarter, Known(tokenizer))) {
-      return *read_as;
+      return TimeSignature{tick, read_as->numerator, read_as->denominator};
     }
   }
   return CannotRead(name, bar, tick, tick, signature, false, tokenizer);
 }
 
-Result<std::vector<TimeSignature>> ReadSignatures(const Score& score, const BarGrid& grid, size_t first, size_t last,
+Result<std::vector<TimeSignature>> ReadSignatures(const Score& score, const BarGrid& grid, size_t bars,
                                                   const Tokenizer& tokenizer, std::string_view name) {
   const std::vector<TimeSignature> known = Known(tokenizer);
   std::vector<TimeSignature> signatures;
-  for (size_t bar = first; bar < last; ++bar) {
+  for (size_t bar = 0; bar < bars; ++bar) {
     const Tick from = grid.Line(bar);
     const Tick to = grid.Line(bar + 1);
     const TimeSignature signature = grid.Signature(bar);
@@ -139,17 +140,16 @@ Result<std::vector<TimeSignature>> ReadSignatures(const Score& score, const BarG
   return signatures;
 }
 
-Result<ReadableBars> ReadBars(const Score& score, const BarGrid& grid, size_t bars, const TimeSignature& next,
+Result<ReadableBars> ReadBars(const Score& score, const BarGrid& grid, std::span<const TimeSignature> signatures,
                               const Tokenizer& tokenizer, std::string_view name, std::optional<size_t> track) {
-  CONTINUO_CHECK(bars >= 1);
-  CONTINUO_ASSIGN(std::vector<TimeSignature> signatures, ReadSignatures(score, grid, 0, bars, tokenizer, name));
+  CONTINUO_CHECK(signatures.size() >= 2);
+  const size_t bars = signatures.size() - 1;
   const int64_t decoded_resolution = tokenizer.NewState().ticks_per_quarter();
   int64_t decoded_line = 0;
-  for (const TimeSignature& signature : signatures) {
+  for (const TimeSignature& signature : signatures.first(bars)) {
     decoded_line += DecodedTicks(signature, decoded_resolution);
   }
   const Tick line = grid.Line(bars);
-  signatures.push_back({line, next.numerator, next.denominator});
   ReadableBars read;
   read.line = static_cast<Tick>(std::min<int64_t>(decoded_line, kMaxDecodedTick));
 
@@ -157,7 +157,7 @@ Result<ReadableBars> ReadBars(const Score& score, const BarGrid& grid, size_t ba
       ReadableScore(SelectScore(score, [line](Tick time) { return time < line; }, [](auto&) {}), tokenizer, track);
   readable.time_signatures.clear();
   if (tokenizer.config().use_time_signatures) {
-    readable.time_signatures = std::move(signatures);
+    readable.time_signatures.assign(signatures.begin(), signatures.end());
   }
 
   // A note at the bar line makes the tokenizer write everything that leads there: empty bars, time
@@ -167,9 +167,7 @@ Result<ReadableBars> ReadBars(const Score& score, const BarGrid& grid, size_t ba
   } else {
     Track& only = readable.tracks.front();
     const Track model_track = NoteTrack(tokenizer, score, line);
-    const std::vector<int>& programs = tokenizer.config().programs;
-    if (tokenizer.config().use_programs &&
-        std::find(programs.begin(), programs.end(), only.is_drum ? -1 : only.program) == programs.end()) {
+    if (!HasProgram(tokenizer.config(), only.program, only.is_drum)) {
       only.program = model_track.program;
       only.is_drum = model_track.is_drum;
     }

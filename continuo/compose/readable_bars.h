@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,17 +32,18 @@ TokenId SignatureToken(const Tokenizer& tokenizer, const TimeSignature& signatur
 Result<TimeSignature> ReadSignature(const TimeSignature& signature, int32_t ticks_per_quarter, size_t bar, Tick tick,
                                     const Tokenizer& tokenizer, std::string_view name);
 
-/// The time signatures that bars [first, last) are read as, one per bar. A bar that the next
+/// The time signatures that the first `bars` bars are read as, one per bar. A bar that the next
 /// signature cuts short is read as a bar of its length. Fails, naming the piece by `name`, the bar,
 /// its tick and its signature, if the tokenizer cannot express one.
-Result<std::vector<TimeSignature>> ReadSignatures(const Score& score, const BarGrid& grid, size_t first, size_t last,
+Result<std::vector<TimeSignature>> ReadSignatures(const Score& score, const BarGrid& grid, size_t bars,
                                                   const Tokenizer& tokenizer, std::string_view name);
 
-/// Reads the first `bars` bars (1 or more) of a score; `grid` is that of the score, and `next` the
-/// signature of the bar that follows, one of the tokenizer's. A tokenizer of single tracks reads
-/// all tracks but drums as one. If `track`, an index into the score's tracks, is given, that track
-/// alone is read. Fails as ReadSignatures does.
-Result<ReadableBars> ReadBars(const Score& score, const BarGrid& grid, size_t bars, const TimeSignature& next,
+/// Reads the first bars of a score, whose grid is `grid`: one fewer than there are `signatures`,
+/// but at least one. `signatures` are those that ReadSignatures gives for the bars, and that of the
+/// bar that follows. A tokenizer of single tracks reads all tracks but drums as one. If `track`, an
+/// index into the score's tracks, is given, that track alone is read. Fails, naming the piece, if
+/// the tokens do not reach the bar line.
+Result<ReadableBars> ReadBars(const Score& score, const BarGrid& grid, std::span<const TimeSignature> signatures,
                               const Tokenizer& tokenizer, std::string_view name,
                               std::optional<size_t> track = std::nullopt);
 

@@ -4,16 +4,20 @@
 #include <utility>
 
 #include "continuo/compose/bar_position.h"
+#include "continuo/compose/readable_bars.h"
 #include "continuo/core/check.h"
 
 namespace continuo {
 
-SignatureConstraint::SignatureConstraint(const Tokenizer& tokenizer, size_t first_bar, std::vector<TokenId> signatures)
-    : vocabulary_(&tokenizer.vocabulary()),
-      first_bar_(static_cast<int64_t>(first_bar)),
-      signatures_(std::make_shared<const std::vector<TokenId>>(std::move(signatures))),
-      state_(tokenizer.NewState()) {
-  CONTINUO_CHECK(!signatures_->empty());
+SignatureConstraint::SignatureConstraint(const Tokenizer& tokenizer, size_t first_bar,
+                                         std::span<const TimeSignature> signatures)
+    : vocabulary_(&tokenizer.vocabulary()), first_bar_(static_cast<int64_t>(first_bar)), state_(tokenizer.NewState()) {
+  CONTINUO_CHECK(!signatures.empty());
+  std::vector<TokenId> tokens;
+  for (const TimeSignature& signature : signatures) {
+    tokens.push_back(SignatureToken(tokenizer, signature));
+  }
+  signatures_ = std::make_shared<const std::vector<TokenId>>(std::move(tokens));
 }
 
 TokenId SignatureConstraint::SignatureOf(int64_t bar) const {
@@ -22,18 +26,10 @@ TokenId SignatureConstraint::SignatureOf(int64_t bar) const {
 }
 
 void SignatureConstraint::ForbidPassing(int32_t tick, std::span<uint8_t> allowed) const {
-  const IdRange shifts = vocabulary_->range(TokenType::kTimeShift);
-  for (TokenId id = shifts.first; id < shifts.end(); ++id) {
-    if (state_.meter().TimeTicks(vocabulary_->info(id).value) > tick - state_.tick()) {
-      allowed[static_cast<size_t>(id)] = 0;
-    }
-  }
-  const IdRange rests = vocabulary_->range(TokenType::kRest);
-  for (TokenId id = rests.first; id < rests.end(); ++id) {
-    if (state_.TickAfterRest(vocabulary_->info(id).value) > tick) {
-      allowed[static_cast<size_t>(id)] = 0;
-    }
-  }
+  ForbidWhere(vocabulary_->range(TokenType::kTimeShift), allowed,
+              [&](TokenId id) { return state_.meter().TimeTicks(vocabulary_->info(id).value) > tick - state_.tick(); });
+  ForbidWhere(vocabulary_->range(TokenType::kRest), allowed,
+              [&](TokenId id) { return state_.TickAfterRest(vocabulary_->info(id).value) > tick; });
 }
 
 void SignatureConstraint::Restrict(std::span<uint8_t> allowed) const {
@@ -47,12 +43,7 @@ void SignatureConstraint::Restrict(std::span<uint8_t> allowed) const {
     AllowOnly(wanted, allowed);
     return;
   }
-  const IdRange all = vocabulary_->range(TokenType::kTimeSig);
-  for (TokenId id = all.first; id < all.end(); ++id) {
-    if (id != wanted) {
-      allowed[static_cast<size_t>(id)] = 0;
-    }
-  }
+  ForbidWhere(vocabulary_->range(TokenType::kTimeSig), allowed, [wanted](TokenId id) { return id != wanted; });
   if (!state_.has_bar_tokens() && SignatureOf(bar + 1) != wanted) {
     ForbidPassing(state_.tick_at_bar() + state_.meter().ticks_per_bar(), allowed);
   }

@@ -14,10 +14,10 @@ namespace continuo {
 /// Gives each bar its time signature.
 class SignatureConstraint final : public TokenConstraint {
  public:
-  /// `signatures`, at least one, are the TimeSig tokens of the bars from `first_bar` on; the last
-  /// holds for all that follow. kNoToken leaves a bar free. `tokenizer` must outlive the constraint
-  /// and its clones.
-  SignatureConstraint(const Tokenizer& tokenizer, size_t first_bar, std::vector<TokenId> signatures);
+  /// `signatures`, at least one, are those of the bars from `first_bar` on; the last holds for all
+  /// that follow. One that the tokenizer lacks (see SignatureToken) leaves its bars free.
+  /// `tokenizer` must outlive the constraint and its clones.
+  SignatureConstraint(const Tokenizer& tokenizer, size_t first_bar, std::span<const TimeSignature> signatures);
 
   void Restrict(std::span<uint8_t> allowed) const override;
   void Advance(TokenId id) override;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <limits>
 
+#include "continuo/compose/score_parts.h"
 #include "continuo/compose/tempo_range.h"
 #include "continuo/midi/note_pairs.h"
 #include "continuo/token/stream_state.h"
@@ -20,7 +21,6 @@ std::shared_ptr<const TokenConstraint> TempoConstraintOf(const TempoRule& rule, 
   bool constant = true;
   double in_force = Tempo().qpm();
   Tick since = first;
-  bool any = false;
   for (const Tempo& tempo : score.tempos) {
     if (tempo.time > first && tempo.time < last) {
       sum += in_force * (tempo.time - since);
@@ -29,11 +29,10 @@ std::shared_ptr<const TokenConstraint> TempoConstraintOf(const TempoRule& rule, 
     if (tempo.time < last) {
       constant = constant && (tempo.time == 0 || tempo.qpm() == in_force);
       in_force = tempo.qpm();
-      any = true;
     }
   }
   sum += in_force * (last - since);
-  if (constant || !any || last <= first) {
+  if (constant || last <= first) {
     return std::make_shared<TempoRangeConstraint>(tokenizer.vocabulary(), 1.0, 0.0);
   }
   const double mean = sum / (last - first);
@@ -43,7 +42,7 @@ std::shared_ptr<const TokenConstraint> TempoConstraintOf(const TempoRule& rule, 
 
 std::vector<HeldPitch> HeldAt(const MidiDocument& document, const Voices& voices, const Seam& seam,
                               const Tokenizer& tokenizer, std::optional<size_t> voice) {
-  const bool by_program = tokenizer.config().use_programs && tokenizer.one_stream();
+  const bool by_program = WritesPrograms(tokenizer);
   const int64_t decoded_resolution = tokenizer.NewState().ticks_per_quarter();
   const int64_t resolution = document.ticks_per_quarter();
   const Voice* main = MainVoice(voices, tokenizer, voice);
@@ -60,6 +59,12 @@ std::vector<HeldPitch> HeldAt(const MidiDocument& document, const Voices& voices
                     static_cast<int32_t>(std::min<int64_t>(seam.decoded_line + decoded, INT32_MAX))});
   }
   return held;
+}
+
+Score DecodeFrom(const Seam& seam, std::span<const TokenId> ids, int32_t ticks_per_quarter,
+                 const Tokenizer& tokenizer) {
+  const std::vector<std::vector<TokenId>> streams(1, {ids.begin(), ids.end()});
+  return NewPart(tokenizer.Decode(streams), seam.decoded_line, ticks_per_quarter);
 }
 
 SplicedNotes SpliceNotes(MidiDocument& document, const Score& part, Tick line, Tick end, VoiceFinder& finder) {

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "continuo/compose/midi_piece.h"
@@ -31,6 +32,9 @@ struct TempoRule {
 /// How far a new tempo may be from the mean.
 inline constexpr double kKeptTempoRange = 0.1;
 
+/// How many bars before the new ones the mean is of.
+inline constexpr size_t kTempoBars = 4;
+
 /// The bar line at which new bars begin.
 struct Seam {
   std::vector<TokenId> ids;  // of the bars before, the first new one opened; empty at the start of the piece
@@ -48,6 +52,10 @@ std::shared_ptr<const TokenConstraint> TempoConstraintOf(const TempoRule& rule, 
 /// those alone that share a channel with notes that the model writes.
 std::vector<HeldPitch> HeldAt(const MidiDocument& document, const Voices& voices, const Seam& seam,
                               const Tokenizer& tokenizer, std::optional<size_t> voice);
+
+/// What `ids` say of the bars from the seam on, its times counted from there, in the resolution of
+/// a file.
+Score DecodeFrom(const Seam& seam, std::span<const TokenId> ids, int32_t ticks_per_quarter, const Tokenizer& tokenizer);
 
 /// Notes that were added to a document.
 struct SplicedNotes {

@@ -1,15 +1,12 @@
 #include "continuo/compose/tempo_range.h"
 
+#include "continuo/compose/bar_position.h"
+
 namespace continuo {
 
 void TempoRangeConstraint::Restrict(std::span<uint8_t> allowed) const {
-  const IdRange tempos = vocabulary_->range(TokenType::kTempo);
-  for (TokenId id = tempos.first; id < tempos.end(); ++id) {
-    const double tempo = vocabulary_->tempo(id);
-    if (tempo < lowest_ || tempo > highest_) {
-      allowed[static_cast<size_t>(id)] = 0;
-    }
-  }
+  ForbidWhere(vocabulary_->range(TokenType::kTempo), allowed,
+              [&](TokenId id) { return vocabulary_->tempo(id) < lowest_ || vocabulary_->tempo(id) > highest_; });
 }
 
 std::unique_ptr<TokenConstraint> TempoRangeConstraint::Clone() const {

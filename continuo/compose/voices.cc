@@ -43,7 +43,7 @@ Voices::Voices(const MidiDocument& document, uint32_t changes_before) {
       if (event.is_note_on()) {
         const uint8_t channel = event.channel();
         const uint8_t program = programs[channel];
-        const Voice begun{.track = i, .channel = channel, .program = program, .first = event.time};
+        const Voice begun{.track = i, .channel = channel, .program = program};
         ++voices.try_emplace({channel, program}, begun).first->second.notes;
       } else if (event.kind() == kProgramChange) {
         last_program_channel = event.channel();
@@ -74,14 +74,18 @@ uint8_t Voices::ProgramAt(uint32_t track, uint8_t channel, uint32_t time) const 
   return next == changes.begin() ? 0 : std::prev(next)->second;
 }
 
-bool ReadsProgram(const Tokenizer& tokenizer, uint8_t program, bool is_drum) {
-  if (!tokenizer.one_stream()) {
-    return !is_drum;
-  }
-  const TokenizerConfig& config = tokenizer.config();
+bool WritesPrograms(const Tokenizer& tokenizer) {
+  return tokenizer.one_stream() && tokenizer.config().use_programs;
+}
+
+bool HasProgram(const TokenizerConfig& config, uint8_t program, bool is_drum) {
   const int wanted = is_drum ? -1 : program;
   return !config.use_programs ||
          std::find(config.programs.begin(), config.programs.end(), wanted) != config.programs.end();
+}
+
+bool ReadsProgram(const Tokenizer& tokenizer, uint8_t program, bool is_drum) {
+  return tokenizer.one_stream() ? HasProgram(tokenizer.config(), program, is_drum) : !is_drum;
 }
 
 const Voice* MainVoice(const Voices& voices, const Tokenizer& tokenizer, std::optional<size_t> voice) {
@@ -89,7 +93,7 @@ const Voice* MainVoice(const Voices& voices, const Tokenizer& tokenizer, std::op
   if (voice) {
     return &list.at(*voice);
   }
-  if (tokenizer.one_stream() && tokenizer.config().use_programs) {
+  if (WritesPrograms(tokenizer)) {
     return nullptr;
   }
   const auto first = std::find_if(list.begin(), list.end(),
@@ -119,9 +123,11 @@ VoiceFinder::Place VoiceFinder::Find(uint8_t program, bool is_drum, uint32_t tim
   if (known != added_.end()) {
     return known->second;
   }
+  const std::optional<uint8_t> channel =
+      is_drum ? std::optional(static_cast<uint8_t>(kDrumChannel)) : FreeChannel(document_);
   Place place;
-  if (is_drum || FreeChannel(document_)) {
-    place = Add(program, is_drum);
+  if (channel) {
+    place = Add(*channel, program);
   } else {  // all channels are taken: another instrument must do
     if (other == nullptr && !voices_.list().empty()) {
       other = &voices_.list().front();
@@ -132,14 +138,13 @@ VoiceFinder::Place VoiceFinder::Find(uint8_t program, bool is_drum, uint32_t tim
   return place;
 }
 
-VoiceFinder::Place VoiceFinder::Add(uint8_t program, bool is_drum) {
-  const uint8_t channel = is_drum ? static_cast<uint8_t>(kDrumChannel) : *FreeChannel(document_);
+VoiceFinder::Place VoiceFinder::Add(uint8_t channel, uint8_t program) {
   const bool several = document_.format == 1 && document_.tracks.size() < kMostTracks;
   if (document_.tracks.empty() || several) {
     document_.tracks.emplace_back();
   }
   const auto track = static_cast<uint32_t>(several ? document_.tracks.size() - 1 : 0);
-  if (!is_drum) {
+  if (channel != kDrumChannel) {
     InsertEvents(document_, {{track, FirstAfter(document_.tracks[track], from_),
                               NewMessage(from_, static_cast<uint8_t>(kProgramChange | channel), program)}});
   }

@@ -19,8 +19,7 @@ struct Voice {
   uint32_t track = 0;
   uint8_t channel = 0;
   uint8_t program = 0;
-  uint32_t first = 0;  // when its first note begins, in ticks
-  size_t notes = 0;    // 0 for a track of lyrics alone
+  size_t notes = 0;  // 0 for a track of lyrics alone
 
   bool is_drum() const { return channel == kDrumChannel; }
 };
@@ -43,6 +42,13 @@ class Voices {
   std::vector<Voice> list_;
   std::map<std::pair<uint32_t, uint8_t>, Changes> changes_;  // by track and channel
 };
+
+/// Whether one stream of tokens says of each note which program it has.
+bool WritesPrograms(const Tokenizer& tokenizer);
+
+/// Whether a tokenizer has a program among those of its configuration; true for one without
+/// programs.
+bool HasProgram(const TokenizerConfig& config, uint8_t program, bool is_drum);
 
 /// Whether a tokenizer can read, and a model write, notes of a program.
 bool ReadsProgram(const Tokenizer& tokenizer, uint8_t program, bool is_drum);
@@ -68,7 +74,7 @@ class VoiceFinder {
   Place Find(uint8_t program, bool is_drum, uint32_t time);
 
  private:
-  Place Add(uint8_t program, bool is_drum);
+  Place Add(uint8_t channel, uint8_t program);
 
   MidiDocument& document_;
   const Voices& voices_;

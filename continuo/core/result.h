@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 
@@ -20,6 +21,9 @@ enum class ErrorCode {
   kCancelled,  // a StopToken requested a stop
   kTooLarge,   // more than a limit that this program sets allows
 };
+
+/// "invalid", "not_found", ...: for interfaces to other languages and programs.
+std::string_view Name(ErrorCode code);
 
 /// What went wrong, in words for the person at the keyboard: the file or field, the place in it,
 /// the value found and what was expected. `hint` says what to do about it and may be empty.

@@ -248,8 +248,8 @@ std::span<const MetricRow> MetricCatalogue() {
 }
 
 std::span<const MetricRow> MetricsOf(MetricGroup group) {
-  const auto rows = std::ranges::equal_range(kCatalogue, group, {}, &MetricRow::group);
-  return {rows.begin(), rows.end()};
+  const auto* const first = std::ranges::lower_bound(kCatalogue, group, {}, &MetricRow::group);
+  return {first, std::ranges::upper_bound(kCatalogue, group, {}, &MetricRow::group)};
 }
 
 std::span<const MetricRow> PieceMetrics() {

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <algorithm>
+#include <array>
+#include <bit>
 #include <cstdint>
 
 namespace continuo {
@@ -44,6 +47,20 @@ enum MidiMeta : uint8_t {
   kMetaTimeSignature = 0x58,
   kMetaKeySignature = 0x59,
 };
+
+/// The data of a tempo event; what three bytes cannot hold becomes the nearest that they can.
+inline std::array<uint8_t, 3> TempoData(int32_t us_per_quarter) {
+  const auto us = static_cast<uint32_t>(std::clamp(us_per_quarter, 1, 0xFFFFFF));
+  return {static_cast<uint8_t>(us >> 16), static_cast<uint8_t>(us >> 8), static_cast<uint8_t>(us)};
+}
+
+/// The data of a time signature event; `numerator` is 1 to 255, `denominator` a power of two.
+inline std::array<uint8_t, 4> TimeSignatureData(int32_t numerator, int32_t denominator) {
+  constexpr uint8_t kClocks = 24;        // of MIDI, per click of a metronome: one quarter
+  constexpr uint8_t kThirtySeconds = 8;  // notes per quarter note
+  return {static_cast<uint8_t>(numerator), static_cast<uint8_t>(std::countr_zero(static_cast<uint32_t>(denominator))),
+          kClocks, kThirtySeconds};
+}
 
 inline constexpr int kMidiChannels = 16;
 inline constexpr int kMidiPitches = 128;

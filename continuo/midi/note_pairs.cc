@@ -182,4 +182,21 @@ EndedNotes EndOpenNotes(MidiDocument& document) {
   return ended;
 }
 
+Result<CompleteMidi> ReadCompleteMidi(std::span<const uint8_t> bytes, std::string_view name) {
+  Defects defects(name);
+  CompleteMidi read;
+  CONTINUO_ASSIGN(read.document, ReadMidiDocument(bytes, defects));
+  const EndedNotes ended = EndOpenNotes(read.document);
+  read.repairs = defects.TakeMessages();
+  const auto report = [&](size_t notes, std::string_view where) {
+    if (notes > 0) {
+      read.repairs.push_back(fmt::format("{}: {} {} without a note-off, ended where {}", name, notes,
+                                         notes == 1 ? "note" : "notes", where));
+    }
+  };
+  report(ended.by_end_of_track, "the track ends");
+  report(ended.by_controller, "a controller silences the channel");
+  return read;
+}
+
 }  // namespace continuo

@@ -2,6 +2,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "continuo/midi/midi_document.h"
@@ -49,5 +52,15 @@ struct EndedNotes {
 /// controller, at the end of the track). Afterwards each note of PairNotes has its note-off, and
 /// begin and end as before.
 EndedNotes EndOpenNotes(MidiDocument& document);
+
+/// A document whose notes all have their note-offs.
+struct CompleteMidi {
+  MidiDocument document;
+  std::vector<std::string> repairs;  // one line for each fault, and one for all notes that an event or the track ended
+};
+
+/// Reads a document and ends its open notes. `name` stands for the file in messages. Fails as
+/// ReadMidiDocument does.
+Result<CompleteMidi> ReadCompleteMidi(std::span<const uint8_t> bytes, std::string_view name);
 
 }  // namespace continuo

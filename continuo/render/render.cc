@@ -169,14 +169,9 @@ struct PlayableMidi {
 
 Result<PlayableMidi> MakePlayable(std::span<const uint8_t> bytes, std::string_view name,
                                   std::vector<std::string>& repairs) {
-  Defects defects(name);
-  CONTINUO_ASSIGN(MidiDocument document, ReadMidiDocument(bytes, defects));
-  const EndedNotes ended = EndOpenNotes(document);
-  repairs = defects.TakeMessages();
-  if (ended.total() > 0) {
-    repairs.push_back(
-        fmt::format("{}: {} notes without a note-off, ended by a controller or with their track", name, ended.total()));
-  }
+  CONTINUO_ASSIGN(CompleteMidi complete, ReadCompleteMidi(bytes, name));
+  MidiDocument& document = complete.document;
+  repairs = std::move(complete.repairs);
   document.in_riff = false;  // FluidSynth reads bare files
   PlayableMidi playable;
   playable.bytes = SerializeMidiDocument(document);

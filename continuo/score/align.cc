@@ -284,11 +284,7 @@ void InsertConductor(MidiDocument& document, const NewTempos& tempos, const std:
   int64_t tick = 0;
   for (size_t i = 0; i < bars.size() && tick <= end; ++i) {
     if (i == 0 || bars[i] != bars[i - 1]) {
-      constexpr uint8_t kQuarter = 2;  // as a power of two
-      constexpr uint8_t kClocks = 24;  // of MIDI, per click of a metronome: one quarter
-      constexpr uint8_t kThirtySeconds = 8;
-      const std::array<uint8_t, 4> data = {bars[i], kQuarter, kClocks, kThirtySeconds};
-      insert(tick, kMetaTimeSignature, data);
+      insert(tick, kMetaTimeSignature, TimeSignatureData(bars[i], 4));
       report.time_signatures.push_back({i, bars[i]});
     }
     tick += int64_t{bars[i]} * tempos.ticks_per_quarter();
@@ -297,10 +293,7 @@ void InsertConductor(MidiDocument& document, const NewTempos& tempos, const std:
     if (section.tick > end) {
       break;
     }
-    const auto tempo = static_cast<uint32_t>(section.tempo);
-    const std::array<uint8_t, 3> data = {static_cast<uint8_t>(tempo >> 16), static_cast<uint8_t>(tempo >> 8),
-                                         static_cast<uint8_t>(tempo)};
-    insert(section.tick, kMetaTempo, data);
+    insert(section.tick, kMetaTempo, TempoData(static_cast<int32_t>(section.tempo)));
   }
   InsertEvents(document, std::move(insertions));
 }

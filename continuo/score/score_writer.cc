@@ -81,19 +81,13 @@ void WriteConductor(const Score& score, MidiWriter& writer) {
       const TimeSignature& signature = score.time_signatures[event.index];
       CONTINUO_CHECK(signature.numerator > 0 && signature.numerator < 256 && signature.denominator > 0 &&
                      std::has_single_bit(static_cast<uint32_t>(signature.denominator)));
-      const auto bits = static_cast<uint8_t>(std::countr_zero(static_cast<uint32_t>(signature.denominator)));
-      // The last two: 24 clocks per click of the metronome, 8 thirty-second notes per quarter note.
-      const uint8_t data[] = {static_cast<uint8_t>(signature.numerator), bits, 24, 8};
-      writer.Meta(event.time, kMetaTimeSignature, data);
+      writer.Meta(event.time, kMetaTimeSignature, TimeSignatureData(signature.numerator, signature.denominator));
     } else if (event.rank == Rank::kKeySignature) {
       const KeySignature& signature = score.key_signatures[event.index];
       const uint8_t data[] = {static_cast<uint8_t>(signature.key), static_cast<uint8_t>(signature.tonality)};
       writer.Meta(event.time, kMetaKeySignature, data);
     } else if (event.rank == Rank::kTempo) {
-      const auto tempo = static_cast<uint32_t>(std::clamp(score.tempos[event.index].us_per_quarter, 1, 0xFFFFFF));
-      const uint8_t data[] = {static_cast<uint8_t>(tempo >> 16), static_cast<uint8_t>(tempo >> 8),
-                              static_cast<uint8_t>(tempo)};
-      writer.Meta(event.time, kMetaTempo, data);
+      writer.Meta(event.time, kMetaTempo, TempoData(score.tempos[event.index].us_per_quarter));
     } else {
       writer.Text(event.time, kMetaMarker, score.markers[event.index].text);
     }

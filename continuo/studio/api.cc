@@ -24,28 +24,8 @@ std::string Dump(const Json& value) {
   return value.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-std::string_view CodeName(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::kInvalid:
-      return "invalid";
-    case ErrorCode::kNotFound:
-      return "not_found";
-    case ErrorCode::kIo:
-      return "io";
-    case ErrorCode::kFull:
-      return "full";
-    case ErrorCode::kBusy:
-      return "busy";
-    case ErrorCode::kCancelled:
-      return "cancelled";
-    case ErrorCode::kTooLarge:
-      return "too_large";
-  }
-  return "invalid";
-}
-
 Json ErrorJson(const Error& error) {
-  return {{"error", {{"message", error.message}, {"hint", error.hint}, {"code", CodeName(error.code)}}}};
+  return {{"error", {{"message", error.message}, {"hint", error.hint}, {"code", Name(error.code)}}}};
 }
 
 int StatusOf(const Error& error) {

@@ -5,32 +5,12 @@
 namespace continuo::python {
 namespace {
 
-std::string_view CodeName(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::kInvalid:
-      return "invalid";
-    case ErrorCode::kNotFound:
-      return "not_found";
-    case ErrorCode::kIo:
-      return "io";
-    case ErrorCode::kFull:
-      return "full";
-    case ErrorCode::kBusy:
-      return "busy";
-    case ErrorCode::kCancelled:
-      return "cancelled";
-    case ErrorCode::kTooLarge:
-      return "too_large";
-  }
-  return "invalid";
-}
-
 void RaiseError(const std::exception_ptr& thrown, void* /*payload*/) {
   try {
     std::rethrow_exception(thrown);
   } catch (const ErrorException& exception) {
     const nb::object error = nb::module_::import_("continuo._errors")
-                                 .attr("make_error")(CodeName(exception.error.code), ToPython(exception.error.message),
+                                 .attr("make_error")(Name(exception.error.code), ToPython(exception.error.message),
                                                      ToPython(exception.error.hint));
     PyErr_SetObject(error.type().ptr(), error.ptr());
   }
