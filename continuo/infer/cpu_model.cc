@@ -62,7 +62,7 @@ Result<PackedMatrix> LoadMatrix(const ModelDirectory& directory, const Weight& m
   if (precision == NumberFormat::kInt8) {
     CONTINUO_ASSIGN(std::optional<ModelDirectory::Int8View> stored, directory.FindInt8(matrix));
     if (stored) {
-      return PackedMatrix(stored->values, std::move(stored->scales), std::move(stored->file), bias, layout);
+      return PackedMatrix(stored->values, std::move(stored->scales), std::move(stored->owner), bias, layout);
     }
   }
   CONTINUO_ASSIGN(const std::vector<float> values, directory.ReadWeight(matrix));

@@ -8,6 +8,7 @@
 
 #include "continuo/core/hash.h"
 #include "continuo/model/half.h"
+#include "continuo/os/file.h"
 
 namespace continuo {
 namespace {
@@ -20,37 +21,32 @@ constexpr const char* kIndexFile = "model.safetensors.index.json";
 constexpr const char* kVocabHash = "vocab_sha256";
 constexpr uint64_t kMaxTextBytes = uint64_t{1} << 26;
 
-/// The files that hold the weights: one, or those that the index lists.
-Result<std::vector<fs::path>> WeightFiles(const fs::path& directory) {
-  std::error_code code;
-  const fs::path index = directory / kIndexFile;
-  if (fs::exists(directory / kWeightsFile, code) || !fs::exists(index, code)) {
-    if (!fs::exists(directory / kWeightsFile, code) && fs::exists(directory / "pytorch_model.bin", code)) {
-      return Error{
-          fmt::format("{}: has pytorch_model.bin but no {}, the format that is read", directory.string(), kWeightsFile),
-          fmt::format("convert it: python3 -c \"from transformers import AutoModelForCausalLM as M; "
-                      "M.from_pretrained('{0}').save_pretrained('{0}')\"",
-                      directory.string())};
+/// The names of the files that hold the weights: one, or those that the index lists.
+Result<std::vector<std::string>> WeightFiles(const DirectoryFiles& directory) {
+  if (directory.Has(kWeightsFile) || !directory.Has(kIndexFile)) {
+    if (!directory.Has(kWeightsFile) && directory.Has("pytorch_model.bin")) {
+      return Error{fmt::format("{}: has pytorch_model.bin but no {}, the format that is read",
+                               directory.path().string(), kWeightsFile),
+                   fmt::format("convert it: python3 -c \"from transformers import AutoModelForCausalLM as M; "
+                               "M.from_pretrained('{0}').save_pretrained('{0}')\"",
+                               directory.path().string())};
     }
-    return std::vector<fs::path>{directory / kWeightsFile};
+    return std::vector<std::string>{kWeightsFile};
   }
-  CONTINUO_ASSIGN(const std::string text, ReadTextFile(index, kMaxTextBytes));
+  const std::string index = directory.NameOf(kIndexFile);
+  CONTINUO_ASSIGN(const std::string text, directory.ReadText(kIndexFile, kMaxTextBytes));
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object() || !json.contains("weight_map") || !json["weight_map"].is_object()) {
-    return MakeError("{}: has no object weight_map", index.string());
+    return MakeError("{}: has no object weight_map", index);
   }
   std::set<std::string> names;
   for (const auto& [weight, file] : json["weight_map"].items()) {
     if (!file.is_string() || fs::path(file.get<std::string>()).filename() != file.get<std::string>()) {
-      return MakeError("{}: weight_map of {} is not the name of a file in this directory", index.string(), weight);
+      return MakeError("{}: weight_map of {} is not the name of a file in this directory", index, weight);
     }
     names.insert(file.get<std::string>());
   }
-  std::vector<fs::path> files;
-  for (const std::string& name : names) {
-    files.push_back(directory / name);
-  }
-  return files;
+  return std::vector<std::string>(names.begin(), names.end());
 }
 
 bool IsFloat(TensorType type) {
@@ -69,17 +65,25 @@ Result<ModelDirectory> ModelDirectory::Open(const fs::path& path) {
   if (!fs::is_directory(path, code)) {
     return MakeError("{}: is not a directory, expected a model directory", path.string());
   }
-  const fs::path config_file = path / "config.json";
-  CONTINUO_ASSIGN(const std::string config_text, ReadTextFile(config_file, kMaxTextBytes));
-  CONTINUO_ASSIGN(const ModelConfig config, ParseModelConfig(config_text, config_file.string()));
-  ModelDirectory model(path, config);
+  return Read(DirectoryFiles(path));
+}
 
-  CONTINUO_ASSIGN(const std::vector<fs::path> files, WeightFiles(path));
+Result<ModelDirectory> ModelDirectory::FromFiles(std::map<std::string, std::vector<uint8_t>> files, std::string name) {
+  return Read(DirectoryFiles(std::move(name), std::move(files)));
+}
+
+Result<ModelDirectory> ModelDirectory::Read(DirectoryFiles source) {
+  const std::string config_file = source.NameOf("config.json");
+  CONTINUO_ASSIGN(const std::string config_text, source.ReadText("config.json", kMaxTextBytes));
+  CONTINUO_ASSIGN(const ModelConfig config, ParseModelConfig(config_text, config_file));
+  CONTINUO_ASSIGN(const std::vector<std::string> files, WeightFiles(source));
+  ModelDirectory model(std::move(source), config);
+
   std::map<std::string, std::string> home;  // the file of each weight
-  for (const fs::path& file : files) {
-    CONTINUO_ASSIGN(MappedFile opened, MappedFile::Open(file));
-    const auto mapped = std::make_shared<const MappedFile>(std::move(opened));
-    CONTINUO_ASSIGN(Safetensors parsed, ParseSafetensors(mapped->bytes(), file.string()));
+  for (const std::string& file : files) {
+    const std::string file_name = model.source_.NameOf(file);
+    CONTINUO_ASSIGN(const FileBytes opened, model.source_.Open(file));
+    CONTINUO_ASSIGN(Safetensors parsed, ParseSafetensors(opened.bytes, file_name));
     if (const auto hash = parsed.metadata.find(kVocabHash); hash != parsed.metadata.end()) {
       model.vocab_sha256_ = hash->second;
     }
@@ -88,12 +92,12 @@ Result<ModelDirectory> ModelDirectory::Open(const fs::path& path) {
       if (name.empty()) {
         continue;
       }
-      if (!home.emplace(name, file.string()).second) {
-        return MakeError("{}: holds '{}', which {} holds too", file.string(), name, home[name]);
+      if (!home.emplace(name, file_name).second) {
+        return MakeError("{}: holds '{}', which {} holds too", file_name, name, home[name]);
       }
-      model.weights_.emplace(name, Stored{std::move(tensor), mapped});
+      model.weights_.emplace(name, Stored{std::move(tensor), opened.owner});
     }
-    model.files_.push_back(mapped);
+    model.files_.push_back(opened);
   }
   if (config.tied_head) {  // some files hold the tied weights as those of the head alone
     const std::string& tokens = model.table_.Get(WeightRole::kTokens).name;
@@ -117,7 +121,7 @@ Result<ModelDirectory> ModelDirectory::Open(const fs::path& path) {
     known.insert({matrix.name, scales_name});
     if (values->second.tensor.shape != layout.value_shape()) {
       return MakeError("{}: tensor '{}' is {}, expected U8 [{}] by {}", home[matrix.name], matrix.name,
-                       values->second.tensor.Describe(), fmt::join(layout.value_shape(), ", "), config_file.string());
+                       values->second.tensor.Describe(), fmt::join(layout.value_shape(), ", "), config_file);
     }
     const auto scales = model.weights_.find(scales_name);
     if (scales == model.weights_.end()) {
@@ -125,7 +129,7 @@ Result<ModelDirectory> ModelDirectory::Open(const fs::path& path) {
     }
     if (scales->second.tensor.type != TensorType::kBf16 || scales->second.tensor.shape != layout.scale_shape()) {
       return MakeError("{}: tensor '{}' is {}, expected BF16 [{}] by {}", home[scales_name], scales_name,
-                       scales->second.tensor.Describe(), fmt::join(layout.scale_shape(), ", "), config_file.string());
+                       scales->second.tensor.Describe(), fmt::join(layout.scale_shape(), ", "), config_file);
     }
   }
   for (const Weight& expected : model.table_.weights()) {
@@ -134,26 +138,26 @@ Result<ModelDirectory> ModelDirectory::Open(const fs::path& path) {
     }
     const auto found = model.weights_.find(expected.name);
     if (found == model.weights_.end()) {
-      return MakeError("{}: has no tensor '{}'", files.front().string(), expected.name);
+      return MakeError("{}: has no tensor '{}'", model.source_.NameOf(files.front()), expected.name);
     }
     const Tensor& tensor = found->second.tensor;
     if (!IsFloat(tensor.type) || tensor.shape != expected.shape) {
       return MakeError("{}: tensor '{}' is {}, expected F32, F16 or BF16 [{}] by {}", home[expected.name],
-                       expected.name, tensor.Describe(), fmt::join(expected.shape, ", "), config_file.string());
+                       expected.name, tensor.Describe(), fmt::join(expected.shape, ", "), config_file);
     }
   }
   for (const auto& [name, weight] : model.weights_) {
     // Some files hold the tied head a second time.
     if (!known.contains(name) && name != model.table_.Get(WeightRole::kHead).name) {
       return MakeError("{}: holds '{}', which a {} of {} doesn't have", home[name], name,
-                       ClassName(config.architecture), config_file.string());
+                       ClassName(config.architecture), config_file);
     }
   }
   return model;
 }
 
 std::string ModelDirectory::TokenizerSha256() const {
-  const Result<std::string> text = ReadTextFile(path_ / "tokenizer.json", kMaxTextBytes);
+  const Result<std::string> text = source_.ReadText("tokenizer.json", kMaxTextBytes);
   if (!text.ok()) {
     return {};
   }
@@ -205,7 +209,7 @@ Result<std::vector<float>> ModelDirectory::ReadWeight(const std::string& name) c
   }
   const auto bad = std::find_if(values.begin(), values.end(), [](float value) { return !std::isfinite(value); });
   if (bad != values.end()) {
-    return NotANumber(path_, name, *bad, bad - values.begin());
+    return NotANumber(path(), name, *bad, bad - values.begin());
   }
   return values;
 }
@@ -219,7 +223,7 @@ Result<std::vector<uint16_t>> ModelDirectory::ReadScales(const std::string& matr
   constexpr uint16_t kExponent = 0x7f80;
   const auto bad = std::find_if(scales.begin(), scales.end(), [](uint16_t s) { return (s & kExponent) == kExponent; });
   if (bad != scales.end()) {
-    return NotANumber(path_, name, Bf16ToFloat(*bad), bad - scales.begin());
+    return NotANumber(path(), name, Bf16ToFloat(*bad), bad - scales.begin());
   }
   return scales;
 }
@@ -230,22 +234,22 @@ Result<std::optional<ModelDirectory::Int8View>> ModelDirectory::FindInt8(const W
     return std::optional<Int8View>();
   }
   CONTINUO_ASSIGN(std::vector<uint16_t> scales, ReadScales(matrix.name));
-  return std::optional<Int8View>(Int8View{found->second.tensor.bytes, std::move(scales), found->second.file});
+  return std::optional<Int8View>(Int8View{found->second.tensor.bytes, std::move(scales), found->second.owner});
 }
 
 Result<std::optional<std::string>> ModelDirectory::ReadText(std::string_view file) const {
-  std::error_code code;
-  if (!fs::exists(path_ / file, code)) {
+  const std::string name(file);
+  if (!source_.Has(name)) {
     return std::optional<std::string>();
   }
-  CONTINUO_ASSIGN(std::string text, ReadTextFile(path_ / file, kMaxTextBytes));
+  CONTINUO_ASSIGN(std::string text, source_.ReadText(name, kMaxTextBytes));
   return std::optional<std::string>(std::move(text));
 }
 
 std::string ModelDirectory::WeightsSha256() const {
   Sha256 hash;
-  for (const std::shared_ptr<const MappedFile>& file : files_) {
-    hash.Update(file->bytes());
+  for (const FileBytes& file : files_) {
+    hash.Update(file.bytes);
   }
   return hash.FinishHex();
 }

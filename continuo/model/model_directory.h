@@ -10,11 +10,11 @@
 #include <vector>
 
 #include "continuo/core/result.h"
+#include "continuo/model/directory_files.h"
 #include "continuo/model/model_config.h"
 #include "continuo/model/number_format.h"
 #include "continuo/model/safetensors.h"
 #include "continuo/model/weight_table.h"
-#include "continuo/os/file.h"
 
 namespace continuo {
 
@@ -29,7 +29,11 @@ class ModelDirectory {
   /// model doesn't have are refused, but for the constants that old files hold.
   static Result<ModelDirectory> Open(const std::filesystem::path& path);
 
-  const std::filesystem::path& path() const { return path_; }
+  /// The same for files in memory, by name ("config.json"). `name` stands for the directory in
+  /// messages and in path(). Nothing is read from disk.
+  static Result<ModelDirectory> FromFiles(std::map<std::string, std::vector<uint8_t>> files, std::string name);
+
+  const std::filesystem::path& path() const { return source_.path(); }
   const ModelConfig& config() const { return config_; }
   const WeightTable& table() const { return table_; }
 
@@ -42,11 +46,11 @@ class ModelDirectory {
   /// A tensor of the directory by its full name.
   Result<std::vector<float>> ReadWeight(const std::string& name) const;
 
-  /// A matrix in 8 bits where the file is mapped.
+  /// A matrix in 8 bits where the file lies in memory.
   struct Int8View {
     std::span<const uint8_t> values;
     std::vector<uint16_t> scales;
-    std::shared_ptr<const MappedFile> file;  // keeps the values
+    std::shared_ptr<const void> owner;  // keeps the values
   };
   /// The matrix if the directory holds it in 8 bits. Fails on scales that are NaN or infinite.
   Result<std::optional<Int8View>> FindInt8(const Weight& matrix) const;
@@ -64,18 +68,19 @@ class ModelDirectory {
   std::string WeightsSha256() const;
 
  private:
-  ModelDirectory(std::filesystem::path path, const ModelConfig& config)
-      : path_(std::move(path)), config_(config), table_(config) {}
-  std::filesystem::path path_;
+  static Result<ModelDirectory> Read(DirectoryFiles source);
+  ModelDirectory(DirectoryFiles source, const ModelConfig& config)
+      : source_(std::move(source)), config_(config), table_(config) {}
+  DirectoryFiles source_;
   ModelConfig config_;
   WeightTable table_;
   std::string vocab_sha256_;
   struct Stored {
     Tensor tensor;
-    std::shared_ptr<const MappedFile> file;
+    std::shared_ptr<const void> owner;
   };
   Result<std::vector<uint16_t>> ReadScales(const std::string& matrix) const;
-  std::vector<std::shared_ptr<const MappedFile>> files_;
+  std::vector<FileBytes> files_;
   std::map<std::string, Stored> weights_;  // by full name
 };
 

@@ -12,6 +12,7 @@
 
 #include "continuo/model/half.h"
 #include "continuo/model/quantize_model.h"
+#include "continuo/os/file.h"
 #include "continuo/os/temporary_folder_testing.h"
 
 namespace continuo {
@@ -52,9 +53,23 @@ class ModelDirectoryTest : public ::testing::Test {
   }
 
   void Write(const ModelFiles& files) { ASSERT_TRUE(WriteModelDirectory(files, path()).ok()); }
+  /// The same files in memory.
+  static Result<ModelDirectory> OpenInMemory(const fs::path& directory) {
+    std::map<std::string, std::vector<uint8_t>> files;
+    for (const auto& entry : fs::directory_iterator(directory)) {
+      files[entry.path().filename().string()] = ReadFile(entry.path()).value();
+    }
+    return ModelDirectory::FromFiles(std::move(files), directory.string());
+  }
+  /// The error of opening the directory, which is the same for its files in memory.
   std::string OpenError() {
     const auto model = ModelDirectory::Open(path());
     EXPECT_FALSE(model.ok());
+    if (!model.ok() && fs::exists(path() / "config.json") && fs::exists(path() / "model.safetensors")) {
+      const auto in_memory = OpenInMemory(path());
+      EXPECT_FALSE(in_memory.ok());
+      EXPECT_EQ(in_memory.ok() ? "" : in_memory.error().message, model.error().message);
+    }
     return model.ok() ? "" : model.error().message;
   }
   fs::path path() const { return folder_.path() / "model"; }
@@ -181,6 +196,38 @@ TEST_F(ModelDirectoryTest, AWeightThatIsNoNumberIsNamedWithItsIndex) {
   EXPECT_THAT(model->ReadWeight("transformer.ln_f.bias").error().message, HasSubstr("infinity at index 0"));
 }
 
+TEST_F(ModelDirectoryTest, FilesInMemoryAreReadAsThoseOnDisk) {
+  ModelFiles files = Files();
+  files.texts["tokenizer.json"] = R"({"vocab_sha256": "def"})";
+  files.vocab_sha256 = "abc";
+  Write(files);
+  const auto on_disk = ModelDirectory::Open(path());
+  ASSERT_TRUE(on_disk.ok());
+  const auto model = OpenInMemory(path());
+  ASSERT_TRUE(model.ok()) << model.error().message;
+  fs::remove_all(path());  // neither reads the files again
+  EXPECT_EQ(model->config(), config_);
+  EXPECT_EQ(model->path(), path());
+  EXPECT_EQ(model->vocab_sha256(), "abc");
+  EXPECT_EQ(model->TokenizerSha256(), "def");
+  EXPECT_EQ(model->WeightsSha256(), on_disk->WeightsSha256());
+  EXPECT_FALSE(model->ReadText("generation.json")->has_value());
+  for (const auto& [name, values] : values_) {
+    EXPECT_EQ(*model->ReadWeight(name), values) << name;
+  }
+}
+
+TEST_F(ModelDirectoryTest, FilesMissingInMemoryAreNamed) {
+  const auto error = [](std::map<std::string, std::vector<uint8_t>> files) {
+    return ModelDirectory::FromFiles(std::move(files), "a model").error();
+  };
+  EXPECT_EQ(error({}).message, "a model/config.json: no such file");
+  EXPECT_EQ(error({}).code, ErrorCode::kNotFound);
+  Write(Files());
+  EXPECT_EQ(error({{"config.json", ReadFile(path() / "config.json").value()}}).message,
+            "a model/model.safetensors: no such file");
+}
+
 /// The same model with its matrices in 8 bits, to be spoiled.
 class Int8DirectoryTest : public ModelDirectoryTest {
  protected:
@@ -223,6 +270,23 @@ TEST_F(Int8DirectoryTest, HoldsMatricesInEightBitsOnCacheLines) {
     }
   }
   EXPECT_EQ(model->ReadWeight("transformer.wpe.weight")->front(), values_["transformer.wpe.weight"].front());
+}
+
+TEST_F(Int8DirectoryTest, ValuesInMemoryOutliveTheDirectory) {
+  const auto on_disk = ModelDirectory::Open(int8_path());
+  ASSERT_TRUE(on_disk.ok());
+  for (const Weight* matrix : on_disk->table().matrices()) {
+    std::optional<ModelDirectory::Int8View> view;
+    {
+      const auto model = OpenInMemory(int8_path());
+      ASSERT_TRUE(model.ok()) << model.error().message;
+      view = model->FindInt8(*matrix).value();
+    }
+    ASSERT_TRUE(view) << matrix->name;
+    const auto expected = on_disk->FindInt8(*matrix).value();
+    EXPECT_THAT(view->values, ::testing::ElementsAreArray(expected->values)) << matrix->name;
+    EXPECT_EQ(view->scales, expected->scales) << matrix->name;
+  }
 }
 
 TEST_F(Int8DirectoryTest, MisshapenValuesAndScalesAreNamed) {
