@@ -140,6 +140,8 @@ constexpr TrainSetting kTable[] = {
      Integer<&S::epochs>(1, kMany), kWeights},
     {"keep_epochs", "--keep-epochs", "epochs after which the model is kept in epoch-N, as in: 10,30,50", kLength,
      Integers<&S::keep_epochs>(1, kMany), kNone, kNotInSpec},
+    {"keep_percents", "--keep-percents", "shares of the run, in percent, after which the model is kept in percent-N",
+     kLength, Integers<&S::keep_percents>(1, 100), kNone, kNotInSpec},
     {"steps", "--steps", "updates, instead of --epochs; 0: --epochs holds", kLength,
      Integer<&S::steps>(0, 1e12), kWeights},
     {"minutes", "--minutes", "wall clock, instead of --epochs; the schedule follows the clock; 0: --epochs holds",
@@ -210,7 +212,7 @@ constexpr TrainSetting kTable[] = {
      Positive<&S::checkpoint_minutes>(kMany), kNone},
     {"keep", "--keep", "checkpoints to keep, the newest", kRun,
      Integer<&S::keep>(1, kMany), kNone},
-    {"export_bf16", "--export-bf16", "write best/, epoch-N/ and final/ in bf16", kRun,
+    {"export_bf16", "--export-bf16", "write best/, epoch-N/, percent-N/ and final/ in bf16", kRun,
      Switch<&S::export_bf16>(), kOutputs},
 };
 // clang-format on

@@ -29,9 +29,11 @@ struct TrainSettings {
   // The length of the run: minutes if not 0, else steps if not 0, else epochs.
   uint64_t epochs = 100;
   std::vector<uint64_t> keep_epochs;  // the model after each of these epochs is kept in epoch-N
-  uint64_t steps = 0;                 // updates
-  double minutes = 0;                 // of wall clock; the schedule follows the clock, so that the last rate is low
-  uint64_t patience = 0;              // ends after this many validations in a row without a lower NLL; 0: never
+  /// The model after each of these shares of the run, in percent, is kept in percent-N.
+  std::vector<uint64_t> keep_percents;
+  uint64_t steps = 0;     // updates
+  double minutes = 0;     // of wall clock; the schedule follows the clock, so that the last rate is low
+  uint64_t patience = 0;  // ends after this many validations in a row without a lower NLL; 0: never
 
   uint64_t batch = 8;       // windows per micro-batch, over all ranks
   uint64_t grad_accum = 1;  // micro-batches per update
@@ -56,7 +58,7 @@ struct TrainSettings {
   uint64_t valid_every = 0;        // updates between validations; 0: at the end of each epoch
   double checkpoint_minutes = 10;  // between checkpoints, in addition to those after validations
   uint64_t keep = 2;               // checkpoints to keep, the newest
-  bool export_bf16 = false;        // `best`, `epoch-N` and `final` in bf16
+  bool export_bf16 = false;        // `best`, `epoch-N`, `percent-N` and `final` in bf16
 };
 
 /// How a message names a setting: by its flag ("--grad-accum") or by its key in a spec

@@ -115,6 +115,8 @@ class Run {
   Status Validate();
   Status Checkpoint();
   Status KeepEpoch();
+  Status KeepPercents(double before);
+  Status Keep(const std::string& name);
   Result<TrainState> Load(const fs::path& checkpoint);
   Status CheckIdentity(const fs::path& checkpoint) const;
   Status Resume();
@@ -332,15 +334,30 @@ Status Run::Checkpoint() {
   return directory_->Publish(state_.step, settings_.keep);
 }
 
-Status Run::KeepEpoch() {
-  const std::vector<uint64_t>& kept = settings_.keep_epochs;
-  if (std::find(kept.begin(), kept.end(), state_.epoch) == kept.end()) {
-    return {};
-  }
+/// Saves the model as it is now, under a name of its own.
+Status Run::Keep(const std::string& name) {
   model_.SwapAverage();
-  const Status saved = Save(fmt::format("epoch-{}", state_.epoch));
+  const Status saved = Save(name);
   model_.SwapAverage();
   return saved;
+}
+
+Status Run::KeepEpoch() {
+  const std::vector<uint64_t>& kept = settings_.keep_epochs;
+  const bool keeps = std::find(kept.begin(), kept.end(), state_.epoch) != kept.end();
+  return keeps ? Keep(fmt::format("epoch-{}", state_.epoch)) : Status();
+}
+
+/// Keeps the model for each share of the run that the latest update has reached. `before` is the
+/// progress before it.
+Status Run::KeepPercents(double before) {
+  for (const uint64_t percent : settings_.keep_percents) {
+    const double share = static_cast<double>(percent) / 100.0;
+    if (before < share && Progress() >= share) {
+      CONTINUO_TRY(Keep(fmt::format("percent-{}", percent)));
+    }
+  }
+  return {};
 }
 
 /// The state of a checkpoint, with its weights and moments in the model. Fails if it cannot be
@@ -447,8 +464,10 @@ Result<TrainReport> Run::Go(bool resume) {
       state_.block = 0;
       NextEpoch();
     }
+    const double before = Progress();
     CONTINUO_TRY(Update());
     Agree();
+    CONTINUO_TRY(KeepPercents(before));  // before any checkpoint that follows the update
     const bool epoch_ends = queue_->done();
     if (epoch_ends) {
       ++state_.epoch;

@@ -53,9 +53,9 @@ struct TrainReport {
 
 /// Trains and writes into `run` (docs/formats/checkpoint.md): checkpoints with `latest` the newest,
 /// `best` (the model of the lowest validation NLL, or the last if no song is held out), `epoch-N`
-/// for `keep_epochs`, `final` at the end, train.jsonl and TensorBoard's event files. Holds the
-/// directory's lock meanwhile. Settings that do not pass Check, and a device that is missing, are
-/// errors.
+/// for `keep_epochs`, `percent-N` for `keep_percents`, `final` at the end, train.jsonl and
+/// TensorBoard's event files. Holds the directory's lock meanwhile. Settings that do not pass
+/// Check, and a device that is missing, are errors.
 ///
 /// With `resume`, continues from the newest checkpoint that can be read. The result has the same
 /// bytes as that of a run that was never interrupted, unless it is limited by minutes. A checkpoint

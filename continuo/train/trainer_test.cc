@@ -278,6 +278,30 @@ TEST_F(TrainerTest, NamedEpochsAreKeptAndTheLastIsTheFinalModel) {
   EXPECT_FALSE(fs::exists(folder_.path() / "kept" / "epoch-2"));
 }
 
+TEST_F(TrainerTest, SharesOfARunMeasuredInStepsAreKept) {
+  settings_.keep_percents = {10, 50, 99, 100};  // of 12 updates: after 2, 6, 12 and 12
+  ASSERT_TRUE(Run("whole").ok());
+  const auto bytes = [&](const std::string& run, const std::string& name) {
+    return ReadTextFile(folder_.path() / run / name / "model.safetensors").value();
+  };
+  EXPECT_EQ(bytes("whole", "percent-100"), bytes("whole", "final"));
+  EXPECT_EQ(bytes("whole", "percent-99"), bytes("whole", "final"));
+  EXPECT_NE(bytes("whole", "percent-10"), bytes("whole", "percent-50"));
+
+  ASSERT_TRUE(Run("parts", Watcher(4)).value().interrupted);
+  EXPECT_TRUE(fs::exists(folder_.path() / "parts" / "percent-10"));
+  EXPECT_FALSE(fs::exists(folder_.path() / "parts" / "percent-50"));
+  ASSERT_TRUE(Run("parts", Watcher(), /*resume=*/true).ok());
+  for (const char* name : {"percent-10", "percent-50", "percent-100"}) {
+    EXPECT_EQ(bytes("parts", name), bytes("whole", name)) << name;
+  }
+
+  // The model of 50 % is that which a watcher stopped after 6 updates leaves as its checkpoint.
+  settings_.keep_percents = {};
+  ASSERT_TRUE(Run("half", Watcher(6)).value().interrupted);
+  EXPECT_EQ(bytes("half", "latest"), bytes("whole", "percent-50"));
+}
+
 TEST_F(TrainerTest, ValidationCountsEachNoteAndEachBarOnce) {
   settings_.steps = 1;
   Watcher watcher;

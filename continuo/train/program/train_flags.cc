@@ -97,7 +97,8 @@ void AddSettingFlags(CLI::App& app, TrainSettings& settings, std::initializer_li
 
 void AddRunFlags(CLI::App& app, RunOptions& options) {
   app.set_config("--config", "", "read flags from a TOML file, as in: layers = 6");
-  app.add_option("-o,--output", options.output, "the run's directory: latest/, best/, epoch-N/, final/, train.jsonl")
+  app.add_option("-o,--output", options.output,
+                 "the run's directory: latest/, best/, epoch-N/, percent-N/, final/, train.jsonl")
       ->required();
   app.add_flag("--resume", options.resume, "continue from the run's latest checkpoint");
   app.add_flag("-q,--quiet", options.quiet, "no progress");
