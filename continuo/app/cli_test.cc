@@ -577,6 +577,25 @@ TEST_F(CliTest, ControlCharactersOfAFileNeverReachTheTerminal) {
   EXPECT_THAT(run.out, HasSubstr("\\x1b"));
 }
 
+TEST_F(CliTest, CorpusBuildMergesTheTracksOfAFolder) {
+  fs::create_directory(Path("songs"));
+  fs::copy(kPrompt, Path("songs"));
+  const auto build = [this](const std::vector<std::string>& arguments) {
+    std::vector<std::string> all = {"corpus", "build", "-t", "remi", "-o", Path("corpus"), "--json"};
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    const Outcome run = Continuo(all);
+    EXPECT_EQ(run.exit_code, 0) << run.err;
+    return Json::parse(run.out)["sources"][0];
+  };
+  EXPECT_FALSE(build({Path("songs")}).contains("dropped_notes"));
+  EXPECT_EQ(build({Path("songs:merge")})["merged_tracks"], 1);
+  const Json both = build({Path("songs:2:merge")});
+  EXPECT_EQ(both["weight"], 2);
+  EXPECT_EQ(both["merged_tracks"], 1);
+  EXPECT_EQ(build({Path("songs"), "--merge-tracks"})["merged_tracks"], 1);
+  ExpectError({"corpus", "build", Path("songs:two:merge"), "-t", "remi", "-o", Path("corpus")}, "'two'");
+}
+
 TEST_F(CliTest, CorpusBuildReportsRepairsAndSkipsSilence) {
   fs::create_directory(Path("songs"));
   for (const char* name : {"lastoff.mid", "ableton5.mid", "piano60.mid"}) {

@@ -16,15 +16,24 @@ struct CorpusFlags {
   TokenizerFlags tokenizer;
   std::vector<std::string> folders;
   std::string output;
+  bool merge_tracks = false;
   CorpusBuildOptions options;
 };
 
-/// "FOLDER" or "FOLDER:WEIGHT". A folder whose own name ends in ':' and a number is taken as it is.
+constexpr std::string_view kMerge = ":merge";
+
+/// "FOLDER", "FOLDER:WEIGHT", "FOLDER:merge" or "FOLDER:WEIGHT:merge". A folder whose own name ends
+/// like that is taken as it is.
 Result<CorpusSource> ParseSource(const std::string& text) {
   std::error_code code;
   const size_t colon = text.rfind(':');
   if (colon == std::string::npos || colon == 0 || std::filesystem::is_directory(text, code)) {
     return CorpusSource{text};
+  }
+  if (text.ends_with(kMerge)) {
+    CONTINUO_ASSIGN(CorpusSource source, ParseSource(text.substr(0, text.size() - kMerge.size())));
+    source.merge_tracks = true;
+    return source;
   }
   double weight = 0;
   const char* end = text.data() + text.size();
@@ -32,7 +41,7 @@ Result<CorpusSource> ParseSource(const std::string& text) {
   if (error != std::errc() || rest != end || !(weight >= kLeastWeight && weight <= kLargestWeight)) {
     return Error{fmt::format("'{}': the weight is '{}', expected a number from {} to {}", text, text.substr(colon + 1),
                              kLeastWeight, kLargestWeight),
-                 "write a folder and its weight as my-midi:2"};
+                 "write a folder and its weight as my-midi:2, or my-midi:2:merge to merge its tracks"};
   }
   return CorpusSource{text.substr(0, colon), weight};
 }
@@ -45,6 +54,11 @@ nlohmann::ordered_json SourcesToJson(const std::vector<CorpusBuildReport::Source
                     {"songs", source.songs},
                     {"train_tokens", source.tokens[static_cast<size_t>(Split::kTrain)]},
                     {"valid_tokens", source.tokens[static_cast<size_t>(Split::kValid)]}});
+    if (source.merge_tracks) {
+      list.back()["merged_tracks"] = source.merged_tracks;
+      list.back()["dropped_notes"] = source.dropped_notes;
+      list.back()["shortened_notes"] = source.shortened_notes;
+    }
   }
   return list;
 }
@@ -54,6 +68,7 @@ Status RunCorpusBuild(const CorpusFlags& flags, const AppContext& context) {
   std::vector<CorpusSource> sources;
   for (const std::string& folder : flags.folders) {
     CONTINUO_ASSIGN(sources.emplace_back(), ParseSource(folder));
+    sources.back().merge_tracks |= flags.merge_tracks;
   }
   TerminalProgress progress("files", context.quiet);
   CONTINUO_ASSIGN(const CorpusBuildReport report,
@@ -101,6 +116,11 @@ Status RunCorpusBuild(const CorpusFlags& flags, const AppContext& context) {
           PrintLine(fmt::format("  {}, weight {}: {} songs, {} tokens to train on, {} to validate", source.name,
                                 source.weight, source.songs, source.tokens[kTrain], source.tokens[kValid])));
     }
+    if (source.merge_tracks) {
+      CONTINUO_TRY(PrintLine(
+          fmt::format("  {}: {} melodic tracks merged into one per song, {} doubled notes dropped, {} notes shortened",
+                      source.name, source.merged_tracks, source.dropped_notes, source.shortened_notes)));
+    }
   }
   return {};
 }
@@ -114,15 +134,19 @@ void AddCorpusCommand(CLI::App& app, AppContext& context) {
   command->footer(
       "Examples:\n"
       "  continuo corpus build my-midi --tokenizer remi -o out/corpus\n"
-      "  continuo corpus build my-midi pop909:2 --tokenizer remi -o out/corpus");
+      "  continuo corpus build my-midi pop909:2 --tokenizer remi -o out/corpus\n"
+      "  continuo corpus build my-midi pop909:merge --tokenizer remi -o out/corpus");
   auto flags = std::make_shared<CorpusFlags>();
   AddTokenizerFlags(*command, flags->tokenizer);
   command
       ->add_option(
           "folders", flags->folders,
           "folders with MIDI files (.mid, .midi, .kar, .rmi), at any depth; FOLDER:2 has each song to train on "
-          "twice in an epoch")
+          "twice in an epoch, FOLDER:merge or FOLDER:2:merge merges tracks as --merge-tracks does")
       ->required();
+  command->add_flag("--merge-tracks", flags->merge_tracks,
+                    "make one piano track of each song's melodic tracks; one note is left of those of a pitch that "
+                    "begin together, and a note ends where the next of its pitch begins");
   command->add_option("-o,--output", flags->output, "the corpus directory to write")->required();
   command->add_option("--valid", flags->options.valid_fraction, "share of the songs kept for validation")
       ->check(CLI::Range(0.0, 1.0))

@@ -15,6 +15,7 @@
 #include "continuo/score/bars.h"
 #include "continuo/score/midi_files.h"
 #include "continuo/score/score_file.h"
+#include "continuo/token/merge_tracks.h"
 
 namespace continuo {
 namespace {
@@ -45,6 +46,10 @@ struct EncodedSong {
   std::vector<Stream> streams;
   std::string failure;  // empty when it went well
   std::vector<std::string> repairs;
+  // Of merged tracks:
+  size_t tracks = 0;
+  size_t dropped = 0;
+  size_t shortened = 0;
 };
 
 /// A file whose bars are silent but for fewer than one in twenty, such as one with an absurd delta
@@ -64,14 +69,15 @@ size_t BarsWithNotes(const Score& score) {
   return bars.size();
 }
 
-EncodedSong EncodeFile(const fs::path& path, const Tokenizer& tokenizer) {
+/// `merger` may be null.
+EncodedSong EncodeFile(const fs::path& path, const Tokenizer& tokenizer, const TrackMerger* merger) {
   EncodedSong song;
   Result<ScoreAndWarnings> read = ReadScoreAndWarnings(path);
   if (!read.ok()) {
     song.failure = read.error().ToString();
     return song;
   }
-  const Score& score = read->score;
+  Score& score = read->score;
   song.repairs = std::move(read->warnings);
   const size_t bars = CountBars(score);
   const size_t sounding = BarsWithNotes(score);
@@ -82,6 +88,13 @@ EncodedSong EncodeFile(const fs::path& path, const Tokenizer& tokenizer) {
   if (bars >= kLongSilence && bars / sounding >= kBarsPerSoundingBar) {
     song.failure = fmt::format("{}: {} of its {} bars are silent", path.string(), bars - sounding, bars);
     return song;
+  }
+  if (merger != nullptr) {
+    MergedTracks merged = merger->Merge(score);
+    score = std::move(merged.score);
+    song.tracks = merged.tracks;
+    song.dropped = merged.dropped;
+    song.shortened = merged.shortened;
   }
   for (const std::vector<TokenId>& ids : tokenizer.Encode(score)) {
     EncodedSong::Stream stream;
@@ -294,6 +307,11 @@ nlohmann::ordered_json SourcesJson(const CorpusBuildReport& report) {
                     {"weight", source.weight},
                     {"songs", source.songs},
                     {"tokens", {{"train", source.tokens[0]}, {"valid", source.tokens[1]}}}});
+    if (source.merge_tracks) {
+      list.back()["merged"] = {{"tracks", source.merged_tracks},
+                               {"dropped_notes", source.dropped_notes},
+                               {"shortened_notes", source.shortened_notes}};
+    }
   }
   return list;
 }
@@ -335,8 +353,10 @@ Result<CorpusBuildReport> BuildCorpus(std::span<const CorpusSource> sources, con
   CONTINUO_TRY(CheckSources(sources));
   CorpusBuildReport report;
   for (const CorpusSource& source : sources) {
-    report.sources.push_back({.name = NameOf(source.folder), .weight = source.weight});
+    report.sources.push_back(
+        {.name = NameOf(source.folder), .weight = source.weight, .merge_tracks = source.merge_tracks});
   }
+  CONTINUO_ASSIGN(const TrackMerger merger, TrackMerger::Create(tokenizer));
   std::vector<SourceFile> files;
   for (size_t i = 0; i < sources.size(); ++i) {
     const fs::path& folder = sources[i].folder;
@@ -367,7 +387,8 @@ Result<CorpusBuildReport> BuildCorpus(std::span<const CorpusSource> sources, con
     std::atomic<size_t> done{0};
     pool.ForEach(count, [&](size_t i, size_t) {
       if (!stop.stop_requested()) {
-        songs[i] = EncodeFile(files[begin + i].path, tokenizer);
+        const SourceFile& file = files[begin + i];
+        songs[i] = EncodeFile(file.path, tokenizer, sources[file.source].merge_tracks ? &merger : nullptr);
         progress.Update(begin + done.fetch_add(1) + 1, files.size(), "");
       }
     });
@@ -388,6 +409,9 @@ Result<CorpusBuildReport> BuildCorpus(std::span<const CorpusSource> sources, con
       CorpusBuildReport::Source& source = report.sources[file.source];
       ++report.songs;
       ++source.songs;
+      source.merged_tracks += songs[i].tracks;
+      source.dropped_notes += songs[i].dropped;
+      source.shortened_notes += songs[i].shortened;
       for (const EncodedSong::Stream& stream : songs[i].streams) {
         report.tokens[static_cast<size_t>(split)] += stream.ids.size();
         source.tokens[static_cast<size_t>(split)] += stream.ids.size();
@@ -408,7 +432,7 @@ Result<CorpusBuildReport> BuildCorpus(std::span<const CorpusSource> sources, con
   for (const CorpusBuildReport::Failure& failure : report.failures) {
     failures.push_back({{"file", failure.file}, {"reason", failure.reason}});
   }
-  const bool plain = sources.size() == 1 && sources.front().weight == 1;
+  const bool plain = sources.size() == 1 && sources.front().weight == 1 && !sources.front().merge_tracks;
   nlohmann::ordered_json manifest = {
       {"format", kCorpusFormat},
       {"version", plain ? kCorpusVersion : kCorpusVersionWithSources},

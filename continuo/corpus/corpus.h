@@ -22,6 +22,9 @@ struct CorpusSource {
   std::filesystem::path folder;
   /// How often each song to train on is in an epoch, on average. Validation is not weighted.
   double weight = 1;
+  /// Makes one piano track of a song's melodic tracks before it is tokenized (TrackMerger in
+  /// continuo/token/merge_tracks.h says how).
+  bool merge_tracks = false;
 };
 inline constexpr double kLeastWeight = 0.01;
 inline constexpr double kLargestWeight = 100;
@@ -50,6 +53,10 @@ struct CorpusBuildReport {
     double weight = 1;
     size_t songs = 0;
     uint64_t tokens[2] = {0, 0};
+    bool merge_tracks = false;
+    size_t merged_tracks = 0;    // how many melodic tracks its songs had, if they were merged
+    size_t dropped_notes = 0;    // one key struck twice at once
+    size_t shortened_notes = 0;  // sounded on into the next of their pitch
   };
   std::vector<Source> sources;
 };

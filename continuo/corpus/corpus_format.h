@@ -10,7 +10,7 @@ namespace continuo {
 
 inline constexpr std::string_view kCorpusFormat = "continuo-corpus";
 inline constexpr int kCorpusVersion = 1;
-/// Of a corpus of several folders, or of one with a weight.
+/// Of a corpus of several folders, or of one with a weight or with merged tracks.
 inline constexpr int kCorpusVersionWithSources = 2;
 inline constexpr std::string_view kManifestFile = "manifest.json";
 inline constexpr std::string_view kTokenizerFile = "tokenizer.json";

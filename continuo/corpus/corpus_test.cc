@@ -244,6 +244,72 @@ class TwoFoldersTest : public CorpusTest {
   }
 };
 
+/// A melody that the piano doubles, and a long note that is struck again while it sounds.
+void WriteSongOfTwoTracks(const fs::path& path) {
+  Score score;
+  score.tracks.resize(2);
+  score.tracks[0].program = 73;
+  score.tracks[0].notes = {{0, 480, 72, 90}, {480, 480, 74, 90}};
+  score.tracks[1].notes = {{0, 960, 72, 60}, {0, 1920, 48, 60}, {960, 480, 48, 60}};
+  const std::vector<uint8_t> bytes = SerializeScore(score);
+  WriteBytes(path, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+}
+
+TEST_F(TwoFoldersTest, TracksAreMergedWhereAFolderAsksForIt) {
+  WriteSongOfTwoTracks(one() / "band.mid");
+  const auto streams = [&](size_t source) {
+    std::vector<std::vector<TokenId>> found;
+    const Corpus opened = Corpus::Open(corpus()).value();
+    for (size_t i = 0; i < opened.song_count(); ++i) {
+      const Corpus::Song song = opened.song(i);
+      if (song.name == "band.mid") {
+        EXPECT_EQ(song.source, source);
+        found.emplace_back(song.ids.begin(), song.ids.end());
+      }
+    }
+    return found;
+  };
+  ASSERT_TRUE(BuildFrom({{two()}, {one()}}).ok());
+  EXPECT_EQ(streams(1).size(), 2u);
+
+  // The other folder's songs stay as they are.
+  const auto others = [&] {
+    std::map<std::string, std::vector<TokenId>> ids;
+    const Corpus opened = Corpus::Open(corpus()).value();
+    for (size_t i = 0; i < opened.song_count(); ++i) {
+      if (opened.song(i).name != "band.mid") {
+        ids[std::string(opened.song(i).name)] = {opened.song(i).ids.begin(), opened.song(i).ids.end()};
+      }
+    }
+    return ids;
+  };
+  const auto before = others();
+  const auto report = BuildFrom({{two()}, {one(), 1, /*merge_tracks=*/true}});
+  ASSERT_TRUE(report.ok()) << report.error().ToString();
+  EXPECT_EQ(others(), before);
+  const auto merged = streams(1);
+  ASSERT_EQ(merged.size(), 1u);
+  const Score decoded = tokenizer_->Decode(merged);
+  // In the file, the first note-off of pitch 48, at 1440, ends the first note.
+  const std::vector<Note> expected = {{0, 16, 48, 60}, {0, 16, 72, 90}, {8, 8, 74, 90}, {16, 16, 48, 60}};
+  ASSERT_EQ(decoded.tracks.size(), 1u);
+  ASSERT_EQ(decoded.tracks[0].notes.size(), expected.size());
+  for (size_t i = 0; i < expected.size(); ++i) {
+    EXPECT_EQ(decoded.tracks[0].notes[i].time, expected[i].time);
+    EXPECT_EQ(decoded.tracks[0].notes[i].duration, expected[i].duration);
+    EXPECT_EQ(decoded.tracks[0].notes[i].pitch, expected[i].pitch);
+  }
+  EXPECT_FALSE(report->sources[0].merge_tracks);
+  EXPECT_EQ(report->sources[0].dropped_notes, 0u);
+  EXPECT_EQ(report->sources[1].merged_tracks, 20u);  // 18 songs that only this folder has, and the band's two tracks
+  EXPECT_EQ(report->sources[1].dropped_notes, 1u);
+  EXPECT_EQ(report->sources[1].shortened_notes, 1u);
+  const auto manifest = nlohmann::json::parse(ReadBytes(corpus() / "manifest.json"));
+  EXPECT_EQ(manifest["version"], 2);
+  EXPECT_FALSE(manifest["sources"][0].contains("merged"));
+  EXPECT_EQ(manifest["sources"][1]["merged"]["dropped_notes"], 1);
+}
+
 TEST_F(TwoFoldersTest, SongsKeepTheirSides) {
   ASSERT_TRUE(BuildFrom({{one()}}).ok());
   std::map<std::string, Split> sides = Sides();
