@@ -14,7 +14,7 @@
 #include "continuo/core/check.h"
 #include "continuo/corpus/blocks.h"
 #include "continuo/corpus/corpus.h"
-#include "continuo/infer/cpu_model.h"
+#include "continuo/engine/cpu/cpu_model.h"
 #include "continuo/token/tokenizer.h"
 
 namespace continuo {

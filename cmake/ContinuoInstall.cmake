@@ -16,12 +16,13 @@ if(programs)
 endif()
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/models DESTINATION ${CMAKE_INSTALL_DATADIR}/continuo)
 
-set(modules core os midi score token metrics corpus model infer compose)
-list(TRANSFORM modules PREPEND continuo_ OUTPUT_VARIABLE libraries)
+set(modules core os midi score token metrics corpus model engine/cpu compose)
+list(TRANSFORM modules REPLACE "/" "_" OUTPUT_VARIABLE libraries)
+list(TRANSFORM libraries PREPEND continuo_)
 set_target_properties(continuo_c PROPERTIES EXPORT_NAME c)
 install(TARGETS ${libraries} continuo_c EXPORT continuoTargets)
 foreach(module IN LISTS modules)
-  install(DIRECTORY ${CMAKE_SOURCE_DIR}/continuo/${module} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/continuo
+  install(DIRECTORY ${CMAKE_SOURCE_DIR}/continuo/${module}/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/continuo/${module}
           FILES_MATCHING PATTERN "*.h" PATTERN "*test*" EXCLUDE)
 endforeach()
 install(FILES ${CMAKE_SOURCE_DIR}/continuo/bindings/c/continuo.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/continuo/bindings/c)

@@ -1,5 +1,5 @@
 #include "continuo/app/command.h"
-#include "continuo/train/torch_model.h"
+#include "continuo/engine/torch/torch_model.h"
 
 // continuo, with models that LibTorch computes.
 int main(int argc, char** argv) {

@@ -8,7 +8,7 @@
 
 #include "continuo/compose/sampling_options.h"
 #include "continuo/core/result.h"
-#include "continuo/infer/cpu_model.h"
+#include "continuo/engine/cpu/cpu_model.h"
 #include "continuo/model/language_model.h"
 #include "continuo/model/model_directory.h"
 #include "continuo/token/tokenizer.h"

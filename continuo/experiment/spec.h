@@ -9,7 +9,7 @@
 
 #include "continuo/compose/sampling_options.h"
 #include "continuo/core/result.h"
-#include "continuo/infer/packed_matrix.h"
+#include "continuo/engine/cpu/packed_matrix.h"
 #include "continuo/run/train_settings.h"
 #include "continuo/token/tokenizer_config.h"
 

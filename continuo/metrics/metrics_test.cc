@@ -10,7 +10,7 @@
 #include "continuo/core/shared_data_testing.h"
 #include "continuo/metrics/bar_metrics.h"
 #include "continuo/metrics/chord_finder.h"
-#include "continuo/metrics/golden_test_files.h"
+#include "continuo/metrics/golden_files_testing.h"
 #include "continuo/score/score_file.h"
 
 namespace continuo {

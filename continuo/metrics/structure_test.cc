@@ -12,7 +12,7 @@
 #include <random>
 
 #include "continuo/core/shared_data_testing.h"
-#include "continuo/metrics/golden_test_files.h"
+#include "continuo/metrics/golden_files_testing.h"
 #include "continuo/score/score_file.h"
 
 namespace continuo {

@@ -3,9 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "continuo/midi/midi_bytes_testing.h"
 #include "continuo/midi/note_pairs.h"
 #include "continuo/midi/random_midi_testing.h"
-#include "continuo/midi/test_midi.h"
 
 namespace continuo {
 namespace {

@@ -8,8 +8,8 @@
 #include <set>
 #include <tuple>
 
+#include "continuo/midi/midi_bytes_testing.h"
 #include "continuo/midi/random_midi_testing.h"
-#include "continuo/midi/test_midi.h"
 
 namespace continuo {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <chrono>
 
-#include "continuo/midi/test_midi.h"
+#include "continuo/midi/midi_bytes_testing.h"
 
 namespace continuo {
 namespace {

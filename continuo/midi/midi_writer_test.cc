@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "continuo/midi/midi_bytes_testing.h"
 #include "continuo/midi/midi_format.h"
-#include "continuo/midi/test_midi.h"
 
 namespace continuo {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "continuo/midi/test_midi.h"
+#include "continuo/midi/midi_bytes_testing.h"
 
 namespace continuo {
 namespace {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "continuo/midi/test_midi.h"
+#include "continuo/midi/midi_bytes_testing.h"
 
 namespace continuo {
 namespace {

@@ -7,7 +7,7 @@
 #include <map>
 
 #include "continuo/core/shared_data_testing.h"
-#include "continuo/midi/test_midi.h"
+#include "continuo/midi/midi_bytes_testing.h"
 #include "continuo/os/file.h"
 #include "continuo/score/bars.h"
 #include "continuo/score/score_file.h"

@@ -13,8 +13,8 @@
 #include "continuo/core/rng.h"
 #include "continuo/core/shared_data_testing.h"
 #include "continuo/midi/defects.h"
+#include "continuo/midi/midi_bytes_testing.h"
 #include "continuo/midi/midi_document.h"
-#include "continuo/midi/test_midi.h"
 #include "continuo/os/file.h"
 #include "continuo/os/temporary_folder_testing.h"
 

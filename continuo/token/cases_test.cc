@@ -9,7 +9,7 @@
 
 #include "continuo/os/file.h"
 #include "continuo/os/temporary_folder_testing.h"
-#include "continuo/token/score_json_for_test.h"
+#include "continuo/token/score_json_testing.h"
 #include "continuo/token/tokenizer.h"
 #include "continuo/token/tokenizer_json.h"
 

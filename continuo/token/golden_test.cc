@@ -17,7 +17,7 @@
 #include "continuo/os/machine.h"
 #include "continuo/score/score_file.h"
 #include "continuo/token/miditok_reader.h"
-#include "continuo/token/score_json_for_test.h"
+#include "continuo/token/score_json_testing.h"
 #include "continuo/token/tokenizer.h"
 
 namespace continuo {

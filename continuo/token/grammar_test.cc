@@ -11,7 +11,7 @@
 #include "continuo/core/thread_pool.h"
 #include "continuo/os/machine.h"
 #include "continuo/score/chord_label.h"
-#include "continuo/token/score_json_for_test.h"
+#include "continuo/token/score_json_testing.h"
 #include "continuo/token/tokenizer.h"
 
 namespace continuo {

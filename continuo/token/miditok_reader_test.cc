@@ -10,7 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "continuo/os/file.h"
-#include "continuo/token/score_json_for_test.h"
+#include "continuo/token/score_json_testing.h"
 #include "continuo/token/tokenizer.h"
 
 namespace continuo {

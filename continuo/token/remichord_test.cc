@@ -14,7 +14,7 @@
 #include "continuo/os/machine.h"
 #include "continuo/score/chord_label.h"
 #include "continuo/score/score_file.h"
-#include "continuo/token/score_json_for_test.h"
+#include "continuo/token/score_json_testing.h"
 #include "continuo/token/tokenizer.h"
 #include "continuo/token/tokenizer_json.h"
 

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "continuo/token/score_json_for_test.h"
+#include "continuo/token/score_json_testing.h"
 #include "continuo/token/tokenizer.h"
 
 namespace continuo {

@@ -6,7 +6,7 @@
 #include "continuo/core/rng.h"
 #include "continuo/os/file.h"
 #include "continuo/os/temporary_folder_testing.h"
-#include "continuo/token/score_json_for_test.h"
+#include "continuo/token/score_json_testing.h"
 
 namespace continuo {
 namespace {

@@ -13,7 +13,7 @@
 #include "continuo/os/file.h"
 #include "continuo/os/temporary_folder_testing.h"
 #include "continuo/token/miditok_reader.h"
-#include "continuo/token/score_json_for_test.h"
+#include "continuo/token/score_json_testing.h"
 
 namespace continuo {
 namespace {

@@ -5,10 +5,10 @@
 #include <string>
 
 #include "continuo/core/result.h"
+#include "continuo/engine/torch/transformer.h"
 #include "continuo/run/training_state.h"
 #include "continuo/train/optimizer.h"
 #include "continuo/train/train_data.h"
-#include "continuo/train/transformer.h"
 
 namespace continuo {
 

@@ -4,8 +4,8 @@
 #include <span>
 #include <vector>
 
+#include "continuo/engine/torch/transformer.h"
 #include "continuo/train/communicator.h"
-#include "continuo/train/transformer.h"
 
 namespace continuo {
 

@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "continuo/engine/torch/transformer.h"
 #include "continuo/run/optimizer_options.h"
-#include "continuo/train/transformer.h"
 
 namespace continuo {
 

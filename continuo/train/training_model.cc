@@ -9,12 +9,12 @@
 
 #include "continuo/core/check.h"
 #include "continuo/core/rng.h"
+#include "continuo/engine/torch/device.h"
+#include "continuo/engine/torch/transformer.h"
 #include "continuo/os/machine.h"
 #include "continuo/train/checkpoint.h"
-#include "continuo/train/device.h"
 #include "continuo/train/gradient_buckets.h"
 #include "continuo/train/optimizer.h"
-#include "continuo/train/transformer.h"
 
 namespace continuo {
 namespace {

@@ -1,4 +1,4 @@
-#include "continuo/train/transformer.h"
+#include "continuo/engine/torch/transformer.h"
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
@@ -12,12 +12,12 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "continuo/engine/torch/layers_testing.h"
 #include "continuo/model/model_directory.h"
 #include "continuo/os/file.h"
 #include "continuo/run/schedule.h"
 #include "continuo/train/checkpoint.h"
 #include "continuo/train/gradient_buckets.h"
-#include "continuo/train/layers_test.h"
 #include "continuo/train/optimizer.h"
 
 namespace continuo {

@@ -8,11 +8,11 @@
 #include <vector>
 
 #include "continuo/core/rng.h"
+#include "continuo/engine/torch/device.h"
+#include "continuo/engine/torch/transformer.h"
 #include "continuo/run/training_state.h"
 #include "continuo/train/checkpoint.h"
-#include "continuo/train/device.h"
 #include "continuo/train/training_model.h"
-#include "continuo/train/transformer.h"
 
 namespace continuo {
 namespace {

@@ -1,0 +1,53 @@
+#include "continuo/engine/cpu/dot_instructions.h"
+
+#include <hwy/base.h>
+
+#include <atomic>
+#include <string_view>
+
+#include "continuo/engine/cpu/kernels.h"
+
+namespace continuo {
+namespace {
+
+bool CpuHasVnni() {
+#if HWY_ARCH_X86
+  return __builtin_cpu_supports("avx512vnni") != 0;
+#else
+  return false;
+#endif
+}
+
+bool CpuHasBf16() {
+#if HWY_ARCH_X86
+  return __builtin_cpu_supports("avx512bf16") != 0;
+#else
+  return false;
+#endif
+}
+
+std::atomic<bool> use_vnni = CpuHasVnni();
+std::atomic<bool> use_bf16 = CpuHasBf16();
+
+}  // namespace
+
+bool UseVnni() {
+  return use_vnni.load(std::memory_order_relaxed);
+}
+bool UseBf16Dot() {
+  return use_bf16.load(std::memory_order_relaxed);
+}
+
+void AllowDotInstructions(bool allow) {
+  use_vnni = allow && CpuHasVnni();
+  use_bf16 = allow && CpuHasBf16();
+}
+
+const char* DotInstructions() {
+  if (std::string_view(KernelTargetName()) != "AVX3") {
+    return "";
+  }
+  return use_vnni ? use_bf16 ? "VNNI, BF16" : "VNNI" : use_bf16 ? "BF16" : "";
+}
+
+}  // namespace continuo

@@ -1,0 +1,28 @@
+#include "continuo/engine/torch/rotary_tensors.h"
+
+#include <ATen/ATen.h>
+
+#include "continuo/model/rotary.h"
+
+namespace continuo {
+
+RotaryTensors MakeRotaryTensors(const ModelConfig& config, at::Device device) {
+  if (config.block().positions != PositionKind::kRotary) {
+    return {};
+  }
+  RotaryTable table = MakeRotaryTable(config);
+  const auto tensor = [&](std::vector<float>& values) {
+    return at::from_blob(values.data(), {config.context_length, static_cast<int64_t>(table.half)}, at::kFloat)
+        .to(device, at::kFloat, /*non_blocking=*/false, /*copy=*/true);
+  };
+  return {tensor(table.cos), tensor(table.sin)};
+}
+
+at::Tensor RotatePairs(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
+  const int64_t half = x.size(-1) / 2;
+  const at::Tensor first = x.narrow(-1, 0, half);
+  const at::Tensor second = x.narrow(-1, half, half);
+  return at::cat({first * cos - second * sin, second * cos + first * sin}, -1).to(x.scalar_type());
+}
+
+}  // namespace continuo
