@@ -69,13 +69,15 @@ else
 fi
 
 if [ "$want_page_tests" = yes ] || [ "$want_checks" = yes ]; then
-  page="$(dirname "$0")/../web/report"
-  if [ -e "$page/node_modules/.package-lock.json" ] && [ ! "$page/package-lock.json" -nt "$page/node_modules/.package-lock.json" ]; then
-    echo "bootstrap: npm packages of the report's page are there"
-  else
-    echo "bootstrap: installing npm packages of the report's page"
-    npm ci --prefix "$page" --silent --no-audit --no-fund --ignore-scripts || echo "bootstrap: they could not be had; the tests of the page will be skipped" >&2
-  fi
+  for name in report studio; do
+    page="$(dirname "$0")/../web/$name"
+    if [ -e "$page/node_modules/.package-lock.json" ] && [ ! "$page/package-lock.json" -nt "$page/node_modules/.package-lock.json" ]; then
+      echo "bootstrap: npm packages of web/$name are there"
+    else
+      echo "bootstrap: installing npm packages of web/$name"
+      npm ci --prefix "$page" --silent --no-audit --no-fund --ignore-scripts || echo "bootstrap: they could not be had; the tests of the page will be skipped" >&2
+    fi
+  done
 fi
 
 # One release of clang-format, as another formats differently.

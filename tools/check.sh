@@ -43,9 +43,14 @@ tidy() {
 }
 
 web() {
-  [ -x web/report/node_modules/.bin/eslint ] || { missing web "run tools/bootstrap.sh --page-tests"; return; }
-  (cd web/report && node_modules/.bin/eslint src test build.mjs sources.mjs &&
-    node_modules/.bin/prettier --check --log-level warn src test build.mjs sources.mjs)
+  local page faults=0
+  for page in web/report web/studio; do
+    [ -x $page/node_modules/.bin/eslint ] || { missing web "run tools/bootstrap.sh --page-tests" || faults=1; continue; }
+    (cd $page && if [ -e tsconfig.json ]; then node_modules/.bin/tsc; fi &&
+      node_modules/.bin/eslint src test build.mjs sources.mjs &&
+      node_modules/.bin/prettier --check --log-level warn src test build.mjs sources.mjs) || faults=1
+  done
+  return $faults
 }
 
 checks=("$@")

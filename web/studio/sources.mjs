@@ -7,7 +7,9 @@ import {fileURLToPath} from 'node:url';
 export function sourcesHash() {
   const here = dirname(fileURLToPath(import.meta.url));
   const list = (folder) =>
-    readdirSync(join(here, folder))
+    readdirSync(join(here, folder), {recursive: true})
+      .map((name) => String(name).replaceAll('\\', '/'))
+      .filter((name) => /\.(js|ts|tsx|css|html)$/.test(name) && !name.endsWith('.d.ts'))
       .sort()
       .map((name) => `${folder}/${name}`);
   const names = [
@@ -15,6 +17,7 @@ export function sourcesHash() {
     'sources.mjs',
     'package-lock.json',
     '../../examples/prompt.mid',
+    '../../models/pop1k7.eval.json',
     ...list('src'),
     ...list('../common'),
   ];

@@ -1,7 +1,7 @@
 // The player at the foot of the page: one piece at a time, with a piano roll that moves.
 import {h, icon, replace} from './dom.js';
 import {midiFile} from './notes.js';
-import {Piano} from './piano.js';
+import {Piano} from '../../common/piano.js';
 import {drawRoll} from './roll.js';
 
 const kAhead = 0.5; // seconds that are handed to the audio system before they sound

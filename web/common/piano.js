@@ -83,6 +83,9 @@ function room(context) {
   return buffer;
 }
 
+/** The pitches whose tones the others are made of. */
+export const toneKeys = Array.from({length: 30}, (_, i) => 21 + kStep * i);
+
 /** Plays notes through a context, which may be an OfflineAudioContext. */
 export class Piano {
   constructor(context) {
@@ -134,8 +137,9 @@ export class Piano {
     this.level.gain.setValueAtTime(this.gain, this.context.currentTime);
   }
 
-  /** Strikes a key at a time of the context, damped at `stop`. */
-  strike({pitch, velocity}, start, stop) {
+  /** Strikes a key at a time of the context, damped at `stop`; `into` may lead elsewhere than to the piano's own level. Gives a
+   * function that damps it earlier. */
+  strike({pitch, velocity}, start, stop, into = this.level) {
     this.prepare([pitch]);
     const key = Math.max(21, Math.min(108, Math.round(pitch / kStep) * kStep));
     const force = Math.max(1, velocity) / 127;
@@ -155,13 +159,19 @@ export class Piano {
     if (pitch < 90) gain.gain.setTargetAtTime(0, stop, pitch < 40 ? 0.11 : 0.07);
     const pan = this.context.createStereoPanner();
     pan.pan.value = Math.max(-0.45, Math.min(0.45, (pitch - 62) / 70));
-    source.connect(felt).connect(gain).connect(pan).connect(this.level);
+    source.connect(felt).connect(gain).connect(pan).connect(into);
     source.start(start);
     if (pitch < 90) source.stop(stop + 0.8);
     this.sounding.add(source);
     source.onended = () => {
       this.sounding.delete(source);
       pan.disconnect();
+    };
+    return (at) => {
+      if (pitch >= 90) return;
+      gain.gain.cancelScheduledValues(at);
+      gain.gain.setTargetAtTime(0, at, 0.07);
+      source.stop(at + 0.6);
     };
   }
 

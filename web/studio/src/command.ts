@@ -1,0 +1,78 @@
+// A take as a command line of the program that writes the same bytes.
+import type {ComposeOptions} from './engine.ts';
+
+export interface HowMade {
+  task: 'generate' | 'continue' | 'fill';
+  sourceName: string;
+  promptBars: number;
+  bars: number;
+  first: number;
+  last: number;
+  track?: number;
+  options: ComposeOptions;
+  model: string;
+}
+
+/** For a POSIX shell. */
+export function quote(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replace(/'/g, "'\\''")}'`;
+}
+
+function samplingFlags(options: ComposeOptions): string[] {
+  const words: string[] = [];
+  const add = (flag: string, value: number | string | undefined) => {
+    if (value !== undefined) words.push(flag, String(value));
+  };
+  add('--temperature', options.temperature);
+  add('--top-k', options.topK);
+  add('--top-p', options.topP);
+  add('--min-p', options.minP);
+  add('--repetition-penalty', options.repetitionPenalty);
+  if (options.retries) add('--retries', options.retries);
+  return words;
+}
+
+const curve = (values: readonly number[] | undefined) =>
+  values?.map((value) => Math.round(value * 1000) / 1000).join(',');
+
+/** What to run; the take is `file` in the folder that it writes. `rank`: of fill, the take's place among the candidates. */
+export function commandOf(
+  how: HowMade,
+  index: number,
+  rank: number,
+): {command: string; file: string} {
+  const {options} = how;
+  const words = ['continuo'];
+  const count = String(options.count ?? 1);
+  const seed = ['--seed', String(options.seed ?? 1)];
+  let number = index;
+  if (how.task === 'generate') {
+    words.push('generate', '--bars', String(how.bars), '--count', count, ...seed);
+    if (options.bpm) words.push('--bpm', String(options.bpm));
+  } else if (how.task === 'continue') {
+    words.push('continue', '--prompt', how.sourceName, '--prompt-bars', String(how.promptBars));
+    words.push('--bars', String(how.bars), '--count', count, ...seed);
+    if (how.track) words.push('--track', String(how.track));
+    if (options.bpm) words.push('--bpm', String(options.bpm));
+    else if (options.tempo === 'free') words.push('--tempo', 'free');
+  } else {
+    words.push('fill', how.sourceName, '--bars', `${how.first}:${how.last}`);
+    words.push('--candidates', count, '--keep', count, ...seed);
+    number = rank;
+  }
+  words.push(...samplingFlags(options));
+  const extra: [string, string | undefined][] = [
+    ['--chords', options.chords || undefined],
+    ['--form', options.form || undefined],
+    ['--density', curve(options.density)],
+    ['--loudness', curve(options.loudness)],
+    ['--scale', options.scale || undefined],
+    ['--range', options.range?.join(':')],
+  ];
+  for (const [flag, value] of extra) if (value !== undefined) words.push(flag, value);
+  words.push('-o', 'out/takes');
+  return {
+    command: words.map(quote).join(' '),
+    file: `out/takes/piece-${String(number + 1).padStart(3, '0')}.mid`,
+  };
+}

@@ -1,0 +1,504 @@
+// Playing along: MIDI inputs and the computer's keyboard, recording with a click, and call and response with the model.
+import {batch, signal} from '@preact/signals';
+import {EngineError} from './engine.ts';
+import {kLast, type MidiEvent, type Song} from './midi.ts';
+import {isAbort} from './server_engine.ts';
+import {addNotes, analyse, clamp, withTempo, type NewNote} from './song.ts';
+import type {Studio} from './studio.ts';
+import type {Sounder} from './player.ts';
+import {loadChunk} from './chunks.ts';
+import {fromBase64} from './base64.ts';
+
+/** Semitones above C of the keys of a computer, as they lie: letters are the white keys. */
+export const kKeys: Record<string, number> = {
+  KeyA: 0, KeyW: 1, KeyS: 2, KeyE: 3, KeyD: 4, KeyF: 5, KeyT: 6, KeyG: 7, KeyY: 8, KeyH: 9, KeyU: 10, KeyJ: 11,
+  KeyK: 12, KeyO: 13, KeyL: 14, KeyP: 15, Semicolon: 16,
+}; // prettier-ignore
+
+export interface Phase {
+  kind: 'count' | 'record' | 'call' | 'answer';
+  /** The tick at which it ends; Infinity: when someone stops it. */
+  until: number;
+}
+
+interface Held {
+  release: () => void;
+  tick: number;
+  velocity: number;
+}
+
+export class Recorder {
+  readonly access = signal<'unasked' | 'asking' | 'granted' | 'refused' | 'missing'>('unasked');
+  readonly inputs = signal<string[]>([]);
+  readonly outputs = signal<{id: string; name: string}[]>([]);
+  readonly output = signal('');
+  readonly keyboard = signal(false);
+  readonly octave = signal(4);
+  readonly phase = signal<Phase | null>(null);
+  readonly answerBars = signal(2);
+  readonly snapRecorded = signal(false);
+  readonly soundFont = signal('');
+  readonly soundFontState = signal<'none' | 'loading' | 'ready' | 'failed'>('none');
+  private readonly studio: Studio;
+  private midi: MIDIAccess | undefined;
+  private readonly held = new Map<number, Held>();
+  private readonly sustained: (() => void)[] = [];
+  private pedal = false;
+  private taken: NewNote[] = [];
+  private events: MidiEvent[] = [];
+  private base: Song | undefined;
+  private wasClicking = false;
+  private timer: ReturnType<typeof setInterval> | undefined;
+  private abort: AbortController | undefined;
+  private callFrom = 0;
+
+  constructor(studio: Studio) {
+    this.studio = studio;
+  }
+
+  // Instruments.
+
+  async enableMidi(): Promise<void> {
+    if (!navigator.requestMIDIAccess) {
+      this.access.value = 'missing';
+      return;
+    }
+    this.access.value = 'asking';
+    try {
+      this.midi = await navigator.requestMIDIAccess();
+    } catch {
+      this.access.value = 'refused';
+      return;
+    }
+    this.access.value = 'granted';
+    const list = () => {
+      const inputs = [...this.midi!.inputs.values()];
+      for (const input of inputs) input.onmidimessage = (event) => this.message(event);
+      this.inputs.value = inputs.map((input) => input.name ?? 'Input');
+      this.outputs.value = [...this.midi!.outputs.values()].map(({id, name}) => ({
+        id,
+        name: name ?? 'Output',
+      }));
+    };
+    this.midi.onstatechange = list;
+    list();
+  }
+
+  private message(event: MIDIMessageEvent): void {
+    const {data} = event;
+    if (!data || data.length < 2) return;
+    const kind = data[0] >> 4;
+    if (kind === 9 && data[2] > 0) this.noteOn(data[1] & 127, data[2] & 127, event.timeStamp);
+    else if (kind === 8 || kind === 9) this.noteOff(data[1] & 127, event.timeStamp);
+    else if (kind === 11 && data[1] === 64) this.pedalTo(data[2] & 127, event.timeStamp);
+  }
+
+  /** The tick at which something was played, as it was heard. */
+  private tickOf(timeStamp: number): number {
+    const {player} = this.studio;
+    const context = player.context!;
+    const ago = Math.max(0, Math.min(0.5, (performance.now() - timeStamp) / 1000));
+    const latency = Math.min(0.2, context.outputLatency || context.baseLatency || 0);
+    return Math.max(0, player.tickAtTime(context.currentTime - ago - latency));
+  }
+
+  noteOn(pitch: number, velocity: number, timeStamp = performance.now()): void {
+    const {studio} = this;
+    this.noteOff(pitch, timeStamp);
+    const {track} = studio.target();
+    const info = studio.analysis.value.tracks[track];
+    const release = studio.player.touch(pitch, velocity, info?.program ?? 0, info?.drum ?? false);
+    const recorded = this.phase.value?.kind === 'record' || this.phase.value?.kind === 'call';
+    this.held.set(pitch, {release, tick: recorded ? this.tickOf(timeStamp) : -1, velocity});
+  }
+
+  noteOff(pitch: number, timeStamp = performance.now()): void {
+    const held = this.held.get(pitch);
+    if (!held) return;
+    this.held.delete(pitch);
+    if (this.pedal) this.sustained.push(held.release);
+    else held.release();
+    if (held.tick >= 0 && this.phase.value) {
+      this.take(pitch, held, this.tickOf(timeStamp));
+      this.show();
+    }
+  }
+
+  private take(pitch: number, held: Held, end: number): void {
+    const {studio} = this;
+    let {tick} = held;
+    if (this.snapRecorded.value) {
+      const snapped = studio.snapped(tick);
+      end += snapped - tick;
+      tick = snapped;
+    }
+    this.taken.push({
+      ...studio.target(),
+      pitch,
+      velocity: clamp(held.velocity, 1, 127),
+      tick: Math.round(tick),
+      end: Math.max(Math.round(end), Math.round(tick) + studio.song.value.ticksPerQuarter / 16),
+    });
+  }
+
+  private pedalTo(value: number, timeStamp: number): void {
+    const down = value >= 64;
+    if (down !== this.pedal) {
+      this.pedal = down;
+      if (!down) for (const release of this.sustained.splice(0)) release();
+    }
+    if (this.phase.value?.kind === 'record' || this.phase.value?.kind === 'call') {
+      const {channel} = this.studio.target();
+      this.events.push({
+        tick: Math.round(this.tickOf(timeStamp)),
+        seq: kLast,
+        bytes: Uint8Array.of(0xb0 | channel, 64, value),
+      });
+    }
+  }
+
+  /** A key of the computer; whether it is one of the instrument. */
+  key(event: KeyboardEvent, down: boolean): boolean {
+    if (!this.keyboard.value || event.ctrlKey || event.metaKey || event.altKey) return false;
+    if (event.code === 'KeyZ' || event.code === 'KeyX') {
+      if (down && !event.repeat)
+        this.octave.value = clamp(this.octave.value + (event.code === 'KeyX' ? 1 : -1), 0, 8);
+      return true;
+    }
+    const step = kKeys[event.code];
+    if (step === undefined) return false;
+    const pitch = clamp(12 * (this.octave.value + 1) + step, 0, 127);
+    if (down && !event.repeat) this.noteOn(pitch, event.shiftKey ? 110 : 80, event.timeStamp);
+    else if (!down) this.noteOff(pitch, event.timeStamp);
+    return true;
+  }
+
+  // Recording.
+
+  setTempo(bpm: number): void {
+    const {studio} = this;
+    if (studio.song.value.notes.length === 0)
+      studio.song.value = withTempo(studio.song.value, clamp(bpm, 20, 300));
+  }
+
+  /** Records from the bar at the playhead on, after a bar of clicks. */
+  record(): void {
+    this.begin('record');
+  }
+
+  /** The player calls for some bars, the model answers with as many, and so on. */
+  answer(): void {
+    if (!this.studio.engine.value) {
+      this.studio.say('note', 'There is no engine to answer.');
+      return;
+    }
+    this.begin('call');
+  }
+
+  private begin(kind: 'record' | 'call'): void {
+    const {studio} = this;
+    if (this.phase.value || studio.busy.value) return;
+    studio.leaveTake();
+    const {player} = studio;
+    player.wake();
+    const analysis = analyse(studio.song.value);
+    const bar = analysis.barAt(player.tick);
+    const start = kind === 'call' ? analysis.bar(Math.max(bar, 0)).tick : analysis.bar(bar).tick;
+    this.base = studio.song.value;
+    this.taken = [];
+    this.events = [];
+    this.wasClicking = studio.metronome.value;
+    this.callFrom = start;
+    const first = analysis.bar(analysis.barAt(start));
+    const beats = first.numerator;
+    const beatSeconds =
+      (60 / analysis.bpmAt(start)) * (4 / first.denominator) / studio.speed.value; // prettier-ignore
+    batch(() => {
+      studio.recording.value = true;
+      studio.metronome.value = true;
+      studio.loop.value = false;
+      this.phase.value = {kind: 'count', until: start};
+    });
+    const lead = beats * beatSeconds + 0.1;
+    player.play(start, true, lead);
+    const begin = player.context!.currentTime + 0.1;
+    for (let beat = 0; beat < beats; ++beat)
+      player.band!.click(begin + beat * beatSeconds, beat === 0);
+    const startsAt = begin + beats * beatSeconds;
+    clearInterval(this.timer);
+    this.timer = setInterval(() => {
+      const now = player.context!.currentTime;
+      if (!player.playing) {
+        this.stop();
+        return;
+      }
+      if (this.phase.value?.kind === 'count') {
+        // What is played a little early belongs to the first beat.
+        if (now >= startsAt - 0.12)
+          this.phase.value = {kind, until: kind === 'call' ? this.callEnd() : Infinity};
+      } else if (this.phase.value?.kind === 'call') this.watchCall();
+    }, 20);
+  }
+
+  private callEnd(): number {
+    const analysis = analyse(this.base!);
+    return analysis.bar(analysis.barAt(this.callFrom) + this.answerBars.value).tick;
+  }
+
+  /** What was recorded until now, on top of the song. */
+  private recorded(until = Infinity): Song {
+    const {studio} = this;
+    const notes = [...this.taken];
+    if (until < Infinity) {
+      for (const [pitch, held] of this.held) {
+        if (held.tick < 0) continue;
+        notes.push({
+          ...studio.target(),
+          pitch,
+          velocity: held.velocity,
+          tick: Math.round(Math.min(held.tick, until - 1)),
+          end: Math.round(until),
+        });
+      }
+    }
+    let song = addNotes(this.base!, notes).song;
+    if (this.events.length) {
+      const {track} = studio.target();
+      song = {
+        ...song,
+        tracks: song.tracks.map((one, i) =>
+          i === track
+            ? {
+                ...one,
+                events: [...one.events, ...this.events].sort(
+                  (a, b) => a.tick - b.tick || a.seq - b.seq,
+                ),
+              }
+            : one,
+        ),
+      };
+    }
+    return song;
+  }
+
+  private show(): void {
+    if (this.phase.value?.kind !== 'answer') this.studio.liveSong.value = this.recorded();
+  }
+
+  private watchCall(): void {
+    const {studio} = this;
+    const {player} = studio;
+    const end = this.callEnd();
+    // The answer begins on the bar line, so the question is sent a little before it.
+    const lead = clamp((studio.pace.value?.first ?? 100) / 1000 + 0.12, 0.15, 0.6);
+    if (player.timeOf(end) - player.context!.currentTime > lead) return;
+    const song = this.recorded(end);
+    if (song.notes.length === this.base!.notes.length) {
+      // Nothing was played: the call goes on.
+      this.callFrom = end;
+      this.phase.value = {kind: 'call', until: this.callEnd()};
+      return;
+    }
+    void this.respond(song, end);
+  }
+
+  private async respond(song: Song, start: number): Promise<void> {
+    const {studio} = this;
+    const engine = studio.engine.value!;
+    const analysis = analyse(song);
+    const promptBars = analysis.barAt(start);
+    const bars = this.answerBars.value;
+    const end = analysis.bar(promptBars + bars).tick;
+    this.phase.value = {kind: 'answer', until: end};
+    this.abort = new AbortController();
+    const form = studio.form.value;
+    const heard: NewNote[] = [];
+    const target = studio.target();
+    const began = performance.now();
+    try {
+      const result = await engine.continueFrom(
+        {midi: studio.midi(song), promptBars, bars},
+        {
+          seed: Math.floor(Math.random() * 1e6),
+          count: 1,
+          ...(form.temperature === null ? {} : {temperature: form.temperature}),
+        },
+        {
+          signal: this.abort.signal,
+          onBar: ({notes, bars: written}) => {
+            if (written === promptBars + 1)
+              studio.pace.value = {
+                first: performance.now() - began,
+                each: studio.pace.value?.each ?? 0,
+              };
+            for (const note of notes)
+              heard.push({
+                ...target,
+                pitch: note.pitch,
+                velocity: clamp(note.velocity, 1, 127),
+                tick: note.time,
+                end: note.time + Math.max(1, note.duration),
+              });
+            studio.liveSong.value = addNotes(song, heard).song;
+            studio.player.catchUp(analysis.bar(written - 1).tick);
+          },
+        },
+      );
+      const midi = result.pieces[0]?.midi;
+      if (midi && this.phase.value) {
+        const answered = addNotes(song, heard).song;
+        this.base = answered;
+        this.taken = [];
+        this.events = [];
+        batch(() => {
+          studio.commit('Call and answer', answered);
+          studio.liveSong.value = null;
+        });
+      }
+    } catch (error) {
+      if (!isAbort(error)) {
+        studio.report(
+          error instanceof Error ? error : new EngineError(String(error)),
+          'The answer could not be written.',
+        );
+        this.base = song;
+        studio.commit('Call', song);
+      }
+    }
+    if (!this.phase.value) return;
+    this.taken = [];
+    this.events = [];
+    this.callFrom = end;
+    // The next call begins when the answer has been heard.
+    const wait = setInterval(() => {
+      if (!this.phase.value) clearInterval(wait);
+      else if (studio.player.tick >= end - studio.song.value.ticksPerQuarter / 4) {
+        clearInterval(wait);
+        this.phase.value = {kind: 'call', until: this.callEnd()};
+      }
+    }, 20);
+  }
+
+  stop(): void {
+    if (!this.phase.value) return;
+    const {studio} = this;
+    clearInterval(this.timer);
+    this.abort?.abort();
+    const now = studio.player.context ? this.tickOf(performance.now()) : 0;
+    for (const [pitch, held] of [...this.held]) {
+      held.release();
+      if (held.tick >= 0) this.take(pitch, held, now);
+    }
+    this.held.clear();
+    const song = this.recorded();
+    const changed = this.taken.length > 0;
+    this.phase.value = null;
+    studio.player.pause();
+    batch(() => {
+      studio.recording.value = false;
+      studio.metronome.value = this.wasClicking;
+      studio.liveSong.value = null;
+      if (changed) {
+        studio.commit('Record', song);
+        studio.drawing.value = true;
+      }
+    });
+    this.taken = [];
+    this.events = [];
+  }
+
+  toggle(): void {
+    if (this.phase.value) this.stop();
+    else this.record();
+  }
+
+  // Other sounds.
+
+  /** Sends what plays to a port; empty: to none. */
+  useOutput(id: string): void {
+    const {player} = this.studio;
+    player.extra?.hush();
+    const port = id ? this.midi?.outputs.get(id) : undefined;
+    this.output.value = port ? id : '';
+    player.extra = port ? midiOut(port, () => player.context?.currentTime ?? 0) : undefined;
+  }
+
+  async useSoundFont(file: File): Promise<void> {
+    const {player} = this.studio;
+    this.soundFontState.value = 'loading';
+    this.soundFont.value = file.name;
+    try {
+      if (file.size > 512 << 20) throw new Error('It has more than 512 MB.');
+      const band = player.wake();
+      const context = player.context!;
+      const {WorkletSynthesizer, processor} = await loadChunk<{
+        WorkletSynthesizer: new (context: AudioContext) => SoundFontSynth;
+        processor: string;
+      }>('chunk-soundfont');
+      const url = URL.createObjectURL(new Blob([fromBase64(processor)], {type: 'text/javascript'}));
+      await context.audioWorklet.addModule(url);
+      URL.revokeObjectURL(url);
+      const synth = new WorkletSynthesizer(context);
+      await synth.isReady;
+      await synth.soundBankManager.addSoundBank(await file.arrayBuffer(), 'own');
+      synth.connect(band.output);
+      player.sounder = soundFontSounder(synth, () => context.currentTime);
+      this.soundFontState.value = 'ready';
+    } catch (error) {
+      this.soundFontState.value = 'failed';
+      this.studio.report(error, `${file.name} could not be used.`);
+    }
+  }
+
+  noSoundFont(): void {
+    this.studio.player.sounder?.hush();
+    this.studio.player.sounder = undefined;
+    this.soundFont.value = '';
+    this.soundFontState.value = 'none';
+  }
+}
+
+interface SoundFontSynth {
+  isReady: Promise<unknown>;
+  soundBankManager: {addSoundBank(data: ArrayBuffer, id: string): Promise<void>};
+  connect(node: AudioNode): void;
+  noteOn(channel: number, pitch: number, velocity: number, options?: {time?: number}): void;
+  noteOff(channel: number, pitch: number, options?: {time?: number}): void;
+  programChange(channel: number, program: number, options?: {time?: number}): void;
+  stopAll(force?: boolean): void;
+}
+
+function soundFontSounder(synth: SoundFontSynth, now: () => number): Sounder {
+  const programs = new Map<number, number>();
+  return {
+    strike({channel, pitch, velocity}, program, drum, start, stop) {
+      if (!drum && programs.get(channel) !== program) {
+        programs.set(channel, program);
+        synth.programChange(channel, program, {time: start});
+      }
+      synth.noteOn(channel, pitch, velocity, {time: start});
+      if (stop - now() < 20) synth.noteOff(channel, pitch, {time: stop});
+      return (at) => synth.noteOff(channel, pitch, {time: at});
+    },
+    hush: () => synth.stopAll(true),
+  };
+}
+
+function midiOut(port: MIDIOutput, now: () => number): Sounder {
+  const programs = new Map<number, number>();
+  const at = (time: number) => performance.now() + Math.max(0, time - now()) * 1000;
+  return {
+    strike({channel, pitch, velocity}, program, drum, start, stop) {
+      if (!drum && programs.get(channel) !== program) {
+        programs.set(channel, program);
+        port.send([0xc0 | channel, program], at(start));
+      }
+      port.send([0x90 | channel, pitch, velocity], at(start));
+      if (stop - now() < 20) port.send([0x80 | channel, pitch, 64], at(stop));
+      return (time) => port.send([0x80 | channel, pitch, 64], at(time));
+    },
+    hush() {
+      for (let channel = 0; channel < 16; ++channel) port.send([0xb0 | channel, 123, 0]);
+    },
+  };
+}

@@ -1,0 +1,314 @@
+// The engine behind /api/v1 of `continuo serve` and `continuo studio`.
+import {fromBase64, toBase64} from './base64.ts';
+import {
+  EngineError,
+  type BarUpdate,
+  type ComposeOptions,
+  type ComposeResult,
+  type Control,
+  type Engine,
+  type EngineInfo,
+  type Evaluation,
+  type Likelihood,
+  type Manifest,
+  type MusicXmlOptions,
+  type Watch,
+  type WrittenPiece,
+} from './engine.ts';
+
+type Json = Record<string, unknown>;
+
+const number = (value: unknown, missing = NaN) => (typeof value === 'number' ? value : missing);
+
+/** The fields of a request body; those that are undefined are left out of JSON. */
+function fields(options: ComposeOptions, task: Manifest['task']): Json {
+  return {
+    temperature: options.temperature,
+    top_k: options.topK,
+    top_p: options.topP,
+    min_p: options.minP,
+    repetition_penalty: options.repetitionPenalty,
+    seed: options.seed,
+    count: options.count,
+    retries: options.retries,
+    chords: options.chords || undefined,
+    bpm: task === 'fill' ? undefined : options.bpm,
+    tempo: task === 'continue' && options.tempo === 'free' && !options.bpm ? 'free' : undefined,
+    form: options.form || undefined,
+    density: options.density,
+    loudness: options.loudness,
+    scale: options.scale || undefined,
+    range: options.range,
+  };
+}
+
+export class ServerEngine implements Engine {
+  private known: Promise<EngineInfo> | undefined;
+  private readonly base: string;
+
+  /** `base` is an origin; empty: that of the page. */
+  constructor(base = '') {
+    this.base = base;
+  }
+
+  info(): Promise<EngineInfo> {
+    this.known ??= this.readInfo();
+    this.known.catch(() => (this.known = undefined));
+    return this.known;
+  }
+
+  private async readInfo(): Promise<EngineInfo> {
+    const response = await this.fetch('models');
+    const json = (await response.json()) as {version?: string; models: Json[]; limits: Json};
+    const model = json.models[0] ?? {};
+    const sampling = (model.sampling ?? {}) as Json;
+    return {
+      kind: 'server',
+      where: `continuo on ${this.base || location.host}`,
+      version: typeof json.version === 'string' ? json.version : '',
+      model: {
+        name: String(model.name ?? 'model'),
+        sha256: String(model.sha256 ?? ''),
+        ticksPerQuarter: number(model.ticks_per_quarter, 480),
+        context: number(model.context, 1024),
+        vocabulary: number(model.vocabulary, 0),
+        sampling: {
+          temperature: number(sampling.temperature, 1),
+          topK: number(sampling.top_k, 0),
+          topP: number(sampling.top_p, 1),
+          minP: number(sampling.min_p, 0),
+          repetitionPenalty: number(sampling.repetition_penalty, 1),
+        },
+        controls: Array.isArray(model.controls) ? (model.controls as Control[]) : [],
+      },
+      limits: {
+        bars: number(json.limits.bars, 1024),
+        count: number(json.limits.count, 64),
+        bytes: number(json.limits.body_bytes, 12 << 20),
+      },
+    };
+  }
+
+  generate(request: {bars: number}, options: ComposeOptions, watch?: Watch) {
+    return this.compose('generate', {bars: request.bars}, {bars: request.bars}, options, watch);
+  }
+
+  continueFrom(
+    request: {midi: Uint8Array; promptBars: number; bars: number; track?: number},
+    options: ComposeOptions,
+    watch?: Watch,
+  ) {
+    const {promptBars, bars, track} = request;
+    return this.compose(
+      'continue',
+      {midi: toBase64(request.midi), prompt_bars: promptBars, bars, track},
+      {promptBars, bars, track},
+      options,
+      watch,
+    );
+  }
+
+  fill(
+    request: {midi: Uint8Array; first: number; last: number},
+    options: ComposeOptions,
+    watch?: Watch,
+  ) {
+    const {first, last} = request;
+    return this.compose(
+      'fill',
+      {midi: toBase64(request.midi), first, last, keep: options.count ?? 1},
+      {first, last},
+      options,
+      watch,
+    );
+  }
+
+  private async compose(
+    task: Manifest['task'],
+    body: Json,
+    described: Partial<Manifest>,
+    options: ComposeOptions,
+    watch: Watch = {},
+  ): Promise<ComposeResult> {
+    const info = await this.info();
+    const response = await this.post(task, {...body, ...fields(options, task)}, watch.signal);
+    const pieces: WrittenPiece[] = [];
+    let done = false;
+    for await (const {name, data} of eventsOf(response, watch.signal)) {
+      if (name === 'waiting') watch.onWaiting?.(number(data.before, 0));
+      else if (name === 'bar') watch.onBar?.(barUpdate(data));
+      else if (name === 'piece') {
+        const piece: WrittenPiece = {
+          index: number(data.index, 0),
+          midi: fromBase64(String(data.midi)),
+          nllPerToken: number(data.nll_per_token),
+          followingNll: data.following_nll === undefined ? undefined : number(data.following_nll),
+        };
+        pieces.push(piece);
+        watch.onPiece?.(piece);
+      } else if (name === 'error') throw errorOf(data);
+      else if (name === 'done') done = true;
+    }
+    if (!done)
+      throw new EngineError(
+        'The connection to the engine ended early.',
+        'Is continuo still running?',
+      );
+    if (task !== 'fill') pieces.sort((a, b) => a.index - b.index);
+    return {
+      pieces,
+      manifest: {
+        task,
+        model: info.model.name,
+        modelSha256: info.model.sha256,
+        engine: 'server',
+        version: info.version,
+        ...described,
+        options,
+      },
+    };
+  }
+
+  async likelihood(midi: Uint8Array, watch?: Pick<Watch, 'signal'>): Promise<Likelihood> {
+    const json = (await (
+      await this.post('likelihood', {midi: toBase64(midi)}, watch?.signal)
+    ).json()) as Json;
+    return {
+      tokens: number(json.tokens, 0),
+      notes: number(json.notes, 0),
+      nll: number(json.nll),
+      nllOfBars: (json.nll_of_bars as unknown[]).map((value) => number(value)),
+    };
+  }
+
+  async evaluate(midi: Uint8Array, watch?: Pick<Watch, 'signal'>): Promise<Evaluation> {
+    const json = (await (
+      await this.post('evaluate', {midi: toBase64(midi)}, watch?.signal)
+    ).json()) as {
+      metrics: Json;
+      key: string;
+    };
+    return {
+      metrics: Object.fromEntries(
+        Object.entries(json.metrics).map(([name, value]) => [name, number(value)]),
+      ),
+      key: json.key,
+    };
+  }
+
+  async exportMusicXml(
+    midi: Uint8Array,
+    options: MusicXmlOptions = {},
+    watch?: Pick<Watch, 'signal'>,
+  ): Promise<string> {
+    const body = {
+      midi: toBase64(midi),
+      title: options.title || undefined,
+      smallest_note: options.smallestNote,
+      triplets: options.triplets,
+      chords: options.chords,
+      dynamics: options.dynamics,
+    };
+    const json = (await (await this.post('export', body, watch?.signal)).json()) as {
+      musicxml: string;
+    };
+    return json.musicxml;
+  }
+
+  private post(what: string, body: Json, signal?: AbortSignal): Promise<Response> {
+    return this.fetch(what, {
+      method: 'POST',
+      headers: {'Content-Type': 'application/json'},
+      body: JSON.stringify(body),
+      signal,
+    });
+  }
+
+  private async fetch(what: string, init: RequestInit = {}): Promise<Response> {
+    let response: Response;
+    try {
+      response = await fetch(`${this.base}/api/v1/${what}`, init);
+    } catch (error) {
+      if (isAbort(error)) throw error;
+      throw new EngineError('The engine does not answer.', 'Is continuo still running?');
+    }
+    if (!response.ok) {
+      let json: Json;
+      try {
+        json = (await response.json()) as Json;
+      } catch {
+        json = {};
+      }
+      throw errorOf(json, `The engine answered with status ${response.status}.`);
+    }
+    return response;
+  }
+}
+
+export const isAbort = (error: unknown) =>
+  error instanceof DOMException && error.name === 'AbortError';
+
+function errorOf(json: Json, missing = 'The engine failed.'): EngineError {
+  const error = (json.error ?? {}) as Json;
+  return new EngineError(
+    String(error.message ?? missing),
+    String(error.hint ?? ''),
+    String(error.code ?? ''),
+  );
+}
+
+function barUpdate(data: Json): BarUpdate {
+  return {
+    index: number(data.index, 0),
+    bars: number(data.bars, 0),
+    notes: (data.notes as Json[]).map((note) => ({
+      time: number(note.time, 0),
+      duration: number(note.duration, 0),
+      pitch: number(note.pitch, 0),
+      velocity: number(note.velocity, 0),
+      program: number(note.program, 0),
+      drum: note.drum === true,
+      seconds: number(note.seconds, 0),
+      durationSeconds: number(note.duration_seconds, 0),
+    })),
+  };
+}
+
+/** Server-sent events of a response; comments are passed over. */
+async function* eventsOf(
+  response: Response,
+  signal?: AbortSignal,
+): AsyncGenerator<{name: string; data: Json}> {
+  const reader = response.body!.getReader();
+  const decoder = new TextDecoder();
+  let pending = '';
+  try {
+    for (;;) {
+      let chunk: ReadableStreamReadResult<Uint8Array>;
+      try {
+        chunk = await reader.read();
+      } catch (error) {
+        if (isAbort(error) || signal?.aborted) throw new DOMException('stopped', 'AbortError');
+        throw new EngineError('The connection to the engine broke.', 'Is continuo still running?');
+      }
+      if (chunk.done) return;
+      pending += decoder.decode(chunk.value, {stream: true});
+      for (let end = pending.indexOf('\n\n'); end >= 0; end = pending.indexOf('\n\n')) {
+        const block = pending.slice(0, end);
+        pending = pending.slice(end + 2);
+        let name = '';
+        let data = '';
+        for (const line of block.split('\n')) {
+          if (line.startsWith('event: ')) name = line.slice(7);
+          else if (line.startsWith('data: ')) data += line.slice(6);
+        }
+        if (name && data) {
+          if (signal?.aborted) throw new DOMException('stopped', 'AbortError');
+          yield {name, data: JSON.parse(data) as Json};
+        }
+      }
+    }
+  } finally {
+    reader.cancel().catch(() => {});
+  }
+}

@@ -1,0 +1,3 @@
+import {OpenSheetMusicDisplay} from 'opensheetmusicdisplay';
+
+window.continuoChunk?.(OpenSheetMusicDisplay);

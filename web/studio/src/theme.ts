@@ -1,0 +1,3 @@
+import {pageTheme} from '../../common/theme.js';
+
+export const {isDark, onTheme, switchTheme} = pageTheme('continuo-studio:theme');

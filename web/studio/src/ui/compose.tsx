@@ -1,0 +1,383 @@
+import {useEffect, useRef, useState} from 'preact/hooks';
+import {completions, faultOf} from '../chords.ts';
+import type {Inspection} from '../inspection.ts';
+import {analyse, clamp} from '../song.ts';
+import type {ComposeForm, Studio, Task} from '../studio.ts';
+import {Icon} from './icons.tsx';
+import {Segments, Stepper} from './parts.tsx';
+import {CurveField} from './curve.tsx';
+
+const kTasks = [
+  ['continue', 'Continue'],
+  ['fill', 'Rewrite'],
+  ['generate', 'New piece'],
+] as const;
+
+export function ComposePanel({studio, inspection}: {studio: Studio; inspection: Inspection}) {
+  const form = studio.form.value;
+  const info = studio.info.value;
+  const bars = studio.bars.value;
+  const {barCount} = analyse(studio.song.value);
+  const controls = info?.model.controls ?? [];
+  const own = info?.model.sampling;
+  const set = (change: Partial<ComposeForm>) => studio.setForm(change);
+  const temperature = form.temperature ?? own?.temperature ?? 1;
+  const nothing = form.task !== 'generate' && barCount === 0;
+  const unchosen = form.task === 'fill' && !bars;
+  const after = bars ? clamp(bars.last + 1, 1, Math.max(1, barCount)) : barCount;
+  const count = form.count;
+  const takes = `${count} ${count === 1 ? 'take' : 'takes'}`;
+
+  return (
+    <form
+      class="compose"
+      onSubmit={(event) => {
+        event.preventDefault();
+        void studio.compose();
+      }}
+    >
+      <Segments
+        label="What to write"
+        value={form.task}
+        options={kTasks}
+        onChange={(task: Task) => set({task})}
+      />
+      <p class="sentence">
+        {form.task === 'generate' && (
+          <>
+            Write a new piece of{' '}
+            <Stepper
+              label="Bars of the new piece"
+              value={form.newBars}
+              min={1}
+              max={256}
+              onInput={(newBars) => set({newBars})}
+            />{' '}
+            bars.
+          </>
+        )}
+        {form.task === 'continue' &&
+          (nothing ? (
+            'Open or write something first; then the model continues it.'
+          ) : (
+            <>
+              Write{' '}
+              <Stepper
+                label="New bars"
+                value={form.moreBars}
+                min={1}
+                max={128}
+                onInput={(moreBars) => set({moreBars})}
+              />{' '}
+              bars after bar {after}
+              {after < barCount ? ', in place of what follows' : ''}.
+            </>
+          ))}
+        {form.task === 'fill' &&
+          (unchosen ? (
+            'Drag over the bar numbers above the notes to choose the bars to write again.'
+          ) : (
+            <>
+              Write{' '}
+              <strong>
+                {bars!.first === bars!.last
+                  ? `bar ${bars!.first + 1}`
+                  : `bars ${bars!.first + 1} to ${bars!.last + 1}`}
+              </strong>{' '}
+              again, to fit what is around.
+            </>
+          ))}
+      </p>
+      <label class="slider">
+        <span class="label">
+          Boldness <output>{temperature.toFixed(2)}</output>
+        </span>
+        <input
+          type="range"
+          min={0.6}
+          max={1.4}
+          step={0.02}
+          value={temperature}
+          aria-valuetext={`${temperature.toFixed(2)}, ${temperature < 0.9 ? 'careful' : temperature > 1.1 ? 'bold' : 'balanced'}`}
+          onInput={(event) => {
+            const value = Number(event.currentTarget.value);
+            set({temperature: own && Math.abs(value - own.temperature) < 0.005 ? null : value});
+          }}
+        />
+        <span class="ends" aria-hidden="true">
+          <span>careful</span>
+          <span>bold</span>
+        </span>
+      </label>
+      {form.task !== 'fill' && (
+        <div class="row">
+          <label class="field" for="tempo">
+            Tempo
+          </label>
+          <select
+            id="tempo"
+            value={form.task === 'generate' && form.tempo === 'keep' ? 'free' : form.tempo}
+            onChange={(event) => set({tempo: event.currentTarget.value as ComposeForm['tempo']})}
+          >
+            {form.task === 'continue' && <option value="keep">as in the piece</option>}
+            {(form.task === 'generate' || controls.includes('tempo')) && (
+              <option value="free">the model’s choice</option>
+            )}
+            <option value="bpm">fixed</option>
+          </select>
+          {form.tempo === 'bpm' && (
+            <>
+              <input
+                type="number"
+                class="narrow"
+                aria-label="Quarter notes per minute"
+                min={20}
+                max={300}
+                value={form.bpm}
+                onChange={(event) =>
+                  set({bpm: clamp(Number(event.currentTarget.value) || 96, 20, 300)})
+                }
+              />
+              <span class="unit">bpm</span>
+            </>
+          )}
+        </div>
+      )}
+      {controls.includes('chords') && (
+        <ChordField studio={studio} keyName={inspection.evaluation.value?.key ?? ''} />
+      )}
+      {controls.includes('form') && (
+        <label class="row">
+          <span class="field">Form</span>
+          <input
+            type="text"
+            value={form.form}
+            placeholder="AABA"
+            maxLength={64}
+            onInput={(event) => set({form: event.currentTarget.value})}
+          />
+        </label>
+      )}
+      {controls.includes('density') && (
+        <CurveField
+          label="Density"
+          value={form.density}
+          ends={['few notes', 'many']}
+          onChange={(density) => set({density})}
+        />
+      )}
+      {controls.includes('loudness') && (
+        <CurveField
+          label="Loudness"
+          value={form.loudness}
+          ends={['soft', 'loud']}
+          onChange={(loudness) => set({loudness})}
+        />
+      )}
+      {controls.includes('scale') && (
+        <label class="row">
+          <span class="field">Scale</span>
+          <input
+            type="text"
+            value={form.scale}
+            placeholder="any"
+            list="scales"
+            maxLength={64}
+            onInput={(event) => set({scale: event.currentTarget.value})}
+          />
+          <datalist id="scales">
+            {['C', 'G', 'D', 'A', 'F', 'Bb', 'Eb'].map((root) => (
+              <option key={root} value={`${root} major`} />
+            ))}
+            {['A', 'E', 'D', 'G', 'C'].map((root) => (
+              <option key={root} value={`${root} minor`} />
+            ))}
+          </datalist>
+        </label>
+      )}
+      {controls.includes('range') && <RangeField studio={studio} />}
+      <details>
+        <summary>More choices</summary>
+        <div class="row">
+          <span class="field">Takes</span>
+          <Stepper
+            label="Takes"
+            value={count}
+            min={1}
+            max={Math.min(8, info?.limits.count ?? 8)}
+            onInput={(value) => set({count: value})}
+          />
+        </div>
+        <label class="row">
+          <span class="field">Top-p</span>
+          <input
+            type="number"
+            class="narrow"
+            min={0.05}
+            max={1}
+            step={0.01}
+            placeholder={String(own?.topP ?? 1)}
+            value={form.topP ?? ''}
+            onChange={(event) => {
+              const value = Number(event.currentTarget.value);
+              set({topP: value > 0 && value <= 1 ? value : null});
+            }}
+          />
+          <span class="unit">only the likeliest choices</span>
+        </label>
+        <label class="row">
+          <span class="field">Top-k</span>
+          <input
+            type="number"
+            class="narrow"
+            min={1}
+            step={1}
+            placeholder={
+              own?.topK && own.topK < (info?.model.vocabulary ?? 0) ? String(own.topK) : 'all'
+            }
+            value={form.topK ?? ''}
+            onChange={(event) => {
+              const value = Math.round(Number(event.currentTarget.value));
+              set({topK: value >= 1 ? value : null});
+            }}
+          />
+          <span class="unit">at most so many choices</span>
+        </label>
+        <div class="row">
+          <label class="field" for="seed">
+            Seed
+          </label>
+          <input
+            id="seed"
+            type="number"
+            class="narrow"
+            min={0}
+            step={1}
+            value={form.seed}
+            onChange={(event) => {
+              const value = Math.round(Number(event.currentTarget.value));
+              set({
+                seed: clamp(Number.isFinite(value) ? value : 1, 0, Number.MAX_SAFE_INTEGER),
+                fixedSeed: true,
+              });
+            }}
+          />
+          <label class="check">
+            <input
+              type="checkbox"
+              checked={form.fixedSeed}
+              onChange={(event) => set({fixedSeed: event.currentTarget.checked})}
+            />
+            keep it
+          </label>
+        </div>
+        <label class="check row">
+          <input
+            type="checkbox"
+            checked={form.autoplay}
+            onChange={(event) => set({autoplay: event.currentTarget.checked})}
+          />
+          Play while it is being written
+        </label>
+      </details>
+      {studio.busy.value ? (
+        <button type="button" class="primary stop" onClick={() => studio.stop()}>
+          <Icon name="stop" />
+          Stop <kbd>Esc</kbd>
+        </button>
+      ) : (
+        <button
+          type="submit"
+          class="primary"
+          disabled={!studio.engine.value || nothing || unchosen}
+        >
+          <Icon name="spark" />
+          Write {takes}{' '}
+          <kbd>{form.task === 'continue' ? 'C' : form.task === 'fill' ? 'W' : 'N'}</kbd>
+        </button>
+      )}
+    </form>
+  );
+}
+
+function ChordField({studio, keyName}: {studio: Studio; keyName: string}) {
+  const form = studio.form.value;
+  const input = useRef<HTMLInputElement>(null);
+  const [focused, setFocused] = useState(false);
+  const fault = faultOf(form.chords);
+  const names = completions(form.chords, keyName);
+  const take = (name: string) => {
+    studio.setForm({chords: `${form.chords.replace(/[^\s|]*$/, name)} `});
+    input.current?.focus();
+  };
+  return (
+    <div class="chords">
+      <label class="row">
+        <span class="field">Chords</span>
+        <input
+          ref={input}
+          type="text"
+          value={form.chords}
+          placeholder="C | Am | F G7"
+          maxLength={4000}
+          autocomplete="off"
+          spellcheck={false}
+          aria-invalid={fault !== null}
+          onFocus={() => setFocused(true)}
+          onBlur={() => setTimeout(() => setFocused(false), 150)}
+          onInput={(event) => studio.setForm({chords: event.currentTarget.value})}
+        />
+      </label>
+      {fault !== null && !/[A-G][#b]?$/.test(form.chords) && (
+        <p class="fault">“{fault}” is no chord that the model knows.</p>
+      )}
+      {focused && (
+        <div class="suggestions">
+          {names.map((name) => (
+            <button type="button" key={name} onClick={() => take(name)}>
+              {name}
+            </button>
+          ))}
+          <button type="button" aria-label="Next bar" onClick={() => take('|')}>
+            |
+          </button>
+        </div>
+      )}
+    </div>
+  );
+}
+
+function RangeField({studio}: {studio: Studio}) {
+  const {range} = studio.form.value;
+  const [low, setLow] = useState(range?.[0] ?? 21);
+  const [high, setHigh] = useState(range?.[1] ?? 108);
+  useEffect(() => {
+    studio.setForm({
+      range: low <= 21 && high >= 108 ? null : [Math.min(low, high), Math.max(low, high)],
+    });
+  }, [low, high]);
+  return (
+    <div class="row">
+      <span class="field">Range</span>
+      <input
+        type="number"
+        class="narrow"
+        aria-label="Lowest pitch"
+        min={0}
+        max={127}
+        value={low}
+        onChange={(event) => setLow(clamp(Number(event.currentTarget.value), 0, 127))}
+      />
+      <span class="unit">to</span>
+      <input
+        type="number"
+        class="narrow"
+        aria-label="Highest pitch"
+        min={0}
+        max={127}
+        value={high}
+        onChange={(event) => setHigh(clamp(Number(event.currentTarget.value), 0, 127))}
+      />
+    </div>
+  );
+}
