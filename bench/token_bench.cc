@@ -203,7 +203,7 @@ void Recognise(benchmark::State& state) {
 /// markers.
 std::vector<std::pair<std::string, std::unique_ptr<Tokenizer>>> Tokenizers() {
   std::vector<std::pair<std::string, std::unique_ptr<Tokenizer>>> tokenizers;
-  for (const char* preset : {"remi", "remiplus", "midilike", "tsd_default", "remichord"}) {
+  for (const char* preset : {"remi", "remiplus", "midilike", "tsd_default", "remichord", "remiplan"}) {
     tokenizers.emplace_back(preset, Tokenizer::Load(preset).value());
   }
   TokenizerConfig recognised = PresetConfig("remichord", MidiTokRelease::k3_1_0).value();

@@ -61,6 +61,8 @@ JSON = {
     "chords": {"config": {"use_chords": True, "chord_maps": {"maj": [0, 4, 7]}, "chord_tokens_with_root_note": True, "chord_unknown": [3, 6]}, "tokenization": "TSD"},
     "midilike": {"config": {"additional_params": {"max_duration": "4.0.8"}, "use_note_duration_programs": [0, 1]}, "tokenization": "MIDILike", "miditok": "3.1.0"},
     "remichord": {"config": {"use_tempos": True}, "tokenization": "REMIChord", "chords": "markers", "vocab_sha256": ""},
+    "remiplan": {"config": {"use_tempos": True}, "tokenization": "REMIPlan", "chords": "auto",
+                 "plan": {"density": [1, 2, 3, 4, 5, 6, 7.5], "loudness": [10, 20, 30, 40, 50, 60, 70]}, "vocab_sha256": ""},
 }
 
 

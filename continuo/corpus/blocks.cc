@@ -7,16 +7,52 @@
 
 #include "continuo/core/check.h"
 #include "continuo/core/rng.h"
+#include "continuo/token/plan.h"
 
 namespace continuo {
 namespace {
 
 // Streams of random numbers, so that no draw depends on another.
-enum class Draw : uint64_t { kOrder = 1, kTransposition = 2, kJitter = 3, kVelocity = 6, kTempo = 7, kShare = 8 };
+enum class Draw : uint64_t {
+  kOrder = 1,
+  kTransposition = 2,
+  kJitter = 3,
+  kVelocity = 6,
+  kTempo = 7,
+  kShare = 8,
+  kPlan = 9
+};
 
 /// A stream for (epoch, song). Epochs below 2^24, songs below 2^32.
 Rng DrawStream(uint64_t seed, Draw draw, uint64_t epoch, uint64_t song) {
   return Rng(seed, static_cast<uint64_t>(draw) << 56 | epoch << 32 | song);
+}
+
+/// Sets the Loudness of each bar that has one to the level of its notes.
+void SetLoudness(const BlockVocabulary::Plan& plan, std::vector<TokenId>& ids) {
+  constexpr int8_t kLoudnessKind = 2;
+  size_t place = ids.size();  // of the bar's Loudness; ids.size() without one
+  double sum = 0;
+  double count = 0;
+  const auto end_bar = [&] {
+    if (place < ids.size() && count > 0) {
+      ids[place] = plan.loudness[static_cast<size_t>(LevelOf(sum / count, plan.loudness_levels))];
+    }
+    place = ids.size();
+    sum = count = 0;
+  };
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const auto id = static_cast<size_t>(ids[i]);
+    if (ids[i] == plan.bar) {
+      end_bar();
+    } else if (plan.kind[id] == kLoudnessKind) {
+      place = i;
+    } else if (plan.velocity[id] > 0) {
+      sum += plan.velocity[id];
+      ++count;
+    }
+  }
+  end_bar();
 }
 
 }  // namespace
@@ -26,6 +62,16 @@ BlockSource::BlockSource(std::vector<BlockSong> songs, BlockVocabulary vocabular
   CONTINUO_CHECK(options_.context >= 1);
   for (const BlockSong& song : songs_) {
     CONTINUO_CHECK(song.share > 0 && song.share <= 1);
+  }
+  if (vocabulary_.plan && options_.plan_dropout > 0) {
+    for (const BlockSong& song : songs_) {
+      std::vector<uint32_t>& places = plans_.emplace_back();
+      for (size_t place = 0; place < song.ids.size(); ++place) {
+        if (vocabulary_.plan->kind[song.ids[place]] >= 0) {
+          places.push_back(static_cast<uint32_t>(place));
+        }
+      }
+    }
   }
   allowed_.assign(songs_.size(), 0);
   if (!options_.transpose) {
@@ -61,6 +107,37 @@ int32_t BlockSource::Semitones(size_t song, uint64_t epoch) const {
   }
 }
 
+std::vector<uint32_t> BlockSource::DroppedPlaces(size_t song, uint64_t epoch) const {
+  std::vector<uint32_t> dropped;
+  if (plans_.empty()) {
+    return dropped;
+  }
+  Rng rng = DrawStream(options_.seed, Draw::kPlan, epoch, song);
+  std::array<bool, BlockVocabulary::Plan::kKinds> everywhere{};
+  for (bool& kind : everywhere) {
+    kind = rng.NextDouble() < options_.plan_dropout;
+  }
+  for (const uint32_t place : plans_[song]) {
+    const bool here = rng.NextDouble() < options_.plan_dropout;
+    if (here || everywhere[static_cast<size_t>(vocabulary_.plan->kind[songs_[song].ids[place]])]) {
+      dropped.push_back(place);
+    }
+  }
+  return dropped;
+}
+
+std::vector<uint32_t> BlockSource::BarsWithout(size_t song, std::span<const uint32_t> dropped) const {
+  std::vector<uint32_t> bars;
+  size_t before = 0;
+  for (const uint32_t offset : songs_[song].bar_offsets) {
+    while (before < dropped.size() && dropped[before] < offset) {
+      ++before;
+    }
+    bars.push_back(offset - static_cast<uint32_t>(before));
+  }
+  return bars;
+}
+
 /// For each song whether it is in an epoch. Its place among the epochs is drawn once.
 std::vector<uint8_t> BlockSource::Present(uint64_t epoch) const {
   std::vector<uint8_t> present(songs_.size(), 1);
@@ -79,8 +156,10 @@ std::vector<uint8_t> BlockSource::Present(uint64_t epoch) const {
 }
 
 void BlockSource::CutSong(size_t song, uint64_t epoch, std::vector<Block>& blocks) const {
-  const auto bars = songs_[song].bar_offsets;
-  const size_t length = songs_[song].ids.size() + 2;  // with BOS and EOS
+  const std::vector<uint32_t> dropped = DroppedPlaces(song, epoch);
+  const std::vector<uint32_t> bars_left = dropped.empty() ? std::vector<uint32_t>() : BarsWithout(song, dropped);
+  const std::span<const uint32_t> bars = dropped.empty() ? songs_[song].bar_offsets : std::span(bars_left);
+  const size_t length = songs_[song].ids.size() - dropped.size() + 2;  // with BOS and EOS
   const size_t context = options_.context;
   const int32_t semitones = Semitones(song, epoch);
   const auto steps = [&](bool wanted, Draw draw) -> int32_t {
@@ -98,7 +177,8 @@ void BlockSource::CutSong(size_t song, uint64_t epoch, std::vector<Block>& block
          .first_target = static_cast<uint32_t>(options_.each_target_once ? std::max(begin, covered) + 1 : begin + 1),
          .semitones = semitones,
          .velocity_steps = velocity_steps,
-         .tempo_steps = tempo_steps});
+         .tempo_steps = tempo_steps,
+         .epoch = epoch});
   };
   // The first bar that begins at or after `place` of BOS + song, where a bar's place is its offset
   // plus one.
@@ -166,6 +246,38 @@ size_t BlockSource::EpochSize(uint64_t epoch) const {
   return count;
 }
 
+// Each map leaves other kinds of ids as they are.
+TokenId BlockSource::Moved(TokenId id, const Block& block) const {
+  const auto move = [&id](const auto& maps, int32_t steps, int32_t least) {
+    if (steps != 0) {
+      id = maps[static_cast<size_t>(steps - least)][static_cast<size_t>(id)];
+    }
+  };
+  move(vocabulary_.transpose, block.semitones, BlockVocabulary::kLowestTransposition);
+  move(vocabulary_.velocity, block.velocity_steps, -BlockVocabulary::kMostSteps);
+  move(vocabulary_.tempo, block.tempo_steps, -BlockVocabulary::kMostSteps);
+  return id;
+}
+
+std::vector<TokenId> BlockSource::PlannedSong(const Block& block) const {
+  const auto ids = songs_[block.song].ids;
+  const std::vector<uint32_t> dropped = DroppedPlaces(block.song, block.epoch);
+  std::vector<TokenId> song;
+  song.reserve(ids.size() - dropped.size());
+  size_t next = 0;  // in `dropped`
+  for (size_t place = 0; place < ids.size(); ++place) {
+    if (next < dropped.size() && dropped[next] == place) {
+      ++next;
+    } else {
+      song.push_back(Moved(ids[place], block));
+    }
+  }
+  if (block.velocity_steps != 0) {
+    SetLoudness(*vocabulary_.plan, song);
+  }
+  return song;
+}
+
 Batch BlockSource::Lay(std::span<const Block> blocks) const {
   Batch batch;
   batch.rows = blocks.size();
@@ -175,21 +287,9 @@ Batch BlockSource::Lay(std::span<const Block> blocks) const {
   for (size_t row = 0; row < blocks.size(); ++row) {
     const Block& block = blocks[row];
     const auto ids = songs_[block.song].ids;
-    const size_t length = ids.size() + 2;
-    // What is moved, each by its map; a map leaves other kinds of ids as they are.
-    std::array<const std::vector<TokenId>*, 3> maps{};
-    size_t map_count = 0;
-    if (block.semitones != 0) {
-      maps[map_count++] =
-          &vocabulary_.transpose[static_cast<size_t>(block.semitones - BlockVocabulary::kLowestTransposition)];
-    }
-    if (block.velocity_steps != 0) {
-      maps[map_count++] =
-          &vocabulary_.velocity[static_cast<size_t>(block.velocity_steps + BlockVocabulary::kMostSteps)];
-    }
-    if (block.tempo_steps != 0) {
-      maps[map_count++] = &vocabulary_.tempo[static_cast<size_t>(block.tempo_steps + BlockVocabulary::kMostSteps)];
-    }
+    const bool planned = vocabulary_.plan && (!plans_.empty() || block.velocity_steps != 0);
+    const std::vector<TokenId> song = planned ? PlannedSong(block) : std::vector<TokenId>();
+    const size_t length = (planned ? song.size() : ids.size()) + 2;
     const auto token = [&](size_t place) -> int64_t {
       if (place == 0) {
         return vocabulary_.bos;
@@ -197,11 +297,7 @@ Batch BlockSource::Lay(std::span<const Block> blocks) const {
       if (place == length - 1) {
         return vocabulary_.eos;
       }
-      TokenId id = ids[place - 1];
-      for (size_t i = 0; i < map_count; ++i) {
-        id = (*maps[i])[static_cast<size_t>(id)];
-      }
-      return id;
+      return planned ? song[place - 1] : Moved(ids[place - 1], block);
     };
     const size_t count = std::min(batch.context, length - 1 - block.begin);
     for (size_t t = 0; t < count; ++t) {

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -40,6 +41,16 @@ struct BlockVocabulary {
   /// that the vocabulary has, or `id` where it is another kind's.
   std::array<std::vector<TokenId>, kSteps> velocity;
   std::array<std::vector<TokenId>, kSteps> tempo;
+  /// The tokens of plans, if the vocabulary has any (REMIPlan).
+  struct Plan {
+    static constexpr size_t kKinds = 3;  // Repeat, Density, Loudness
+    std::vector<int8_t> kind;            // by id: which of the kinds, or -1
+    std::vector<uint8_t> velocity;       // by id: of Velocity tokens their value, else 0
+    TokenId bar = 0;
+    std::vector<TokenId> loudness;  // by level
+    std::array<double, 7> loudness_levels{};
+  };
+  std::optional<Plan> plan;
 
   /// Fails when the vocabulary has no PAD, BOS or EOS.
   static Result<BlockVocabulary> Of(const Tokenizer& tokenizer);
@@ -55,6 +66,9 @@ struct BlockOptions {
   bool transpose = false;
   bool velocity = false;
   bool tempo = false;
+  /// How likely the plan of a song loses a kind of token in all its bars, and else in each bar by
+  /// itself: so that a model learns to follow a part of a plan, and to write the rest.
+  double plan_dropout = 0;
   /// Windows begin on other bars in each epoch.
   bool jitter = true;
   bool shuffle = true;
@@ -62,7 +76,8 @@ struct BlockOptions {
   bool each_target_once = false;
 };
 
-/// One training example before it is laid into a batch: a part of BOS + song + EOS.
+/// One training example before it is laid into a batch: a part of BOS + song + EOS, where the song
+/// is without what its plan lost.
 struct Block {
   uint32_t song = 0;
   uint32_t begin = 0;         // in BOS + song + EOS; 0 or, as a rule, a bar's first token
@@ -70,6 +85,7 @@ struct Block {
   int32_t semitones = 0;
   int32_t velocity_steps = 0;
   int32_t tempo_steps = 0;
+  uint64_t epoch = 0;
 };
 
 /// `rows` blocks side by side. ids[r][t] is to be followed by targets[r][t]; -1 where nothing is
@@ -111,11 +127,21 @@ class BlockSource {
   std::vector<uint8_t> Present(uint64_t epoch) const;
   void CutSong(size_t song, uint64_t epoch, std::vector<Block>& blocks) const;
   int32_t Semitones(size_t song, uint64_t epoch) const;
+  /// The places of a song's ids that its plan loses in an epoch, rising.
+  std::vector<uint32_t> DroppedPlaces(size_t song, uint64_t epoch) const;
+  /// Where a song's bars begin without those.
+  std::vector<uint32_t> BarsWithout(size_t song, std::span<const uint32_t> dropped) const;
+  /// The song of a block with a plan, all of it: without what the plan lost, moved, and with the
+  /// loudness of the moved notes.
+  std::vector<TokenId> PlannedSong(const Block& block) const;
+  /// What an id of the block's song becomes.
+  TokenId Moved(TokenId id, const Block& block) const;
 
   std::vector<BlockSong> songs_;
   BlockVocabulary vocabulary_;
   BlockOptions options_;
-  std::vector<uint16_t> allowed_;  // for each song, a bit for each transposition that stays in range
+  std::vector<uint16_t> allowed_;             // for each song, a bit for each transposition that stays in range
+  std::vector<std::vector<uint32_t>> plans_;  // for each song, the places of its plan's tokens; empty without dropout
 };
 
 /// The songs of one split. A song to train on whose folder has weight w is there floor(w) times,

@@ -1,11 +1,14 @@
 #include "continuo/corpus/blocks.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <set>
+#include <string>
 
 #include "continuo/core/rng.h"
 #include "continuo/token/tokenizer.h"
@@ -301,6 +304,150 @@ TEST(BlocksTest, ASongIsLouderAndFasterAsAWholeAnewEachEpoch) {
   }
   EXPECT_THAT(tempos, ElementsAre(17, 18, 19, 20, 21, 22, 23));
   EXPECT_THAT(velocities, ElementsAre(37, 38, 39, 40, 41, 42, 43));
+}
+
+/// Songs of three bars with a plan each, of the preset remiplan.
+class PlannedSongsTest : public testing::Test {
+ protected:
+  PlannedSongsTest() {
+    for (int i = 0; i < 40; ++i) {
+      Add("Bar_None TimeSig_4/4 Repeat_0 Density_2 Loudness_2 Position_0 Pitch_60 Velocity_63 Duration_1.0.8 "
+          "Bar_None TimeSig_4/4 Repeat_1 Density_2 Loudness_3 Position_0 Pitch_60 Velocity_67 Duration_1.0.8 Pitch_64 "
+          "Velocity_63 Duration_1.0.8 "
+          "Bar_None TimeSig_4/4 Repeat_0 Density_0");
+    }
+  }
+  void Add(const std::string& text) {
+    std::vector<uint16_t> ids;
+    std::vector<uint32_t> bars;
+    for (size_t first = 0; first < text.size();) {
+      const size_t last = std::min(text.find(' ', first), text.size());
+      const TokenId id = vocabulary_.Find(text.substr(first, last - first)).value();
+      if (vocabulary_.info(id).type == TokenType::kBar) {
+        bars.push_back(static_cast<uint32_t>(ids.size()));
+      }
+      ids.push_back(static_cast<uint16_t>(id));
+      first = last + 1;
+    }
+    ids_.push_back(std::move(ids));
+    bars_.push_back(std::move(bars));
+  }
+  BlockSource Source(const BlockOptions& options) const {
+    std::vector<BlockSong> songs;
+    for (size_t i = 0; i < ids_.size(); ++i) {
+      songs.push_back({ids_[i], bars_[i]});
+    }
+    return BlockSource(songs, BlockVocabulary::Of(*tokenizer_).value(), options);
+  }
+  /// A row's tokens from BOS to the song's end, padding left out.
+  std::vector<std::string> Tokens(const Batch& batch, size_t row) const {
+    std::vector<std::string> tokens;
+    for (const int64_t id : Row(batch.ids, batch, row)) {
+      if (id != vocabulary_.pad()) {
+        tokens.push_back(vocabulary_.token(static_cast<TokenId>(id)));
+      }
+    }
+    return tokens;
+  }
+
+  std::unique_ptr<Tokenizer> tokenizer_ = Tokenizer::Load("remiplan").value();
+  const Vocabulary& vocabulary_ = tokenizer_->vocabulary();
+  std::vector<std::vector<uint16_t>> ids_;
+  std::vector<std::vector<uint32_t>> bars_;
+};
+
+TEST_F(PlannedSongsTest, KindsAreDroppedFromWholeSongsAndFromBars) {
+  const BlockSource source = Source({.context = 64, .plan_dropout = 0.3, .shuffle = false});
+  std::map<std::string, int> whole, some;  // by kind: songs that lost it everywhere, and in a part of their bars
+  double songs = 0;
+  for (uint64_t epoch = 0; epoch < 50; ++epoch) {
+    const std::vector<Block> blocks = source.Epoch(epoch);
+    const Batch batch = source.Lay(blocks);
+    EXPECT_EQ(source.Lay(source.Epoch(epoch)).ids, batch.ids);
+    ASSERT_EQ(blocks.size(), ids_.size());
+    for (size_t row = 0; row < batch.rows; ++row) {
+      const std::vector<std::string> tokens = Tokens(batch, row);
+      std::vector<std::string> rest;
+      std::map<std::string, int> left{{"Repeat", 0}, {"Density", 0}, {"Loudness", 0}};
+      for (const std::string& token : tokens) {
+        const auto kind = left.find(token.substr(0, token.find('_')));
+        kind == left.end() ? rest.push_back(token) : static_cast<void>(++kind->second);
+      }
+      EXPECT_EQ(rest.size(), ids_[0].size() - 8 + 1);  // with BOS; all else is there
+      for (const auto& [kind, count] : left) {
+        const int all = kind == "Loudness" ? 2 : 3;
+        whole[kind] += count == 0;
+        some[kind] += count > 0 && count < all;
+      }
+      // The target of the last token is EOS.
+      const std::vector<int64_t> targets = Row(batch.targets, batch, row);
+      EXPECT_EQ(targets[tokens.size() - 1], vocabulary_.eos());
+      ++songs;
+    }
+  }
+  // 0.3, or each of three bars by itself: 0.3 + 0.7 * 0.3^3; and for Loudness of two.
+  EXPECT_NEAR(whole["Repeat"] / songs, 0.319, 0.04);
+  EXPECT_NEAR(whole["Density"] / songs, 0.319, 0.04);
+  EXPECT_NEAR(whole["Loudness"] / songs, 0.363, 0.04);
+  EXPECT_NEAR(some["Repeat"] / songs, 0.7 * (1 - 0.027 - 0.343), 0.04);
+}
+
+TEST_F(PlannedSongsTest, WindowsBeginOnBarsOfWhatIsLeft) {
+  for (size_t i = 0; i < ids_.size(); ++i) {
+    const std::vector<uint16_t> once = ids_[i];
+    for (int times = 0; times < 4; ++times) {
+      for (const uint32_t bar : std::vector<uint32_t>(bars_[i].begin(), bars_[i].begin() + 3)) {
+        bars_[i].push_back(static_cast<uint32_t>(ids_[i].size()) + bar);
+      }
+      ids_[i].insert(ids_[i].end(), once.begin(), once.end());
+    }
+  }
+  const BlockSource source = Source({.context = 32, .plan_dropout = 0.4});
+  size_t windows = 0;
+  for (uint64_t epoch = 0; epoch < 5; ++epoch) {
+    const std::vector<Block> blocks = source.Epoch(epoch);
+    EXPECT_EQ(blocks.size(), source.EpochSize(epoch));
+    const Batch batch = source.Lay(blocks);
+    for (size_t row = 0; row < batch.rows; ++row) {
+      EXPECT_EQ(Tokens(batch, row)[0], blocks[row].begin == 0 ? "BOS_None" : "Bar_None");
+      windows += blocks[row].begin > 0;
+    }
+  }
+  EXPECT_GT(windows, 400U);
+}
+
+TEST_F(PlannedSongsTest, LoudnessIsThatOfTheMovedVelocities) {
+  const BlockSource source = Source({.context = 64, .velocity = true, .shuffle = false});
+  const std::array<double, 7> levels = tokenizer_->config().plan->loudness;
+  std::set<std::string> seen;
+  for (uint64_t epoch = 0; epoch < 5; ++epoch) {
+    const Batch batch = source.Lay(source.Epoch(epoch));
+    for (size_t row = 0; row < batch.rows; ++row) {
+      std::vector<std::string> loudness;
+      std::vector<double> velocities;
+      for (const std::string& token : Tokens(batch, row)) {
+        if (token.starts_with("Loudness_")) {
+          loudness.push_back(token);
+          seen.insert(token);
+        } else if (token.starts_with("Velocity_")) {
+          velocities.push_back(std::stod(token.substr(9)));
+        }
+      }
+      const auto level = [&](double value) {
+        return fmt::format("Loudness_{}",
+                           std::count_if(levels.begin(), levels.end(), [&](double l) { return l <= value; }));
+      };
+      EXPECT_THAT(loudness, ElementsAre(level(velocities[0]), level((velocities[1] + velocities[2]) / 2)));
+    }
+  }
+  EXPECT_GT(seen.size(), 4U);
+}
+
+TEST_F(PlannedSongsTest, WithoutDropoutPlansStay) {
+  const BlockSource source = Source({.context = 64, .transpose = true, .shuffle = false});
+  for (const char* token : {"Repeat_1", "Density_2", "Loudness_3"}) {
+    EXPECT_THAT(Tokens(source.Lay(source.Epoch(1)), 3), testing::Contains(token));
+  }
 }
 
 }  // namespace

@@ -55,6 +55,22 @@ Result<BlockVocabulary> BlockVocabulary::Of(const Tokenizer& tokenizer) {
     result.tempo[static_cast<size_t>(i)] =
         MovedIds(vocabulary.size(), tempos, [&](double value) { return value * (1 + steps * kTempoStep); });
   }
+  if (const std::optional<PlanLevels>& levels = tokenizer.config().plan) {
+    BlockVocabulary::Plan& plan = result.plan.emplace();
+    plan.bar = vocabulary.range(TokenType::kBar).first;
+    plan.loudness_levels = levels->loudness;
+    for (size_t id = 0; id < vocabulary.size(); ++id) {
+      const auto [type, value] = vocabulary.info(static_cast<TokenId>(id));
+      plan.velocity.push_back(type == TokenType::kVelocity ? static_cast<uint8_t>(value) : 0);
+      plan.kind.push_back(type == TokenType::kRepeat     ? 0
+                          : type == TokenType::kDensity  ? 1
+                          : type == TokenType::kLoudness ? 2
+                                                         : -1);
+      if (type == TokenType::kLoudness) {
+        plan.loudness.push_back(static_cast<TokenId>(id));
+      }
+    }
+  }
   return result;
 }
 

@@ -110,7 +110,7 @@ sys.exit(hashlib.sha256(lines.encode()).hexdigest() != json.load(open(path))["vo
   const MidiTokRelease release =
       std::system(version_command.c_str()) == 0 ? MidiTokRelease::k3_0_4 : MidiTokRelease::k3_1_0;
   for (const std::string& preset : PresetNames()) {
-    if (preset == "remichord") {
+    if (preset == "remichord" || preset == "remiplan") {
       continue;  // not MidiTok's
     }
     const auto tokenizer = Tokenizer::Load(preset, release).value();

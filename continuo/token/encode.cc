@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "continuo/token/miditok_3_0_4.h"
+#include "continuo/token/plan.h"
 
 namespace continuo {
 
@@ -286,6 +287,15 @@ std::vector<Encoded<kTimed>> EncodePrepared(const PreparedScore& prepared, const
   for (const EventList& list : OrderedEvents(prepared, tables)) {
     streams.push_back(remi ? RemiEncoder<kTimed>(list, prepared.ticks_per_quarter, tables).Run()
                            : EncodeShifts<kTimed>(list, prepared.ticks_per_quarter, tables));
+  }
+  if (tables.config.plan) {
+    for (Encoded<kTimed>& stream : streams) {
+      if constexpr (kTimed) {
+        WritePlans(stream.ids, &stream.times, tables);
+      } else {
+        WritePlans(stream, nullptr, tables);
+      }
+    }
   }
   if (tables.config.program_changes && !tables.one_stream()) {
     for (size_t i = 0; i < prepared.tracks.size(); ++i) {

@@ -524,10 +524,11 @@ TEST_P(RandomWalkTest, EveryWalkDecodesWholeAndHasItsBars) {
 INSTANTIATE_TEST_SUITE_P(Presets, RandomWalkTest,
                          testing::Values(WalkCase{"remi", 10000}, WalkCase{"midilike", 10000},
                                          WalkCase{"remiplus", 10000}, WalkCase{"remichord", 10000},
-                                         WalkCase{"hw_remiplus", 500}, WalkCase{"hw_midilike", 500},
-                                         WalkCase{"tsd_default", 2000}, WalkCase{"midilike_default", 500},
-                                         WalkCase{"remi_programs", 500}, WalkCase{"remi_all", 500},
-                                         WalkCase{"midilike_all", 300}, WalkCase{"tsd_all", 300}),
+                                         WalkCase{"remiplan", 10000}, WalkCase{"hw_remiplus", 500},
+                                         WalkCase{"hw_midilike", 500}, WalkCase{"tsd_default", 2000},
+                                         WalkCase{"midilike_default", 500}, WalkCase{"remi_programs", 500},
+                                         WalkCase{"remi_all", 500}, WalkCase{"midilike_all", 300},
+                                         WalkCase{"tsd_all", 300}),
                          [](const auto& test) { return test.param.preset; });
 
 }  // namespace

@@ -21,7 +21,7 @@
 namespace continuo {
 namespace {
 
-const std::array<const char*, 5> kPresets{"remi", "remiplus", "midilike", "tsd_default", "remichord"};
+const std::array<const char*, 6> kPresets{"remi", "remiplus", "midilike", "tsd_default", "remichord", "remiplan"};
 
 /// One track of 4/4 on the grid of eighths of a beat, each note's velocity and length one that has
 /// a token.

@@ -63,6 +63,9 @@ class RemiGrammar : public StreamGrammar {
   }
 
  private:
+  /// The first token of the bar's plan that may still come.
+  enum class PlanStage : uint8_t { kRepeat, kDensity, kLoudness, kNone };
+
   template <typename Sink>
   void Enumerate(Sink& sink) const {
     if (ended_ || complete_) {
@@ -89,10 +92,26 @@ class RemiGrammar : public StreamGrammar {
       EnumerateStart(sink);
       return;
     }
+    EnumeratePlan(sink);
     if (at_position_) {
       EnumerateHere(sink);
     }
     EnumerateTime(sink);
+  }
+
+  /// What may still come of the bar's plan. It repeats only bars that there are.
+  template <typename Sink>
+  void EnumeratePlan(Sink& sink) const {
+    if (plan_ <= PlanStage::kRepeat) {
+      const IdRange& lags = tables_.range(TokenType::kRepeat);
+      sink.Range({lags.first, std::min(lags.count, clock_.bar() + 1)});
+    }
+    if (plan_ <= PlanStage::kDensity) {
+      sink.Range(tables_.range(TokenType::kDensity));
+    }
+    if (plan_ <= PlanStage::kLoudness) {
+      sink.Range(tables_.range(TokenType::kLoudness));
+    }
   }
 
   template <typename Sink>
@@ -187,6 +206,9 @@ class RemiGrammar : public StreamGrammar {
       return;
     }
     rested_to_bar_line_ = rested_to_bar_line_ && info.type == TokenType::kRest;
+    if (info.type != TokenType::kTimeSig) {
+      plan_ = PlanStage::kNone;
+    }
     switch (info.type) {
       case TokenType::kBarEnd:
         complete_ = in_last_bar_;
@@ -199,11 +221,20 @@ class RemiGrammar : public StreamGrammar {
         }
         clock_.OnBar();
         at_position_ = false;
+        plan_ = PlanStage::kRepeat;
         expect_ = tables_.config.use_time_signatures ? Expect::kMeter : Expect::kNothing;
         break;
       case TokenType::kTimeSig:
         clock_.OnMeter(tables_.time_signatures[static_cast<size_t>(info.value)]);
         expect_ = Expect::kNothing;
+        break;
+      case TokenType::kRepeat:
+        plan_ = PlanStage::kDensity;
+        break;
+      case TokenType::kDensity:
+        plan_ = PlanStage::kLoudness;
+        break;
+      case TokenType::kLoudness:
         break;
       case TokenType::kPosition:
         clock_.OnPosition(info.value);
@@ -243,6 +274,7 @@ class RemiGrammar : public StreamGrammar {
   RemiClock clock_;
   bool at_position_ = false;
   bool rested_to_bar_line_ = false;
+  PlanStage plan_ = PlanStage::kNone;
 };
 
 }  // namespace

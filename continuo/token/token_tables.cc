@@ -8,6 +8,7 @@
 
 #include "continuo/score/chord_label.h"
 #include "continuo/token/miditok_3_0_4.h"
+#include "continuo/token/plan.h"
 #include "continuo/token/python_compat.h"
 
 namespace continuo {
@@ -339,6 +340,23 @@ class Builder {
         tables_.harmony.push_back(
             Add("Chord_" + ChordLabel::FromIndex(i).Text(), TokenType::kChord, static_cast<int>(i)));
       }
+    }
+    if (config.plan) {
+      AddPlan();
+    }
+  }
+
+  void AddPlan() {
+    const auto add = [this](std::string_view name, TokenType type, int count, std::vector<TokenId>& ids) {
+      for (int value = 0; value < count; ++value) {
+        ids.push_back(Add(fmt::format("{}_{}", name, value), type, value));
+      }
+    };
+    const int levels = static_cast<int>(tables_.config.plan->density.size()) + 1;
+    add("Repeat", TokenType::kRepeat, kLongestRepeat + 1, tables_.repeat);
+    add("Density", TokenType::kDensity, levels, tables_.density);
+    if (tables_.config.use_velocities) {
+      add("Loudness", TokenType::kLoudness, levels, tables_.loudness);
     }
   }
 

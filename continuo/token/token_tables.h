@@ -100,6 +100,9 @@ struct TokenTables {
   std::vector<std::array<TokenId, 12>> unknown_chord;  // by number of notes and pitch class of the root
 
   std::vector<TokenId> harmony;  // by ChordLabel::index(); empty without
+  std::vector<TokenId> repeat;   // by lag, 0 for none; empty without a plan
+  std::vector<TokenId> density;  // by level
+  std::vector<TokenId> loudness;
 
   std::array<bool, 129> has_program{};                 // of config.programs, by program + 1
   std::array<bool, 129> uses_durations{};              // of config.use_note_duration_programs

@@ -12,6 +12,7 @@ namespace {
 constexpr int kMaxBeat = 1 << 12;
 constexpr int kMaxResolution = 1 << 10;
 constexpr size_t kMaxTimeTokens = 1 << 16;
+constexpr double kMaxLevel = 1e6;
 
 std::vector<int> AllPrograms() {
   std::vector<int> programs(129);
@@ -126,6 +127,24 @@ Status CheckChords(const TokenizerConfig& config) {
   return {};
 }
 
+Status CheckPlan(const TokenizerConfig& config) {
+  if (config.chords == ChordSource::kNone || config.use_rests) {
+    return MakeError("plan is for REMI with chords and without use_rests");
+  }
+  for (const auto& [name, levels] :
+       {std::pair("density", &config.plan->density), std::pair("loudness", &config.plan->loudness)}) {
+    double before = 0;
+    for (const double level : *levels) {
+      if (!(level > before && level <= kMaxLevel)) {  // also catches NaN
+        return MakeError("plan.{} has {} after {}, expected seven rising numbers above 0 and up to {}", name, level,
+                         before, kMaxLevel);
+      }
+      before = level;
+    }
+  }
+  return {};
+}
+
 Status CheckSpecialTokens(const std::vector<std::string>& tokens) {
   for (const std::string& token : tokens) {
     if (token.find('\n') != std::string::npos || token.size() > 256) {
@@ -208,6 +227,9 @@ std::string_view ToString(ChordSource source) {
 }
 
 std::string_view RepresentationName(const TokenizerConfig& config) {
+  if (config.plan) {
+    return "REMIPlan";
+  }
   return config.chords != ChordSource::kNone ? "REMIChord" : ToString(config.kind);
 }
 
@@ -225,7 +247,7 @@ TokenizerConfig DefaultConfig(TokenizationKind kind, MidiTokRelease release) {
 std::vector<std::string> PresetNames() {
   return {"remi",        "remiplus",     "midilike",         "hw_remi",     "hw_remiplus",
           "hw_midilike", "remi_default", "midilike_default", "tsd_default", "remi_programs",
-          "remi_all",    "midilike_all", "tsd_all",          "remichord"};
+          "remi_all",    "midilike_all", "tsd_all",          "remichord",   "remiplan"};
 }
 
 std::optional<TokenizerConfig> PresetConfig(std::string_view name, MidiTokRelease release) {
@@ -244,8 +266,12 @@ std::optional<TokenizerConfig> PresetConfig(std::string_view name, MidiTokReleas
   config.use_tempos = true;
   config.use_time_signatures = contains("remiplus") || contains("_programs") || contains("_all");
   config.use_chords = config.use_time_signatures || contains("hw_");
-  if (name == "remichord") {
+  if (name == "remichord" || name == "remiplan") {
     config.chords = ChordSource::kAuto;
+  }
+  if (name == "remiplan") {
+    config.use_time_signatures = true;
+    config.plan = PlanLevels{};
   }
   if (contains("hw_")) {
     config.num_velocities = 16;
@@ -276,6 +302,9 @@ Result<TokenizerConfig> NormalizeConfig(TokenizerConfig config) {
   CONTINUO_TRY(CheckSpecialTokens(config.special_tokens));
   if (config.chords != ChordSource::kNone && (config.kind != TokenizationKind::kRemi || config.use_chords)) {
     return MakeError("chords is {}, which is for REMI without use_chords", ToString(config.chords));
+  }
+  if (config.plan) {
+    CONTINUO_TRY(CheckPlan(config));
   }
   if (config.num_velocities < 1 || config.num_velocities > 127) {
     return MakeError("num_velocities is {}, expected 1 to 127", config.num_velocities);

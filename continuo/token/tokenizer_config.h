@@ -52,6 +52,16 @@ struct ChordQuality {
   bool operator==(const ChordQuality&) const = default;
 };
 
+/// Where the levels of the plan tokens of REMIPlan begin, a representation of ours: REMIChord with,
+/// after each Bar, what the bar repeats, how many notes begin in it and how loud they are (see
+/// token/plan.h). Level k of 1 to 7 begins at element k - 1, which belongs to it; level 0 is below.
+/// The values here are the octiles of the bars of Pop1K7 and of POP909 aligned to its beats.
+struct PlanLevels {
+  std::array<double, 7> density{6, 9, 11, 14, 16, 20, 25};                   // notes
+  std::array<double, 7> loudness{57.6, 60.7, 63.3, 66.2, 69.2, 73.6, 86.3};  // mean velocity
+  bool operator==(const PlanLevels&) const = default;
+};
+
 /// What MidiTok's TokenizerConfig holds, under the same names, plus the kind and the release. A key
 /// of MidiTok's that is missing here is one that we refuse unless it has its default (see
 /// tokenizer_json.h). The values here are the defaults of release 3.1.0; DefaultConfig gives those
@@ -60,6 +70,7 @@ struct TokenizerConfig {
   TokenizationKind kind = TokenizationKind::kRemi;
   MidiTokRelease release = MidiTokRelease::k3_1_0;
   ChordSource chords = ChordSource::kNone;  // REMI, without use_chords; not MidiTok's
+  std::optional<PlanLevels> plan;           // with `chords`, without use_rests; not MidiTok's
 
   std::array<int, 2> pitch_range{21, 109};  // the upper end belongs to it in 3.1.0, not in 3.0.4
   std::vector<BeatRange> beat_res{{0, 4, 8}, {4, 12, 4}};
@@ -112,7 +123,8 @@ struct TokenizerConfig {
 /// MidiTok's defaults, which differ between the releases.
 TokenizerConfig DefaultConfig(TokenizationKind kind, MidiTokRelease release);
 
-/// "REMIChord" where the configuration has a source of chords, else that of its kind.
+/// "REMIPlan" where the configuration has a plan, "REMIChord" where it has a source of chords only,
+/// else that of its kind.
 std::string_view RepresentationName(const TokenizerConfig& config);
 
 /// The names that PresetConfig knows.
@@ -120,7 +132,8 @@ std::vector<std::string> PresetNames();
 /// The configuration of a preset: remi, remiplus, midilike (4/4 without and with meter and chords,
 /// 32 velocities), hw_remi, hw_remiplus, hw_midilike (16 velocities), remi_default,
 /// midilike_default, tsd_default (MidiTok's), remi_programs, remi_all, midilike_all, tsd_all (all
-/// tracks in one stream), and remichord (ours: remi with chords). Empty for another name.
+/// tracks in one stream), and ours: remichord (remi with chords) and remiplan (remichord with
+/// meter and a plan of each bar). Empty for another name.
 std::optional<TokenizerConfig> PresetConfig(std::string_view name, MidiTokRelease release);
 
 /// Switches off what MidiTok switches off (what counts only together with something that is off),

@@ -319,13 +319,15 @@ Result<MidiTokRelease> ReleaseOf(const Json& file, MidiTokRelease fallback) {
 }
 
 constexpr std::string_view kRemiChord = "REMIChord";
+constexpr std::string_view kRemiPlan = "REMIPlan";
+constexpr std::string_view kKinds = "REMI, REMIChord, REMIPlan, MIDILike or TSD";
 
 Result<TokenizationKind> KindOf(const Json& file) {
   const auto tokenization = file.find("tokenization");
   if (tokenization == file.end()) {
-    return MakeError("there is no key tokenization, expected REMI, REMIChord, MIDILike or TSD");
+    return MakeError("there is no key tokenization, expected {}", kKinds);
   }
-  if (*tokenization == kRemiChord) {
+  if (*tokenization == kRemiChord || *tokenization == kRemiPlan) {
     return TokenizationKind::kRemi;
   }
   for (TokenizationKind kind : {TokenizationKind::kRemi, TokenizationKind::kMidiLike, TokenizationKind::kTsd}) {
@@ -333,7 +335,35 @@ Result<TokenizationKind> KindOf(const Json& file) {
       return kind;
     }
   }
-  return MakeError("tokenization {} is not supported, expected REMI, REMIChord, MIDILike or TSD", tokenization->dump());
+  return MakeError("tokenization {} is not supported, expected {}", tokenization->dump(), kKinds);
+}
+
+/// Seven numbers of `value`, which is part of the plan.
+Result<std::array<double, 7>> AsLevels(const Json& value, const std::string& name) {
+  std::array<double, 7> levels{};
+  if (!value.is_array() || value.size() != levels.size()) {
+    return MakeError("plan.{} is {}, expected seven numbers", name,
+                     value.is_array() ? "of another length" : value.type_name());
+  }
+  for (size_t i = 0; i < levels.size(); ++i) {
+    CONTINUO_ASSIGN(levels[i], AsNumber(value[i], "plan." + name));
+  }
+  return levels;
+}
+
+Result<PlanLevels> AsPlan(const Json& value) {
+  CONTINUO_TRY(CheckObject(value, "plan"));
+  PlanLevels plan;
+  for (const auto& [name, levels] : value.items()) {
+    if (name == "density") {
+      CONTINUO_ASSIGN(plan.density, AsLevels(levels, name));
+    } else if (name == "loudness") {
+      CONTINUO_ASSIGN(plan.loudness, AsLevels(levels, name));
+    } else {
+      return MakeError("plan.{} is not supported, expected density and loudness", name);
+    }
+  }
+  return plan;
 }
 
 // One of the keys of a trained tokenizer.
@@ -362,7 +392,11 @@ Result<TokenizerJson> ReadFile(const Json& file, MidiTokRelease fallback, bool t
   CONTINUO_ASSIGN(const TokenizationKind kind, KindOf(file));
   TokenizerJson result;
   result.config = DefaultConfig(kind, release);
-  const bool has_chords = file["tokenization"] == kRemiChord;
+  const bool has_plan = file["tokenization"] == kRemiPlan;
+  const bool has_chords = has_plan || file["tokenization"] == kRemiChord;
+  if (has_plan) {
+    result.config.plan = PlanLevels{};
+  }
   result.config.chords = has_chords ? ChordSource::kAuto : ChordSource::kNone;
   for (const auto& [key, value] : file.items()) {
     if (key == "config") {
@@ -373,6 +407,8 @@ Result<TokenizerJson> ReadFile(const Json& file, MidiTokRelease fallback, bool t
     } else if (key == "chords" && has_chords) {
       CONTINUO_ASSIGN(const std::string source, AsString(value, key));
       CONTINUO_ASSIGN(result.config.chords, ParseChordSource(source));
+    } else if (key == "plan" && has_plan) {
+      CONTINUO_ASSIGN(result.config.plan, AsPlan(value));
     } else if (key == "vocab_sha256") {
       CONTINUO_ASSIGN(result.vocab_sha256, AsString(value, key));
     } else if (key == "_model" || key == "_vocab_base" || key == "_vocab_base_byte_to_token") {
@@ -535,6 +571,16 @@ std::string WriteTokenizerJson(const TokenizerConfig& config, std::string_view v
   json["tokenization"] = RepresentationName(config);
   if (config.chords != ChordSource::kNone) {
     json["chords"] = ToString(config.chords);
+  }
+  if (config.plan) {
+    const auto levels = [](const std::array<double, 7>& values) {
+      Json list = Json::array();
+      for (const double value : values) {
+        list.push_back(Number(value));
+      }
+      return list;
+    };
+    json["plan"] = {{"density", levels(config.plan->density)}, {"loudness", levels(config.plan->loudness)}};
   }
   json["miditok_version"] = ToString(config.release);
   json["symusic_version"] = old ? "0.5.4" : "0.6.0";

@@ -31,8 +31,8 @@ Result<TokenizerJson> ParseTokenizerJson(std::string_view text, std::string_view
                                          bool trained_too = false);
 
 /// Writes it, with the keys in MidiTok's order, plus `miditok` and `vocab_sha256`. Our
-/// representation REMIChord also has `chords`; MidiTok knows no tokenization of that name and
-/// refuses it.
+/// representations REMIChord and REMIPlan also have `chords`, and REMIPlan `plan`; MidiTok knows no
+/// tokenizations of these names and refuses them.
 std::string WriteTokenizerJson(const TokenizerConfig& config, std::string_view vocab_sha256);
 
 }  // namespace continuo

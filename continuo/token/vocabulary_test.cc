@@ -56,6 +56,12 @@ std::string ExpectedName(const Vocabulary& vocabulary, TokenId id, bool note_on_
       return fmt::format("PitchBend_{}", value);
     case TokenType::kChord:
       return "Chord_" + ChordLabel::FromIndex(static_cast<size_t>(value)).Text();
+    case TokenType::kRepeat:
+      return fmt::format("Repeat_{}", value);
+    case TokenType::kDensity:
+      return fmt::format("Density_{}", value);
+    case TokenType::kLoudness:
+      return fmt::format("Loudness_{}", value);
     case TokenType::kSpecial:
     case TokenType::kNoteChord:
     case TokenType::kTempo:

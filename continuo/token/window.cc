@@ -21,6 +21,10 @@ bool IsTime(TokenType type) {
          type == TokenType::kTimeShift || type == TokenType::kRest;
 }
 
+bool IsPlan(TokenType type) {
+  return type == TokenType::kRepeat || type == TokenType::kDensity || type == TokenType::kLoudness;
+}
+
 bool IsItem(TokenType type) {
   return type == TokenType::kPitchBend || type == TokenType::kNoteChord || type == TokenType::kPitch ||
          type == TokenType::kPitchDrum || type == TokenType::kNoteOff || type == TokenType::kDrumOff;
@@ -74,6 +78,14 @@ class WindowCutter {
 
   void TakeOld() { old_.Advance(ids_[next_++]); }
 
+  // A bar of the window cannot repeat one from before the window.
+  void PutPlan(TokenId id) {
+    const TokenInfo& info = InfoOf(tables_, id);
+    if (info.type != TokenType::kRepeat || info.value <= new_.bar()) {
+      Put(id);
+    }
+  }
+
   void PutMeter() {
     const Meter& meter = old_.meter().meter();
     const int index = tables_.FindTimeSignature(meter.numerator, meter.denominator);
@@ -98,6 +110,10 @@ class WindowCutter {
     }
     Put(tables_.bar);
     PutMeter();
+    while (next_ < ids_.size() && IsPlan(InfoOf(tables_, ids_[next_]).type)) {
+      PutPlan(ids_[next_]);
+      TakeOld();
+    }
     std::vector<Item> items;
     const bool at_once = old_.bar() == bar && TypeIdAt(next_, TokenType::kPosition) == tables_.first_position;
     if (at_once && tables_.first_position != kNoToken) {
@@ -310,7 +326,7 @@ class WindowCutter {
         PutProgram(old_.program());
       }
       program_set_ = program_set_ || info.type == TokenType::kProgram;
-      Put(ids_[next_]);
+      IsPlan(info.type) ? PutPlan(ids_[next_]) : Put(ids_[next_]);
       TakeOld();
     }
   }

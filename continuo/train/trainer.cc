@@ -46,6 +46,7 @@ BlockSource MakeSource(const TrainData& data, const TrainSettings& settings, uin
   blocks.transpose = settings.augment_transpose && !valid;
   blocks.velocity = settings.augment_velocity && !valid;
   blocks.tempo = settings.augment_tempo && !valid;
+  blocks.plan_dropout = valid ? 0 : settings.plan_dropout;
   blocks.jitter = !valid;
   blocks.shuffle = !valid;
   blocks.each_target_once = valid;

@@ -288,7 +288,7 @@ class Tokenizer:
 
     @property
     def representation(self) -> str:
-        """"REMI", "MIDILike", "TSD" or "REMIChord"."""
+        """"REMI", "MIDILike", "TSD", "REMIChord" or "REMIPlan"."""
         return self._core.representation
 
     @property

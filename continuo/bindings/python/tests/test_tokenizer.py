@@ -215,7 +215,7 @@ def test_a_broken_file_is_named(tmp_path):
         ct.Tokenizer("remi", miditok="9.9")
 
 
-@pytest.mark.parametrize("preset", ["remi", "midilike_all", "remichord"])
+@pytest.mark.parametrize("preset", ["remi", "midilike_all", "remichord", "remiplan"])
 def test_tokenizers_pickle_and_compare(preset):
     tok = ct.Tokenizer(preset)
     again = pickle.loads(pickle.dumps(tok))
