@@ -177,6 +177,8 @@ export class EngineError extends Error {
  * with an EngineError, cancellation with an AbortError. An engine runs one request at a time; others wait their turn. */
 export interface Engine {
   info(): Promise<EngineInfo>;
+  /** The file that someone gave the engine to open; nothing, or no such function, if there is none. */
+  opened?(): Promise<{name: string; midi: Uint8Array} | null>;
   /** Writes new pieces of `bars` bars. */
   generate(request: {bars: number}, options: ComposeOptions, watch?: Watch): Promise<ComposeResult>;
   /** Keeps the first `promptBars` bars and writes `bars` new ones; with `track` for this track alone. */

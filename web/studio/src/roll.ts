@@ -99,7 +99,9 @@ export class Roll {
   private playing = false;
   private position: (() => {tick: number; playing: boolean}) | undefined;
   private overview: {key: unknown; canvas: HTMLCanvasElement} | undefined;
-  private fitted: unknown;
+  private fitted = false;
+  /** Whether the heights of pitches follow from the song, as long as nobody changes them. */
+  private fitsPitches = true;
   lastVelocity = 80;
   /** Milliseconds that the last drawings took, for tests. */
   readonly costs: number[] = [];
@@ -133,7 +135,25 @@ export class Roll {
   }
 
   set(state: Partial<RollState>): void {
+    const before = this.state.analysis;
+    const {rollTop} = this;
     this.state = {...this.state, ...state};
+    const {analysis} = this.state;
+    if (
+      this.width > 0 &&
+      (rollTop !== this.rollTop ||
+        analysis.lowest !== before.lowest ||
+        analysis.highest !== before.highest)
+    ) {
+      // While notes are dragged or drawn nothing jumps.
+      if (
+        analysis.lowest < before.lowest - 3 ||
+        analysis.highest > before.highest + 3 ||
+        rollTop !== this.rollTop
+      )
+        this.fitPitches();
+      this.clampView();
+    }
     this.touch();
   }
 
@@ -161,9 +181,11 @@ export class Roll {
     this.canvas.width = Math.round(box.width * this.ratio);
     this.canvas.height = Math.round(box.height * this.ratio);
     this.overview = undefined;
-    const was = this.fitted;
-    if (was === undefined) this.fit();
-    else this.clampView();
+    if (!this.fitted) this.fit();
+    else {
+      this.fitPitches();
+      this.clampView();
+    }
     this.draw();
   }
 
@@ -214,18 +236,24 @@ export class Roll {
   fit(whole = false): void {
     if (this.width === 0) return;
     this.fitted = true;
-    const {analysis} = this.state;
-    const room = Math.max(60, this.rollBottom - this.rollTop);
-    const low = analysis.lowest - 3;
-    const high = analysis.highest + 4;
-    this.row = clamp(room / Math.max(24, high - low), 4, 22);
-    this.top = (low + high) / 2 + room / this.row / 2;
+    this.fitsPitches = true;
+    this.fitPitches();
     const quarters = this.length / this.tpq;
     const all = (this.width - kGutter) / (quarters * 1.02);
     this.scale = whole ? Math.max(all, 0.02) : clamp(all, this.width < 600 ? 26 : 34, 90);
     if (whole) this.left = 0;
     this.clampView();
     this.touch();
+  }
+
+  private fitPitches(): void {
+    if (!this.fitsPitches) return;
+    const {analysis} = this.state;
+    const room = Math.max(60, this.rollBottom - this.rollTop);
+    const low = analysis.lowest - 3;
+    const high = analysis.highest + 4;
+    this.row = clamp(room / Math.max(24, high - low), 4, 22);
+    this.top = (low + high) / 2 + room / this.row / 2;
   }
 
   zoom(factor: number, x = kGutter + (this.width - kGutter) / 2): void {
@@ -239,6 +267,7 @@ export class Roll {
 
   zoomPitch(factor: number, y = (this.rollTop + this.rollBottom) / 2): void {
     const pitch = this.top - (y - this.rollTop) / this.row;
+    this.fitsPitches = false;
     this.row = clamp(this.row * factor, 3, 32);
     this.top = pitch + (y - this.rollTop) / this.row;
     this.clampView();
@@ -248,6 +277,7 @@ export class Roll {
   scrollBy(ticks: number, pitches = 0): void {
     this.left += ticks;
     this.top += pitches;
+    if (pitches !== 0) this.fitsPitches = false;
     this.clampView();
     this.touch();
     this.events.scrolled();

@@ -89,6 +89,16 @@ export class ServerEngine implements Engine {
     };
   }
 
+  async opened(): Promise<{name: string; midi: Uint8Array} | null> {
+    // Engines without a version have no such path.
+    if (!(await this.info()).version) return null;
+    const json = (await (await this.fetch('opened')).json()) as {file: Json | null};
+    const midi = json.file?.midi;
+    return typeof midi === 'string'
+      ? {name: String(json.file!.name ?? 'Opened'), midi: fromBase64(midi)}
+      : null;
+  }
+
   generate(request: {bars: number}, options: ComposeOptions, watch?: Watch) {
     return this.compose('generate', {bars: request.bars}, {bars: request.bars}, options, watch);
   }
@@ -215,11 +225,21 @@ export class ServerEngine implements Engine {
     return json.musicxml;
   }
 
-  private post(what: string, body: Json, signal?: AbortSignal): Promise<Response> {
+  private async post(what: string, body: Json, signal?: AbortSignal): Promise<Response> {
+    const text = JSON.stringify(body);
+    const {limits} = await this.info();
+    if (text.length > limits.bytes) {
+      const megabytes = (of: number) => (of / (1 << 20)).toFixed(1);
+      throw new EngineError(
+        `the piece is too large for the engine: ${megabytes(text.length)} MB to send, at most ${megabytes(limits.bytes)} MB`,
+        'Continue a shorter excerpt.',
+        'too_large',
+      );
+    }
     return this.fetch(what, {
       method: 'POST',
       headers: {'Content-Type': 'application/json'},
-      body: JSON.stringify(body),
+      body: text,
       signal,
     });
   }

@@ -1,5 +1,5 @@
 // The studio's state and what can be done to it; the components show it.
-import {batch, computed, effect, signal} from '@preact/signals';
+import {batch, computed, effect, signal, untracked} from '@preact/signals';
 import example from 'base64:../../../examples/prompt.mid';
 import {fromBase64, toBase64} from './base64.ts';
 import {chooseEngine} from './choose_engine.ts';
@@ -214,7 +214,7 @@ export class Studio {
       void this.song.value;
       void this.title.value;
       void this.sets.value;
-      this.saveSoon();
+      untracked(() => this.saveSoon());
     });
   }
 
@@ -236,6 +236,21 @@ export class Studio {
       if (document.hidden) void this.save();
     });
     await engine;
+    await this.openGiven();
+  }
+
+  /** Opens the file that the engine was started with, once in this tab. */
+  private async openGiven(): Promise<void> {
+    try {
+      const given = await this.engine.value?.opened?.();
+      if (!given) return;
+      const mark = `${given.name} ${given.midi.length}`;
+      if (sessionStorage.getItem('continuo-studio:given') === mark) return;
+      sessionStorage.setItem('continuo-studio:given', mark);
+      await this.openBytes(given.midi, given.name.replace(/\.(midi?|kar|rmi)$/i, ''));
+    } catch (error) {
+      this.report(error, 'The file could not be opened.');
+    }
   }
 
   async connect(): Promise<void> {

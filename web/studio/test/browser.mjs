@@ -1,2 +1,815 @@
-console.log('skipped: not yet');
-process.exit(77);
+// The page in a real browser, with the real engine behind it: node browser.mjs CONTINUO [--shots FOLDER]
+//
+// Without a browser or playwright-core it says so and exits with 77, or with 1 where CONTINUO_REQUIRE_BROWSER is set.
+import assert from 'node:assert/strict';
+import {execFileSync} from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import {createRequire} from 'node:module';
+import {tmpdir} from 'node:os';
+import {basename, dirname, join} from 'node:path';
+import {fileURLToPath} from 'node:url';
+import {servePage} from './serve.mjs';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const root = join(here, '..', '..', '..');
+const cases = join(process.env.CONTINUO_SHARED ?? join(root, '..', 'shared'), 'cases');
+const [continuo, flag, shots] = process.argv.slice(2);
+
+function skip(reason) {
+  console.log(`skipped: ${reason} (tools/bootstrap.sh --page-tests installs it)`);
+  process.exit(process.env.CONTINUO_REQUIRE_BROWSER ? 1 : 77);
+}
+
+const browserPath = [
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+  process.env.CONTINUO_CHROMIUM,
+]
+  .filter((path) => path && existsSync(path))
+  .pop();
+if (!browserPath) skip('no Chromium, which CONTINUO_CHROMIUM may name');
+const {chromium} = await import('playwright-core').catch(() => skip('no playwright-core'));
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+const folder = mkdtempSync(join(tmpdir(), 'continuo-studio-'));
+const pageFile = join(here, '..', 'dist', 'studio.html');
+const server = await servePage(continuo, pageFile);
+const browser = await chromium.launch({
+  executablePath: browserPath,
+  args: [
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+    '--autoplay-policy=no-user-gesture-required',
+  ],
+});
+
+/** Pages that fail the test on whatever they complain of, and ask other hosts for. */
+async function open(
+  width = 1440,
+  {colorScheme = 'light', address = server.address, height = 900} = {},
+) {
+  const context = await browser.newContext({
+    viewport: {width, height},
+    colorScheme,
+    acceptDownloads: true,
+  });
+  const complaints = [];
+  const watch = (page) => {
+    page.on('console', (message) => {
+      if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
+    });
+    page.on('pageerror', (error) => complaints.push(String(error.stack)));
+    page.on('request', (request) => {
+      const url = request.url();
+      if (!url.startsWith(server.address) && !/^(file|data|blob):/.test(url))
+        complaints.push(`asks for ${url}`);
+    });
+  };
+  const make = async () => {
+    const page = await context.newPage();
+    watch(page);
+    await page.addInitScript(fakeMidi);
+    await page.goto(address);
+    await page.waitForFunction(() => window.continuoStudio?.studio.pieceId.value);
+    return page;
+  };
+  return {context, page: await make(), another: make, complaints};
+}
+
+/** One MIDI input, whose keys are played by window.playMidi, and one output, which remembers what it is sent. */
+function fakeMidi() {
+  const input = {id: 'in', name: 'Test keys', onmidimessage: null};
+  const output = {
+    id: 'out',
+    name: 'Test module',
+    sent: [],
+    send: (data, at) => output.sent.push([...data, at]),
+  };
+  window.playMidi = (...data) =>
+    input.onmidimessage?.({data: Uint8Array.from(data), timeStamp: performance.now()});
+  window.midiSent = output.sent;
+  navigator.requestMIDIAccess = async () => ({
+    inputs: new Map([['in', input]]),
+    outputs: new Map([['out', output]]),
+    onstatechange: null,
+  });
+}
+
+const idle = (page) =>
+  page.waitForFunction(() => !window.continuoStudio.studio.busy.value, null, {timeout: 60000});
+const ready = (page) => page.waitForFunction(() => window.continuoStudio.studio.engine.value);
+
+async function drop(page, name, bytes) {
+  await page.evaluate(
+    ({name, base64}) => {
+      const data = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+      const transfer = new DataTransfer();
+      transfer.items.add(new File([data], name));
+      dispatchEvent(
+        new DragEvent('drop', {dataTransfer: transfer, bubbles: true, cancelable: true}),
+      );
+    },
+    {name, base64: Buffer.from(bytes).toString('base64')},
+  );
+}
+
+async function opened(page, name, bytes) {
+  await drop(page, name, bytes);
+  const title = name.replace(/\.(midi?|kar)$/, '');
+  await page.waitForFunction((title) => window.continuoStudio.studio.title.value === title, title, {
+    timeout: 30000,
+  });
+  await page.waitForFunction(() => window.continuoStudio.studio.song.value.notes.length > 0);
+}
+
+/** The file that a click downloads. */
+async function downloaded(page, click) {
+  const [download] = await Promise.all([page.waitForEvent('download', {timeout: 60000}), click()]);
+  return {name: download.suggestedFilename(), bytes: readFileSync(await download.path())};
+}
+
+async function save(page, item) {
+  await page.getByRole('button', {name: 'Save', exact: true}).click();
+  return downloaded(page, () => page.getByRole('menuitem', {name: item}).click());
+}
+
+const notesOf = (page) =>
+  page.evaluate(() =>
+    window.continuoStudio.studio.shown.value.notes.map(({tick, end, pitch, velocity}) => [
+      tick,
+      end,
+      pitch,
+      velocity,
+    ]),
+  );
+const barCount = (page) =>
+  page.evaluate(() => window.continuoStudio.studio.analysis.value.barCount);
+
+/** Where a tick and a pitch are on the screen. */
+async function placeOf(page, tick, pitch) {
+  await page.evaluate(
+    () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))),
+  );
+  const box = await page.locator('canvas.roll').boundingBox();
+  const at = await page.evaluate(
+    ([tick, pitch]) => {
+      const {roll} = window.continuoStudio;
+      return {x: roll.x(tick), y: roll.y(pitch) + roll.row / 2};
+    },
+    [tick, pitch],
+  );
+  return {x: box.x + at.x, y: box.y + at.y};
+}
+
+async function selectBars(page, first, last) {
+  const box = await page.locator('canvas.roll').boundingBox();
+  const ticks = await page.evaluate(
+    ([first, last]) =>
+      [first, last].map((bar) => window.continuoStudio.studio.analysis.value.bar(bar).tick + 100),
+    [first, last],
+  );
+  const [from, to] = await Promise.all(ticks.map((tick) => placeOf(page, tick, 60)));
+  await page.mouse.move(from.x, box.y + 15);
+  await page.mouse.down();
+  await page.mouse.move(to.x, box.y + 15, {steps: 4});
+  await page.mouse.up();
+  assert.deepEqual(await page.evaluate(() => window.continuoStudio.studio.bars.value), {
+    first,
+    last,
+  });
+}
+
+/** Runs the command line of a take; the bytes must be the take's. */
+async function checkCommand(page, place) {
+  const made = await page.evaluate((place) => {
+    const {studio} = window.continuoStudio;
+    const set = studio.setOf(studio.activeSet.value);
+    const take = set.takes[place];
+    return {
+      ...studio.command(set, take),
+      midi: [...take.midi],
+      source: set.source && [...set.source],
+      name: set.sourceName,
+    };
+  }, place);
+  const work = mkdtempSync(join(folder, 'command-'));
+  if (made.source) writeFileSync(join(work, made.name), Uint8Array.from(made.source));
+  const program = made.command.replace(/^continuo /, '"$0" -q ');
+  execFileSync('sh', ['-c', program, continuo], {
+    cwd: work,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  assert.deepEqual([...readFileSync(join(work, made.file))], made.midi, made.command);
+}
+
+/** A MIDI file of `count` short notes, four bars in eight tracks. */
+function bigFile(count) {
+  const u32 = (value) => [value >>> 24, (value >> 16) & 255, (value >> 8) & 255, value & 255];
+  const body = [];
+  for (let i = 0; i < count; ++i) {
+    const pitch = 36 + ((i * 7) % 48);
+    body.push(0, 0x90, pitch, 40 + (i % 80), 60, 0x80, pitch, 0);
+  }
+  body.push(0, 0xff, 0x2f, 0);
+  const head = [
+    77,
+    84,
+    104,
+    100,
+    0,
+    0,
+    0,
+    6,
+    0,
+    0,
+    0,
+    1,
+    1,
+    224,
+    77,
+    84,
+    114,
+    107,
+    ...u32(body.length),
+  ];
+  const bytes = new Uint8Array(head.length + body.length);
+  bytes.set(head);
+  for (let i = 0; i < body.length; ++i) bytes[head.length + i] = body[i];
+  return bytes;
+}
+
+const prompt = readFileSync(join(root, 'examples', 'prompt.mid'));
+
+async function checkNewPiece({page}) {
+  assert.match(await page.locator('.engine').textContent(), /Server · \S+/);
+  await page.locator('#new-piece').click();
+  await page.waitForFunction(() => window.continuoStudio.studio.shown.value.notes.length > 0);
+  await page.waitForFunction(() => window.continuoStudio.studio.player.tick > 0);
+  await page.waitForFunction(() => window.continuoStudio.studio.player.loudness() > 1e-3, null, {
+    timeout: 20000,
+  });
+  await idle(page);
+  assert.equal(await barCount(page), 16);
+  assert.match(await page.locator('#pace').textContent(), /^[\d.]+ ms a bar$/);
+  await page.locator('#play').click();
+  assert.equal(await page.locator('#play').getAttribute('aria-label'), 'Play');
+  await checkCommand(page, 0);
+}
+
+async function checkSound({page}) {
+  const {name, bytes} = await save(page, /^Sound/);
+  assert.match(name, /^Sketch-\d+\.wav$/);
+  const samples = new Int16Array(bytes.buffer, bytes.byteOffset + 44, (bytes.length - 44) / 2);
+  const peak = samples.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  assert.ok(Math.abs(peak - 0.89 * 32767) < 2, `the peak is ${peak}`);
+  const seconds = await page.evaluate(() => window.continuoStudio.studio.analysis.value.seconds);
+  assert.ok(samples.length / 2 / 44100 > seconds);
+}
+
+async function checkRewrite({page}) {
+  await opened(page, 'prompt.mid', prompt);
+  assert.deepEqual([...(await save(page, /^MIDI file/)).bytes], [...prompt]);
+  const before = await notesOf(page);
+  await selectBars(page, 2, 3);
+  await page.getByRole('radio', {name: 'Rewrite'}).click();
+  assert.match(await page.locator('.sentence').textContent(), /bars 3 to 4/);
+  await page.locator('.compose > .primary').click();
+  await idle(page);
+  assert.equal(await page.locator('.card').count(), 4);
+  await page.locator('.card').nth(1).locator('.face').click();
+  const after = await notesOf(page);
+  const outside = (notes) => notes.filter(([tick]) => tick < 3840 || tick >= 7680);
+  assert.deepEqual(outside(after), outside(before));
+  assert.notDeepEqual(after, before);
+  await checkCommand(page, 0);
+  await checkCommand(page, 1);
+  await page.locator('.card').nth(1).getByRole('button', {name: 'Keep'}).click();
+  assert.match(await page.locator('.card').nth(1).textContent(), /Kept/);
+  assert.deepEqual(await notesOf(page), after);
+  assert.equal(await page.locator('.card').count(), 4, 'the others remain');
+  await page.keyboard.press('Control+z');
+  assert.deepEqual(await notesOf(page), before);
+  await page.keyboard.press('Control+y');
+  assert.deepEqual(await notesOf(page), after);
+  await page.keyboard.press('3'); // looks at another take, which is left again
+  assert.notDeepEqual(await notesOf(page), after);
+  await page.keyboard.press('Escape');
+  assert.deepEqual(await notesOf(page), after);
+}
+
+async function checkContinue({page}) {
+  await page.evaluate(() => {
+    const {studio} = window.continuoStudio;
+    studio.player.pause();
+    studio.bars.value = null;
+    studio.setForm({
+      count: 2,
+      moreBars: 3,
+      temperature: 1.1,
+      topP: 0.9,
+      fixedSeed: true,
+      seed: 42,
+      tempo: 'bpm',
+      bpm: 110,
+    });
+  });
+  const before = await notesOf(page);
+  await page.keyboard.press('c');
+  await idle(page);
+  assert.equal(await barCount(page), 11);
+  const after = await notesOf(page);
+  assert.deepEqual(after.slice(0, before.length), before);
+  assert.ok(after.slice(before.length).every(([tick]) => tick >= 8 * 1920));
+  await checkCommand(page, 0);
+  await checkCommand(page, 1);
+  await page.keyboard.press('k');
+  assert.equal(await page.evaluate(() => window.continuoStudio.studio.looking.value), null);
+  await page.evaluate(() => {
+    window.continuoStudio.studio.player.pause();
+    window.continuoStudio.studio.setForm({
+      count: 4,
+      temperature: null,
+      topP: null,
+      fixedSeed: false,
+      tempo: 'keep',
+    });
+  });
+}
+
+async function checkEdits({page}) {
+  await opened(page, 'prompt.mid', prompt);
+  const before = await notesOf(page);
+  await page.keyboard.press('d');
+  const from = await placeOf(page, 960 + 10, 85);
+  const to = await placeOf(page, 960 + 470, 85);
+  await page.mouse.move(from.x, from.y);
+  await page.mouse.down();
+  await page.mouse.move(to.x, to.y, {steps: 3});
+  await page.mouse.up();
+  const drawn = [960, 1440, 85, 80];
+  const sorted = (notes) => notes.map(String).sort();
+  assert.deepEqual(sorted(await notesOf(page)), sorted([...before, drawn]));
+  const file = (await save(page, /^MIDI file/)).bytes;
+  const read = JSON.parse(
+    execFileSync('python3', [
+      '-c',
+      `import json, sys
+data = open(sys.argv[1], "rb").read()
+at, notes = 14, []
+while at < len(data):
+    length = int.from_bytes(data[at + 4:at + 8], "big"); at += 8; end = at + length; tick = 0
+    while at < end:
+        delta = 0
+        while True:
+            delta = delta * 128 + (data[at] & 127); at += 1
+            if data[at - 1] < 128: break
+        tick += delta
+        status = data[at]; at += 1
+        if status == 0xff:
+            size = data[at + 1]; at += 2 + size
+        elif status in (0xf0, 0xf7): at += 1 + data[at]
+        elif status >> 4 in (12, 13): at += 1
+        else:
+            if status >> 4 == 9 and data[at + 1]: notes.append([tick, data[at], data[at + 1]])
+            at += 2
+print(json.dumps(notes))`,
+      (writeFileSync(join(folder, 'drawn.mid'), file), join(folder, 'drawn.mid')),
+    ]).toString(),
+  );
+  assert.deepEqual(
+    sorted(read),
+    sorted([...before, drawn].map(([tick, , pitch, velocity]) => [tick, pitch, velocity])),
+  );
+  await page.keyboard.press('v');
+  await page.keyboard.press('ArrowRight');
+  await page.keyboard.press('ArrowUp');
+  await page.keyboard.press('Alt+ArrowUp');
+  await page.keyboard.press('Alt+ArrowRight');
+  assert.deepEqual(sorted(await notesOf(page)), sorted([...before, [1080, 1680, 86, 86]]));
+  // With the mouse: by a beat to the right, and its end by a beat.
+  const grab = await placeOf(page, 1200, 86);
+  const there = await placeOf(page, 1680, 86);
+  await page.mouse.move(grab.x, grab.y);
+  await page.mouse.down();
+  await page.mouse.move(there.x, there.y, {steps: 3});
+  await page.mouse.up();
+  assert.deepEqual(sorted(await notesOf(page)), sorted([...before, [1560, 2160, 86, 86]]));
+  const end = await placeOf(page, 2160, 86);
+  const longer = await placeOf(page, 2640, 86);
+  await page.mouse.move(end.x - 3, end.y);
+  await page.mouse.down();
+  await page.mouse.move(longer.x - 3, longer.y, {steps: 3});
+  await page.mouse.up();
+  assert.deepEqual(sorted(await notesOf(page)), sorted([...before, [1560, 2640, 86, 86]]));
+  await page.keyboard.press('Delete');
+  assert.deepEqual(await notesOf(page), before);
+  for (let i = 0; i < 8; ++i) await page.keyboard.press('Control+z');
+  assert.deepEqual(
+    [...(await save(page, /^MIDI file/)).bytes],
+    [...prompt],
+    'undone to the file itself',
+  );
+  // A box around everything, then copy and paste at bar 9.
+  await page.keyboard.press('Control+a');
+  await page.keyboard.press('Control+c');
+  await page.evaluate(() => window.continuoStudio.studio.player.seek(8 * 1920));
+  await page.keyboard.press('Control+v');
+  assert.equal((await notesOf(page)).length, 2 * before.length);
+  assert.equal(await barCount(page), 16);
+}
+
+async function checkStop({page}) {
+  await page.evaluate(() => {
+    const {studio} = window.continuoStudio;
+    studio.setForm({task: 'generate', newBars: 256, count: 1});
+  });
+  await page.locator('.compose > .primary').click();
+  await page.waitForFunction(
+    () => window.continuoStudio.studio.analysis.value.barCount >= 2,
+    null,
+    {timeout: 20000},
+  );
+  await page.keyboard.press('Escape');
+  await idle(page);
+  const bars = await barCount(page);
+  assert.ok(bars >= 1 && bars < 256, `${bars} bars`);
+  assert.ok((await notesOf(page)).length > 0);
+  assert.match(await page.locator('.card').first().textContent(), /stopped/);
+  await page.evaluate(() => {
+    window.continuoStudio.studio.player.pause();
+    window.continuoStudio.studio.setForm({task: 'continue', newBars: 16, count: 4});
+  });
+}
+
+async function checkRecording({page}) {
+  await page.evaluate(() => window.continuoStudio.studio.fresh());
+  await page.getByRole('tab', {name: 'Play'}).click();
+  await page.getByRole('button', {name: 'Connect MIDI instruments'}).click();
+  await page.getByText('MIDI: Test keys').waitFor();
+  const tempo = page.locator('.play-panel input[type=number]').last();
+  await tempo.fill('240');
+  await tempo.blur();
+  await page.getByRole('button', {name: /Only record/}).click();
+  await page.waitForFunction(() => window.continuoStudio.recorder.phase.value?.kind === 'record');
+  await page.waitForFunction(() => window.continuoStudio.studio.player.tick >= 480);
+  await page.evaluate(() => window.playMidi(0x90, 60, 77));
+  await page.waitForTimeout(250);
+  await page.evaluate(() => window.playMidi(0x80, 60, 0));
+  await page.keyboard.press('Escape');
+  const notes = await notesOf(page);
+  assert.equal(notes.length, 1);
+  const [[tick, end, pitch, velocity]] = notes;
+  assert.deepEqual([pitch, velocity], [60, 77]);
+  assert.ok(tick > 240 && tick < 1000, `played at ${tick}`);
+  assert.ok(end - tick > 300 && end - tick < 1000, `lasts ${end - tick}`); // 480 ticks are 250 ms
+  // Call and response.
+  await page.evaluate(() => window.continuoStudio.studio.fresh());
+  await tempo.fill('160');
+  await tempo.blur();
+  await page.getByRole('button', {name: 'Bars of the call: less'}).click();
+  await page.getByRole('button', {name: /Answer me/}).click();
+  for (const key of [60, 64, 67]) {
+    await page.waitForFunction(() => window.continuoStudio.recorder.phase.value?.kind === 'call');
+    await page.evaluate((key) => window.playMidi(0x90, key, 80), key);
+    await page.waitForTimeout(120);
+    await page.evaluate((key) => window.playMidi(0x80, key, 0), key);
+  }
+  await page.waitForFunction(() => window.continuoStudio.recorder.phase.value?.kind === 'answer');
+  await page.waitForFunction(
+    () => window.continuoStudio.studio.history.value.past.length > 0,
+    null,
+    {timeout: 20000},
+  );
+  const lead = await page.evaluate(() => window.continuoStudio.studio.player.tick);
+  await page.waitForFunction(
+    () => window.continuoStudio.recorder.phase.value?.kind === 'call',
+    null,
+    {timeout: 20000},
+  );
+  await page.keyboard.press('Escape');
+  const all = await notesOf(page);
+  const call = all.filter(([tick]) => tick < 1920);
+  const answer = all.filter(([tick]) => tick >= 1920);
+  assert.deepEqual(
+    call.map(([, , pitch]) => pitch),
+    [60, 64, 67],
+  );
+  assert.ok(answer.length > 0 && answer.every(([tick]) => tick < 3840), JSON.stringify(answer));
+  console.log(`   the answer was complete at tick ${Math.round(lead)} of 1920 to 3840`);
+  await page.getByRole('tab', {name: 'Sound'}).click();
+  await page.getByLabel('MIDI output').selectOption('out');
+  await page.evaluate(() => window.continuoStudio.studio.player.seek(0));
+  await page.locator('#play').click();
+  await page.waitForFunction(() => window.midiSent.some(([status]) => status === 0x90));
+  await page.locator('#play').click();
+  await page.getByLabel('MIDI output').selectOption('');
+  await page.getByRole('tab', {name: 'Compose'}).click();
+}
+
+async function checkFiles({page}) {
+  if (!existsSync(cases)) {
+    console.log(`   skipped: no ${cases}`);
+    return;
+  }
+  for (const name of readdirSync(cases)) {
+    if (!/\.(mid|kar)$/.test(name)) continue;
+    const bytes = readFileSync(join(cases, name));
+    await opened(page, name, bytes);
+    const kept = await page.evaluate(() => [...window.continuoStudio.studio.midi()]);
+    assert.deepEqual(kept, [...bytes], name);
+  }
+  assert.equal(await page.locator('.message.error').count(), 0);
+}
+
+async function checkHostileFiles({page}) {
+  await opened(page, 'prompt.mid', prompt);
+  const before = await notesOf(page);
+  await drop(page, 'broken.mid', prompt.subarray(0, prompt.length - 40));
+  await page.locator('.message.error', {hasText: 'middle of an event, at byte'}).waitFor();
+  await drop(page, 'noise.mid', Buffer.from('This is no music.'));
+  await page.locator('.message.error', {hasText: 'not a MIDI file'}).waitFor();
+  await drop(page, 'bad.json', Buffer.from('{"continuo_session": 1, "midi": "AAAA"}'));
+  await page.locator('.message.error', {hasText: 'bad.json'}).waitFor();
+  assert.deepEqual(await notesOf(page), before);
+  assert.equal(await page.evaluate(() => window.continuoStudio.studio.title.value), 'prompt');
+  for (let i = 0; i < 3; ++i) await page.getByRole('button', {name: 'Dismiss'}).first().click();
+  // A name that would be an element, if anything read it as HTML.
+  const evil = '<img src=x onerror=document.title=1>';
+  const named = Buffer.from([
+    ...[
+      77,
+      84,
+      104,
+      100,
+      0,
+      0,
+      0,
+      6,
+      0,
+      0,
+      0,
+      1,
+      1,
+      224,
+      77,
+      84,
+      114,
+      107,
+      0,
+      0,
+      0,
+      evil.length + 20,
+    ],
+    ...[0, 0xff, 3, evil.length, ...Buffer.from(evil)],
+    ...[0, 0x90, 60, 90, 0x83, 0x60, 0x80, 60, 0, 0, 0xff, 0x2f, 0, 0, 0, 0],
+  ]);
+  await opened(page, 'evil.mid', named);
+  await page.getByRole('tab', {name: 'Sound'}).click();
+  assert.equal(await page.locator('.tracks strong').first().textContent(), evil);
+  assert.equal(await page.locator('.app img').count(), 0);
+  await page.getByRole('tab', {name: 'Compose'}).click();
+}
+
+async function checkBigFiles({page}) {
+  await opened(page, 'twenty.mid', bigFile(20000));
+  const costs = [];
+  for (const zoom of [1, 0.2, 0.05]) {
+    const cost = await page.evaluate(async (zoom) => {
+      const {roll} = window.continuoStudio;
+      roll.fit();
+      roll.zoom(zoom);
+      roll.costs.length = 0;
+      const step = (roll.view().to - roll.view().from) / 30;
+      for (let i = 0; i < 60; ++i) {
+        roll.scrollBy(step);
+        await new Promise(requestAnimationFrame);
+      }
+      return roll.costs.reduce((sum, one) => sum + one, 0) / roll.costs.length;
+    }, zoom);
+    costs.push(cost);
+  }
+  console.log(
+    `   20,000 notes: a frame is drawn in ${costs.map((cost) => cost.toFixed(1)).join(', ')} ms (near to far)`,
+  );
+  assert.ok(costs[0] < 16.7 && costs[1] < 16.7, String(costs));
+  const bytes = bigFile(1310000); // 10.5 MB
+  const began = Date.now();
+  await opened(page, 'large.mid', bytes);
+  console.log(`   ${(bytes.length / 1e6).toFixed(1)} MB opened in ${Date.now() - began} ms`);
+  assert.equal(
+    await page.evaluate(() => window.continuoStudio.studio.song.value.notes.length),
+    1310000,
+  );
+  await page.keyboard.press('c');
+  await page
+    .locator('.message.error', {hasText: 'too large for the engine'})
+    .waitFor({timeout: 60000});
+  await page.getByRole('button', {name: 'Dismiss'}).first().click();
+  await idle(page);
+  await opened(page, 'prompt.mid', prompt);
+}
+
+async function checkInspection({page}) {
+  await opened(page, 'prompt.mid', prompt);
+  await page.getByRole('tab', {name: 'Inspect'}).click();
+  await page.waitForFunction(
+    () => window.continuoStudio.inspection.surprise.value.length === 8,
+    null,
+    {timeout: 30000},
+  );
+  assert.match(await page.locator('.facts').textContent(), /Key[A-G].{0,2} m(ajor|inor)Bars8/);
+  assert.ok((await page.evaluate(() => window.continuoStudio.inspection.chords.value.length)) > 2);
+  await page.getByRole('button', {name: 'Show as sheet music'}).click();
+  await page.locator('dialog .paper svg').first().waitFor({timeout: 30000});
+  await page.keyboard.press('Escape');
+  const {name, bytes} = await save(page, /^Sheet music/);
+  assert.equal(name, 'prompt.musicxml');
+  assert.equal(bytes.toString().match(/<measure /g).length, 8);
+  await page.getByRole('tab', {name: 'Compose'}).click();
+}
+
+async function checkCrash({page, another, context}) {
+  await opened(page, 'prompt.mid', prompt);
+  await page.evaluate(() => {
+    const {studio} = window.continuoStudio;
+    studio.selectAll();
+    studio.change(studio.selection.value, (note) => ({pitch: note.pitch + 1}), 'Up');
+    studio.title.value = 'Before the crash';
+  });
+  const before = await notesOf(page);
+  await page.waitForFunction(() => window.continuoStudio.studio.saved.value === 'saved');
+  const session = await context.newCDPSession(page);
+  await Promise.race([
+    session.send('Page.crash').catch(() => {}),
+    new Promise((done) => setTimeout(done, 500)),
+  ]);
+  const next = await another();
+  await next.waitForFunction(
+    () => window.continuoStudio.studio.title.value === 'Before the crash',
+    null,
+    {timeout: 10000},
+  );
+  assert.deepEqual(await notesOf(next), before);
+  // Another tab does not write into the same piece.
+  const second = await another();
+  assert.notEqual(
+    await second.evaluate(() => window.continuoStudio.studio.title.value),
+    'Before the crash',
+  );
+  await second.close();
+  await next.getByRole('button', {name: 'All pieces'}).click();
+  await next.locator('.pieces .entry', {hasText: 'prompt'}).first().waitFor();
+  await next.keyboard.press('Escape');
+  const file = await save(next, /^Session/);
+  await next.evaluate(() => window.continuoStudio.studio.fresh());
+  await drop(next, file.name, file.bytes);
+  await next.waitForFunction(() => window.continuoStudio.studio.title.value === 'Before the crash');
+  assert.deepEqual(await notesOf(next), before);
+  return next;
+}
+
+/** No serious fault of accessibility, and nothing wider than the screen. */
+async function checkAccess(page, what) {
+  await page.evaluate(axe);
+  const {violations} = await page.evaluate(() =>
+    window.axe.run(document, {resultTypes: ['violations']}),
+  );
+  const serious = violations.filter(({impact}) => impact === 'serious' || impact === 'critical');
+  assert.deepEqual(
+    serious.map(({id, nodes}) => [what, id, nodes.map((node) => node.html.slice(0, 200))]),
+    [],
+  );
+  assert.ok(
+    await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth),
+    `${what}: wider than the screen`,
+  );
+}
+
+async function checkWidth(width) {
+  for (const colorScheme of ['light', 'dark']) {
+    const {page, context, complaints} = await open(width, {
+      colorScheme,
+      height: width < 500 ? 844 : 900,
+    });
+    await ready(page);
+    const at = `${width} ${colorScheme}`;
+    const shot = async (name) => {
+      if (flag !== '--shots') return;
+      mkdirSync(shots, {recursive: true});
+      await page.screenshot({path: join(shots, `${name}-${width}-${colorScheme}.png`)});
+    };
+    await checkAccess(page, `${at}, start`);
+    await shot('start');
+    await page.getByRole('button', {name: 'Try the example'}).click();
+    await page.waitForFunction(() => window.continuoStudio.studio.song.value.notes.length > 0);
+    await page.evaluate(() => {
+      const {studio} = window.continuoStudio;
+      studio.bars.value = {first: 2, last: 3};
+      studio.setForm({task: 'fill', fixedSeed: true, seed: 5, autoplay: false});
+      void studio.compose();
+    });
+    await idle(page);
+    await checkAccess(page, `${at}, takes`);
+    await shot('takes');
+    if (colorScheme === 'light') {
+      for (const tab of ['Play', 'Inspect', 'Sound']) {
+        await page.getByRole('tab', {name: tab}).click();
+        if (tab === 'Inspect')
+          await page.waitForFunction(
+            () => window.continuoStudio.inspection.likelihood.value,
+            null,
+            {timeout: 20000},
+          );
+        await checkAccess(page, `${at}, ${tab}`);
+        await shot(tab.toLowerCase());
+      }
+      await page.getByRole('button', {name: 'Keys and help'}).click();
+      await checkAccess(page, `${at}, help`);
+    }
+    assert.deepEqual(complaints, [], at);
+    await context.close();
+  }
+}
+
+async function checkAlone() {
+  const {page, context, complaints} = await open(1024, {address: `file://${pageFile}`});
+  await page.locator('.engine.fault', {hasText: 'has no engine inside'}).waitFor();
+  await drop(page, 'prompt.mid', prompt);
+  await page.waitForFunction(() => window.continuoStudio.studio.song.value.notes.length > 0);
+  await page.keyboard.press(' ');
+  await page.waitForFunction(() => window.continuoStudio.studio.player.loudness() > 1e-3, null, {
+    timeout: 20000,
+  });
+  assert.deepEqual(complaints, []);
+  await context.close();
+}
+
+let failed = false;
+async function check(name, body) {
+  const began = Date.now();
+  try {
+    await body();
+    console.log(`ok: ${name} (${((Date.now() - began) / 1000).toFixed(1)} s)`);
+  } catch (error) {
+    failed = true;
+    console.log(`FAILED: ${name}\n${error.stack}`);
+  }
+}
+
+const only = process.env.STUDIO_ONLY;
+const wants = (name) => !only || name.includes(only);
+try {
+  const session = await open();
+  await ready(session.page);
+  for (const [name, body] of [
+    [
+      'a new piece plays while it is written, and its command line writes the same bytes',
+      checkNewPiece,
+    ],
+    ['sound renders offline, and is not silent', checkSound],
+    [
+      'bars are rewritten, a take is kept, undone, and written again by its command line',
+      checkRewrite,
+    ],
+    ['a piece is continued', checkContinue],
+    ['notes are drawn, moved, resized, deleted; the file says so to the tick', checkEdits],
+    ['Stop keeps complete bars', checkStop],
+    ['recording, call and response, MIDI output', checkRecording],
+    ['files of the cases open and save as they are', checkFiles],
+    ['broken files lose nothing', checkHostileFiles],
+    ['inspection and sheet music', checkInspection],
+    ['large files', checkBigFiles],
+    ['a crash loses nothing, another tab does not interfere, sessions are files', checkCrash],
+  ]) {
+    if (wants(name)) await check(name, () => body(session));
+  }
+  await check('no complaint, no request to elsewhere', () =>
+    assert.deepEqual(session.complaints, []),
+  );
+  await session.context.close();
+  for (const width of [390, 1024, 1920]) {
+    if (wants(`width ${width}`))
+      await check(`at ${width} pixels, light and dark`, () => checkWidth(width));
+  }
+  if (wants('alone')) await check('the page without an engine', checkAlone);
+} finally {
+  await browser.close();
+  server.stop();
+  rmSync(folder, {recursive: true, force: true});
+}
+console.log(`${basename(pageFile)}: ${failed ? 'FAILED' : 'ok'}`);
+process.exit(failed ? 1 : 0);

@@ -82,7 +82,9 @@ export function App({parts}: {parts: Parts}) {
             onRoll={(roll) => (parts.roll = roll)}
           />
           {studio.isEmpty.value && <Start studio={studio} open={open} />}
-          {studio.readOnly && !studio.recording.value && <Banner studio={studio} />}
+          {studio.readOnly && !studio.recording.value && (
+            <Banner studio={studio} low={inspection.chords.value.length > 0} />
+          )}
         </div>
         <Takes studio={studio} />
       </main>
@@ -200,13 +202,13 @@ function Start({studio, open}: {studio: Studio; open: () => void}) {
 }
 
 /** Says that what is seen is a take. */
-function Banner({studio}: {studio: Studio}) {
+function Banner({studio, low}: {studio: Studio; low: boolean}) {
   const looking = studio.looking.value;
   const set = studio.setOf(looking?.set ?? null);
   if (!looking || !set) return null;
   const place = set.takes.findIndex((take) => take.index === looking.index) + 1;
   return (
-    <div class="banner">
+    <div class={low ? 'banner low' : 'banner'}>
       <span>{studio.busy.value ? `Writing take ${place} …` : `Take ${place}`}</span>
       {studio.busy.value ? (
         <button type="button" onClick={() => studio.stop()}>

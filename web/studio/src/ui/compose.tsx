@@ -10,7 +10,7 @@ import {CurveField} from './curve.tsx';
 const kTasks = [
   ['continue', 'Continue'],
   ['fill', 'Rewrite'],
-  ['generate', 'New piece'],
+  ['generate', 'New'],
 ] as const;
 
 export function ComposePanel({studio, inspection}: {studio: Studio; inspection: Inspection}) {

@@ -10,6 +10,19 @@ const kMetrics: [keyof typeof reference.mean, string, string][] = [
   ['CPI', 'Freedom of the chords', 'Chord progression irregularity (CPI)'],
 ];
 
+/** "D# major" as musicians write it. */
+function keyName(key: string): string {
+  const [tonic, mode = ''] = key.split(' ');
+  const flats: Record<string, string> = {
+    'D#': 'E♭',
+    'G#': mode === 'minor' ? 'G♯' : 'A♭',
+    'A#': 'B♭',
+    'C#': mode === 'minor' ? 'C♯' : 'D♭',
+    'F#': 'F♯',
+  };
+  return `${flats[tonic] ?? tonic} ${mode}`;
+}
+
 export function InspectPanel({
   studio,
   inspection,
@@ -40,7 +53,7 @@ export function InspectPanel({
       <dl class="facts">
         <div>
           <dt>Key</dt>
-          <dd>{evaluation?.key || '–'}</dd>
+          <dd>{evaluation?.key ? keyName(evaluation.key) : '–'}</dd>
         </div>
         <div>
           <dt>Bars</dt>
@@ -67,7 +80,7 @@ export function InspectPanel({
             <li key={name} title={description}>
               <span>{title}</span>
               <output>{value === undefined || Number.isNaN(value) ? '–' : value.toFixed(2)}</output>
-              <span class="scale" aria-label={`real music: ${mean.toFixed(2)}`}>
+              <span class="scale" role="img" aria-label={`real music: ${mean.toFixed(2)}`}>
                 <i
                   class="usual"
                   style={{left: place(mean - std), right: `calc(100% - ${place(mean + std)})`}}
@@ -101,8 +114,8 @@ export function InspectPanel({
               >
                 bar {worst + 1}
               </button>
-              . On average a note is {(likelihood.nll / Math.max(1, likelihood.notes)).toFixed(1)}{' '}
-              nats unlikely.
+              . On average it is {(likelihood.nll / Math.max(1, likelihood.notes)).toFixed(1)} nats
+              surprised by a note.
             </>
           ) : (
             'The model finds nothing to say.'

@@ -145,6 +145,35 @@ function Card({
           <span class="progress" style={{width: `${(100 * done) / Math.max(1, goal - from)}%`}} />
         )}
       </button>
+      {!(set.running && !take.midi) && (
+        <div class="extras">
+          {!take.stopped && (
+            <IconButton
+              icon={copied ? 'check' : 'copy'}
+              label={`Copy the command line of ${name}`}
+              onClick={() => void copy()}
+            />
+          )}
+          {set.source && (
+            <IconButton
+              icon="open"
+              label={`Save the source of ${name}: ${set.sourceName}`}
+              onClick={() => saveBytes(set.source!, set.sourceName, 'audio/midi')}
+            />
+          )}
+          <IconButton
+            icon="save"
+            label={`Save ${name} as MIDI`}
+            onClick={() =>
+              saveBytes(
+                take.midi!,
+                `${fileName(studio.title.value)}-take-${place + 1}.mid`,
+                'audio/midi',
+              )
+            }
+          />
+        </div>
+      )}
       <div class="foot">
         <button
           type="button"
@@ -165,34 +194,8 @@ function Card({
           </small>
         ) : (
           <>
-            {take.stopped ? (
+            {take.stopped && (
               <small title="Stopped: only its complete bars are kept">stopped</small>
-            ) : (
-              <IconButton
-                icon={copied ? 'check' : 'copy'}
-                label={`Copy the command line of ${name}`}
-                onClick={() => void copy()}
-              />
-            )}
-            {set.source && (
-              <IconButton
-                icon="save"
-                label={`Save the source of ${name}: ${set.sourceName}`}
-                onClick={() => saveBytes(set.source!, set.sourceName, 'audio/midi')}
-              />
-            )}
-            {!set.source && take.midi && (
-              <IconButton
-                icon="save"
-                label={`Save ${name} as MIDI`}
-                onClick={() =>
-                  saveBytes(
-                    take.midi!,
-                    `${fileName(studio.title.value)}-take-${place + 1}.mid`,
-                    'audio/midi',
-                  )
-                }
-              />
             )}
             {kept ? (
               <span class="kept-mark">

@@ -76,6 +76,7 @@ export function TopBar(props: {
         type="button"
         class="secondary"
         onClick={props.open}
+        aria-label="Open"
         title="Open a MIDI file or a session (Ctrl+O)"
       >
         <Icon name="open" />
@@ -156,6 +157,7 @@ function SaveMenu({studio, inspection}: {studio: Studio; inspection: Inspection}
       <button
         type="button"
         class="secondary"
+        aria-label="Save"
         aria-haspopup="menu"
         aria-expanded={open}
         onClick={() => setOpen(!open)}
