@@ -446,9 +446,11 @@ export class Roll {
   }
 
   private drawNotes(c: CanvasRenderingContext2D, color: Colors): void {
-    const {analysis, selection, muted} = this.state;
+    const {analysis, selection, muted, fresh} = this.state;
     const top = this.rollTop;
     const bottom = this.rollBottom;
+    const freshFrom = fresh ? analysis.bar(fresh.first).tick : Infinity;
+    const freshTo = fresh ? analysis.bar(fresh.last).end : Infinity;
     c.save();
     c.beginPath();
     c.rect(kGutter, top, this.width - kGutter, bottom - top);
@@ -462,7 +464,12 @@ export class Roll {
     const chosen: Note[] = [];
     const paint = (note: Note, x: number, y: number, w: number, lit: boolean) => {
       const dim = muted.has(note.track);
-      c.fillStyle = lit ? color.ink : color.tracks[analysis.colors[note.track]];
+      const isFresh = note.tick >= freshFrom && note.tick < freshTo;
+      c.fillStyle = lit
+        ? color.ink
+        : isFresh
+          ? color.warm
+          : color.tracks[analysis.colors[note.track]];
       c.globalAlpha = dim ? 0.15 : lit ? 1 : 0.32 + (0.68 * note.velocity) / 127;
       if (rounded && w > 5) {
         c.beginPath();
@@ -589,22 +596,25 @@ export class Roll {
         c.fillStyle = color.line;
         c.fillRect(Math.round(x), y + 3, 1, kChords - 6);
         const {width} = c.measureText(chords[i].text);
-        if (x < free) continue;
+        const textX = Math.max(x, kGutter) + 5;
+        // One that began before the left edge gives way to the next.
+        if (textX < free || (x < kGutter && this.x(end) < textX + width)) continue;
         c.fillStyle = color.ink;
-        c.fillText(chords[i].text, Math.max(x + 5, kGutter + 5), y + 15);
-        free = x + width + 8;
+        c.fillText(chords[i].text, textX, y + 15);
+        free = textX + width + 3;
       }
       y += kChords;
     }
     if (surprise.length) {
       const sorted = surprise.filter((value) => Number.isFinite(value)).sort((a, b) => a - b);
-      const least = sorted[0] ?? 0;
+      // From the usual to the most surprising.
+      const least = sorted[sorted.length >> 1] ?? 0;
       const most = Math.max(least + 1e-6, sorted[sorted.length - 1] ?? 1);
       this.eachBar((index, tick, end) => {
         const value = surprise[index];
         if (!Number.isFinite(value)) return;
-        const share = (value - least) / (most - least);
-        c.globalAlpha = 0.1 + 0.85 * share ** 1.4;
+        const share = Math.max(0, (value - least) / (most - least));
+        c.globalAlpha = 0.12 + 0.85 * share;
         c.fillStyle = color.warm;
         const x = this.x(tick);
         c.fillRect(x, y + 2, this.x(end) - x - 1, kStrip - 4);

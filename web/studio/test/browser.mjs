@@ -463,7 +463,7 @@ async function checkRecording({page}) {
   const tempo = page.locator('.play-panel input[type=number]').last();
   await tempo.fill('240');
   await tempo.blur();
-  await page.getByRole('button', {name: /Only record/}).click();
+  await page.getByRole('button', {name: /^Record R/}).click();
   await page.waitForFunction(() => window.continuoStudio.recorder.phase.value?.kind === 'record');
   await page.waitForFunction(() => window.continuoStudio.studio.player.tick >= 480);
   await page.evaluate(() => window.playMidi(0x90, 60, 77));

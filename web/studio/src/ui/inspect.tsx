@@ -114,8 +114,8 @@ export function InspectPanel({
               >
                 bar {worst + 1}
               </button>
-              . On average it is {(likelihood.nll / Math.max(1, likelihood.notes)).toFixed(1)} nats
-              surprised by a note.
+              . The mean is {(likelihood.nll / Math.max(1, likelihood.notes)).toFixed(1)} nats for
+              each note.
             </>
           ) : (
             'The model finds nothing to say.'

@@ -47,7 +47,7 @@ export function PlayPanel({studio, recorder}: {studio: Studio; recorder: Recorde
             onClick={() => recorder.record()}
           >
             <Icon name="record" />
-            Only record <kbd>R</kbd>
+            Record <kbd>R</kbd>
           </button>
         </div>
       )}

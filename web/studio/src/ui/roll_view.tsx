@@ -77,6 +77,7 @@ export function RollView({
     );
     roll.watch(() => ({tick: studio.player.tick, playing: studio.player.playing}));
     let shape = '';
+    let lookedAt: unknown = null;
     const end = effect(() => {
       const analysis = studio.analysis.value;
       const horizon = studio.horizon();
@@ -95,6 +96,12 @@ export function RollView({
         drawTrack: studio.target(),
         follow: studio.follow.value,
       });
+      const looking = studio.looking.value;
+      if (looking !== lookedAt) {
+        lookedAt = looking;
+        const fresh = studio.freshShown();
+        if (fresh && !studio.player.playing) roll.reveal(analysis.bar(fresh.first).tick);
+      }
       // Another piece, or the first notes: show all of it.
       const now = `${studio.pieceId.value}/${analysis.end > 0}/${studio.liveSong.value !== null && !studio.song.value.notes.length}`;
       if (now !== shape || (studio.liveSong.value && !studio.song.value.notes.length)) {

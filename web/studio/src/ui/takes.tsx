@@ -302,7 +302,7 @@ function drawThumbnail(canvas: HTMLCanvasElement, studio: Studio, set: TakeSet, 
   for (const note of notes) {
     const isFresh = !fresh || (note.tick >= freshFrom && note.tick < freshTo);
     c.globalAlpha = 0.4 + (0.6 * note.velocity) / 127;
-    c.fillStyle = isFresh ? color('--accent') : color('--muted');
+    c.fillStyle = isFresh ? color(fresh ? '--warm' : '--accent') : color('--muted');
     c.fillRect(
       (note.tick - from) * scale,
       3 + (middle + half - note.pitch - 0.5) * row,
