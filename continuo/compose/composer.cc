@@ -29,6 +29,8 @@ class Job {
   bool keeps_one = false;    // if no number is given; else all
   std::vector<std::shared_ptr<const TokenConstraint>> constraints;
 
+  /// What the model reads instead of the prompt (GenerationOptions::reading).
+  virtual std::vector<TokenId> Reading(const LoadedModel& /*model*/) const { return {}; }
   /// The piece that `ids` make, which may end with any bar from the prompt's last on.
   virtual Result<Score> Whole(std::span<const TokenId> ids) const = 0;
   /// Sets what a complete piece has besides GeneratedPiece and the index, and returns the number to
@@ -123,6 +125,11 @@ class FillJob final : public Job {
     return std::unique_ptr<Job>(new FillJob(std::move(gap), tokenizer));
   }
 
+  std::vector<TokenId> Reading(const LoadedModel& model) const override {
+    return model.reads_both_sides ? ReadBothSides(gap_, tokenizer_, model.model->context_length())
+                                  : std::vector<TokenId>();
+  }
+
   Result<Score> Whole(std::span<const TokenId> ids) const override {
     CONTINUO_ASSIGN(const Filled filled, FillGap(gap_, ids, tokenizer_));
     return filled.whole.score();
@@ -192,6 +199,7 @@ Result<Plan> MakePlan(const LoadedModel& model, const Request& request, const Co
   generation.guards = options.guards;
   generation.retries = options.retries;
   generation.constraints = plan.job->constraints;
+  generation.reading = plan.job->Reading(model);
   if (options.bpm) {
     CONTINUO_ASSIGN(const TempoConstraint fixed,
                     TempoConstraint::Create(*options.bpm, tokenizer, plan.job->first_new_bar));

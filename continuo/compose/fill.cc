@@ -7,6 +7,7 @@
 #include "continuo/compose/likelihood.h"
 #include "continuo/compose/readable_bars.h"
 #include "continuo/compose/signature_constraint.h"
+#include "continuo/compose/sliding_window.h"
 
 namespace continuo {
 namespace {
@@ -14,6 +15,8 @@ namespace {
 // Context of the likelihood, and the bars that it is measured on.
 constexpr size_t kBarsBefore = 8;
 constexpr size_t kBarsAfter = 8;
+// The longest gap in training (BlockOptions::gap_share).
+constexpr size_t kMostGapBars = 8;
 
 /// The mean over the tokens of bars [first, last) of a window, if there are any.
 std::optional<double> MeanOfBars(const Likelihood& likelihood, const std::vector<size_t>& offsets, size_t first,
@@ -47,7 +50,8 @@ Result<Gap> MakeGap(const MidiPiece& piece, size_t first, size_t last, const Tok
           .last = last,
           .bars = bars,
           .end = grid.Line(last),
-          .signatures = {}};
+          .signatures = {},
+          .after = {}};
   Seam& seam = gap.seam;
   seam.line = grid.Line(first);
   // All that the model will read.
@@ -56,8 +60,12 @@ Result<Gap> MakeGap(const MidiPiece& piece, size_t first, size_t last, const Tok
   const TimeSignature after = gap.signatures.back();
   gap.signatures.push_back({grid.Line(to), after.numerator, after.denominator});
   const std::span<const TimeSignature> signatures = gap.signatures;
-  if (const auto all = ReadBars(score, grid, signatures, tokenizer, piece.name()); !all.ok()) {
-    return all.error();
+  CONTINUO_ASSIGN(const ReadableBars all, ReadBars(score, grid, signatures, tokenizer, piece.name()));
+  const std::vector<size_t> offsets = tokenizer.BarOffsets(all.ids);
+  if (last < to && last < offsets.size()) {
+    const size_t end = to < offsets.size() ? offsets[to] : all.ids.size();  // without what opens the next bar
+    gap.after.assign(all.ids.begin() + static_cast<std::ptrdiff_t>(offsets[last]),
+                     all.ids.begin() + static_cast<std::ptrdiff_t>(end));
   }
   if (first > 0) {
     CONTINUO_ASSIGN(ReadableBars read, ReadBars(score, grid, signatures.first(first + 1), tokenizer, piece.name()));
@@ -78,6 +86,40 @@ Result<Gap> MakeGap(const MidiPiece& piece, size_t first, size_t last, const Tok
         std::make_shared<SignatureConstraint>(tokenizer, first, signatures.subspan(first, last - first)));
   }
   return gap;
+}
+
+std::vector<TokenId> ReadBothSides(const Gap& gap, const Tokenizer& tokenizer, size_t context) {
+  const Vocabulary& vocabulary = tokenizer.vocabulary();
+  const size_t bars = gap.last - gap.first;
+  const std::optional<TokenId> mask = vocabulary.mask();
+  if (gap.after.empty() || bars > kMostGapBars || !vocabulary.bos() || !mask) {
+    return {};
+  }
+  // What opens the first new bar stands at the end of the prompt, and of what is read.
+  std::vector<TokenId> before = gap.seam.ids;
+  std::vector<TokenId> opening;
+  if (const std::vector<size_t> offsets = tokenizer.BarOffsets(before); gap.first < offsets.size()) {
+    opening.assign(before.begin() + static_cast<std::ptrdiff_t>(offsets[gap.first]), before.end());
+    before.resize(offsets[gap.first]);
+  }
+  // A quarter is room to write, as a rule several times what the gap's bars take.
+  const size_t others = gap.after.size() + bars + 1 + opening.size() + context / 4;
+  if (others + 1 >= context) {
+    return {};
+  }
+  const size_t room = context - others;
+  std::vector<TokenId> ids;
+  if (before.size() < room) {
+    ids.push_back(*vocabulary.bos());
+    ids.insert(ids.end(), before.begin(), before.end());
+  } else {
+    ids = SlidingWindow(tokenizer, before, 2 * room);
+  }
+  ids.insert(ids.end(), bars, *mask);
+  ids.insert(ids.end(), gap.after.begin(), gap.after.end());
+  ids.push_back(*vocabulary.bos());
+  ids.insert(ids.end(), opening.begin(), opening.end());
+  return ids;
 }
 
 Result<Filled> FillGap(const Gap& gap, std::span<const TokenId> ids, const Tokenizer& tokenizer) {

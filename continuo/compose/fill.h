@@ -26,11 +26,18 @@ struct Gap {
   Tick end = 0;     // the gap's last bar line, in the file's ticks
   /// As ReadBars takes them: of the bars up to eight after the gap, and of the one that follows.
   std::vector<TimeSignature> signatures;
+  std::vector<TokenId> after;  // the ids of up to eight bars after the gap
 };
 
 /// Fails, naming the piece, unless first < last <= its bars, and if the tokenizer cannot express a
 /// bar up to eight bars after the gap (see ReadBars).
 Result<Gap> MakeGap(const MidiPiece& piece, size_t first, size_t last, const Tokenizer& tokenizer);
+
+/// What a model trained with gaps (corpus/blocks.h) reads before it fills this one: as many bars
+/// before it as there is room for, then those after it. Empty, so that the model reads the bars
+/// before the gap alone, if nothing follows the gap, if it has more bars than gaps in training, if
+/// the vocabulary lacks BOS or MASK, or if `context` ids are too few.
+std::vector<TokenId> ReadBothSides(const Gap& gap, const Tokenizer& tokenizer, size_t context);
 
 /// A piece with new notes in the gap.
 struct Filled {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "continuo/compose/composer.h"
 #include "continuo/compose/fake_model_testing.h"
 #include "continuo/compose/generate.h"
 
@@ -128,6 +129,62 @@ TEST_P(FillTest, BarsAfterTheGapThatTheModelCannotReadAreNotMeasured) {
   const Gap gap = *Make(score, 3, 4);
   const auto measured = FollowingNll(gap, Fill(gap).whole.score(), model_, *tokenizer_);
   ASSERT_TRUE(measured.ok()) << measured.error().ToString();
+}
+
+std::vector<TokenId> Joined(std::initializer_list<std::vector<TokenId>> parts) {
+  std::vector<TokenId> ids;
+  for (const std::vector<TokenId>& part : parts) {
+    ids.insert(ids.end(), part.begin(), part.end());
+  }
+  return ids;
+}
+
+TEST_P(FillTest, BothSidesAreTheBarsBeforeThenAMaskPerMissingBarThenTheBarsAfter) {
+  const Gap gap = *Make(EightBars(), 2, 5);
+  const Vocabulary& vocabulary = tokenizer_->vocabulary();
+  const TokenId bos = *vocabulary.bos();
+  const TokenId mask = *vocabulary.mask();
+  // What opens the gap's first bar stands at the end.
+  const std::vector<size_t> offsets = tokenizer_->BarOffsets(gap.seam.ids);
+  const size_t opened = offsets.size() > 2 ? offsets[2] : gap.seam.ids.size();
+  const std::vector<TokenId> before(gap.seam.ids.begin(), gap.seam.ids.begin() + static_cast<std::ptrdiff_t>(opened));
+  const std::vector<TokenId> opening(gap.seam.ids.begin() + static_cast<std::ptrdiff_t>(opened), gap.seam.ids.end());
+  EXPECT_GE(tokenizer_->BarOffsets(gap.after).size(), 3U);  // bars 6 to 8, and where it has tokens the one of the last note
+  EXPECT_EQ(ReadBothSides(gap, *tokenizer_, 1024),
+            Joined({{bos}, before, {mask, mask, mask}, gap.after, {bos}, opening}));
+
+  // With little room the bars before the gap begin later, and those after it stay.
+  const size_t others = 3 + gap.after.size() + 1 + opening.size();
+  const size_t context = (others + before.size() / 2) * 4 / 3 + 8;
+  const std::vector<TokenId> late = ReadBothSides(gap, *tokenizer_, context);
+  EXPECT_LE(late.size(), context - context / 4);
+  EXPECT_NE(late.front(), bos);
+  EXPECT_EQ(std::vector<TokenId>(late.end() - static_cast<std::ptrdiff_t>(others), late.end()),
+            Joined({{mask, mask, mask}, gap.after, {bos}, opening}));
+
+  EXPECT_TRUE(ReadBothSides(gap, *tokenizer_, others).empty());                         // no room
+  EXPECT_TRUE(ReadBothSides(*Make(EightBars(), 6, 9), *tokenizer_, 1024).empty());      // nothing follows
+}
+
+TEST_P(FillTest, AModelReadsBothSidesOnlyIfItWasTrainedWithGaps) {
+  LoadedModel model = LoadFakeModel(GetParam());
+  const FillRequest request{.piece = MidiPiece(EightBars()), .first = 2, .last = 4};
+  const auto written = [&] { return (*Composer(model).Write(request, {.count = 1}))[0]; };
+  const std::vector<TokenId> one_side = written().generated.ids;
+  model.reads_both_sides = true;
+  const WrittenPiece both = written();
+  EXPECT_NE(both.generated.ids, one_side);
+  // They are ids of the bars before the gap and in it.
+  const size_t prompt = both.generated.prompt_length;
+  EXPECT_EQ(std::vector<TokenId>(both.generated.ids.begin(), both.generated.ids.begin() + static_cast<std::ptrdiff_t>(prompt)),
+            std::vector<TokenId>(one_side.begin(), one_side.begin() + static_cast<std::ptrdiff_t>(prompt)));
+  // A note after the gap makes a difference only to a model that reads it.
+  Score other = EightBars();
+  other.tracks[0].notes.back().pitch = 40;
+  const FillRequest changed{.piece = MidiPiece(other), .first = 2, .last = 4};
+  EXPECT_NE((*Composer(model).Write(changed, {.count = 1}))[0].generated.ids, both.generated.ids);
+  model.reads_both_sides = false;
+  EXPECT_EQ((*Composer(model).Write(changed, {.count = 1}))[0].generated.ids, one_side);
 }
 
 TEST_P(FillTest, RejectsBarsThatThePieceDoesNotHave) {

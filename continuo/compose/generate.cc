@@ -126,11 +126,16 @@ class Generation {
 
   /// Makes the model read the piece so far from its start, in a slot that is empty.
   void ReadFromStart(Writer& writer) const {
-    writer.pending.clear();
-    if (const std::optional<TokenId> bos = tokenizer_.vocabulary().bos()) {
-      writer.pending.push_back(*bos);
+    writer.pending = options_.reading;
+    size_t read = writer.piece.prompt_length;
+    if (writer.pending.empty()) {
+      read = 0;
+      if (const std::optional<TokenId> bos = tokenizer_.vocabulary().bos()) {
+        writer.pending.push_back(*bos);
+      }
     }
-    writer.pending.insert(writer.pending.end(), writer.piece.ids.begin(), writer.piece.ids.end());
+    writer.pending.insert(writer.pending.end(), writer.piece.ids.begin() + static_cast<std::ptrdiff_t>(read),
+                          writer.piece.ids.end());
     writer.seen.assign(vocabulary_size_, 0);
     for (const TokenId id : writer.pending) {
       writer.seen[static_cast<size_t>(id)] = 1;

@@ -28,6 +28,13 @@ Result<GenerationSettings> ParseGenerationSettings(const std::string& text, cons
       }
       continue;
     }
+    if (key == "both_sides") {
+      if (!value.is_boolean()) {
+        return MakeError("{}: both_sides is {}, expected true or false", name, value.type_name());
+      }
+      settings.both_sides = value.get<bool>();
+      continue;
+    }
     const SamplingField* field = FindSamplingField(key);
     if (field == nullptr) {
       return MakeError("{}: unknown key '{}'", name, key);
@@ -89,6 +96,7 @@ Result<LoadedModel> LoadModel(const ModelDirectory& directory, std::optional<Num
 
   CONTINUO_ASSIGN(const GenerationSettings settings, ReadGenerationSettings(directory));
   loaded.sampling = settings.sampling;
+  loaded.reads_both_sides = settings.both_sides;
   CONTINUO_ASSIGN(std::unique_ptr<LanguageModel> model, load(directory, precision ? precision : settings.precision));
   loaded.model = WithoutPadding(std::move(model), vocabulary.size());
   loaded.weights_sha256 = directory.WeightsSha256();

@@ -22,13 +22,15 @@ struct LoadedModel {
   std::unique_ptr<Tokenizer> tokenizer;
   std::unique_ptr<LanguageModel> model;
   std::string weights_sha256;
-  SamplingOptions sampling;  // of its generation.json, or kStudySampling
+  SamplingOptions sampling;       // of its generation.json, or kStudySampling
+  bool reads_both_sides = false;  // trained with gaps, so that it reads what follows bars that are to be written
 };
 
 /// What a model directory's generation.json says about how to write with the model.
 struct GenerationSettings {
   SamplingOptions sampling = kStudySampling;
   std::optional<NumberFormat> precision;  // to compute in; none: the one that the weights are stored in
+  bool both_sides = false;                // LoadedModel::reads_both_sides
 };
 /// The defaults if there is no such file. Fails, naming the key, on an unknown key or a value out
 /// of range.

@@ -46,6 +46,14 @@ TEST_F(LoadedModelTest, GenerationJsonSetsTheSamplingThatItNames) {
   EXPECT_EQ(LoadModel(folder_.path(), {.threads = 1})->sampling, kStudySampling);
 }
 
+TEST_F(LoadedModelTest, GenerationJsonSaysWhetherAModelReadsBothSidesOfAGap) {
+  EXPECT_FALSE(LoadModel(folder_.path(), {.threads = 1})->reads_both_sides);
+  Replace("generation.json", R"({"both_sides": true})");
+  EXPECT_TRUE(LoadModel(folder_.path(), {.threads = 1})->reads_both_sides);
+  Replace("generation.json", R"({"both_sides": 1})");
+  EXPECT_THAT(Error(), HasSubstr("generation.json: both_sides is number, expected true or false"));
+}
+
 TEST_F(LoadedModelTest, ErrorsOfGenerationJsonNameTheFileAndTheKey) {
   const auto error = [this](const std::string& text) {
     Replace("generation.json", text);

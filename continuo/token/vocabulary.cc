@@ -20,6 +20,7 @@ Vocabulary::Vocabulary(std::vector<std::string> tokens, std::vector<TokenInfo> i
   }
   pad_ = Find("PAD_None");
   bos_ = Find("BOS_None");
+  mask_ = Find("MASK_None");
   eos_ = Find("EOS_None");
 }
 

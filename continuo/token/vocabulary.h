@@ -117,6 +117,7 @@ class Vocabulary {
   std::optional<TokenId> pad() const { return pad_; }
   std::optional<TokenId> bos() const { return bos_; }
   std::optional<TokenId> eos() const { return eos_; }
+  std::optional<TokenId> mask() const { return mask_; }
 
  private:
   size_t Index(TokenId id) const { return static_cast<size_t>(info(id).value); }
@@ -129,6 +130,7 @@ class Vocabulary {
   std::optional<TokenId> pad_;
   std::optional<TokenId> bos_;
   std::optional<TokenId> eos_;
+  std::optional<TokenId> mask_;
 };
 
 }  // namespace continuo
