@@ -8,6 +8,7 @@
 #include "continuo/compose/readable_bars.h"
 #include "continuo/compose/signature_constraint.h"
 #include "continuo/compose/sliding_window.h"
+#include "continuo/token/gap.h"
 
 namespace continuo {
 namespace {
@@ -15,8 +16,6 @@ namespace {
 // Context of the likelihood, and the bars that it is measured on.
 constexpr size_t kBarsBefore = 8;
 constexpr size_t kBarsAfter = 8;
-// The longest gap in training (BlockOptions::gap_share).
-constexpr size_t kMostGapBars = 8;
 
 /// The mean over the tokens of bars [first, last) of a window, if there are any.
 std::optional<double> MeanOfBars(const Likelihood& likelihood, const std::vector<size_t>& offsets, size_t first,

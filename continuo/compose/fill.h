@@ -33,9 +33,9 @@ struct Gap {
 /// bar up to eight bars after the gap (see ReadBars).
 Result<Gap> MakeGap(const MidiPiece& piece, size_t first, size_t last, const Tokenizer& tokenizer);
 
-/// What a model trained with gaps (corpus/blocks.h) reads before it fills this one: as many bars
+/// What a model trained with gaps (token/gap.h) reads before it fills this one: as many bars
 /// before it as there is room for, then those after it. Empty, so that the model reads the bars
-/// before the gap alone, if nothing follows the gap, if it has more bars than gaps in training, if
+/// before the gap alone, if nothing follows the gap, if it has more than kMostGapBars bars, if
 /// the vocabulary lacks BOS or MASK, or if `context` ids are too few.
 std::vector<TokenId> ReadBothSides(const Gap& gap, const Tokenizer& tokenizer, size_t context);
 

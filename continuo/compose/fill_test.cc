@@ -149,7 +149,8 @@ TEST_P(FillTest, BothSidesAreTheBarsBeforeThenAMaskPerMissingBarThenTheBarsAfter
   const size_t opened = offsets.size() > 2 ? offsets[2] : gap.seam.ids.size();
   const std::vector<TokenId> before(gap.seam.ids.begin(), gap.seam.ids.begin() + static_cast<std::ptrdiff_t>(opened));
   const std::vector<TokenId> opening(gap.seam.ids.begin() + static_cast<std::ptrdiff_t>(opened), gap.seam.ids.end());
-  EXPECT_GE(tokenizer_->BarOffsets(gap.after).size(), 3U);  // bars 6 to 8, and where it has tokens the one of the last note
+  EXPECT_GE(tokenizer_->BarOffsets(gap.after).size(),
+            3U);  // bars 6 to 8, and where it has tokens the one of the last note
   EXPECT_EQ(ReadBothSides(gap, *tokenizer_, 1024),
             Joined({{bos}, before, {mask, mask, mask}, gap.after, {bos}, opening}));
 
@@ -162,8 +163,8 @@ TEST_P(FillTest, BothSidesAreTheBarsBeforeThenAMaskPerMissingBarThenTheBarsAfter
   EXPECT_EQ(std::vector<TokenId>(late.end() - static_cast<std::ptrdiff_t>(others), late.end()),
             Joined({{mask, mask, mask}, gap.after, {bos}, opening}));
 
-  EXPECT_TRUE(ReadBothSides(gap, *tokenizer_, others).empty());                         // no room
-  EXPECT_TRUE(ReadBothSides(*Make(EightBars(), 6, 9), *tokenizer_, 1024).empty());      // nothing follows
+  EXPECT_TRUE(ReadBothSides(gap, *tokenizer_, others).empty());                     // no room
+  EXPECT_TRUE(ReadBothSides(*Make(EightBars(), 6, 9), *tokenizer_, 1024).empty());  // nothing follows
 }
 
 TEST_P(FillTest, AModelReadsBothSidesOnlyIfItWasTrainedWithGaps) {
@@ -176,7 +177,8 @@ TEST_P(FillTest, AModelReadsBothSidesOnlyIfItWasTrainedWithGaps) {
   EXPECT_NE(both.generated.ids, one_side);
   // They are ids of the bars before the gap and in it.
   const size_t prompt = both.generated.prompt_length;
-  EXPECT_EQ(std::vector<TokenId>(both.generated.ids.begin(), both.generated.ids.begin() + static_cast<std::ptrdiff_t>(prompt)),
+  EXPECT_EQ(std::vector<TokenId>(both.generated.ids.begin(),
+                                 both.generated.ids.begin() + static_cast<std::ptrdiff_t>(prompt)),
             std::vector<TokenId>(one_side.begin(), one_side.begin() + static_cast<std::ptrdiff_t>(prompt)));
   // A note after the gap makes a difference only to a model that reads it.
   Score other = EightBars();

@@ -7,6 +7,7 @@
 
 #include "continuo/core/check.h"
 #include "continuo/core/rng.h"
+#include "continuo/token/gap.h"
 #include "continuo/token/plan.h"
 
 namespace continuo {
@@ -20,7 +21,8 @@ enum class Draw : uint64_t {
   kVelocity = 6,
   kTempo = 7,
   kShare = 8,
-  kPlan = 9
+  kPlan = 9,
+  kGap = 10
 };
 
 /// A stream for (epoch, song). Epochs below 2^24, songs below 2^32.
@@ -186,6 +188,7 @@ void BlockSource::CutSong(size_t song, uint64_t epoch, std::vector<Block>& block
     return std::lower_bound(bars.begin(), bars.end(), place,
                             [](uint32_t offset, size_t p) { return offset + size_t{1} < p; });
   };
+  const size_t first_block = blocks.size();
   size_t begin = 0;
   size_t covered = 0;  // the last place that is a target of an earlier window
   for (;;) {
@@ -193,7 +196,7 @@ void BlockSource::CutSong(size_t song, uint64_t epoch, std::vector<Block>& block
     const bool first = begin == 0;
     covered = std::min(begin + context, length - 1);
     if (options_.mode == BlockMode::kFirst || covered == length - 1) {
-      return;
+      break;
     }
     // Bars where the next window may begin: after this one's first tokens, and no later than
     // `covered`, whose token it then has as its first id.
@@ -211,6 +214,36 @@ void BlockSource::CutSong(size_t song, uint64_t epoch, std::vector<Block>& block
       chosen = low + static_cast<std::ptrdiff_t>(rng.NextBelow(static_cast<uint64_t>(high - low)));
     }
     begin = size_t{*chosen} + 1;
+  }
+  if (options_.gap_share > 0) {
+    AddGaps(bars, length, std::span(blocks).subspan(first_block));
+  }
+}
+
+void BlockSource::AddGaps(std::span<const uint32_t> bars, size_t length, std::span<Block> blocks) const {
+  Rng rng = DrawStream(options_.seed, Draw::kGap, blocks[0].epoch, blocks[0].song);
+  for (Block& block : blocks) {
+    const bool wanted = rng.NextDouble() < options_.gap_share;
+    const size_t gap = 1 + rng.NextBelow(kMostGapBars);
+    const double place = rng.NextDouble();
+    // Of the song's ids the window keeps those before `end`: the gap's own ids need room too.
+    const size_t own = gap + 2;
+    if (!wanted || options_.context < own) {
+      continue;
+    }
+    const size_t end = std::min(block.begin + options_.context + 1 - own, length - 1);
+    // The gap's first bar and the bar after its last begin in the window. Their places are their
+    // offsets plus one.
+    const auto from = std::lower_bound(bars.begin(), bars.end(), std::max(block.begin, 1U) - 1);
+    const auto to = std::lower_bound(from, bars.end(), end - 1);
+    const auto count = static_cast<size_t>(to - from);
+    if (count <= gap) {
+      continue;
+    }
+    const auto first = from + static_cast<std::ptrdiff_t>(place * static_cast<double>(count - gap));
+    block.gap_bars = static_cast<uint32_t>(gap);
+    block.gap_begin = *first + 1;
+    block.gap_end = *(first + static_cast<std::ptrdiff_t>(gap)) + 1;
   }
 }
 
@@ -299,12 +332,27 @@ Batch BlockSource::Lay(std::span<const Block> blocks) const {
       }
       return planned ? song[place - 1] : Moved(ids[place - 1], block);
     };
-    const size_t count = std::min(batch.context, length - 1 - block.begin);
-    for (size_t t = 0; t < count; ++t) {
-      const size_t place = block.begin + t;
-      batch.ids[row * batch.context + t] = token(place);
-      if (place + 1 >= block.first_target) {
-        batch.targets[row * batch.context + t] = token(place + 1);
+    std::vector<int64_t> window;  // the last is a target alone
+    const auto add = [&](size_t from, size_t to) {
+      for (size_t place = from; place < to; ++place) {
+        window.push_back(token(place));
+      }
+    };
+    if (block.gap_bars == 0) {
+      add(block.begin, std::min(block.begin + batch.context + 1, length));
+    } else {
+      const size_t own = block.gap_bars + 2;
+      add(block.begin, block.gap_begin);
+      window.insert(window.end(), block.gap_bars, vocabulary_.mask);
+      add(block.gap_end, std::min(block.begin + batch.context + 1 - own, length - 1));
+      window.push_back(vocabulary_.bos);
+      add(block.gap_begin, block.gap_end);
+      window.push_back(vocabulary_.eos);
+    }
+    for (size_t t = 0; t + 1 < window.size(); ++t) {
+      batch.ids[row * batch.context + t] = window[t];
+      if (block.begin + t + 1 >= block.first_target) {
+        batch.targets[row * batch.context + t] = window[t + 1];
         ++batch.target_count;
       }
     }

@@ -35,6 +35,7 @@ struct BlockVocabulary {
   TokenId bos = 0;
   TokenId eos = 0;
   TokenId pad = 0;
+  TokenId mask = -1;  // stands for a bar that is missing; -1 where the vocabulary has none
   /// transpose[s - kLowestTransposition][id]; -1 where the pitch has no id.
   std::array<std::vector<TokenId>, kTranspositions> transpose;
   /// velocity[step + kMostSteps][id], tempo[step + kMostSteps][id]: the id of the nearest value
@@ -69,6 +70,10 @@ struct BlockOptions {
   /// How likely the plan of a song loses a kind of token in all its bars, and else in each bar by
   /// itself: so that a model learns to follow a part of a plan, and to write the rest.
   double plan_dropout = 0;
+  /// The share of windows that have a gap of 1 to kMostGapBars bars (token/gap.h), so that a model
+  /// learns to write bars given those on both sides. A window has none if it has too few bars. The
+  /// vocabulary must have MASK.
+  double gap_share = 0;
   /// Windows begin on other bars in each epoch.
   bool jitter = true;
   bool shuffle = true;
@@ -86,6 +91,10 @@ struct Block {
   int32_t velocity_steps = 0;
   int32_t tempo_steps = 0;
   uint64_t epoch = 0;
+  // The gap: places in BOS + song + EOS, where bars begin. None if gap_bars is 0.
+  uint32_t gap_bars = 0;
+  uint32_t gap_begin = 0;
+  uint32_t gap_end = 0;
 };
 
 /// `rows` blocks side by side. ids[r][t] is to be followed by targets[r][t]; -1 where nothing is
@@ -126,6 +135,9 @@ class BlockSource {
  private:
   std::vector<uint8_t> Present(uint64_t epoch) const;
   void CutSong(size_t song, uint64_t epoch, std::vector<Block>& blocks) const;
+  /// Gives some windows of a song of `length` ids, with BOS and EOS, a gap between its bars'
+  /// offsets.
+  void AddGaps(std::span<const uint32_t> bars, size_t length, std::span<Block> blocks) const;
   int32_t Semitones(size_t song, uint64_t epoch) const;
   /// The places of a song's ids that its plan loses in an epoch, rising.
   std::vector<uint32_t> DroppedPlaces(size_t song, uint64_t epoch) const;

@@ -7,10 +7,12 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <numeric>
 #include <set>
 #include <string>
 
 #include "continuo/core/rng.h"
+#include "continuo/token/gap.h"
 #include "continuo/token/tokenizer.h"
 
 namespace continuo {
@@ -18,7 +20,7 @@ namespace {
 
 using testing::ElementsAre;
 
-constexpr TokenId kPad = 0, kBos = 1, kEos = 2, kBar = 3, kLowestPitch = 10, kHighestPitch = 49;
+constexpr TokenId kPad = 0, kBos = 1, kEos = 2, kBar = 3, kMask = 4, kLowestPitch = 10, kHighestPitch = 49;
 
 /// A vocabulary of a bar and 40 pitches.
 BlockVocabulary SmallVocabulary() {
@@ -26,6 +28,7 @@ BlockVocabulary SmallVocabulary() {
   vocabulary.pad = kPad;
   vocabulary.bos = kBos;
   vocabulary.eos = kEos;
+  vocabulary.mask = kMask;
   for (int i = 0; i < BlockVocabulary::kTranspositions; ++i) {
     for (TokenId id = 0; id <= kHighestPitch; ++id) {
       const TokenId moved = id + i + BlockVocabulary::kLowestTransposition;
@@ -304,6 +307,70 @@ TEST(BlocksTest, ASongIsLouderAndFasterAsAWholeAnewEachEpoch) {
   }
   EXPECT_THAT(tempos, ElementsAre(17, 18, 19, 20, 21, 22, 23));
   EXPECT_THAT(velocities, ElementsAre(37, 38, 39, 40, 41, 42, 43));
+}
+
+TEST(BlocksTest, AGapsBarsStandAfterThoseOnBothSides) {
+  const Songs songs = RandomSongs(60, 60, 12);
+  for (const size_t context : {40, 200, 1000}) {
+    const BlockSource plain(songs.spans(), SmallVocabulary(), {.context = context});
+    const BlockSource source(songs.spans(), SmallVocabulary(), {.context = context, .gap_share = 0.5});
+    std::map<uint32_t, int> sizes;
+    std::set<double> places;
+    size_t windows = 0;
+    for (uint64_t epoch = 0; epoch < 5; ++epoch) {
+      const std::vector<Block> blocks = source.Epoch(epoch);
+      const std::vector<Block> same = plain.Epoch(epoch);
+      ASSERT_EQ(blocks.size(), same.size());  // windows are the same
+      const Batch batch = source.Lay(blocks);
+      for (size_t row = 0; row < blocks.size(); ++row) {
+        const Block& block = blocks[row];
+        ++windows;
+        EXPECT_EQ(block.begin, same[row].begin);
+        std::vector<int64_t> song{kBos};
+        song.insert(song.end(), songs.ids[block.song].begin(), songs.ids[block.song].end());
+        const auto part = [&](size_t from, size_t to) {
+          return std::vector<int64_t>(song.begin() + static_cast<std::ptrdiff_t>(from),
+                                      song.begin() + static_cast<std::ptrdiff_t>(std::min(to, song.size())));
+        };
+        std::vector<int64_t> row_ids = Row(batch.ids, batch, row);
+        const std::vector<int64_t> targets = Row(batch.targets, batch, row);
+        if (block.gap_bars == 0) {
+          EXPECT_EQ(row_ids, Row(plain.Lay({&same[row], 1}).ids, batch, 0));
+          continue;
+        }
+        ++sizes[block.gap_bars];
+        std::vector<int64_t> expected = part(block.begin, block.gap_begin);
+        expected.insert(expected.end(), block.gap_bars, kMask);
+        const std::vector<int64_t> after = part(block.gap_end, block.begin + context - 1 - block.gap_bars);
+        expected.insert(expected.end(), after.begin(), after.end());
+        expected.push_back(kBos);
+        const std::vector<int64_t> middle = part(block.gap_begin, block.gap_end);
+        expected.insert(expected.end(), middle.begin(), middle.end());
+        EXPECT_EQ(std::count(middle.begin(), middle.end(), kBar), block.gap_bars);
+        EXPECT_EQ(middle.front(), kBar);
+        ASSERT_FALSE(after.empty());
+        EXPECT_EQ(after.front(), kBar);
+        ASSERT_LE(expected.size(), context);
+        row_ids.resize(expected.size());
+        EXPECT_EQ(row_ids, expected);
+        EXPECT_EQ(targets[expected.size() - 1], kEos);
+        if (expected.size() < context) {
+          EXPECT_EQ(targets[expected.size()], -1);
+        }
+        EXPECT_EQ(
+            std::vector<int64_t>(targets.begin(), targets.begin() + static_cast<std::ptrdiff_t>(expected.size()) - 1),
+            std::vector<int64_t>(expected.begin() + 1, expected.end()));
+        places.insert(static_cast<double>(block.gap_begin));
+      }
+    }
+    const auto gaps =
+        std::accumulate(sizes.begin(), sizes.end(), 0, [](int sum, const auto& s) { return sum + s.second; });
+    EXPECT_GT(gaps, static_cast<int>(windows) / 8) << context;
+    if (context == 1000) {
+      EXPECT_EQ(sizes.size(), kMostGapBars);
+      EXPECT_GT(places.size(), 50U);
+    }
+  }
 }
 
 /// Songs of three bars with a plan each, of the preset remiplan.

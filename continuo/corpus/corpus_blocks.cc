@@ -42,6 +42,7 @@ Result<BlockVocabulary> BlockVocabulary::Of(const Tokenizer& tokenizer) {
   result.bos = *vocabulary.bos();
   result.eos = *vocabulary.eos();
   result.pad = *vocabulary.pad();
+  result.mask = vocabulary.mask().value_or(kNoToken);
   for (int i = 0; i < kTranspositions; ++i) {
     result.transpose[static_cast<size_t>(i)] = tokenizer.TransposeMap(kLowestTransposition + i);
   }

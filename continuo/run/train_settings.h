@@ -41,6 +41,7 @@ struct TrainSettings {
   bool augment_transpose = false;
   bool augment_velocity = false;
   bool augment_tempo = false;
+  double gap_share = 0;       // of windows (see BlockOptions)
   double plan_dropout = 0.2;  // of vocabularies with plans (see BlockOptions)
   /// The first `short_share` of the run uses windows of `short_context` ids, more of them per
   /// batch, so that a batch has the same number of ids, at positions drawn for each batch.

@@ -9,23 +9,28 @@
 namespace continuo {
 namespace {
 
-/// The sampling that a model directory proposes to `generate`.
-std::string GenerationJson() {
-  return fmt::format("{{\n  \"top_k\": {},\n  \"temperature\": {},\n  \"repetition_penalty\": {}\n}}\n",
-                     kStudySampling.top_k, kStudySampling.temperature, kStudySampling.repetition_penalty);
+/// The sampling that a model directory proposes to `generate`, and what else compose reads there.
+std::string GenerationJson(bool both_sides) {
+  return fmt::format("{{\n  \"top_k\": {},\n  \"temperature\": {},\n  \"repetition_penalty\": {}{}\n}}\n",
+                     kStudySampling.top_k, kStudySampling.temperature, kStudySampling.repetition_penalty,
+                     both_sides ? ",\n  \"both_sides\": true" : "");
 }
 
 }  // namespace
 
-Result<TrainData> MusicData(const Corpus& corpus) {
+Result<TrainData> MusicData(const Corpus& corpus, const TrainSettings& settings) {
   const Tokenizer& tokenizer = corpus.tokenizer();
   TrainData data;
   CONTINUO_ASSIGN(data.vocabulary, BlockVocabulary::Of(tokenizer));
+  if (settings.gap_share > 0 && data.vocabulary.mask == kNoToken) {
+    return MakeError("gap-share is {}, but the vocabulary has no MASK_None, which stands for a missing bar",
+                     settings.gap_share);
+  }
   data.train = SongsOf(corpus, false);
   data.valid = SongsOf(corpus, true);
   data.vocab_size = tokenizer.vocabulary().size();
   data.vocab_sha256 = tokenizer.vocabulary_sha256();
-  data.texts = {{"tokenizer.json", tokenizer.ToJson()}, {"generation.json", GenerationJson()}};
+  data.texts = {{"tokenizer.json", tokenizer.ToJson()}, {"generation.json", GenerationJson(settings.gap_share > 0)}};
   Sha256 hash;
   hash.Update(data.vocab_sha256);
   for (const auto* songs : {&data.train, &data.valid}) {

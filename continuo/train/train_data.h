@@ -8,6 +8,7 @@
 #include "continuo/core/result.h"
 #include "continuo/corpus/blocks.h"
 #include "continuo/corpus/corpus.h"
+#include "continuo/run/train_settings.h"
 
 namespace continuo {
 
@@ -25,7 +26,7 @@ struct TrainData {
 };
 
 /// A corpus of music. It must outlive the result. Fails when the vocabulary lacks what frames a
-/// song.
-Result<TrainData> MusicData(const Corpus& corpus);
+/// song, or with a gap_share MASK, which stands for a missing bar.
+Result<TrainData> MusicData(const Corpus& corpus, const TrainSettings& settings = {});
 
 }  // namespace continuo

@@ -47,6 +47,7 @@ BlockSource MakeSource(const TrainData& data, const TrainSettings& settings, uin
   blocks.velocity = settings.augment_velocity && !valid;
   blocks.tempo = settings.augment_tempo && !valid;
   blocks.plan_dropout = valid ? 0 : settings.plan_dropout;
+  blocks.gap_share = valid ? 0 : settings.gap_share;
   blocks.jitter = !valid;
   blocks.shuffle = !valid;
   blocks.each_target_once = valid;
@@ -537,7 +538,7 @@ Result<TrainReport> Train(const TrainData& data, const TrainSettings& settings, 
 
 Result<TrainReport> Train(const Corpus& corpus, const TrainSettings& settings, const fs::path& run, bool resume,
                           TrainObserver& observer) {
-  CONTINUO_ASSIGN(const TrainData data, MusicData(corpus));
+  CONTINUO_ASSIGN(const TrainData data, MusicData(corpus, settings));
   return Train(data, settings, run, resume, observer);
 }
 

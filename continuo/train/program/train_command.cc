@@ -19,7 +19,7 @@ int TrainCommand(int argc, char** argv) {
                      [&](const TrainSettings& on_device, const std::filesystem::path& run, TrainObserver& observer,
                          Communicator& ranks, TrainNotes& /*notes*/) -> Result<TrainReport> {
                        CONTINUO_ASSIGN(const Corpus corpus, Corpus::Open(corpus_directory));
-                       CONTINUO_ASSIGN(const TrainData data, MusicData(corpus));
+                       CONTINUO_ASSIGN(const TrainData data, MusicData(corpus, on_device));
                        return Train(data, on_device, run, options.resume, observer, ranks);
                      });
 }
