@@ -32,6 +32,9 @@ function samplingFlags(options: ComposeOptions): string[] {
   return words;
 }
 
+/** A name that no program takes for a flag. */
+const fileOf = (name: string) => (name.startsWith('-') ? `./${name}` : name);
+
 const curve = (values: readonly number[] | undefined) =>
   values?.map((value) => Math.round(value * 1000) / 1000).join(',');
 
@@ -50,13 +53,19 @@ export function commandOf(
     words.push('generate', '--bars', String(how.bars), '--count', count, ...seed);
     if (options.bpm) words.push('--bpm', String(options.bpm));
   } else if (how.task === 'continue') {
-    words.push('continue', '--prompt', how.sourceName, '--prompt-bars', String(how.promptBars));
+    words.push(
+      'continue',
+      '--prompt',
+      fileOf(how.sourceName),
+      '--prompt-bars',
+      String(how.promptBars),
+    );
     words.push('--bars', String(how.bars), '--count', count, ...seed);
     if (how.track) words.push('--track', String(how.track));
     if (options.bpm) words.push('--bpm', String(options.bpm));
     else if (options.tempo === 'free') words.push('--tempo', 'free');
   } else {
-    words.push('fill', how.sourceName, '--bars', `${how.first}:${how.last}`);
+    words.push('fill', fileOf(how.sourceName), '--bars', `${how.first}:${how.last}`);
     words.push('--candidates', count, '--keep', count, ...seed);
     number = rank;
   }

@@ -30,6 +30,7 @@ export function installKeys(
       return;
     }
     if (event.key === 'Escape') {
+      if (document.querySelector('[role=menu]')) return;
       escape(parts);
       if (typing) target.blur();
       return;

@@ -229,18 +229,18 @@ export class Player {
 
   private strike(note: Note, stopTick: number, start: number): void {
     if (!this.isHeard(note.track)) return;
-    const info = this.analysis.tracks[note.track];
+    const program = this.analysis.programs[note.channel];
     const stop = Math.max(start + 0.04, this.timeOf(stopTick));
     const drum = note.channel === 9;
     let release: Release | undefined;
-    if (this.sounder) release = this.sounder.strike(note, info.program, drum, start, stop);
+    if (this.sounder) release = this.sounder.strike(note, program, drum, start, stop);
     else
       release = this.band!.strike(
-        {program: info.program, drum, pitch: note.pitch, velocity: note.velocity},
+        {program, drum, pitch: note.pitch, velocity: note.velocity},
         start,
         stop,
       );
-    const other = this.extra?.strike(note, info.program, drum, start, stop);
+    const other = this.extra?.strike(note, program, drum, start, stop);
     this.voices.push({
       track: note.track,
       until: stop,

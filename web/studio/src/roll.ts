@@ -60,6 +60,9 @@ interface Colors {
   muted: string;
   accent: string;
   warm: string;
+  keyWhite: string;
+  keyBlack: string;
+  keyInk: string;
   tracks: string[];
 }
 
@@ -283,6 +286,12 @@ export class Roll {
     this.events.scrolled();
   }
 
+  /** Scrolls to the start. */
+  home(): void {
+    this.left = 0;
+    this.touch();
+  }
+
   /** Brings a tick into view. */
   reveal(tick: number): void {
     const span = this.visibleTicks();
@@ -340,6 +349,9 @@ export class Roll {
       muted: get('--muted'),
       accent: get('--accent'),
       warm: get('--warm'),
+      keyWhite: get('--key-white'),
+      keyBlack: get('--key-black'),
+      keyInk: get('--key-ink'),
       tracks: Array.from({length: 8}, (_, i) => get(`--track-${i}`)),
     };
   }
@@ -736,7 +748,7 @@ export class Roll {
     c.beginPath();
     c.rect(0, top, kGutter, bottom - top);
     c.clip();
-    c.fillStyle = color.paper;
+    c.fillStyle = color.keyWhite;
     c.fillRect(0, top, kGutter, bottom - top);
     const low = Math.max(0, this.pitchOf(bottom));
     const high = Math.min(127, this.pitchOf(top) + 1);
@@ -750,21 +762,17 @@ export class Roll {
         c.fillStyle = color.accent;
         c.fillRect(0, y, black ? kGutter - 14 : kGutter - 1, this.row);
       } else if (black) {
-        c.fillStyle = color.ink;
-        c.globalAlpha = 0.75;
+        c.fillStyle = color.keyBlack;
         c.fillRect(0, y, kGutter - 14, this.row);
-        c.globalAlpha = 1;
       }
       if (pitch % 12 === 0 || pitch % 12 === 5) {
-        c.fillStyle = color.line;
+        c.globalAlpha = 0.35;
+        c.fillStyle = color.keyInk;
         c.fillRect(0, y + this.row - 0.5, kGutter, 1);
+        c.globalAlpha = 1;
       }
       if ((pitch % 12 === 0 && this.row > 4.5) || pitch === this.hoverPitch) {
-        c.fillStyle = pressed
-          ? color.raised
-          : pitch === this.hoverPitch
-            ? color.accent
-            : color.muted;
+        c.fillStyle = pressed ? color.raised : color.keyInk;
         c.font = `${pitch === this.hoverPitch ? 700 : 400} 9.5px system-ui, sans-serif`;
         c.textAlign = 'right';
         c.fillText(pitchName(pitch), kGutter - 4, y + this.row / 2 + 3.5);

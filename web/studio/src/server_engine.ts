@@ -94,6 +94,11 @@ export class ServerEngine implements Engine {
     if (!(await this.info()).version) return null;
     const json = (await (await this.fetch('opened')).json()) as {file: Json | null};
     const midi = json.file?.midi;
+    if (json.file && typeof midi !== 'string')
+      throw new EngineError(
+        'the studio opens MIDI files only',
+        'continuo continue --prompt takes sheet music.',
+      );
     return typeof midi === 'string'
       ? {name: String(json.file!.name ?? 'Opened'), midi: fromBase64(midi)}
       : null;

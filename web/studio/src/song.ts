@@ -60,6 +60,8 @@ export class Analysis {
   readonly end: number;
   readonly seconds: number;
   readonly tracks: TrackInfo[];
+  /** Of each channel, its first program. */
+  readonly programs = new Uint8Array(16);
   /** Of each track, which of eight colors: tracks with notes have them in turn. */
   readonly colors: number[];
   readonly pedals: Pedal[];
@@ -97,6 +99,7 @@ export class Analysis {
     const signatures: {tick: number; numerator: number; denominator: number}[] = [];
     const markers: Marker[] = [];
     const pedals = new Map<number, {down: number; list: Pedal[]}>();
+    const firstPrograms: number[] = [];
     this.tracks = song.tracks.map((track, i) => {
       const info: TrackInfo = {
         name: '',
@@ -122,6 +125,12 @@ export class Analysis {
           else if (bytes[1] === 6 && markers.length < 10000)
             markers.push({tick, text: textOf(metaData(event, 6)!).slice(0, 80)});
         } else if (bytes[0] >> 4 === 12) {
+          const channel = bytes[0] & 15;
+          const known = firstPrograms[channel];
+          if (known === undefined || tick < known) {
+            firstPrograms[channel] = tick;
+            this.programs[channel] = bytes[1];
+          }
           if (!hasProgram) {
             info.program = bytes[1];
             hasProgram = true;

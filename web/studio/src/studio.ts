@@ -106,6 +106,13 @@ const kForm: ComposeForm = {
   autoplay: true,
 };
 
+interface WriteRequest {
+  bars?: number;
+  promptBars?: number;
+  first?: number;
+  last?: number;
+}
+
 export const kMostBytes = 64 << 20;
 const newKey = () => crypto.getRandomValues(new Uint32Array(2)).join('-');
 const randomSeed = () => crypto.getRandomValues(new Uint32Array(1))[0] % 1000000;
@@ -172,6 +179,8 @@ export class Studio {
   readonly player: Player;
   readonly store = new Store();
   private abort: AbortController | undefined;
+  /** Settles when nothing is being written. */
+  private writing: Promise<void> = Promise.resolve();
   private clipboard: {notes: NewNote[]} | undefined;
   private release: () => void = () => {};
   private saveTimer: ReturnType<typeof setTimeout> | undefined;
@@ -208,6 +217,9 @@ export class Studio {
       this.player.muted = this.muted.value;
       this.player.solo = this.solo.value;
       this.player.updateMutes();
+    });
+    effect(() => {
+      document.title = `${this.title.value || 'Untitled'} · Continuo`;
     });
     effect(() => {
       // What autosave watches.
@@ -302,6 +314,7 @@ export class Studio {
 
   private async leave(): Promise<void> {
     this.stop();
+    await this.writing;
     if (this.loaded) await this.save();
     this.release();
     this.release = () => {};
@@ -745,9 +758,19 @@ export class Studio {
     );
   }
 
-  private async write(
+  private write(
     task: Task,
-    request: {bars?: number; promptBars?: number; first?: number; last?: number},
+    request: WriteRequest,
+    options: ComposeOptions,
+    play: boolean,
+  ): Promise<void> {
+    this.writing = this.writeTakes(task, request, options, play);
+    return this.writing;
+  }
+
+  private async writeTakes(
+    task: Task,
+    request: WriteRequest,
     options: ComposeOptions,
     play: boolean,
   ): Promise<void> {
@@ -1003,6 +1026,8 @@ export class Studio {
     if (!set || !song) return;
     set.kept = index;
     batch(() => {
+      // What comes next goes on after the new bars.
+      if (set.task !== 'fill') this.bars.value = null;
       this.commit(`Keep take ${set.takes.indexOf(take) + 1}`, song, new Set());
       this.sets.value = [...this.sets.value];
     });
@@ -1063,6 +1088,34 @@ export const fileName = (title: string) =>
     .replace(/^[-.]+|[-.]+$/g, '')
     .slice(0, 80) || 'piece';
 
+/** The options of a session file, without what is not of its type. */
+function readOptions(json: unknown): Record<string, unknown> {
+  const options: Record<string, unknown> = {};
+  if (typeof json !== 'object' || !json) return options;
+  const numbers = [
+    'temperature',
+    'topK',
+    'topP',
+    'minP',
+    'repetitionPenalty',
+    'seed',
+    'count',
+    'retries',
+    'bpm',
+  ];
+  const texts = ['chords', 'tempo', 'form', 'scale'];
+  for (const [name, value] of Object.entries(json)) {
+    const isList = Array.isArray(value) && value.every((one) => typeof one === 'number');
+    if (
+      (numbers.includes(name) && Number.isFinite(value)) ||
+      (texts.includes(name) && typeof value === 'string') ||
+      (['density', 'loudness', 'range'].includes(name) && isList)
+    )
+      options[name] = value;
+  }
+  return options;
+}
+
 function readSet(json: Record<string, unknown>): StoredSet {
   const number = (value: unknown) =>
     typeof value === 'number' && Number.isSafeInteger(value) ? value : 0;
@@ -1077,10 +1130,7 @@ function readSet(json: Record<string, unknown>): StoredSet {
     bars: number(json.bars),
     first: number(json.first),
     last: number(json.last),
-    options: (typeof json.options === 'object' && json.options ? json.options : {}) as Record<
-      string,
-      unknown
-    >,
+    options: readOptions(json.options),
     model: String(json.model),
     modelSha256: String(json.modelSha256),
     engine: json.engine === 'wasm' ? 'wasm' : 'server',

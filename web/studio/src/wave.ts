@@ -20,7 +20,7 @@ export async function renderSong(
   const band = new Band(context);
   song.notes.forEach((note, i) => {
     if (!heard(note.track)) return;
-    const {program} = analysis.tracks[note.track];
+    const program = analysis.programs[note.channel];
     const start = analysis.secondsAt(note.tick) + 0.02;
     const stop = Math.max(start + 0.04, analysis.secondsAt(analysis.stops[i]) + 0.02);
     band.strike(

@@ -8,7 +8,7 @@ import {ComposePanel} from './compose.tsx';
 import {HelpDialog, PiecesDialog, SheetDialog} from './dialogs.tsx';
 import {Icon} from './icons.tsx';
 import {InspectPanel} from './inspect.tsx';
-import {IconButton} from './parts.tsx';
+import {IconButton, groupKeys} from './parts.tsx';
 import {PlayPanel} from './play.tsx';
 import {RollView} from './roll_view.tsx';
 import {SoundPanel} from './sound.tsx';
@@ -89,7 +89,7 @@ export function App({parts}: {parts: Parts}) {
         <Takes studio={studio} />
       </main>
       <aside class="panel" aria-label="Tools">
-        <div class="tabs" role="tablist" aria-label="Tools">
+        <div class="tabs" role="tablist" aria-label="Tools" onKeyDown={groupKeys}>
           {kPanels.map(([id, text]) => (
             <button
               type="button"
@@ -97,6 +97,7 @@ export function App({parts}: {parts: Parts}) {
               role="tab"
               id={`tab-${id}`}
               aria-selected={panel === id}
+              tabIndex={panel === id ? 0 : -1}
               aria-controls="tool"
               onClick={() => (studio.panel.value = id)}
             >

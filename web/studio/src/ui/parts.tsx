@@ -69,6 +69,20 @@ export function Stepper(props: {
   );
 }
 
+/** Arrow keys go from one button of a group to the next, and press it. */
+export function groupKeys(event: KeyboardEvent): void {
+  const step = {ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1}[event.key];
+  if (!step) return;
+  event.preventDefault();
+  event.stopPropagation();
+  const group = (event.currentTarget as HTMLElement).querySelectorAll('button');
+  const buttons = [...group];
+  const at = buttons.indexOf(document.activeElement as HTMLButtonElement);
+  const next = buttons[(at + step + buttons.length) % buttons.length];
+  next.focus();
+  next.click();
+}
+
 export function Segments<T extends string>(props: {
   label: string;
   value: T;
@@ -76,13 +90,14 @@ export function Segments<T extends string>(props: {
   onChange: (value: T) => void;
 }) {
   return (
-    <div class="segments" role="radiogroup" aria-label={props.label}>
+    <div class="segments" role="radiogroup" aria-label={props.label} onKeyDown={groupKeys}>
       {props.options.map(([value, text]) => (
         <button
           type="button"
           key={value}
           role="radio"
           aria-checked={value === props.value}
+          tabIndex={value === props.value ? 0 : -1}
           onClick={() => props.onChange(value)}
         >
           {text}

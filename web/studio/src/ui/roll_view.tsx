@@ -105,6 +105,7 @@ export function RollView({
       // Another piece, or the first notes: show all of it.
       const now = `${studio.pieceId.value}/${analysis.end > 0}/${studio.liveSong.value !== null && !studio.song.value.notes.length}`;
       if (now !== shape || (studio.liveSong.value && !studio.song.value.notes.length)) {
+        if (!shape.startsWith(`${studio.pieceId.value}/`)) roll.home();
         shape = now;
         roll.fit();
       }
