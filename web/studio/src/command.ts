@@ -13,6 +13,18 @@ export interface HowMade {
   model: string;
 }
 
+/** A curve from 0 to 1 over new bars, as the engine reads it: "2:1 6:24", levels from 0 to 7 at rising bars. */
+export function courseOf(curve: readonly number[], bars: number): string {
+  const points: string[] = [];
+  let last = 0;
+  for (let i = 0; i < curve.length; ++i) {
+    const bar = 1 + Math.round((i * (bars - 1)) / Math.max(1, curve.length - 1));
+    if (bar > last) points.push(`${Math.round(curve[i] * 70) / 10}:${bar}`);
+    last = bar;
+  }
+  return points.join(' ');
+}
+
 /** For a POSIX shell. */
 export function quote(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replace(/'/g, "'\\''")}'`;
@@ -34,9 +46,6 @@ function samplingFlags(options: ComposeOptions): string[] {
 
 /** A name that no program takes for a flag. */
 const fileOf = (name: string) => (name.startsWith('-') ? `./${name}` : name);
-
-const curve = (values: readonly number[] | undefined) =>
-  values?.map((value) => Math.round(value * 1000) / 1000).join(',');
 
 /** What to run; the take is `file` in the folder that it writes. `rank`: of fill, the take's place among the candidates. */
 export function commandOf(
@@ -73,8 +82,8 @@ export function commandOf(
   const extra: [string, string | undefined][] = [
     ['--chords', options.chords || undefined],
     ['--form', options.form || undefined],
-    ['--density', curve(options.density)],
-    ['--loudness', curve(options.loudness)],
+    ['--density', options.density || undefined],
+    ['--loudness', options.loudness || undefined],
     ['--scale', options.scale || undefined],
     ['--range', options.range?.join(':')],
   ];

@@ -2,9 +2,6 @@
 // `continuo serve` or `continuo studio`; the WebAssembly build brings another one inside the file.
 // Names and defaults are those of docs/api/openapi.json and of the command line.
 
-/** One side of a "curve over the bars": as many values as bars, or fewer to be spread over them. */
-export type Curve = readonly number[];
-
 /** What a model or the build of its engine can be asked for, beside what all of them take. */
 export type Control = 'chords' | 'tempo' | 'form' | 'density' | 'loudness' | 'scale' | 'range';
 
@@ -30,12 +27,12 @@ export interface ComposeOptions {
   tempo?: 'keep' | 'free';
   /** Quarter notes per minute, instead of `tempo`. Of `generate` and `continueFrom` only. */
   bpm?: number;
-  /** "AABA": needs the control `form`. */
+  /** "AABA" or "A8 B8 A8": sections of the new bars. Needs the control `form`. */
   form?: string;
-  /** Notes per bar, relative: 0 (few) to 1 (many). Needs the control `density`. */
-  density?: Curve;
-  /** 0 (soft) to 1 (loud). Needs the control `loudness`. */
-  loudness?: Curve;
+  /** How many notes, 0 to 7, as points LEVEL:BAR over the new bars: "2:1 6:24". Needs the control `density`. */
+  density?: string;
+  /** How loud, 0 to 7, as `density`. Needs the control `loudness`. */
+  loudness?: string;
   /** "C major", "A minor pentatonic". Needs the control `scale`. */
   scale?: string;
   /** Lowest and highest MIDI pitch. Needs the control `range`. */

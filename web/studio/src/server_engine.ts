@@ -35,8 +35,8 @@ function fields(options: ComposeOptions, task: Manifest['task']): Json {
     bpm: task === 'fill' ? undefined : options.bpm,
     tempo: task === 'continue' && options.tempo === 'free' && !options.bpm ? 'free' : undefined,
     form: options.form || undefined,
-    density: options.density,
-    loudness: options.loudness,
+    density: options.density || undefined,
+    loudness: options.loudness || undefined,
     scale: options.scale || undefined,
     range: options.range,
   };

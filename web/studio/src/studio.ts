@@ -3,7 +3,7 @@ import {batch, computed, effect, signal, untracked} from '@preact/signals';
 import example from 'base64:../../../examples/prompt.mid';
 import {fromBase64, toBase64} from './base64.ts';
 import {chooseEngine} from './choose_engine.ts';
-import {commandOf, type HowMade} from './command.ts';
+import {commandOf, courseOf, type HowMade} from './command.ts';
 import {
   EngineError,
   type ComposeOptions,
@@ -671,7 +671,7 @@ export class Studio {
     this.form.value = {...this.form.value, ...change};
   }
 
-  private options(task: Task): ComposeOptions {
+  private options(task: Task, bars: number): ComposeOptions {
     const form = this.form.value;
     const controls = this.info.value?.model.controls ?? [];
     const options: ComposeOptions = {
@@ -687,8 +687,10 @@ export class Studio {
     if (task === 'continue' && form.tempo === 'free' && controls.includes('tempo'))
       options.tempo = 'free';
     if (controls.includes('form') && form.form.trim()) options.form = form.form.trim();
-    if (controls.includes('density') && form.density) options.density = form.density;
-    if (controls.includes('loudness') && form.loudness) options.loudness = form.loudness;
+    if (controls.includes('density') && form.density)
+      options.density = courseOf(form.density, bars);
+    if (controls.includes('loudness') && form.loudness)
+      options.loudness = courseOf(form.loudness, bars);
     if (controls.includes('scale') && form.scale) options.scale = form.scale;
     if (controls.includes('range') && form.range) options.range = form.range;
     return options;
@@ -699,7 +701,7 @@ export class Studio {
     if (this.busy.value || !this.engine.value) return;
     this.player.wake();
     if (this.song.value.notes.length > 0 || this.sets.value.length > 0) await this.fresh();
-    const options = {...this.options('generate'), count: 1};
+    const options = {...this.options('generate', bars), count: 1};
     await this.write('generate', {bars}, options, true);
   }
 
@@ -713,7 +715,12 @@ export class Studio {
     const analysis = analyse(this.song.value);
     if (task === 'generate') {
       if (this.song.value.notes.length > 0 || this.sets.value.length > 0) await this.fresh();
-      await this.write('generate', {bars: form.newBars}, this.options('generate'), form.autoplay);
+      await this.write(
+        'generate',
+        {bars: form.newBars},
+        this.options('generate', form.newBars),
+        form.autoplay,
+      );
       return;
     }
     if (this.song.value.notes.length === 0) {
@@ -732,7 +739,7 @@ export class Studio {
       await this.write(
         'continue',
         {promptBars, bars: form.moreBars},
-        this.options('continue'),
+        this.options('continue', form.moreBars),
         form.autoplay,
       );
       return;
@@ -750,12 +757,10 @@ export class Studio {
       this.say('note', `The piece ends with bar ${analysis.barCount}.`, 'Continue it instead.');
       return;
     }
-    await this.write(
-      'fill',
-      {first: range.first + 1, last: Math.min(range.last + 1, analysis.barCount)},
-      this.options('fill'),
-      form.autoplay,
-    );
+    const first = range.first + 1;
+    const last = Math.min(range.last + 1, analysis.barCount);
+    const options = this.options('fill', last - first + 1);
+    await this.write('fill', {first, last}, options, form.autoplay);
   }
 
   private write(
@@ -927,7 +932,9 @@ export class Studio {
     batch(() => {
       if (info && set.running && looking?.set === set.id) {
         const take = set.takes.find((one) => one.index === looking.index);
-        if (take) this.liveSong.value = growingSong(set, take, base, info.model.ticksPerQuarter);
+        if (take)
+          this.liveSong.value =
+            this.songOf(take) ?? growingSong(set, take, base, info.model.ticksPerQuarter);
       }
       this.sets.value = [...this.sets.value];
     });
@@ -998,12 +1005,8 @@ export class Studio {
       this.selection.value = new Set();
       if (set.running) {
         const base = this.song.value;
-        this.liveSong.value = growingSong(
-          set,
-          take,
-          base,
-          this.info.value?.model.ticksPerQuarter ?? 480,
-        );
+        const ticks = this.info.value?.model.ticksPerQuarter ?? 480;
+        this.liveSong.value = this.songOf(take) ?? growingSong(set, take, base, ticks);
       }
     });
     const place = Math.max(0, (this.freshBars(set)?.first ?? 0) - 1);
@@ -1103,13 +1106,13 @@ function readOptions(json: unknown): Record<string, unknown> {
     'retries',
     'bpm',
   ];
-  const texts = ['chords', 'tempo', 'form', 'scale'];
+  const texts = ['chords', 'tempo', 'form', 'density', 'loudness', 'scale'];
   for (const [name, value] of Object.entries(json)) {
     const isList = Array.isArray(value) && value.every((one) => typeof one === 'number');
     if (
       (numbers.includes(name) && Number.isFinite(value)) ||
       (texts.includes(name) && typeof value === 'string') ||
-      (['density', 'loudness', 'range'].includes(name) && isList)
+      (name === 'range' && isList)
     )
       options[name] = value;
   }
@@ -1146,13 +1149,6 @@ function readSet(json: Record<string, unknown>): StoredSet {
 
 /** What a take will be, from the bars that are there. */
 function growingSong(set: TakeSet, take: Take, base: Song, ticksPerQuarter: number): Song {
-  if (take.midi) {
-    try {
-      return parseMidi(take.midi);
-    } catch {
-      /* shown as it was written */
-    }
-  }
   const written = take.live.map((one) => one.note);
   if (set.task === 'generate') {
     // The tempo follows from the times of the notes.

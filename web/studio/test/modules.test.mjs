@@ -28,7 +28,7 @@ async function load(name) {
 }
 const {parseMidi, writeMidi} = await load('midi');
 const {analyse, addNotes, changeNotes, removeNotes, emptySong} = await load('song');
-const {commandOf, quote} = await load('command');
+const {commandOf, courseOf, quote} = await load('command');
 const {faultOf, completions} = await load('chords');
 process.on('exit', () => rmSync(folder, {recursive: true, force: true}));
 
@@ -318,6 +318,12 @@ test('a take is a command line', () => {
     },
   );
   assert.equal(quote('$(rm)'), "'$(rm)'");
+});
+
+test('a curve is points of levels at rising bars', () => {
+  assert.equal(courseOf([0, 0.5, 1], 9), '0:1 3.5:5 7:9');
+  assert.equal(courseOf([0.2, 0.5, 1], 1), '1.4:1');
+  assert.equal(courseOf([0, 0.5, 1], 2), '0:1 3.5:2');
 });
 
 test('chords are checked and completed', () => {
