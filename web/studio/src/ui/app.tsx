@@ -3,6 +3,7 @@ import {Inspection} from '../inspection.ts';
 import {installKeys} from '../keys.ts';
 import {Recorder} from '../recorder.ts';
 import type {Roll} from '../roll.ts';
+import {pitchName, placeName} from '../song.ts';
 import type {Panel, Studio} from '../studio.ts';
 import {ComposePanel} from './compose.tsx';
 import {HelpDialog, PiecesDialog, SheetDialog} from './dialogs.tsx';
@@ -82,6 +83,10 @@ export function App({parts}: {parts: Parts}) {
             onRoll={(roll) => (parts.roll = roll)}
           />
           {studio.isEmpty.value && <Start studio={studio} open={open} />}
+          {!studio.readOnly && !studio.busy.value && (
+            <BarChip studio={studio} low={inspection.chords.value.length > 0} />
+          )}
+          {!studio.readOnly && studio.selection.value.size > 0 && <NoteChip studio={studio} />}
           {studio.readOnly && !studio.recording.value && (
             <Banner studio={studio} low={inspection.chords.value.length > 0} />
           )}
@@ -220,6 +225,74 @@ function Banner({studio, low}: {studio: Studio; low: boolean}) {
           Keep <kbd>K</kbd>
         </button>
       )}
+    </div>
+  );
+}
+
+/** What can be done with the selected bars. */
+function BarChip({studio, low}: {studio: Studio; low: boolean}) {
+  const range = studio.bars.value;
+  const {barCount} = studio.analysis.value;
+  if (!range || !studio.engine.value || range.first >= barCount) return null;
+  const last = Math.min(range.last + 1, barCount);
+  const name = range.first + 1 === last ? `Bar ${last}` : `Bars ${range.first + 1}–${last}`;
+  const write = (task: 'fill' | 'continue') => {
+    studio.setForm({task});
+    void studio.compose(task);
+  };
+  return (
+    <div class={low ? 'banner quiet-banner low' : 'banner quiet-banner'}>
+      <span>{name}</span>
+      <button type="button" onClick={() => write('fill')}>
+        Rewrite <kbd>W</kbd>
+      </button>
+      <button type="button" onClick={() => write('continue')}>
+        Continue after <kbd>C</kbd>
+      </button>
+      <IconButton
+        icon="close"
+        label="Select no bars"
+        keys="Escape"
+        onClick={() => (studio.bars.value = null)}
+      />
+    </div>
+  );
+}
+
+/** What can be done with the selected notes, also without a keyboard. */
+function NoteChip({studio}: {studio: Studio}) {
+  const ids = studio.selection.value;
+  const notes = studio.shown.value.notes.filter((note) => ids.has(note.id));
+  if (notes.length === 0) return null;
+  const mean = Math.round(notes.reduce((sum, note) => sum + note.velocity, 0) / notes.length);
+  return (
+    <div class="note-chip">
+      <span>
+        {notes.length === 1
+          ? `${pitchName(notes[0].pitch)}, ${placeName(studio.analysis.value, notes[0].tick)}`
+          : `${notes.length} notes`}
+      </span>
+      <label>
+        <span class="visually-hidden">Velocity of the selected notes</span>
+        <input
+          type="range"
+          min={1}
+          max={127}
+          value={mean}
+          title={`Velocity ${mean}`}
+          onChange={(event) => {
+            const by = Number(event.currentTarget.value) - mean;
+            studio.change(ids, (note) => ({velocity: note.velocity + by}), 'Velocity');
+          }}
+        />
+      </label>
+      <output>{mean}</output>
+      <IconButton
+        icon="trash"
+        label="Delete the selected notes"
+        keys="Delete"
+        onClick={() => studio.deleteSelected()}
+      />
     </div>
   );
 }
