@@ -266,7 +266,7 @@ TEST(RandomFiles, LoseNothingOutsideTheNewBars) {
   size_t refused = 0;
   for (const char* preset : {"remi", "remiplus", "midilike", "tsd_default", "remi_programs", "remi_all"}) {
     const LoadedModel model = LoadFakeModel(preset, 256);
-    for (uint64_t seed = 0; seed < 60; ++seed) {
+    for (uint64_t seed = 0; seed < 334; ++seed) {
       Rng rng(seed, 3);
       const MidiDocument random = RandomMidi(rng, {.tracks = 20, .bars = 8});
       const MidiPiece piece = *MidiPiece::Parse(SerializeMidiDocument(random), "random");

@@ -25,9 +25,7 @@ void SpliceEvents(MidiDocument& document, const Prompt& prompt, const Score& par
   const auto time_of = [&](int64_t time) {
     return static_cast<uint32_t>(std::min<int64_t>(int64_t{prompt.seam.line} + time, kLast));
   };
-  const auto append = [&](uint32_t track, const MidiEvent& event) {  // after what the track has at that time
-    insertions.push_back({track, FirstAfter(document.tracks[track], event.time), event});
-  };
+  const auto append = [&](uint32_t track, const MidiEvent& event) { insertions.push_back({track, 0, event}); };
   if (prompt.signature) {
     const TimeSignature& signature = *prompt.signature;
     append(0, document.NewMeta(time_of(0), kMetaTimeSignature,
@@ -55,6 +53,10 @@ void SpliceEvents(MidiDocument& document, const Prompt& prompt, const Score& par
       append(place.track, NewMessage(time_of(bend.time), status, static_cast<uint8_t>(value & 0x7F),
                                      static_cast<uint8_t>(value >> 7)));
     }
+  }
+  // After what a track has at that time, which includes what the finder has inserted.
+  for (MidiInsertion& insertion : insertions) {
+    insertion.index = FirstAfter(document.tracks[insertion.track], insertion.event.time);
   }
   InsertEvents(document, std::move(insertions));
 }

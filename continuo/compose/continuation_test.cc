@@ -230,6 +230,41 @@ TEST_P(ContinuationTest, AFadeOutIsUndone) {
   EXPECT_THAT(Continue(EightBars(), 4, 2).raised, IsEmpty());
 }
 
+// A program that has pedals and no notes gets its program change in the file's only track, when the
+// other pedals of the new bars have their places, after the end of a note that sounds into them.
+TEST(Continuation, AFileOfOneTrackTakesAProgramOfPedalsAlone) {
+  const std::unique_ptr<Tokenizer> tokenizer = std::move(*Tokenizer::Load("remi_all"));
+  MidiDocument document = MidiPiece(EightBars()).document();
+  document.format = 0;
+  document.tracks.erase(document.tracks.begin());  // without the tempos
+  ASSERT_EQ(document.tracks.size(), 1U);
+  const MidiPiece piece = *MidiPiece::FromDocument(document, "song.mid");
+  const Result<Prompt> prompt = TakePrompt(piece, 4, 2, *tokenizer, {});
+  ASSERT_TRUE(prompt.ok()) << prompt.error().ToString();
+
+  Score played = EightBars();
+  played.tracks.resize(2);
+  played.tracks[1].program = 40;
+  played.tracks[1].notes = {{4 * kBar, 960, 40, 80}, {5 * kBar, 960, 42, 80}};
+  for (Track& track : played.tracks) {
+    track.pedals = {{4 * kBar + 960, 960}};
+  }
+  const std::vector<TokenId> all = tokenizer->Encode(played).at(0);
+  std::vector<TokenId> ids;  // without the notes of program 40
+  const auto info = [&](size_t i) { return tokenizer->vocabulary().info(all[i]); };
+  for (size_t i = 0; i < all.size(); ++i) {
+    const bool note =
+        info(i).type == TokenType::kProgram && info(i).value == 40 && info(i + 1).type == TokenType::kPitch;
+    note ? static_cast<void>(i += 3) : ids.push_back(all[i]);
+  }
+  EXPECT_EQ(ids.size(), all.size() - 8);
+  const Result<Continuation> made = JoinContinuation(*prompt, ids, *tokenizer);
+  ASSERT_TRUE(made.ok()) << made.error().ToString();
+  const Score& whole = made->whole.score();
+  EXPECT_EQ(NotesBefore(whole.tracks.at(0), 4 * kBar), NotesBefore(EightBars().tracks[0], 4 * kBar));
+  EXPECT_THAT(whole.tracks.at(0).pedals, ::testing::Contains(Pedal{4 * kBar + 960, 960}));
+}
+
 INSTANTIATE_TEST_SUITE_P(Kinds, ContinuationTest, ::testing::Values("remi", "remiplus", "midilike", "tsd_default"),
                          [](const auto& kind) { return std::string(kind.param); });
 
