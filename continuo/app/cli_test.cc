@@ -395,6 +395,10 @@ TEST_F(CliTest, GenerateAndContinueRefuseWhatCannotBe) {
   ExpectError(with(generate, {"--temperature", "-1"}), "temperature is -1");
   ExpectError(with(generate, {"--top-p", "0"}), "top-p is 0");
   ExpectError(with(generate, {"--model", Path("none")}), Path("none"));
+  ExpectError(with(generate, {"--form", "A8 ?8"}), "form: '?' at byte 4");
+  ExpectError(with(generate, {"--form", "A8 B8"}), "its sections have 16 bars, but there are 32 new ones");
+  ExpectError(with(generate, {"--density", "2:1 6:1"}), "rising bars");
+  ExpectError(with(generate, {"--loudness", "3"}), "remiplan");
   ExpectError({"continue", "--prompt", kPrompt.string(), "--prompt-bars", "9", "-o", Path("out")}, "has 8 bars");
   ExpectError({"continue", "--prompt", kPrompt.string(), "--prompt-bars", "0", "-o", Path("out")}, "prompt-bars is 0");
   ExpectError({"continue", "--prompt", Path("none.mid"), "-o", Path("out")}, "none.mid");

@@ -13,7 +13,6 @@ namespace fs = std::filesystem;
 struct GenerateFlags : GenerationFlags {
   size_t bars = 32;
   bool stream = false;
-  std::string chords;
 };
 
 /// One JSON line with the notes that became known with a bar.
@@ -34,14 +33,9 @@ Status RunGenerate(const GenerateFlags& flags, const AppContext& context) {
   if (flags.stream && flags.options.retries > 0) {
     return MakeError("--stream and --retries: bars that are printed cannot be taken back");
   }
-  ChordProgression chords;
-  if (!flags.chords.empty()) {
-    CONTINUO_ASSIGN(chords, ParseChordProgression(flags.chords));
-  }
   CONTINUO_ASSIGN(const LoadedModel model,
                   LoadModel(flags.model, PiecesAtATime(flags.options.batch, flags.options.count), context));
-  CONTINUO_ASSIGN(ComposeOptions options, ChooseOptions(flags, model));
-  options.chords = std::move(chords);
+  CONTINUO_ASSIGN(const ComposeOptions options, ChooseOptions(flags, model));
   const Request request = NewRequest{.bars = flags.bars};
   CONTINUO_TRY(Composer(model).Check(request, options));  // before anything is written
   const fs::path folder = flags.output;
@@ -78,11 +72,10 @@ void AddGenerateCommand(CLI::App& app, AppContext& context) {
       "Examples:\n"
       "  continuo generate --bars 32 --count 4 --seed 1 -o out/new\n"
       "  continuo generate --bars 16 --temperature 1 --top-p 0.95 --top-k 100 -o out/bolder\n"
-      "  continuo generate --count 64 --keep 8 -o out/best");
+      "  continuo generate --count 64 --keep 8 -o out/best\n"
+      "  continuo generate --bars 32 --form \"A8 B8 A8 C8\" --density \"3 5 3 6\" -o out/song");
   auto flags = std::make_shared<GenerateFlags>();
   command->add_option("--bars", flags->bars, "bars of each piece")->capture_default_str();
-  command->add_option("--chords", flags->chords,
-                      "follow this chord progression, repeated to the end: \"C | Am | F G7\"; needs a remichord model");
   command->add_option("--bpm", flags->options.bpm,
                       "the tempo in quarter notes per minute; 40 to 250 with the model that ships");
   command->add_flag("--stream", flags->stream,

@@ -30,6 +30,7 @@ void AddGenerationFlags(CLI::App& command, GenerationFlags& flags) {
       .add_option("--retries", flags.options.retries,
                   "how often a piece that is stuck (silent, repeating one bar, crowded) may go back two bars")
       ->capture_default_str();
+  AddPlanFlags(command, flags.plan);
   AddModelFlags(command, flags.model);
   flags.sampling.resize(SamplingFields().size());
   for (size_t i = 0; i < flags.sampling.size(); ++i) {
@@ -64,6 +65,7 @@ Result<ComposeOptions> ChooseOptions(const GenerationFlags& flags, const LoadedM
     CONTINUO_TRY(field.Check(*flags.sampling[i]));
     field.set(*options.sampling, *flags.sampling[i]);
   }
+  CONTINUO_TRY(SetPlan(flags.plan, options));
   return options;
 }
 

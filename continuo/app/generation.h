@@ -10,6 +10,7 @@
 
 #include "continuo/app/command.h"
 #include "continuo/app/model_flags.h"
+#include "continuo/app/plan_flags.h"
 #include "continuo/compose/composer.h"
 
 namespace continuo {
@@ -19,8 +20,9 @@ struct GenerationFlags {
   ModelFlags model;
   std::string output;
   std::string rank = "nll";
-  ComposeOptions options;                       // all but `sampling`
+  ComposeOptions options;                       // all but `sampling`, `chords` and `plan`
   std::vector<std::optional<double>> sampling;  // by SamplingFields(); none: the model's own
+  PlanFlags plan;
 };
 
 void AddGenerationFlags(CLI::App& command, GenerationFlags& flags);

@@ -42,16 +42,21 @@ Result<ChordConstraint> ChordConstraint::Create(const ChordProgression& chords, 
                                                 size_t first_bar) {
   CONTINUO_CHECK(!chords.empty());
   const Vocabulary& vocabulary = tokenizer.vocabulary();
-  if (!vocabulary.has(TokenType::kChord) || tokenizer.config().use_time_signatures) {
+  if (!vocabulary.has(TokenType::kChord)) {
     return Error{
         fmt::format("the model's tokens ({}) have no chords to ask for", RepresentationName(tokenizer.config())),
-        "chords need a model of the tokenizer remichord"};
+        "chords need a model of the tokenizer remichord or remiplan"};
   }
-  int positions = 0;
-  const IdRange position_ids = vocabulary.range(TokenType::kPosition);
-  for (TokenId id = position_ids.first; id < position_ids.end(); ++id) {
-    positions = std::max(positions, vocabulary.info(id).value + 1);
+  int positions_per_beat = 1;
+  for (const BeatRange& range : tokenizer.config().beat_res) {
+    positions_per_beat = std::max(positions_per_beat, range.resolution);
   }
+  int fewest_beats = 4;
+  const IdRange signatures = vocabulary.range(TokenType::kTimeSig);
+  for (TokenId id = signatures.first; id < signatures.end(); ++id) {
+    fewest_beats = std::min(fewest_beats, vocabulary.time_signature(id).numerator);
+  }
+  const int positions = fewest_beats * positions_per_beat;
   auto bars = std::make_shared<Bars>();
   for (const std::vector<ChordLabel>& of_bar : chords) {
     std::vector<Change>& bar = bars->emplace_back();
@@ -63,10 +68,10 @@ Result<ChordConstraint> ChordConstraint::Create(const ChordProgression& chords, 
       if (!id) {
         return MakeError("chords: the model has no token for {}", of_bar[i].Text());
       }
-      bar.push_back({static_cast<int>(i * static_cast<size_t>(positions) / of_bar.size()), *id});
+      bar.push_back({i, of_bar.size(), *id});
     }
   }
-  return ChordConstraint(vocabulary, std::move(bars), first_bar);
+  return ChordConstraint(vocabulary, std::move(bars), first_bar, positions_per_beat);
 }
 
 const ChordConstraint::Change* ChordConstraint::Due() const {
@@ -74,7 +79,7 @@ const ChordConstraint::Change* ChordConstraint::Due() const {
     return nullptr;
   }
   for (const Change& change : (*bars_)[static_cast<size_t>(at_.bar - first_bar_) % bars_->size()]) {
-    if (change.position >= at_.position && change.chord != in_force_) {
+    if (PositionOf(change) >= at_.position && change.chord != in_force_) {
       return &change;
     }
   }
@@ -83,13 +88,13 @@ const ChordConstraint::Change* ChordConstraint::Due() const {
 
 void ChordConstraint::Restrict(std::span<uint8_t> allowed) const {
   const Change* due = Due();
-  if (due != nullptr && due->position == at_.position && allowed[static_cast<size_t>(due->chord)] != 0) {
+  if (due != nullptr && PositionOf(*due) == at_.position && allowed[static_cast<size_t>(due->chord)] != 0) {
     AllowOnly(due->chord, allowed);
     return;
   }
   Forbid(TokenType::kChord, *vocabulary_, allowed);
   if (due != nullptr) {
-    at_.ForbidPassing(due->position, *vocabulary_, allowed);
+    at_.ForbidPassing(PositionOf(*due), *vocabulary_, allowed);
   }
 }
 
@@ -98,6 +103,8 @@ void ChordConstraint::Advance(TokenId id) {
   at_.Advance(token);
   if (token.type == TokenType::kChord) {
     in_force_ = id;
+  } else if (token.type == TokenType::kTimeSig) {
+    beats_ = vocabulary_->time_signature(id).numerator;
   }
 }
 

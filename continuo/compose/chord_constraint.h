@@ -27,8 +27,9 @@ Result<ChordProgression> ParseChordProgression(std::string_view text);
 class ChordConstraint final : public TokenConstraint {
  public:
   /// The progression, which is not empty, begins in bar `first_bar` and repeats until the end; bars
-  /// before are free. Fails if the tokenizer has no chord tokens of this kind (only REMIChord has),
-  /// or no position for each chord. `tokenizer` must outlive the result and its clones.
+  /// before are free. Fails if the tokenizer has no chord tokens of this kind (only REMIChord and
+  /// REMIPlan have), or a bar without a position for each chord. `tokenizer` must outlive the
+  /// result and its clones.
   static Result<ChordConstraint> Create(const ChordProgression& chords, const Tokenizer& tokenizer,
                                         size_t first_bar = 0);
 
@@ -37,20 +38,31 @@ class ChordConstraint final : public TokenConstraint {
   std::unique_ptr<TokenConstraint> Clone() const override;
 
  private:
+  /// The i-th of the n chords of a bar.
   struct Change {
-    int position;
+    size_t i;
+    size_t n;
     TokenId chord;
   };
   using Bars = std::vector<std::vector<Change>>;
 
-  ChordConstraint(const Vocabulary& vocabulary, std::shared_ptr<const Bars> bars, size_t first_bar)
-      : vocabulary_(&vocabulary), bars_(std::move(bars)), first_bar_(static_cast<int64_t>(first_bar)) {}
+  ChordConstraint(const Vocabulary& vocabulary, std::shared_ptr<const Bars> bars, size_t first_bar,
+                  int positions_per_beat)
+      : vocabulary_(&vocabulary),
+        bars_(std::move(bars)),
+        first_bar_(static_cast<int64_t>(first_bar)),
+        positions_per_beat_(positions_per_beat) {}
+  int PositionOf(const Change& change) const {
+    return static_cast<int>(change.i * static_cast<size_t>(beats_ * positions_per_beat_) / change.n);
+  }
   /// The next change of the bar under way that the stream does not have yet.
   const Change* Due() const;
 
   const Vocabulary* vocabulary_;
   std::shared_ptr<const Bars> bars_;
   int64_t first_bar_;
+  int positions_per_beat_;
+  int beats_ = 4;  // of the bar under way
   BarPosition at_;
   TokenId in_force_ = kNoToken;
 };

@@ -10,6 +10,7 @@
 #include "continuo/compose/continuation.h"
 #include "continuo/compose/fill.h"
 #include "continuo/compose/pitch_constraint.h"
+#include "continuo/compose/plan_constraint.h"
 #include "continuo/compose/score_parts.h"
 #include "continuo/compose/tempo_constraint.h"
 #include "continuo/score/score_file.h"
@@ -209,6 +210,12 @@ Result<Plan> MakePlan(const LoadedModel& model, const Request& request, const Co
     CONTINUO_ASSIGN(const ChordConstraint chords,
                     ChordConstraint::Create(options.chords, tokenizer, plan.job->first_new_bar));
     generation.constraints.push_back(std::make_shared<ChordConstraint>(chords));
+  }
+  if (!options.plan.empty()) {
+    const size_t first = plan.job->first_new_bar;
+    CONTINUO_ASSIGN(const PlanConstraint planned,
+                    PlanConstraint::Create(options.plan, tokenizer, first, plan.job->bars - first));
+    generation.constraints.push_back(std::make_shared<PlanConstraint>(planned));
   }
   generation.constraints.insert(generation.constraints.end(), options.constraints.begin(), options.constraints.end());
   CONTINUO_TRY(CheckGenerationOptions(generation));

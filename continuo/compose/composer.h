@@ -13,6 +13,7 @@
 #include "continuo/compose/generate.h"
 #include "continuo/compose/loaded_model.h"
 #include "continuo/compose/midi_piece.h"
+#include "continuo/compose/piece_plan.h"
 #include "continuo/core/progress.h"
 #include "continuo/core/result.h"
 #include "continuo/core/stop_token.h"
@@ -54,6 +55,7 @@ struct ComposeOptions {
   StopToken stop = {};  // asked before each token
   std::optional<SamplingOptions> sampling = {};  // none: the model's own
   ChordProgression chords = {};                  // from the first new bar on; empty: the model's choice
+  PiecePlan plan = {};                           // of the new bars
   /// Quarter notes per minute of a new piece, or of the new bars of a ContinueRequest.
   std::optional<double> bpm = {};
   bool free_tempo = false;  // the new bars of a ContinueRequest need not keep the tempo of the piece
@@ -129,8 +131,8 @@ class Composer {
   explicit Composer(const LoadedModel& model) : model_(model) {}
 
   /// Fails, naming what is wrong, where Write would fail before it writes: a request or options out
-  /// of range, too few bars in the piece, chords or tempo that the model has no tokens for. Costs
-  /// what tokenizing the piece costs.
+  /// of range, too few bars in the piece, chords, tempo or a plan that the model has no tokens for.
+  /// Costs what tokenizing the piece costs.
   Status Check(const Request& request, const ComposeOptions& options) const;
 
   /// Hands each piece to `sink`: where all are kept, as soon as it is complete, else at the end,

@@ -192,6 +192,10 @@ Result<ApiAnswer> Api::Compose(std::string_view what, const Json& body, std::sha
     CONTINUO_ASSIGN(options.chords, ParseChordProgression(chords));
   }
   CONTINUO_ASSIGN(options.bpm, fields.Number("bpm"));
+  for (const PlanField& field : PlanFields()) {
+    CONTINUO_ASSIGN(const std::string text, fields.NumberOrText(std::string(field.name), 10000));
+    CONTINUO_TRY(SetPlanField(field.name, text, options.plan));
+  }
 
   Request request;
   if (what == "generate") {

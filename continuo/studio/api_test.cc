@@ -127,6 +127,12 @@ TEST_F(ApiTest, RefusesWhatIsNotAskedRight) {
   EXPECT_EQ(ErrorOf(Post("generate", {{"model", "/etc"}})), "400 model is no field of this request");
   EXPECT_THAT(ErrorOf(Post("generate", {{"top_p", 3}})), HasSubstr("400 top-p is 3"));
   EXPECT_THAT(ErrorOf(Post("generate", {{"chords", "H7"}})), HasSubstr("H7"));
+  EXPECT_THAT(ErrorOf(Post("generate", {{"form", "A4 ?"}})), HasSubstr("form: '?' at byte 4"));
+  EXPECT_THAT(ErrorOf(Post("generate", {{"form", 4}})), HasSubstr("form: '4' at byte 1"));
+  EXPECT_THAT(ErrorOf(Post("generate", {{"density", 8}})), HasSubstr("density: '8'"));
+  EXPECT_THAT(ErrorOf(Post("generate", {{"density", {1, 2}}})), HasSubstr("density is array"));
+  EXPECT_THAT(ErrorOf(Post("generate", {{"loudness", "2:1 6:24"}, {"bars", 4}})), HasSubstr("bar 24 is not among"));
+  EXPECT_THAT(ErrorOf(Post("generate", {{"loudness", 3}, {"bars", 4}})), HasSubstr("no loudness"));
   EXPECT_EQ(ErrorOf(Post("continue", {{"bars", 1}})), "400 midi is missing, expected a file in base64");
   EXPECT_THAT(ErrorOf(Post("continue", {{"midi", "!!!!"}})), HasSubstr("midi is not base64"));
   EXPECT_THAT(ErrorOf(Post("continue", {{"midi", "AAAA"}})), HasSubstr("400 midi"));

@@ -62,6 +62,16 @@ class JsonFields {
     return value->get<std::string>();
   }
 
+  /// A text, or a number as text; empty where the field is not there.
+  Result<std::string> NumberOrText(const std::string& name, size_t most_bytes) {
+    const auto found = object_.find(name);
+    if (found != object_.end() && found->is_number()) {
+      read_.insert(name);
+      return Text(*found);
+    }
+    return String(name, most_bytes);
+  }
+
   /// Bytes in base64.
   Result<std::vector<uint8_t>> Bytes(const std::string& name) {
     const nlohmann::ordered_json* value = Find(name);

@@ -266,6 +266,9 @@ int continuo_set_text(continuo_options* options, const char* name, const char* v
     CONTINUO_TRY(CheckArgument(options, "options"));
     CONTINUO_TRY(CheckArgument(name, "name"));
     CONTINUO_TRY(CheckArgument(value, "value"));
+    if (continuo::IsPlanField(name)) {
+      return continuo::SetPlanField(name, value, options->compose.plan);
+    }
     if (std::string_view(name) != "chords") {
       return MakeError("no text option '{}'", name);
     }

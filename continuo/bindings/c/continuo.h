@@ -76,7 +76,11 @@ CONTINUO_API int continuo_set_number(continuo_options* options, const char* name
 CONTINUO_API int continuo_set_integer(continuo_options* options, const char* name, uint64_t value);
 
 /*   chords              "C | Am | F G7": a chord progression from the first new bar on, repeated to the end; needs a
- *                       model with chord tokens; "": none */
+ *                       model with chord tokens; "": none
+ *   form                "A8 B8 A8 C8": sections of the new bars, a letter that returns repeats its bars; needs a
+ *                       model with plan tokens, as density and loudness do; "": the model's choice
+ *   density, loudness   how many notes, how loud, 0 to 7: "5", one level per section "2 5 2 6", or points LEVEL:BAR
+ *                       "2:1 6:24" */
 CONTINUO_API int continuo_set_text(continuo_options* options, const char* name, const char* value);
 
 /* A note of a bar that has been written. Times are from the start of the piece. */

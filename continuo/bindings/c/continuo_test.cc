@@ -150,6 +150,10 @@ TEST_F(CTest, EveryErrorSaysWhy) {
   EXPECT_EQ(continuo_set_text(options_, "chords", "C"), 0);
   EXPECT_THAT(error(Generate(1) == nullptr), HasSubstr("remichord"));
   EXPECT_EQ(continuo_set_text(options_, "chords", ""), 0);
+  EXPECT_THAT(error(continuo_set_text(options_, "form", "A4 ?") != 0), HasSubstr("'?' at byte 4"));
+  EXPECT_EQ(continuo_set_text(options_, "density", "5"), 0);
+  EXPECT_THAT(error(Generate(1) == nullptr), HasSubstr("remiplan"));
+  EXPECT_EQ(continuo_set_text(options_, "density", ""), 0);
   EXPECT_EQ(Midi(Generate(1), 1).size(), 1U);
   EXPECT_STREQ(continuo_error(), "");
 }

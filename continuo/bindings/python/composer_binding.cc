@@ -123,6 +123,8 @@ void SetOption(ComposeOptions& options, std::string_view name, nb::handle value)
     options.seed = seed;
   } else if (name == "chords") {
     options.chords = Unwrap(ParseChordProgression(ToText(nb::str(value))));
+  } else if (IsPlanField(name)) {
+    Unwrap(SetPlanField(name, ToText(nb::str(value)), options.plan));
   } else if (name == "bpm") {
     options.bpm = ToNumber(name, value);
   } else if (name == "free_tempo") {

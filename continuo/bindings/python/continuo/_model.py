@@ -58,6 +58,11 @@ class Options(TypedDict, total=False):
     min_p: float  # draw from tokens at least this share as likely as the likeliest; 0: from all
     repetition_penalty: float  # above 1: makes tokens that the piece has less likely
     chords: str | None  # "C | Am | F G7": repeated to the end; needs a model with chord tokens
+    #: Of the new bars, of models with plan tokens: "A8 B8 A8 C8", sections with their bars.
+    form: str | None
+    #: The same: how many notes, 0 to 7: 5, one level per section "2 5 2 6", or "LEVEL:BAR" points.
+    density: str | float | None
+    loudness: str | float | None  # how loud, as density
     silent_bars: int  # a piece with more silent bars in a row is stuck; 4
     equal_bars: int  # a piece with more equal bars in a row is stuck; 4
     notes_at_once: int  # a piece with more notes that begin together is stuck; 16

@@ -85,6 +85,10 @@ def test_temperature_0_ignores_the_seed(model):
         ({"bpm": 5}, "bpm|tempo"),
         ({"chords": "C | H"}, "chord|bar 2"),
         ({"chords": "C | Am"}, "chord"),
+        ({"form": "A8 ?8"}, "byte 4"),
+        ({"form": "A1"}, "remiplan|its sections have 1 bars"),
+        ({"density": 8}, "level from 0 to 7"),
+        ({"density": "2:1 6:1"}, "rising bars"),
     ],
 )
 def test_options_out_of_range_are_refused_by_name(model, options, message):
