@@ -68,8 +68,8 @@ Result<std::vector<FormSection>> ParseSections(std::string_view text, size_t at)
   return sections;
 }
 
-Result<Form> ParseForm(std::string_view text) {
-  Form form;
+Result<PieceForm> ParseForm(std::string_view text) {
+  PieceForm form;
   const size_t stroke = text.find('|');
   const size_t begin = stroke == std::string_view::npos ? 0 : stroke + 1;
   CONTINUO_ASSIGN(form.sections, ParseSections(text.substr(begin), begin));
@@ -156,7 +156,7 @@ size_t BarsOf(std::span<const FormSection> sections) {
 }
 
 /// The new sections, each with its number of bars.
-Result<std::vector<FormSection>> SectionsOver(const Form& form, size_t bars) {
+Result<std::vector<FormSection>> SectionsOver(const PieceForm& form, size_t bars) {
   std::vector<FormSection> sections = form.sections;
   if (sections.front().bars == 0) {
     if (bars % sections.size() != 0) {
@@ -173,7 +173,7 @@ Result<std::vector<FormSection>> SectionsOver(const Form& form, size_t bars) {
   return sections;
 }
 
-Status SetRepeats(const Form& form, const std::vector<FormSection>& sections, size_t first_bar,
+Status SetRepeats(const PieceForm& form, const std::vector<FormSection>& sections, size_t first_bar,
                   std::vector<BarPlan>& plans) {
   struct Begun {
     char letter;

@@ -17,7 +17,7 @@ struct FormSection {
 
 /// The sections of a piece. A letter that is there again returns: its bars repeat those of the
 /// section of that letter before.
-struct Form {
+struct PieceForm {
   std::vector<FormSection> before;    // of the last bars before the new ones
   std::vector<FormSection> sections;  // of the new bars, all of them
   bool empty() const { return sections.empty(); }
@@ -36,7 +36,7 @@ struct LevelCourse {
 
 /// What is asked of the plan tokens of new bars (REMIPlan). What is empty is the model's choice.
 struct PiecePlan {
-  Form form;
+  PieceForm form;
   LevelCourse density;   // notes
   LevelCourse loudness;  // velocity
   bool empty() const { return form.empty() && density.empty() && loudness.empty(); }

@@ -99,6 +99,23 @@ double ToNumber(std::string_view name, nb::handle value) {
   return number;
 }
 
+/// A part of a plan as text: a list's levels, or points as pairs (level, bar), one after another.
+std::string ToPlanText(nb::handle value) {
+  if (!nb::isinstance<nb::list>(value) && !nb::isinstance<nb::tuple>(value)) {
+    return ToText(nb::str(value));
+  }
+  std::string text;
+  for (const nb::handle item : nb::borrow<nb::sequence>(value)) {
+    text += text.empty() ? "" : " ";
+    if (nb::isinstance<nb::tuple>(item) && nb::len(item) == 2) {
+      text += ToText(nb::str(nb::handle(item[0]))) + ":" + ToText(nb::str(nb::handle(item[1])));
+    } else {
+      text += ToText(nb::str(item));
+    }
+  }
+  return text;
+}
+
 /// Sets one option by its name. None leaves the default.
 void SetOption(ComposeOptions& options, std::string_view name, nb::handle value) {
   if (value.is_none()) {
@@ -124,7 +141,7 @@ void SetOption(ComposeOptions& options, std::string_view name, nb::handle value)
   } else if (name == "chords") {
     options.chords = Unwrap(ParseChordProgression(ToText(nb::str(value))));
   } else if (IsPlanField(name)) {
-    Unwrap(SetPlanField(name, ToText(nb::str(value)), options.plan));
+    Unwrap(SetPlanField(name, ToPlanText(value), options.plan));
   } else if (name == "bpm") {
     options.bpm = ToNumber(name, value);
   } else if (name == "free_tempo") {

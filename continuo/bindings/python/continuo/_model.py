@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
@@ -60,9 +60,10 @@ class Options(TypedDict, total=False):
     chords: str | None  # "C | Am | F G7": repeated to the end; needs a model with chord tokens
     #: Of the new bars, of models with plan tokens: "A8 B8 A8 C8", sections with their bars.
     form: str | None
-    #: The same: how many notes, 0 to 7: 5, one level per section "2 5 2 6", or "LEVEL:BAR" points.
-    density: str | float | None
-    loudness: str | float | None  # how loud, as density
+    #: The same: how many notes, 0 to 7: one level, a list of one per section, or of points (level,
+    #: bar), bars from 1; or the text of `continuo generate --density`.
+    density: str | float | Sequence[float] | Sequence[tuple[float, int]] | None
+    loudness: str | float | Sequence[float] | Sequence[tuple[float, int]] | None  # how loud
     silent_bars: int  # a piece with more silent bars in a row is stuck; 4
     equal_bars: int  # a piece with more equal bars in a row is stuck; 4
     notes_at_once: int  # a piece with more notes that begin together is stuck; 16

@@ -89,6 +89,8 @@ def test_temperature_0_ignores_the_seed(model):
         ({"form": "A1"}, "remiplan|its sections have 1 bars"),
         ({"density": 8}, "level from 0 to 7"),
         ({"density": "2:1 6:1"}, "rising bars"),
+        ({"density": [(2, 1), (6, 1)]}, "'6:1' comes after bar 1"),
+        ({"loudness": [2, 9]}, "'9' does not begin with a level"),
     ],
 )
 def test_options_out_of_range_are_refused_by_name(model, options, message):
