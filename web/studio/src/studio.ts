@@ -290,6 +290,14 @@ export class Studio {
     this.release = (await claim(id)).free;
   }
 
+  /** Leaves a piece that has something in it for an empty one. */
+  private async freshIfUsed(): Promise<void> {
+    if (this.song.value.notes.length === 0 && this.sets.value.length === 0) return;
+    const title = this.title.value;
+    await this.fresh();
+    this.say('note', `“${title}” is kept under “All pieces”.`);
+  }
+
   private reset(id: string, title: string, song: Song): void {
     this.player.pause();
     batch(() => {
@@ -700,7 +708,7 @@ export class Studio {
   async writeNewPiece(bars = this.form.value.newBars): Promise<void> {
     if (this.busy.value || !this.engine.value) return;
     this.player.wake();
-    if (this.song.value.notes.length > 0 || this.sets.value.length > 0) await this.fresh();
+    await this.freshIfUsed();
     const options = {...this.options('generate', bars), count: 1};
     await this.write('generate', {bars}, options, true);
   }
@@ -714,7 +722,7 @@ export class Studio {
     if (this.looking.value) this.keepLooking();
     const analysis = analyse(this.song.value);
     if (task === 'generate') {
-      if (this.song.value.notes.length > 0 || this.sets.value.length > 0) await this.fresh();
+      await this.freshIfUsed();
       await this.write(
         'generate',
         {bars: form.newBars},
@@ -819,10 +827,18 @@ export class Studio {
     const place = task === 'generate' ? 0 : this.freshBars(set)!.first;
     const beginPlaying = () => {
       if (!play || started) return;
-      started = true;
       const analysis = this.analysis.value;
+      if (task === 'generate') {
+        // Pieces may begin with an empty bar.
+        const first = analysis.song.notes[0];
+        if (!first) return;
+        started = true;
+        this.player.play(analysis.bar(analysis.barAt(first.tick)).tick);
+        return;
+      }
+      started = true;
       // With the bar before the new ones.
-      this.player.play(analysis.bar(Math.max(0, place - (task === 'generate' ? 0 : 1))).tick);
+      this.player.play(analysis.bar(Math.max(0, place - 1)).tick);
     };
     let redraw = false;
     const show = () => {

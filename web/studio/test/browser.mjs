@@ -436,6 +436,74 @@ print(json.dumps(notes))`,
   assert.equal(await barCount(page), 16);
 }
 
+/** Playback stands where the music is not written yet, and goes on when it is; a loop stays in its bars. */
+async function checkPlayback({page}) {
+  await page.evaluate(() => {
+    const {studio} = window.continuoStudio;
+    studio.player.pause();
+    const real = studio.engine.value;
+    const slow = Object.create(real);
+    slow.generate = async (request, options, watch) => {
+      const updates = [];
+      const result = await real.generate(request, options, {
+        onBar: (update) => updates.push(update),
+      });
+      for (const update of updates) {
+        await new Promise((done) => setTimeout(done, 700));
+        watch.onBar(update);
+      }
+      return result;
+    };
+    studio.engine.value = slow;
+    window.restoreEngine = () => (studio.engine.value = real);
+    studio.speed.value = 4;
+    studio.setForm({newBars: 4, fixedSeed: true, seed: 2});
+    window.ahead = 0;
+    window.stood = false;
+    window.watching = setInterval(() => {
+      const horizon = studio.horizon();
+      if (horizon === null || !studio.player.playing) return;
+      window.ahead = Math.max(window.ahead, studio.player.tick - horizon);
+      if (studio.player.tick >= horizon) window.stood = true;
+    }, 5);
+  });
+  await page.keyboard.press('n');
+  await page.waitForFunction(() => window.continuoStudio.studio.busy.value);
+  await idle(page);
+  await page.waitForFunction(
+    () => window.continuoStudio.studio.player.tick > 3 * 1920 + 200,
+    null,
+    {timeout: 20000},
+  );
+  const {ahead, stood} = await page.evaluate(() => {
+    clearInterval(window.watching);
+    window.restoreEngine();
+    return {ahead: window.ahead, stood: window.stood};
+  });
+  assert.ok(stood, 'it never waited');
+  // It looks 25 ms ahead, at four times the speed of perhaps 200 beats a minute.
+  assert.ok(ahead < 480, `it played ${ahead} ticks that were not there`);
+  await page.evaluate(() => {
+    const {studio} = window.continuoStudio;
+    studio.bars.value = {first: 1, last: 1};
+    studio.loop.value = true;
+    studio.player.play(1920);
+  });
+  for (let i = 0; i < 12; ++i) {
+    await page.waitForTimeout(120);
+    const tick = await page.evaluate(() => window.continuoStudio.studio.player.tick);
+    assert.ok(tick >= 1920 && tick < 3840 + 240, `${tick} in the loop`);
+  }
+  await page.evaluate(() => {
+    const {studio} = window.continuoStudio;
+    studio.player.pause();
+    studio.loop.value = false;
+    studio.bars.value = null;
+    studio.speed.value = 1;
+    studio.setForm({newBars: 16, fixedSeed: false});
+  });
+}
+
 async function checkStop({page}) {
   await page.evaluate(() => {
     const {studio} = window.continuoStudio;
@@ -791,6 +859,7 @@ try {
     ],
     ['a piece is continued', checkContinue],
     ['notes are drawn, moved, resized, deleted; the file says so to the tick', checkEdits],
+    ['playback waits for what is being written, and loops', checkPlayback],
     ['Stop keeps complete bars', checkStop],
     ['recording, call and response, MIDI output', checkRecording],
     ['files of the cases open and save as they are', checkFiles],
