@@ -107,17 +107,29 @@ def check(path, rng, options, folder):
     lines = bar_lines(division, before, last + 1)
     faults, checked = [], 0
     common = ["--model", options.model, "--seed", rng.randrange(1000), "--threads", 1]
-    written = run([options.continuo, "continue", "--prompt", path, *common, "--prompt-bars", last, "--bars", 2], folder / "continued")
+
+    continued = [options.continuo, "continue", "--prompt", path, *common, "--prompt-bars", last, "--bars", 2]
+    written = run(continued, folder / "continued")
     if written:
         checked += 1
         line = lines[last]
-        fault = lost(before, events(written)[1], lambda event, began, note: event[0] < line if not note else began is not None and began < line and event[0] < line)
+
+        def is_kept(event, began, note):
+            return event[0] < line and not (note and began is None)
+
+        fault = lost(before, events(written)[1], is_kept)
         faults += [f"continue --prompt-bars {last}: {fault}"] if fault else []
-    written = run([options.continuo, "fill", path, *common, "--bars", f"{first + 1}:{last}", "--candidates", 1], folder / "filled")
+
+    filled = [options.continuo, "fill", path, *common, "--bars", f"{first + 1}:{last}", "--candidates", 1]
+    written = run(filled, folder / "filled")
     if written:
         checked += 1
         begin, end = lines[first], lines[last]
-        fault = lost(before, events(written)[1], lambda event, began, note: not note or (began is not None and not begin <= began < end))
+
+        def stays(event, began, note):
+            return not note or began is not None and not begin <= began < end
+
+        fault = lost(before, events(written)[1], stays)
         faults += [f"fill --bars {first + 1}:{last}: {fault}"] if fault else []
     return checked, faults
 
