@@ -1,13 +1,17 @@
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <memory>
 
 #include "continuo/app/command.h"
 #include "continuo/app/model_flags.h"
 #include "continuo/app/terminal.h"
+#include "continuo/compose/fill.h"
 #include "continuo/compose/likelihood.h"
 #include "continuo/compose/score_parts.h"
+#include "continuo/core/rng.h"
 #include "continuo/os/signals.h"
+#include "continuo/score/bars.h"
 #include "continuo/score/score_file.h"
 
 namespace continuo {
@@ -19,6 +23,7 @@ using Json = nlohmann::ordered_json;
 struct LikelihoodFlags {
   ModelFlags model;
   std::vector<std::string> paths;
+  size_t gaps = 0;
 };
 
 /// Negative log-likelihood in nats of a file or of several, with what it is divided by.
@@ -116,9 +121,79 @@ Status PrintAsText(const std::vector<FileLikelihood>& files) {
   return files.size() > 1 ? PrintLine(Line(fmt::format("all {}", files.size()), SumOf(files))) : Status();
 }
 
+/// Gaps of one length: sums of negative log-likelihoods in nats, of those that have both.
+struct GapCounts {
+  size_t bars = 0;  // of a gap
+  size_t gaps = 0;
+  double before = 0;
+  double both = 0;
+
+  double PerBar(double nll) const { return gaps > 0 ? nll / static_cast<double>(gaps * bars) : NAN; }
+};
+
+/// Measures gaps of 1, 2 and 4 bars in turn, at places drawn from the gap's number, each in the
+/// next file. A file that is too short is passed over.
+Result<std::array<GapCounts, 3>> MeasureGaps(const std::vector<fs::path>& files, size_t gaps, const LoadedModel& model,
+                                             const AppContext& context) {
+  std::array<GapCounts, 3> counts{{{.bars = 1}, {.bars = 2}, {.bars = 4}}};
+  TerminalProgress progress("gaps", context.quiet);
+  size_t measured = 0;
+  for (size_t i = 0; measured < gaps && i < 10 * gaps + files.size() && !SignalStop().stop_requested(); ++i) {
+    CONTINUO_ASSIGN(const MidiPiece piece, MidiPiece::Read(files[i % files.size()]));
+    GapCounts& count = counts[measured % counts.size()];
+    const size_t bars = CountBars(piece.score());
+    if (bars < count.bars + 2) {
+      continue;
+    }
+    const size_t first = 1 + Rng(1, i).NextBelow(bars - count.bars - 1);
+    const Result<Gap> gap = MakeGap(piece, first, first + count.bars, *model.tokenizer);
+    if (!gap.ok()) {
+      continue;
+    }
+    const Result<GapLikelihood> likelihood = MeasureGap(*gap, *model.model, *model.tokenizer);
+    if (!likelihood.ok() || !likelihood->both) {
+      continue;
+    }
+    ++count.gaps;
+    count.before += likelihood->before;
+    count.both += *likelihood->both;
+    progress.Update(++measured, gaps, "");
+  }
+  return counts;
+}
+
+Status RunGaps(const std::vector<fs::path>& files, size_t gaps, const LoadedModel& model, const AppContext& context) {
+  if (!model.reads_both_sides) {
+    return MakeError("{}: was not trained with gaps (continuo train --gap-share), so it reads one side only",
+                     model.directory.string());
+  }
+  CONTINUO_ASSIGN(const auto counts, MeasureGaps(files, gaps, model, context));
+  if (context.json) {
+    Json rows = Json::array();
+    for (const GapCounts& count : counts) {
+      rows.push_back({{"bars", count.bars},
+                      {"gaps", count.gaps},
+                      {"nll_per_bar_before", count.gaps > 0 ? Json(count.PerBar(count.before)) : Json()},
+                      {"nll_per_bar_both", count.gaps > 0 ? Json(count.PerBar(count.both)) : Json()}});
+    }
+    return PrintJson({{"gaps", rows}, {"model", model.directory.string()}});
+  }
+  CONTINUO_TRY(PrintLine("nats per bar of the bars in a gap, given the bars before it, and given both sides"));
+  CONTINUO_TRY(PrintLine(fmt::format("{:>5} {:>5} {:>8} {:>8}", "bars", "gaps", "before", "both")));
+  for (const GapCounts& count : counts) {
+    CONTINUO_TRY(
+        PrintLine(fmt::format("{:>5} {:>5} {:>8} {:>8}", count.bars, count.gaps,
+                              FormatNumber(count.PerBar(count.before), 2), FormatNumber(count.PerBar(count.both), 2))));
+  }
+  return {};
+}
+
 Status RunLikelihood(const LikelihoodFlags& flags, const AppContext& context) {
   CONTINUO_ASSIGN(const std::vector<fs::path> files, MidiFilesIn(flags.paths, context));
   CONTINUO_ASSIGN(const LoadedModel model, LoadModel(flags.model, /*sequences=*/1, context));
+  if (flags.gaps > 0) {
+    return RunGaps(files, flags.gaps, model, context);
+  }
   std::vector<FileLikelihood> measured;
   {
     TerminalProgress progress("files", context.quiet);
@@ -159,6 +234,9 @@ void AddLikelihoodCommand(CLI::App& app, AppContext& context) {
       "  continuo likelihood out/new --model out/run/best");
   auto flags = std::make_shared<LikelihoodFlags>();
   command->add_option("files", flags->paths, "MIDI files, or folders of them")->required();
+  command->add_option("--gaps", flags->gaps,
+                      "instead: how likely the bars in N gaps of 1, 2 and 4 bars are, given the bars before, and given "
+                      "both sides; for models trained with --gap-share");
   AddModelFlags(*command, flags->model);
   command->callback([flags, &context] { context.run = [flags, &context] { return RunLikelihood(*flags, context); }; });
 }

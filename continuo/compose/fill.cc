@@ -1,6 +1,8 @@
 #include "continuo/compose/fill.h"
 
 #include <algorithm>
+#include <array>
+#include <memory>
 #include <numeric>
 #include <utility>
 
@@ -32,6 +34,48 @@ std::optional<double> MeanOfBars(const Likelihood& likelihood, const std::vector
   return sum / static_cast<double>(end - begin);
 }
 
+/// Takes what opens the gap's first bar from the end of the ids before it.
+std::vector<TokenId> TakeOpening(const Gap& gap, const Tokenizer& tokenizer, std::vector<TokenId>& before) {
+  const std::vector<size_t> offsets = tokenizer.BarOffsets(before);
+  if (gap.first >= offsets.size()) {
+    return {};
+  }
+  std::vector<TokenId> opening(before.begin() + static_cast<std::ptrdiff_t>(offsets[gap.first]), before.end());
+  before.resize(offsets[gap.first]);
+  return opening;
+}
+
+/// BOS, if the vocabulary has it, and `ids`; or as many of their last bars as fit `room` ids.
+std::vector<TokenId> LastBars(const std::vector<TokenId>& ids, const Tokenizer& tokenizer, size_t room) {
+  if (ids.size() >= room) {
+    return SlidingWindow(tokenizer, ids, 2 * room);
+  }
+  std::vector<TokenId> all;
+  if (const std::optional<TokenId> bos = tokenizer.vocabulary().bos()) {
+    all.push_back(*bos);
+  }
+  all.insert(all.end(), ids.begin(), ids.end());
+  return all;
+}
+
+/// The negative log-likelihood, in nats, of `ids` after what has been read. All fits the context.
+double NllAfter(const LanguageModel& model, std::span<const TokenId> read, std::span<const TokenId> ids) {
+  const size_t size = model.vocab_size();
+  const std::unique_ptr<DecodingSession> session = model.NewSession(1);
+  std::vector<float> logits(ids.size() * size);
+  const std::array<DecodingSession::Input, 1> first = {{{0, read}}};
+  session->Append(first, std::span(logits).first(size));
+  double sum = NegativeLogLikelihood(std::span(logits).first(size), ids[0]);
+  if (ids.size() > 1) {
+    const std::array<DecodingSession::Input, 1> rest = {{{0, ids.first(ids.size() - 1), true}}};
+    session->Append(rest, std::span(logits).first((ids.size() - 1) * size));
+    for (size_t i = 1; i < ids.size(); ++i) {
+      sum += NegativeLogLikelihood(std::span(logits).subspan((i - 1) * size, size), ids[i]);
+    }
+  }
+  return sum;
+}
+
 }  // namespace
 
 Result<Gap> MakeGap(const MidiPiece& piece, size_t first, size_t last, const Tokenizer& tokenizer) {
@@ -50,6 +94,7 @@ Result<Gap> MakeGap(const MidiPiece& piece, size_t first, size_t last, const Tok
           .bars = bars,
           .end = grid.Line(last),
           .signatures = {},
+          .own = {},
           .after = {}};
   Seam& seam = gap.seam;
   seam.line = grid.Line(first);
@@ -61,10 +106,14 @@ Result<Gap> MakeGap(const MidiPiece& piece, size_t first, size_t last, const Tok
   const std::span<const TimeSignature> signatures = gap.signatures;
   CONTINUO_ASSIGN(const ReadableBars all, ReadBars(score, grid, signatures, tokenizer, piece.name()));
   const std::vector<size_t> offsets = tokenizer.BarOffsets(all.ids);
-  if (last < to && last < offsets.size()) {
-    const size_t end = to < offsets.size() ? offsets[to] : all.ids.size();  // without what opens the next bar
-    gap.after.assign(all.ids.begin() + static_cast<std::ptrdiff_t>(offsets[last]),
-                     all.ids.begin() + static_cast<std::ptrdiff_t>(end));
+  const auto bars_of = [&](size_t begin, size_t end) {  // without what opens the next bar
+    const auto place = [&](size_t bar) { return bar < offsets.size() ? offsets[bar] : all.ids.size(); };
+    return std::vector<TokenId>(all.ids.begin() + static_cast<std::ptrdiff_t>(place(begin)),
+                                all.ids.begin() + static_cast<std::ptrdiff_t>(place(end)));
+  };
+  gap.own = bars_of(first, last);
+  if (last < to) {
+    gap.after = bars_of(last, to);
   }
   if (first > 0) {
     CONTINUO_ASSIGN(ReadableBars read, ReadBars(score, grid, signatures.first(first + 1), tokenizer, piece.name()));
@@ -94,31 +143,46 @@ std::vector<TokenId> ReadBothSides(const Gap& gap, const Tokenizer& tokenizer, s
   if (gap.after.empty() || bars > kMostGapBars || !vocabulary.bos() || !mask) {
     return {};
   }
-  // What opens the first new bar stands at the end of the prompt, and of what is read.
+  // What opens the first new bar stands at the end of what is read, too.
   std::vector<TokenId> before = gap.seam.ids;
-  std::vector<TokenId> opening;
-  if (const std::vector<size_t> offsets = tokenizer.BarOffsets(before); gap.first < offsets.size()) {
-    opening.assign(before.begin() + static_cast<std::ptrdiff_t>(offsets[gap.first]), before.end());
-    before.resize(offsets[gap.first]);
-  }
+  const std::vector<TokenId> opening = TakeOpening(gap, tokenizer, before);
   // A quarter is room to write, as a rule several times what the gap's bars take.
   const size_t others = gap.after.size() + bars + 1 + opening.size() + context / 4;
   if (others + 1 >= context) {
     return {};
   }
-  const size_t room = context - others;
-  std::vector<TokenId> ids;
-  if (before.size() < room) {
-    ids.push_back(*vocabulary.bos());
-    ids.insert(ids.end(), before.begin(), before.end());
-  } else {
-    ids = SlidingWindow(tokenizer, before, 2 * room);
-  }
+  std::vector<TokenId> ids = LastBars(before, tokenizer, context - others);
   ids.insert(ids.end(), bars, *mask);
   ids.insert(ids.end(), gap.after.begin(), gap.after.end());
   ids.push_back(*vocabulary.bos());
   ids.insert(ids.end(), opening.begin(), opening.end());
   return ids;
+}
+
+Result<GapLikelihood> MeasureGap(const Gap& gap, const LanguageModel& model, const Tokenizer& tokenizer) {
+  const size_t context = model.context_length();
+  std::vector<TokenId> before = gap.seam.ids;
+  const std::vector<TokenId> opening = TakeOpening(gap, tokenizer, before);
+  if (gap.own.size() <= opening.size()) {
+    return MakeError("{}: the model's tokens have nothing in bars {} to {}", gap.name, gap.first + 1, gap.last);
+  }
+  const std::span<const TokenId> ids = std::span(gap.own).subspan(opening.size());
+  const size_t others = opening.size() + ids.size() + 1;
+  if (others >= context) {
+    return MakeError("{}: bars {} to {} have {} tokens, but the model reads {} at once", gap.name, gap.first + 1,
+                     gap.last, gap.own.size(), context);
+  }
+  std::vector<TokenId> read = LastBars(before, tokenizer, context - others);
+  read.insert(read.end(), opening.begin(), opening.end());
+  if (read.empty()) {
+    return MakeError("{}: nothing comes before bar 1, and the tokenizer has no BOS token", gap.name);
+  }
+  GapLikelihood likelihood{.before = NllAfter(model, read, ids), .both = std::nullopt};
+  const std::vector<TokenId> both = ReadBothSides(gap, tokenizer, context);
+  if (!both.empty() && both.size() + ids.size() <= context) {
+    likelihood.both = NllAfter(model, both, ids);
+  }
+  return likelihood;
 }
 
 Result<Filled> FillGap(const Gap& gap, std::span<const TokenId> ids, const Tokenizer& tokenizer) {

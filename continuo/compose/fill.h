@@ -26,6 +26,7 @@ struct Gap {
   Tick end = 0;     // the gap's last bar line, in the file's ticks
   /// As ReadBars takes them: of the bars up to eight after the gap, and of the one that follows.
   std::vector<TimeSignature> signatures;
+  std::vector<TokenId> own;    // the ids of its bars in the piece; empty if the tokens do not reach them
   std::vector<TokenId> after;  // the ids of up to eight bars after the gap
 };
 
@@ -38,6 +39,16 @@ Result<Gap> MakeGap(const MidiPiece& piece, size_t first, size_t last, const Tok
 /// before the gap alone, if nothing follows the gap, if it has more than kMostGapBars bars, if
 /// the vocabulary lacks BOS or MASK, or if `context` ids are too few.
 std::vector<TokenId> ReadBothSides(const Gap& gap, const Tokenizer& tokenizer, size_t context);
+
+/// How likely the bars are that the piece has in a gap: negative log-likelihoods, in nats, of their
+/// ids but those that open the first of them.
+struct GapLikelihood {
+  double before = 0;           // given the bars before the gap
+  std::optional<double> both;  // given both sides; none if ReadBothSides has none
+};
+
+/// Fails, naming the piece, if the gap has no tokens in it or does not fit the context.
+Result<GapLikelihood> MeasureGap(const Gap& gap, const LanguageModel& model, const Tokenizer& tokenizer);
 
 /// A piece with new notes in the gap.
 struct Filled {

@@ -6,6 +6,7 @@
 #include "continuo/compose/composer.h"
 #include "continuo/compose/fake_model_testing.h"
 #include "continuo/compose/generate.h"
+#include "continuo/compose/likelihood.h"
 
 namespace continuo {
 namespace {
@@ -165,6 +166,28 @@ TEST_P(FillTest, BothSidesAreTheBarsBeforeThenAMaskPerMissingBarThenTheBarsAfter
 
   EXPECT_TRUE(ReadBothSides(gap, *tokenizer_, others).empty());                     // no room
   EXPECT_TRUE(ReadBothSides(*Make(EightBars(), 6, 9), *tokenizer_, 1024).empty());  // nothing follows
+}
+
+TEST_P(FillTest, TheBarsOfAGapAreMeasuredAfterEachReading) {
+  const Score score = EightBars();
+  const Gap gap = *Make(score, 2, 4);
+  const GapLikelihood measured = *MeasureGap(gap, model_, *tokenizer_);
+  // The bars before, then the gap's own, are the start of the piece.
+  const Gap next = *Make(score, 4, 5);
+  const std::vector<size_t> offsets = tokenizer_->BarOffsets(next.seam.ids);
+  const Likelihood all = *MeasureLikelihood(model_, *tokenizer_, next.seam.ids, NoProgress());
+  const size_t begin = gap.seam.ids.size();
+  const size_t end = offsets.size() > 4 ? offsets[4] : next.seam.ids.size();
+  double sum = 0;
+  for (size_t i = begin; i < end; ++i) {
+    sum += all.token_nll[i];
+  }
+  EXPECT_NEAR(measured.before, sum, 1e-9 * sum);
+  ASSERT_TRUE(measured.both.has_value());
+  EXPECT_NE(*measured.both, measured.before);
+  EXPECT_FALSE(MeasureGap(*Make(score, 7, 9), model_, *tokenizer_)->both.has_value());
+  const FakeModel small(tokenizer_->vocabulary().size(), 16);
+  EXPECT_THAT(MeasureGap(gap, small, *tokenizer_).error().message, HasSubstr("song.mid: bars 3 to 4 have "));
 }
 
 TEST_P(FillTest, AModelReadsBothSidesOnlyIfItWasTrainedWithGaps) {
