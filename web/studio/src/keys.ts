@@ -31,8 +31,8 @@ export function installKeys(
     }
     if (event.key === 'Escape') {
       if (document.querySelector('[role=menu]')) return;
-      escape(parts);
       if (typing) target.blur();
+      else escape(parts);
       return;
     }
     if (typing) return;

@@ -51,6 +51,8 @@ export class Recorder {
   private timer: ReturnType<typeof setInterval> | undefined;
   private abort: AbortController | undefined;
   private callFrom = 0;
+  /** The bar line after the call, while it is answered. */
+  private answerFrom = 0;
 
   constructor(studio: Studio) {
     this.studio = studio;
@@ -108,8 +110,11 @@ export class Recorder {
     const {track} = studio.target();
     const info = studio.analysis.value.tracks[track];
     const release = studio.player.touch(pitch, velocity, info?.program ?? 0, info?.drum ?? false);
-    const recorded = this.phase.value?.kind === 'record' || this.phase.value?.kind === 'call';
-    this.held.set(pitch, {release, tick: recorded ? this.tickOf(timeStamp) : -1, velocity});
+    const kind = this.phase.value?.kind;
+    let tick = kind && kind !== 'count' ? this.tickOf(timeStamp) : -1;
+    // What is played when the question has been sent still belongs to the call, up to the bar line.
+    if (kind === 'answer' && tick >= this.answerFrom) tick = -1;
+    this.held.set(pitch, {release, tick, velocity});
   }
 
   noteOff(pitch: number, timeStamp = performance.now()): void {
@@ -203,7 +208,8 @@ export class Recorder {
     player.wake();
     const analysis = analyse(studio.song.value);
     const bar = analysis.barAt(player.tick);
-    const start = kind === 'call' ? analysis.bar(Math.max(bar, 0)).tick : analysis.bar(bar).tick;
+    // A call comes after what is there; a recording, on top of it.
+    const start = analysis.bar(kind === 'call' ? Math.max(bar, analysis.barCount) : bar).tick;
     this.base = studio.song.value;
     this.taken = [];
     this.events = [];
@@ -299,6 +305,10 @@ export class Recorder {
       this.phase.value = {kind: 'call', until: this.callEnd()};
       return;
     }
+    this.base = song;
+    this.taken = [];
+    this.events = [];
+    for (const held of this.held.values()) held.tick = -1;
     void this.respond(song, end);
   }
 
@@ -308,13 +318,15 @@ export class Recorder {
     const analysis = analyse(song);
     const promptBars = analysis.barAt(start);
     const bars = this.answerBars.value;
-    const end = analysis.bar(promptBars + bars).tick;
+    let end = analysis.bar(promptBars + bars).tick;
+    this.answerFrom = start;
     this.phase.value = {kind: 'answer', until: end};
     this.abort = new AbortController();
     const form = studio.form.value;
     const heard: NewNote[] = [];
     const target = studio.target();
     const began = performance.now();
+    let shift = -1;
     try {
       const result = await engine.continueFrom(
         {midi: studio.midi(song), promptBars, bars},
@@ -331,22 +343,29 @@ export class Recorder {
                 first: performance.now() - began,
                 each: studio.pace.value?.each ?? 0,
               };
+            if (shift < 0) {
+              // An answer that is late begins on the bar line after it.
+              const late = studio.player.tick - start > song.ticksPerQuarter / 8;
+              shift = late ? analysis.bar(analysis.barAt(studio.player.tick) + 1).tick - start : 0;
+              end += shift;
+            }
             for (const note of notes)
               heard.push({
                 ...target,
                 pitch: note.pitch,
                 velocity: clamp(note.velocity, 1, 127),
-                tick: note.time,
-                end: note.time + Math.max(1, note.duration),
+                tick: note.time + shift,
+                end: note.time + shift + Math.max(1, note.duration),
               });
-            studio.liveSong.value = addNotes(song, heard).song;
-            studio.player.catchUp(analysis.bar(written - 1).tick);
+            this.base = addNotes(song, heard).song;
+            studio.liveSong.value = this.recorded();
+            studio.player.catchUp(analysis.bar(written - 1).tick + shift);
           },
         },
       );
       const midi = result.pieces[0]?.midi;
       if (midi && this.phase.value) {
-        const answered = addNotes(song, heard).song;
+        const answered = this.recorded();
         this.base = answered;
         this.taken = [];
         this.events = [];
@@ -361,13 +380,14 @@ export class Recorder {
           error instanceof Error ? error : new EngineError(String(error)),
           'The answer could not be written.',
         );
-        this.base = song;
-        studio.commit('Call', song);
+        this.base = this.recorded();
+        this.taken = [];
+        this.events = [];
+        studio.commit('Call', this.base);
+        studio.liveSong.value = null;
       }
     }
     if (!this.phase.value) return;
-    this.taken = [];
-    this.events = [];
     this.callFrom = end;
     // The next call begins when the answer has been heard.
     const wait = setInterval(() => {
@@ -391,7 +411,7 @@ export class Recorder {
     }
     this.held.clear();
     const song = this.recorded();
-    const changed = this.taken.length > 0;
+    const changed = this.taken.length > 0 || this.base !== studio.song.value;
     this.phase.value = null;
     studio.player.pause();
     batch(() => {

@@ -74,7 +74,7 @@ export function Transport({
           pressed={studio.metronome.value}
           onClick={() => (studio.metronome.value = !studio.metronome.value)}
         />
-        <label class="mini" title="Speed of playback">
+        <label class="mini desk" title="Speed of playback">
           <span class="visually-hidden">Speed of playback, per cent</span>
           <input
             type="number"
@@ -88,7 +88,7 @@ export function Transport({
           />
           %
         </label>
-        <label class="mini volume" title="Volume">
+        <label class="mini desk volume" title="Volume">
           <span class="visually-hidden">Volume</span>
           <Icon name="volume" />
           <input
