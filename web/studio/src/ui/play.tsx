@@ -88,9 +88,9 @@ export function PlayPanel({studio, recorder}: {studio: Studio; recorder: Recorde
           checked={recorder.keyboard.value}
           onChange={(event) => (recorder.keyboard.value = event.currentTarget.checked)}
         />
-        This computer’s keyboard
+        This computer’s keyboard, or keys on the screen
       </label>
-      {recorder.keyboard.value && <Keys octave={recorder.octave.value} />}
+      {recorder.keyboard.value && <Keys recorder={recorder} />}
       {access === 'granted' ? (
         <p class="note">
           {recorder.inputs.value.length
@@ -117,13 +117,21 @@ export function PlayPanel({studio, recorder}: {studio: Studio; recorder: Recorde
   );
 }
 
-function Keys({octave}: {octave: number}) {
+function Keys({recorder}: {recorder: Recorder}) {
+  const octave = recorder.octave.value;
   const letters = Object.keys(kKeys).map((code) => (code === 'Semicolon' ? ';' : code.slice(3)));
   const black = [1, 3, 6, 8, 10, 13, 15];
   return (
     <div class="keys" aria-label={`The keys A to K play octave ${octave}; Z and X change it`}>
       {letters.map((letter, i) => (
-        <span key={letter} class={black.includes(i) ? 'black' : 'white'}>
+        <span
+          key={letter}
+          class={black.includes(i) ? 'black' : 'white'}
+          onPointerDown={() => recorder.noteOn(12 * (octave + 1) + i, 84)}
+          onPointerUp={() => recorder.noteOff(12 * (octave + 1) + i)}
+          onPointerLeave={() => recorder.noteOff(12 * (octave + 1) + i)}
+          onPointerCancel={() => recorder.noteOff(12 * (octave + 1) + i)}
+        >
           {letter}
         </span>
       ))}
