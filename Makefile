@@ -1,11 +1,12 @@
 # make demo   install what is missing, build, and let the model that ships write, continue and learn
 # make test   install what is missing, build everything with warnings as errors, run all tests
 # make wheel  install what is missing, and build the Python package: out/wheel/continuo-*.whl
+# make studio install what is missing, and build out/studio.html: the studio as one file, engine and model inside
 # make check  check format, layers, width of prose, clang-tidy on changed files, JavaScript
 # make build  build the programs into build/bin
 # make clean  remove build/ and out/
 
-.PHONY: demo test wheel check build bootstrap clean
+.PHONY: demo test wheel studio check build bootstrap clean
 
 # The first pieces come before LibTorch is fetched and the programs that need it are built.
 demo:
@@ -28,6 +29,14 @@ wheel:
 	cmake --build --preset release --target wheel
 	mkdir -p out/wheel && rm -f out/wheel/*.whl && cp build/wheel/*.whl out/wheel
 	@ls out/wheel/*.whl
+
+studio:
+	tools/bootstrap.sh --no-torch --wasm
+	cmake --preset release --log-level=WARNING
+	cmake --build --preset release --target continuo
+	cmake --preset wasm --log-level=WARNING
+	cmake --build --preset wasm --target continuo_wasm
+	tools/studio.sh build build-wasm out
 
 check:
 	tools/bootstrap.sh --no-torch --checks

@@ -17,8 +17,8 @@ function(continuo_layers name direct aside)
   set(${aside} ${in_parentheses} PARENT_SCOPE)
 endfunction()
 
-# continuo_module(NAME [LIGHT] [TESTS_WITHOUT_ASIDE] [LIBS targets...] [PRECOMPILE headers...]
-# [TEST_ENVIRONMENT NAME=value...])
+# continuo_module(NAME [LIGHT] [TESTS_WITHOUT_ASIDE] [WITHOUT sources...] [LIBS targets...]
+# [PRECOMPILE headers...] [TEST_ENVIRONMENT NAME=value...])
 #
 # Makes the library continuo_NAME from the .cc files of the current folder, and the test program
 # NAME_test from its *_test.cc, which ctest runs in the environment named (one variable). A module's
@@ -30,16 +30,21 @@ endfunction()
 # goes into headers. Tests are always compiled so. PRECOMPILE are headers that most of the module's
 # sources include.
 function(continuo_module name)
-  cmake_parse_arguments(ARG "LIGHT;TESTS_WITHOUT_ASIDE" "" "LIBS;PRECOMPILE;TEST_ENVIRONMENT" ${ARGN})
+  cmake_parse_arguments(ARG "LIGHT;TESTS_WITHOUT_ASIDE" "" "WITHOUT;LIBS;PRECOMPILE;TEST_ENVIRONMENT" ${ARGN})
   continuo_layers(${name} direct aside)
   string(REPLACE "/" "_" name ${name})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
+  list(TRANSFORM ARG_WITHOUT PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
+  list(REMOVE_ITEM sources "" ${ARG_WITHOUT})
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
   list(FILTER sources EXCLUDE REGEX "_main\\.cc$")
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
 
   set(target continuo_${name})
+  foreach(source IN LISTS CONTINUO_COMPILED_ALONE)
+    set_source_files_properties(${source} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+  endforeach()
   add_library(${target} STATIC ${sources})
   target_include_directories(${target} PUBLIC $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}> $<INSTALL_INTERFACE:include>)
   set_target_properties(${target} PROPERTIES EXPORT_NAME ${name})
@@ -64,6 +69,10 @@ function(continuo_module name)
     endforeach()
     target_compile_definitions(${name}_test PRIVATE CONTINUO_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
                                                     CONTINUO_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
+    if(EMSCRIPTEN)
+      continuo_wasm_test(${name}_test)
+      return()
+    endif()
     include(GoogleTest)
     set(properties TIMEOUT 900)
     if(ARG_TEST_ENVIRONMENT)

@@ -7,6 +7,7 @@
 #   tools/bootstrap.sh --no-torch     everything but LibTorch; then continuo-train is not built
 #   tools/bootstrap.sh --page-tests   also what the tests of the report's page need: Chromium, node, npm packages
 #   tools/bootstrap.sh --checks       also what `make check` needs: clang-format of one release, npm packages
+#   tools/bootstrap.sh --wasm         also what compiles for WebAssembly and packs the studio into one file
 #   tools/bootstrap.sh --python       also what the Python package is built and tested with, from pip
 set -euo pipefail
 
@@ -23,13 +24,15 @@ want_torch=yes
 want_page_tests=no
 want_checks=no
 want_python=no
+want_studio=no
 for argument in "$@"; do
   case "$argument" in
     --no-torch) want_torch=no ;;
     --page-tests) want_page_tests=yes; packages+=(chromium nodejs npm) ;;
     --checks) want_checks=yes; packages+=(nodejs npm) ;;
+    --wasm) want_studio=yes; packages+=(emscripten googletest nodejs npm) ;;
     --python) want_python=yes; packages+=(python3-dev) ;;
-    *) echo "bootstrap: unknown argument '$argument' (known: --no-torch, --page-tests, --checks, --python)" >&2; exit 2 ;;
+    *) echo "bootstrap: unknown argument '$argument' (known: --no-torch, --page-tests, --checks, --wasm, --python)" >&2; exit 2 ;;
   esac
 done
 
@@ -68,7 +71,7 @@ else
   echo "bootstrap: Debian packages are there"
 fi
 
-if [ "$want_page_tests" = yes ] || [ "$want_checks" = yes ]; then
+if [ "$want_page_tests" = yes ] || [ "$want_checks" = yes ] || [ "$want_studio" = yes ]; then
   for name in report studio; do
     page="$(dirname "$0")/../web/$name"
     if [ -e "$page/node_modules/.package-lock.json" ] && [ ! "$page/package-lock.json" -nt "$page/node_modules/.package-lock.json" ]; then

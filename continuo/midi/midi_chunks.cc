@@ -75,10 +75,10 @@ Result<Extent> FindInRiff(std::span<const uint8_t> bytes, const Defects& defects
     const uint64_t next = at + kChunkHeader + length;
     if (Named(bytes, at, "data")) {
       // A length of 0 or too much is that of a writer which did not come back to fill it in.
-      const uint64_t end = length == 0 ? bytes.size() : std::min<uint64_t>(next, bytes.size());
-      return Extent{at + kChunkHeader, end, std::min<uint64_t>(end + end % 2, bytes.size())};
+      const size_t end = length == 0 ? bytes.size() : static_cast<size_t>(std::min<uint64_t>(next, bytes.size()));
+      return Extent{at + kChunkHeader, end, std::min(end + end % 2, bytes.size())};
     }
-    at = std::min<uint64_t>(next + next % 2, bytes.size());
+    at = static_cast<size_t>(std::min<uint64_t>(next + next % 2, bytes.size()));
   }
   return defects.Fatal(at, "the RIFF file ends, where a \"data\" chunk with a MIDI file was expected");
 }

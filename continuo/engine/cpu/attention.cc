@@ -66,12 +66,14 @@ namespace plain {
 #undef CONTINUO_DOT
 }  // namespace plain
 
-#if HWY_TARGET == HWY_AVX3
+#if CONTINUO_HAS_BYTE_PRODUCTS
 namespace vnni {
 #define CONTINUO_DOT 1
 #include "continuo/engine/cpu/attention-inl.h"
 #undef CONTINUO_DOT
 }  // namespace vnni
+#endif
+#if HWY_TARGET == HWY_AVX3
 namespace bf16 {
 #define CONTINUO_DOT 2
 #include "continuo/engine/cpu/attention-inl.h"
@@ -92,7 +94,7 @@ void Attend(const HeadCacheLayout& layout, const float* query, const uint8_t* ke
 #endif
       return plain::AttendWith<plain::Bf16Attention>(layout, query, keys, values, first, length, scratch, out);
     case NumberFormat::kInt8:
-#if HWY_TARGET == HWY_AVX3
+#if CONTINUO_HAS_BYTE_PRODUCTS
       if (use_vnni) {
         return vnni::AttendWith<vnni::Int8Attention>(layout, query, keys, values, first, length, scratch, out);
       }

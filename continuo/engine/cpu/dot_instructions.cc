@@ -14,7 +14,7 @@ bool CpuHasVnni() {
 #if HWY_ARCH_X86
   return __builtin_cpu_supports("avx512vnni") != 0;
 #else
-  return false;
+  return HWY_ARCH_WASM != 0;  // part of its vectors
 #endif
 }
 
@@ -44,7 +44,11 @@ void AllowDotInstructions(bool allow) {
 }
 
 const char* DotInstructions() {
-  if (std::string_view(KernelTargetName()) != "AVX3") {
+  const std::string_view target = KernelTargetName();
+  if (target == "WASM") {
+    return use_vnni ? "I16" : "";
+  }
+  if (target != "AVX3") {
     return "";
   }
   return use_vnni ? use_bf16 ? "VNNI, BF16" : "VNNI" : use_bf16 ? "BF16" : "";

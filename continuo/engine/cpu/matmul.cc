@@ -57,12 +57,14 @@ namespace plain {
 #undef CONTINUO_DOT
 }  // namespace plain
 
-#if HWY_TARGET == HWY_AVX3
+#if CONTINUO_HAS_BYTE_PRODUCTS
 namespace vnni {
 #define CONTINUO_DOT 1
 #include "continuo/engine/cpu/matmul-inl.h"
 #undef CONTINUO_DOT
 }  // namespace vnni
+#endif
+#if HWY_TARGET == HWY_AVX3
 namespace bf16 {
 #define CONTINUO_DOT 2
 #include "continuo/engine/cpu/matmul-inl.h"
@@ -83,7 +85,7 @@ void MatMul(const Activations& x, const PackedMatrix& w, size_t first_panel, siz
 #endif
       return plain::MultiplyPanels<plain::Bf16Kernel>(x, w, first_panel, last_panel, mode, y, stride);
     case NumberFormat::kInt8:
-#if HWY_TARGET == HWY_AVX3
+#if CONTINUO_HAS_BYTE_PRODUCTS
       if (use_vnni) {
         return vnni::MultiplyPanels<vnni::Int8Kernel>(x, w, first_panel, last_panel, mode, y, stride);
       }

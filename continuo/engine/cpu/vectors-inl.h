@@ -84,6 +84,35 @@ HWY_INLINE VF AddBf16Products(VF sum, VI a, VI b) {
 }
 #endif
 
+#if HWY_TARGET == HWY_WASM
+// What stands for VNNI in WebAssembly, which multiplies pairs of 16 bits and adds them: the same
+// integers, in fewer instructions than through SignedQuads.
+
+/// The sum and, in each lane, the two products of numbers of 16 bits.
+HWY_INLINE VI AddShortProducts(VI sum, VI a, VI b) {
+  return hn::Add(sum, VI{wasm_i32x4_dot_i16x8(a.raw, b.raw)});
+}
+/// The sum and, in each lane, the four products of unsigned by signed bytes.
+HWY_INLINE VI AddByteProducts(VI sum, VI unsigned_bytes, VI signed_bytes) {
+  const hn::Repartition<int16_t, DI> d16;
+  const hn::Repartition<uint16_t, DI> du16;
+  const auto weights = hn::BitCast(du16, unsigned_bytes);
+  const auto values = hn::BitCast(d16, signed_bytes);
+  const VI even = hn::BitCast(DI(), hn::And(weights, hn::Set(du16, 0xff)));
+  const VI odd = hn::BitCast(DI(), hn::ShiftRight<8>(weights));
+  sum = AddShortProducts(sum, even, hn::BitCast(DI(), hn::ShiftRight<8>(hn::ShiftLeft<8>(values))));
+  return AddShortProducts(sum, odd, hn::BitCast(DI(), hn::ShiftRight<8>(values)));
+}
+#endif
+
+// Whether the two above are there.
+#undef CONTINUO_HAS_BYTE_PRODUCTS
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_WASM
+#define CONTINUO_HAS_BYTE_PRODUCTS 1
+#else
+#define CONTINUO_HAS_BYTE_PRODUCTS 0
+#endif
+
 /// Two bf16 in 32 bits as floats.
 HWY_INLINE VF FirstOfPair(VI pair) {
   return hn::BitCast(DF(), hn::ShiftLeft<16>(pair));

@@ -1,4 +1,4 @@
-// The engine behind /api/v1 of `continuo serve` and `continuo studio`.
+// The engine behind /api/v1 of `continuo serve` and `continuo studio`, or behind anything else that answers its requests.
 import {fromBase64, toBase64} from './base64.ts';
 import {
   EngineError,
@@ -42,13 +42,27 @@ function fields(options: ComposeOptions, task: Manifest['task']): Json {
   };
 }
 
+/** What answers the requests; a server, if nothing else is given. */
+export interface Transport {
+  kind: EngineInfo['kind'];
+  where: string;
+  /** As `fetch`. */
+  send(url: string, init: RequestInit): Promise<Response>;
+}
+
 export class ServerEngine implements Engine {
   private known: Promise<EngineInfo> | undefined;
   private readonly base: string;
+  private readonly transport: Transport;
 
   /** `base` is an origin; empty: that of the page. */
-  constructor(base = '') {
+  constructor(base = '', transport?: Transport) {
     this.base = base;
+    this.transport = transport ?? {
+      kind: 'server',
+      where: `continuo on ${base || location.host}`,
+      send: (url, init) => fetch(url, init),
+    };
   }
 
   info(): Promise<EngineInfo> {
@@ -63,8 +77,8 @@ export class ServerEngine implements Engine {
     const model = json.models[0] ?? {};
     const sampling = (model.sampling ?? {}) as Json;
     return {
-      kind: 'server',
-      where: `continuo on ${this.base || location.host}`,
+      kind: this.transport.kind,
+      where: this.transport.where,
       version: typeof json.version === 'string' ? json.version : '',
       model: {
         name: String(model.name ?? 'model'),
@@ -176,7 +190,7 @@ export class ServerEngine implements Engine {
         task,
         model: info.model.name,
         modelSha256: info.model.sha256,
-        engine: 'server',
+        engine: info.kind,
         version: info.version,
         ...described,
         options,
@@ -252,7 +266,7 @@ export class ServerEngine implements Engine {
   private async fetch(what: string, init: RequestInit = {}): Promise<Response> {
     let response: Response;
     try {
-      response = await fetch(`${this.base}/api/v1/${what}`, init);
+      response = await this.transport.send(`${this.base}/api/v1/${what}`, init);
     } catch (error) {
       if (isAbort(error)) throw error;
       throw new EngineError('The engine does not answer.', 'Is continuo still running?');

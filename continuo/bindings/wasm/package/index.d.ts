@@ -1,0 +1,132 @@
+export {ContinuoError} from './engine.js';
+
+/** A field left out means the model's own choice, as a flag left out on the command line does. */
+export interface ComposeOptions {
+  /** Divides the logits; 0: always the likeliest token. */
+  temperature?: number;
+  /** Only the k likeliest tokens; 0: all. */
+  topK?: number;
+  /** Only the likeliest tokens that together reach p; above 0, at most 1. */
+  topP?: number;
+  minP?: number;
+  repetitionPenalty?: number;
+  /** A whole number from 0 to 2^53 - 1; the same seed gives the same bytes. 1 if left out. */
+  seed?: number;
+  /** Pieces, or candidates of `fill`; 1 if left out. Piece i draws from (seed, i). */
+  count?: number;
+  /** Only the best ones; 0, or left out: all, of `fill` the best one. */
+  keep?: number;
+  /** How often a piece that is stuck may go back; 0 if left out. */
+  retries?: number;
+  /** "C | Am | F G7", for models with tokens of chords. */
+  chords?: string;
+  /** Quarter notes per minute. Of `generate` and `continueFrom` only. */
+  bpm?: number;
+}
+
+/** Times are from the start of the whole piece; `time` and `duration` in ticks of its file. */
+export interface Note {
+  time: number;
+  duration: number;
+  pitch: number;
+  velocity: number;
+  program: number;
+  drum: boolean;
+  seconds: number;
+  durationSeconds: number;
+}
+
+/** Piece `index` has `bars` complete bars, the prompt's included; `notes` are those new with it. As
+ * many bars as an earlier update had, or fewer, replace it and later ones (`retries`). */
+export interface BarUpdate {
+  index: number;
+  bars: number;
+  notes: Note[];
+}
+
+export interface Piece {
+  /** Below `count`. */
+  index: number;
+  /** A Standard MIDI File: the bytes that the program `continuo` writes. */
+  midi: Uint8Array;
+  /** Of `continueFrom`: the new bars alone. */
+  newBars?: Uint8Array;
+  /** Mean negative log-likelihood per token, in nats. */
+  nllPerToken: number;
+  /** Of `fill`: that of the bars that follow. */
+  followingNll?: number;
+}
+
+/** Called in the midst of a call, which must not be followed by another one from inside. */
+export interface Watch {
+  /** Return false to stop. */
+  onBar?(update: BarUpdate): boolean | void;
+  onPiece?(piece: Piece): boolean | void;
+  /** Asked before each token. */
+  shouldStop?(): boolean;
+}
+
+export interface ComposeResult {
+  /** The complete ones, in the order of their completion; of `keep` and `fill` best first. */
+  pieces: Piece[];
+  /** A callback asked to stop before all were complete. */
+  stopped: boolean;
+}
+
+export interface Likelihood {
+  tokens: number;
+  notes: number;
+  /** In nats. */
+  nll: number;
+  nllOfBars: number[];
+}
+
+export interface Evaluation {
+  /** By the names of docs/metrics.md; NaN where one is not defined. */
+  metrics: Record<string, number>;
+  /** "C major" */
+  key: string;
+}
+
+export interface MusicXmlOptions {
+  title?: string;
+  smallestNote?: 16 | 32 | 64;
+  triplets?: boolean;
+  chords?: boolean;
+  dynamics?: boolean;
+}
+
+/** All methods compute in the calling thread until they are done, and throw ContinuoError. Tracks
+ * and bars are counted from 1. */
+export class Continuo {
+  /** The model and the limits, as GET /api/v1/models answers. */
+  info(): {models: Record<string, unknown>[]; limits: Record<string, number>};
+  /** Writes new pieces, of 32 bars if `bars` is left out. */
+  generate(options?: ComposeOptions & {bars?: number}, watch?: Watch): ComposeResult;
+  /** Keeps the first `promptBars` bars (8) and writes `bars` new ones (24) after them. */
+  continueFrom(
+    midi: Uint8Array,
+    options?: ComposeOptions & {promptBars?: number; bars?: number; track?: number},
+    watch?: Watch,
+  ): ComposeResult;
+  /** Writes the bars `first` to `last` again. */
+  fill(
+    midi: Uint8Array,
+    options: ComposeOptions & {first: number; last: number},
+    watch?: Watch,
+  ): ComposeResult;
+  likelihood(midi: Uint8Array): Likelihood;
+  evaluate(midi: Uint8Array, options?: {bars?: number; structure?: boolean}): Evaluation;
+  exportMusicXml(midi: Uint8Array, options?: MusicXmlOptions): string;
+}
+
+export interface LoadOptions {
+  /** The bytes of continuo.wasm, or the module; left out: that of this package. */
+  wasm?: Uint8Array | WebAssembly.Module;
+  /** The files of a model directory by name; left out: the model of this package. */
+  model?: Record<string, Uint8Array>;
+  /** The name of the model in messages and in `info`. */
+  name?: string;
+}
+
+export function load(options?: LoadOptions): Promise<Continuo>;
