@@ -12,7 +12,7 @@
 #include "continuo/core/shared_data_testing.h"
 #include "continuo/score/score_file.h"
 #include "continuo/token/plan.h"
-#include "continuo/token/score_json_for_test.h"
+#include "continuo/token/score_json_testing.h"
 #include "continuo/token/stream_state.h"
 #include "continuo/token/tokenizer.h"
 #include "continuo/token/tokenizer_json.h"
