@@ -12,4 +12,9 @@ namespace continuo {
 /// in the order of their Pitch or NoteOn tokens. Ids outside the vocabulary are passed over.
 Score DecodeIds(std::span<const std::vector<TokenId>> streams, const TokenTables& tables);
 
+// The same for each representation, which the tables must have.
+Score DecodeRemi(std::span<const std::vector<TokenId>> streams, const TokenTables& tables);
+Score DecodeTsd(std::span<const std::vector<TokenId>> streams, const TokenTables& tables);
+Score DecodeMidiLike(std::span<const std::vector<TokenId>> streams, const TokenTables& tables);
+
 }  // namespace continuo
