@@ -3,9 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
+#include <string_view>
 
 #include "continuo/compose/generate.h"
+#include "continuo/core/rng.h"
 
 namespace continuo {
 namespace {
@@ -150,6 +153,39 @@ TEST_F(PiecePlanTest, MoreBarsThanAPieceMayHaveAreRefused) {
   Set("density", "3");
   EXPECT_THAT(ErrorOver(kMaxBars + 1), HasSubstr("bars is 10001"));
   EXPECT_THAT(ErrorOver(SIZE_MAX), HasSubstr("bars is"));
+}
+
+TEST_F(PiecePlanTest, AnyTextIsRefusedOrAsksForWhatABarCanHave) {
+  constexpr std::string_view kCharacters = "AABC1248 |:.,-e";
+  Rng rng(5, 5);
+  size_t taken = 0;
+  for (int round = 0; round < 20000; ++round) {
+    PiecePlan plan;
+    for (const PlanField& field : PlanFields()) {
+      std::string text(1 + rng.NextBelow(8), ' ');
+      for (char& c : text) {
+        c = kCharacters[rng.NextBelow(kCharacters.size())];
+      }
+      static_cast<void>(SetPlanField(field.name, text, plan));
+    }
+    const size_t first_bar = rng.NextBelow(3) * 40;
+    const size_t bars = 1 + rng.NextBelow(16);
+    const auto plans = PlanBars(plan, first_bar, bars);
+    if (!plans.ok()) {
+      EXPECT_FALSE(plans.error().message.empty());
+      continue;
+    }
+    taken += plan.form.empty() ? 0 : 1;
+    ASSERT_EQ(plans->size(), bars);
+    for (size_t bar = 0; bar < bars; ++bar) {
+      const BarPlan& asked = (*plans)[bar];
+      const int most = static_cast<int>(std::min<size_t>(first_bar + bar, 64));
+      EXPECT_TRUE(!asked.repeat || (*asked.repeat >= 0 && *asked.repeat <= most));
+      EXPECT_TRUE(!asked.density || (*asked.density >= 0 && *asked.density <= 7));
+      EXPECT_TRUE(!asked.loudness || (*asked.loudness >= 0 && *asked.loudness <= 7));
+    }
+  }
+  EXPECT_GT(taken, 100U);
 }
 
 }  // namespace
