@@ -201,9 +201,13 @@ export class Player {
     const now = this.context!.currentTime;
     const note: Note = {id: 0, track: 0, channel: drum ? 9 : 0, pitch, velocity, tick: 0, end: 1, release: 64, onSeq: 0, offSeq: 0}; // prettier-ignore
     const release =
-      (this.sounder ?? this.extra)?.strike(note, program, drum, now, now + 30) ??
+      this.sounder?.strike(note, program, drum, now, now + 30) ??
       band.strike({program, drum, pitch, velocity}, now, now + 30);
-    return () => release(this.context!.currentTime);
+    const other = this.extra?.strike(note, program, drum, now, now + 30);
+    return () => {
+      release(this.context!.currentTime);
+      other?.(this.context!.currentTime);
+    };
   }
 
   /** Ends what sounds of tracks that are not to be heard any more. */

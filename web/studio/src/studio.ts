@@ -906,7 +906,7 @@ export class Studio {
       for (const take of set.takes) {
         if (take.midi || take.live.length === 0) continue;
         take.stopped = true;
-        const grown = growingSong(set, take, base, info.model.ticksPerQuarter);
+        const grown = growingSong(set, take, base, info.model.ticksPerQuarter, true);
         take.midi = writeMidi(grown);
       }
       if (isAbort(error)) this.announce('Stopped; complete bars are kept.');
@@ -1163,8 +1163,14 @@ function readSet(json: Record<string, unknown>): StoredSet {
   };
 }
 
-/** What a take will be, from the bars that are there. */
-function growingSong(set: TakeSet, take: Take, base: Song, ticksPerQuarter: number): Song {
+/** What a take will be, from the bars that are there. `stopped`: no more will come, and what is not rewritten stays. */
+function growingSong(
+  set: TakeSet,
+  take: Take,
+  base: Song,
+  ticksPerQuarter: number,
+  stopped = false,
+): Song {
   const written = take.live.map((one) => one.note);
   if (set.task === 'generate') {
     // The tempo follows from the times of the notes.
@@ -1206,7 +1212,8 @@ function growingSong(set: TakeSet, take: Take, base: Song, ticksPerQuarter: numb
   const analysis = analyse(base);
   const target = usualTrack(base);
   const from = analysis.bar(set.task === 'continue' ? set.promptBars : set.first - 1).tick;
-  const to = set.task === 'continue' ? Infinity : analysis.bar(set.last - 1).end;
+  const lastBar = stopped ? Math.min(take.bars, set.last) : set.last;
+  const to = set.task === 'continue' ? Infinity : analysis.bar(lastBar - 1).end;
   const rest = base.notes.filter((note) => {
     if (note.tick < from || note.tick >= to) return true;
     return set.task === 'fill' && analysis.tracks[note.track].drum;

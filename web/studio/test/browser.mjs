@@ -504,6 +504,47 @@ async function checkPlayback({page}) {
   });
 }
 
+/** A rewriting that is stopped keeps its complete bars, and the old ones after them. */
+async function checkStoppedRewriting({page}) {
+  await opened(page, 'prompt.mid', prompt);
+  const before = await notesOf(page);
+  await page.evaluate(() => {
+    const {studio} = window.continuoStudio;
+    const real = studio.engine.value;
+    const slow = Object.create(real);
+    slow.fill = async (request, options, watch) => {
+      const updates = [];
+      await real.fill(request, options, {onBar: (update) => updates.push(update)});
+      for (const update of updates) {
+        watch.onBar(update);
+        for (let i = 0; i < 50 && !watch.signal.aborted; ++i)
+          await new Promise((done) => setTimeout(done, 40));
+        if (watch.signal.aborted) throw new DOMException('stopped', 'AbortError');
+      }
+      throw new Error('nobody stopped it');
+    };
+    studio.engine.value = slow;
+    studio.bars.value = {first: 2, last: 5};
+    studio.setForm({count: 1});
+    window.restoreEngine = () => (studio.engine.value = real);
+  });
+  await page.keyboard.press('w');
+  await page.waitForFunction(() => window.continuoStudio.studio.horizon() === 3 * 1920);
+  await page.keyboard.press('Escape');
+  await idle(page);
+  await page.evaluate(() => {
+    window.restoreEngine();
+    window.continuoStudio.studio.player.pause();
+    window.continuoStudio.studio.setForm({count: 4});
+  });
+  const after = await notesOf(page);
+  const outside = (notes) => notes.filter(([tick]) => tick < 2 * 1920 || tick >= 3 * 1920);
+  assert.deepEqual(outside(after), outside(before));
+  assert.notDeepEqual(after, before);
+  await page.keyboard.press('Escape');
+  assert.deepEqual(await notesOf(page), before);
+}
+
 async function checkStop({page}) {
   await page.evaluate(() => {
     const {studio} = window.continuoStudio;
@@ -865,6 +906,7 @@ try {
     ['notes are drawn, moved, resized, deleted; the file says so to the tick', checkEdits],
     ['playback waits for what is being written, and loops', checkPlayback],
     ['Stop keeps complete bars', checkStop],
+    ['Stop of a rewriting keeps what is not written again', checkStoppedRewriting],
     ['recording, call and response, MIDI output', checkRecording],
     ['files of the cases open and save as they are', checkFiles],
     ['broken files lose nothing', checkHostileFiles],
