@@ -157,13 +157,22 @@ ApiAnswer Api::Answer(const ApiRequest& request, const StopToken& stop) {
 
 Json Api::Models() const {
   const Tokenizer& tokenizer = *model_.tokenizer;
+  Json controls = Json::array();
+  for (const auto& [name, type] :
+       {std::pair("chords", TokenType::kChord), std::pair("form", TokenType::kRepeat),
+        std::pair("density", TokenType::kDensity), std::pair("loudness", TokenType::kLoudness)}) {
+    if (tokenizer.vocabulary().has(type)) {
+      controls.push_back(name);
+    }
+  }
   return {{"models",
            {{{"name", model_.directory.filename().string()},
              {"sha256", model_.weights_sha256},
              {"vocabulary", tokenizer.vocabulary().size()},
              {"vocabulary_sha256", tokenizer.vocabulary_sha256()},
              {"context", model_.model->context_length()},
-             {"sampling", SamplingToJson(model_.sampling)}}}},
+             {"sampling", SamplingToJson(model_.sampling)},
+             {"controls", std::move(controls)}}}},
           {"limits",
            {{"body_bytes", limits_.body_bytes},
             {"waiting", limits_.waiting},

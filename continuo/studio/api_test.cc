@@ -64,6 +64,31 @@ TEST_F(ApiTest, DescribesTheModel) {
   const Json json = Json::parse(answer.body);
   EXPECT_EQ(json["models"][0]["vocabulary"], model_.tokenizer->vocabulary().size());
   EXPECT_EQ(json["limits"]["bars"], 40);
+  EXPECT_EQ(json["models"][0]["controls"], Json::array());
+}
+
+TEST(PlannedApiTest, AModelWithPlanTokensTakesAFormDensityAndLoudness) {
+  const LoadedModel model = LoadFakeModel("remiplan");
+  Api api(model, {.body_bytes = 4'000'000, .waiting = 1, .bars = 40, .count = 4});
+  const Json models = Json::parse(api.Answer({"GET", "/api/v1/models", "", ""}, {}).body);
+  EXPECT_EQ(models["models"][0]["controls"], Json({"chords", "form", "density", "loudness"}));
+  const auto midi = [&api](const Json& body) {
+    ApiAnswer answer = api.Answer({"POST", "/api/v1/generate", "application/json", body.dump()}, {});
+    EXPECT_EQ(answer.status, 200) << answer.body;
+    std::string piece;
+    answer.run(
+        [&](std::string_view name, const Json& data) {
+          piece = name == "piece" ? data["midi"].get<std::string>() : piece;
+          return true;
+        },
+        {});
+    return piece;
+  };
+  const std::string free = midi({{"bars", 4}});
+  const std::string formed = midi({{"bars", 4}, {"form", "A2 A2"}});
+  EXPECT_NE(free, formed);
+  EXPECT_NE(midi({{"bars", 4}, {"density", 3}}), midi({{"bars", 4}, {"density", "6"}}));
+  EXPECT_NE(midi({{"bars", 4}, {"form", "AB"}, {"loudness", "1 6"}}), midi({{"bars", 4}, {"loudness", "1:1 6:4"}}));
 }
 
 TEST_F(ApiTest, WritesPiecesBarByBarAndAsTheLibraryDoes) {
