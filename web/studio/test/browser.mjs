@@ -591,16 +591,19 @@ async function checkRecording({page}) {
   assert.ok(end - tick > 300 && end - tick < 1000, `lasts ${end - tick}`); // 480 ticks are 250 ms
   // Call and response.
   await page.evaluate(() => window.continuoStudio.studio.fresh());
-  await tempo.fill('160');
+  await tempo.fill('120');
   await tempo.blur();
   await page.getByRole('button', {name: 'Bars of the call: less'}).click();
   await page.getByRole('button', {name: /Answer me/}).click();
-  for (const key of [60, 64, 67]) {
-    await page.waitForFunction(() => window.continuoStudio.recorder.phase.value?.kind === 'call');
-    await page.evaluate((key) => window.playMidi(0x90, key, 80), key);
-    await page.waitForTimeout(120);
-    await page.evaluate((key) => window.playMidi(0x80, key, 0), key);
-  }
+  await page.evaluate(async () => {
+    const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+    while (window.continuoStudio.recorder.phase.value?.kind !== 'call') await pause(10);
+    for (const key of [60, 64, 67]) {
+      window.playMidi(0x90, key, 80);
+      await pause(120);
+      window.playMidi(0x80, key, 0);
+    }
+  });
   await page.waitForFunction(() => window.continuoStudio.recorder.phase.value?.kind === 'answer');
   await page.waitForFunction(
     () => window.continuoStudio.studio.history.value.past.length > 0,
