@@ -18,7 +18,7 @@ demo:
 	tools/demo.sh train
 
 test:
-	tools/bootstrap.sh --page-tests --python
+	tools/bootstrap.sh --page-tests --python --api-tests
 	cmake --preset release --log-level=NOTICE -DCONTINUO_WARNINGS_AS_ERRORS=ON
 	cmake --build --preset release
 	ctest --preset release -j $$(nproc)

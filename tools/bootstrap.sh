@@ -9,6 +9,7 @@
 #   tools/bootstrap.sh --checks       also what `make check` needs: clang-format of one release, npm packages
 #   tools/bootstrap.sh --wasm         also what compiles for WebAssembly and packs the studio into one file
 #   tools/bootstrap.sh --python       also what the Python package is built and tested with, from pip
+#   tools/bootstrap.sh --api-tests    also what tests the HTTP API against its description: schemathesis, from pip
 set -euo pipefail
 
 torch_version=2.13.0
@@ -25,6 +26,7 @@ want_page_tests=no
 want_checks=no
 want_python=no
 want_studio=no
+want_api_tests=no
 for argument in "$@"; do
   case "$argument" in
     --no-torch) want_torch=no ;;
@@ -32,7 +34,11 @@ for argument in "$@"; do
     --checks) want_checks=yes; packages+=(nodejs npm) ;;
     --wasm) want_studio=yes; packages+=(emscripten googletest nodejs npm) ;;
     --python) want_python=yes; packages+=(python3-dev) ;;
-    *) echo "bootstrap: unknown argument '$argument' (known: --no-torch, --page-tests, --checks, --wasm, --python)" >&2; exit 2 ;;
+    --api-tests) want_api_tests=yes ;;
+    *)
+      echo "bootstrap: unknown argument '$argument' (known: --no-torch, --page-tests, --checks, --wasm, --python, --api-tests)" >&2
+      exit 2
+      ;;
   esac
 done
 
@@ -120,6 +126,23 @@ if [ "$want_python" = yes ]; then
         -r "$requirements"-no-deps.txt &&
       echo "$tests_list" >"$python_tests/.continuo-list"; } ||
       echo "bootstrap: they could not be had; the Python package will not be built or not be tested" >&2
+  fi
+fi
+
+# What tests the HTTP API against docs/api/openapi.json, in an environment of its own.
+schemathesis=schemathesis==4.32.5
+api_folder="${HOME:-}/.local/share/continuo/api-tests"
+if [ "$want_api_tests" = yes ]; then
+  api_list="$(python3 --version) $schemathesis"
+  if is_current "$api_folder" "$api_list"; then
+    echo "bootstrap: schemathesis is there"
+  else
+    echo "bootstrap: installing schemathesis (pip package) in $api_folder"
+    rm -rf "$api_folder"
+    { python3 -m venv "$api_folder" &&
+      "$api_folder/bin/pip" install --quiet --disable-pip-version-check "$schemathesis" &&
+      echo "$api_list" >"$api_folder/.continuo-list"; } ||
+      echo "bootstrap: it could not be had; the HTTP API will not be tested against its description" >&2
   fi
 fi
 

@@ -153,21 +153,114 @@ TEST_F(CliTest, ContinuesSheetMusic) {
   ExpectError({"continue", "--prompt", Path("broken.musicxml"), "-o", Path("x")}, "broken.musicxml: is not XML");
 }
 
-TEST_F(CliTest, ServesUntilItIsInterrupted) {
-  if (!fs::exists(CONTINUO_BIN_DIR "/continuo-serve")) {
-    ExpectError({"serve"}, "was not built");
-    GTEST_SKIP() << "continuo-serve was not built";
+class ServeTest : public CliTest {
+ protected:
+  void SetUp() override {
+    if (!fs::exists(CONTINUO_BIN_DIR "/continuo-serve")) {
+      ExpectError({"serve"}, "was not built");
+      GTEST_SKIP() << "continuo-serve was not built";
+    }
   }
-  const pid_t pid = Start({"serve", "--port", "0", "--json"});
-  std::string printed;
-  for (int i = 0; i < 400 && printed.find('\n') == std::string::npos; ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    printed = *ReadTextFile(logs_.path() / "out");
+  void TearDown() override {
+    ::unsetenv("CONTINUO_TOKEN");
+    ::unsetenv("DISPLAY");
+    ::unsetenv("WAYLAND_DISPLAY");
   }
+
+  /// What the program prints first, and its process.
+  std::pair<std::string, pid_t> Serve(const std::vector<std::string>& arguments) {
+    const pid_t pid = Start(arguments);
+    std::string printed;
+    for (int i = 0; i < 400 && printed.find('\n') == std::string::npos && ::kill(pid, 0) == 0; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      printed = *ReadTextFile(logs_.path() / "out");
+    }
+    return {printed, pid};
+  }
+  void ExpectEnds(pid_t pid) {
+    kill(pid, SIGTERM);
+    const Outcome run = Wait(pid);
+    EXPECT_EQ(run.exit_code, 143) << run.err;
+  }
+};
+
+TEST_F(ServeTest, ServesUntilItIsInterrupted) {
+  const auto [printed, pid] = Serve({"serve", "--port", "0", "--json"});
   EXPECT_THAT(printed, HasSubstr("http://127.0.0.1:"));
-  kill(pid, SIGTERM);
-  EXPECT_EQ(Wait(pid).exit_code, 143);
+  ExpectEnds(pid);
   EXPECT_EQ(Continuo({"serve", "--port", "70000"}).exit_code, 2);
+  EXPECT_EQ(Continuo({"serve", "--token", "0123456789abcdef"}).exit_code, 2);  // not where others see it
+  EXPECT_THAT(Continuo({"studio", "--help"}).out, HasSubstr("Examples:"));
+}
+
+TEST_F(ServeTest, ATokenComesFromAFileOfItsOwnerOrTheEnvironment) {
+  WriteBytes("token", "0123456789abcdef\n");
+  fs::permissions(Path("token"), fs::perms::owner_read | fs::perms::others_read);
+  ExpectError({"serve", "--port", "0", "--token-file", Path("token")}, "chmod 600");
+  ExpectError({"serve", "--port", "0", "--token-file", Path("none")}, "none");
+  fs::permissions(Path("token"), fs::perms::owner_read | fs::perms::owner_write);
+  ExpectError({"serve", "--port", "0", "--listen", "0.0.0.0"}, "--token-file");
+  WriteBytes("page.html", "<p>");
+  const std::vector<std::string> studio = {"studio", "--port", "0", "--page", Path("page.html"), "--json"};
+  std::vector<std::string> with_file = studio;
+  with_file.insert(with_file.end(), {"--token-file", Path("token"), "--listen", "127.0.0.2"});
+  const auto [of_file, first] = Serve(with_file);
+  EXPECT_THAT(of_file, AllOf(HasSubstr("http://127.0.0.2:"), HasSubstr("/#token=0123456789abcdef\"")));
+  ExpectEnds(first);
+  ::setenv("CONTINUO_TOKEN", "fedcba9876543210", 1);
+  const auto [of_environment, second] = Serve(studio);
+  EXPECT_THAT(of_environment, HasSubstr("/#token=fedcba9876543210\""));
+  ExpectEnds(second);
+  ::setenv("CONTINUO_TOKEN", "short", 1);
+  ExpectError({"serve", "--port", "0"}, "expected 16 to 1,024");
+}
+
+TEST_F(ServeTest, TheStudioOpensTheBrowserWhereThereIsADisplay) {
+  WriteBytes("page.html", "<p>");
+  WriteBytes("xdg-open",
+             "#!/bin/sh\necho \"$1\" >\"" + Path("tmp") + "\"; mv \"" + Path("tmp") + "\" \"" + Path("url") + "\"\n");
+  fs::permissions(Path("xdg-open"), fs::perms::owner_all);
+  const std::string path = ::getenv("PATH");
+  ::setenv("PATH", (folder_.path().string() + ":" + path).c_str(), 1);
+  const auto opened = [&](std::vector<std::string> more) {
+    fs::remove(Path("url"));
+    more.insert(more.begin(), {"studio", "--port", "0", "--page", Path("page.html")});
+    const auto [printed, pid] = Serve(more);
+    EXPECT_THAT(printed, HasSubstr("http://127.0.0.1:"));
+    for (int i = 0; i < 20 && !fs::exists(Path("url")); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+    ExpectEnds(pid);
+    const std::string url = fs::exists(Path("url")) ? *ReadTextFile(Path("url")) : "";
+    EXPECT_TRUE(url.empty() || printed.starts_with(url.substr(0, url.size() - 1))) << printed << url;
+    return !url.empty();
+  };
+  ::unsetenv("DISPLAY");
+  ::unsetenv("WAYLAND_DISPLAY");
+  EXPECT_FALSE(opened({}));
+  ::setenv("DISPLAY", ":7", 1);
+  EXPECT_TRUE(opened({kPrompt.string()}));
+  EXPECT_FALSE(opened({"--no-open"}));
+  WriteBytes("token", "0123456789abcdef");
+  fs::permissions(Path("token"), fs::perms::owner_read);
+  EXPECT_FALSE(opened({"--token-file", Path("token")}));  // other users would see it in the arguments
+  ::setenv("PATH", path.c_str(), 1);
+
+  ExpectError({"studio", Path("none.mid"), "--page", Path("page.html")}, "none.mid");
+  WriteBytes("broken.mid", "MThd");
+  ExpectError({"studio", Path("broken.mid"), "--page", Path("page.html")}, "broken.mid");
+  ExpectError({"studio", "--page", Path("none.html")}, "none.html");
+}
+
+TEST_F(ServeTest, ServesSeveralModelsByTheirNames) {
+  CopyModel();
+  const auto [printed, pid] =
+      Serve({"serve", "--port", "0", "--json", "--model", kModel.string(), "--model", Path("model") + "/"});
+  EXPECT_THAT(printed, HasSubstr("http://127.0.0.1:"));
+  ExpectEnds(pid);
+  fs::create_directory(Path("other"));
+  fs::copy(kModel, Path("other/pop-piano"));
+  ExpectError({"serve", "--port", "0", "--model", kModel.string(), "--model", Path("other/pop-piano")}, "same name");
 }
 
 TEST_F(CliTest, SaysItsVersionAndHelpsWithExamples) {

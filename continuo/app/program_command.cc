@@ -2,7 +2,7 @@
 #include <iterator>
 
 #include "continuo/app/command.h"
-
+#include "continuo/app/render_program.h"
 #include "continuo/os/process.h"
 
 namespace continuo {
@@ -63,22 +63,28 @@ void AddPretrainCommand(CLI::App& app, AppContext& context) {
 }
 
 void AddRenderCommand(CLI::App& app, AppContext& context) {
-  AddProgramCommand(
-      app, context,
-      {.name = "render",
-       .program = "continuo-render",
-       .command = "",
-       .description = "Turn MIDI files into audio (starts continuo-render)",
-       .missing = "install libfluidsynth-dev and libsndfile1-dev with tools/bootstrap.sh and build again"});
+  AddProgramCommand(app, context,
+                    {.name = "render",
+                     .program = kRenderProgram,
+                     .command = "",
+                     .description = "Turn MIDI files into audio (starts continuo-render)",
+                     .missing = kNoAudio});
 }
 
 void AddServeCommand(CLI::App& app, AppContext& context) {
+  constexpr const char* kNoHttp = "install libmicrohttpd-dev with tools/bootstrap.sh and build again";
   AddProgramCommand(app, context,
                     {.name = "serve",
                      .program = "continuo-serve",
                      .command = "",
                      .description = "Serve the HTTP API on this machine (starts continuo-serve)",
-                     .missing = "install libmicrohttpd-dev with tools/bootstrap.sh and build again"});
+                     .missing = kNoHttp});
+  AddProgramCommand(app, context,
+                    {.name = "studio",
+                     .program = "continuo-serve",
+                     .command = "studio",
+                     .description = "Compose in the browser (starts continuo-serve)",
+                     .missing = kNoHttp});
 }
 
 }  // namespace continuo

@@ -22,6 +22,17 @@ bool IsExecutable(const std::filesystem::path& path);
 /// thread-safe: for the start of a program.
 void SetEnvironmentDefault(const char* name, const char* value);
 
+/// The value of an environment variable, empty if it is not set.
+std::string EnvironmentVariable(const char* name);
+
+/// Removes an environment variable, so that children do not get it. Not thread-safe: for the start
+/// of a program.
+void RemoveEnvironmentVariable(const char* name);
+
+/// Starts another program, which is looked for on PATH if its name has no slash. It has no input,
+/// its output is dropped, and it outlives this process. Fails where it cannot be started.
+Status StartDetached(const std::string& program, const std::vector<std::string>& arguments);
+
 /// Replaces this program by another, which keeps the process, its streams and its environment.
 /// Returns only on failure.
 Error ReplaceProgram(const std::filesystem::path& program, const std::vector<std::string>& arguments);

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <thread>
+
 #include "continuo/os/file.h"
 #include "continuo/os/lock.h"
 #include "continuo/os/temporary_folder_testing.h"
@@ -68,6 +71,29 @@ TEST(ChildProcess, OfAMissingProgramIsAnError) {
 TEST(Process, ItsFolderHoldsThisTest) {
   EXPECT_TRUE(IsExecutable(ProgramFolder() / "os_test"));
   EXPECT_FALSE(IsExecutable(ProgramFolder() / "no_such_program"));
+}
+
+TEST(StartDetached, RunsAProgramOfThePathWithItsArguments) {
+  const TemporaryFolder folder;
+  const fs::path file = folder.path() / "said";
+  ASSERT_TRUE(StartDetached("sh", {"-c", "echo one two >\"$0\".tmp; mv \"$0\".tmp \"$0\"", file.string()}).ok());
+  for (int i = 0; i < 200 && !fs::exists(file); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  EXPECT_EQ(ReadTextFile(file).value(), "one two\n");
+}
+
+TEST(StartDetached, AMissingProgramIsAnError) {
+  const Status status = StartDetached("continuo-no-such-program", {});
+  ASSERT_FALSE(status.ok());
+  EXPECT_THAT(status.error().message, HasSubstr("continuo-no-such-program: cannot start: No such file"));
+}
+
+TEST(Environment, VariablesAreReadAndRemoved) {
+  SetEnvironmentDefault("CONTINUO_TEST_VARIABLE", "x y");
+  EXPECT_EQ(EnvironmentVariable("CONTINUO_TEST_VARIABLE"), "x y");
+  RemoveEnvironmentVariable("CONTINUO_TEST_VARIABLE");
+  EXPECT_EQ(EnvironmentVariable("CONTINUO_TEST_VARIABLE"), "");
 }
 
 }  // namespace

@@ -6,11 +6,14 @@
 
 #include "continuo/compose/composer.h"
 #include "continuo/compose/likelihood.h"
+#include "continuo/compose/plan_constraint.h"
 #include "continuo/compose/score_parts.h"
+#include "continuo/compose/tempo_constraint.h"
 #include "continuo/metrics/catalogue.h"
 #include "continuo/metrics/piece_measures.h"
 #include "continuo/notation/musicxml_reader.h"
 #include "continuo/notation/musicxml_writer.h"
+#include "continuo/score/tempo_map.h"
 #include "continuo/studio/json_fields.h"
 
 namespace continuo {
@@ -19,6 +22,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::string_view kPrefix = "/api/v1/";
+constexpr int kTicksPerQuarter = 480;  // of the pieces that Composer makes of a NewRequest
 
 std::string Dump(const Json& value) {
   return value.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -28,8 +32,11 @@ Json ErrorJson(const Error& error) {
   return {{"error", {{"message", error.message}, {"hint", error.hint}, {"code", Name(error.code)}}}};
 }
 
-int StatusOf(const Error& error) {
+/// `read`: whether all fields of the request were found to be what they should.
+int StatusOf(const Error& error, bool read) {
   switch (error.code) {
+    case ErrorCode::kNotFound:
+      return 404;
     case ErrorCode::kTooLarge:
       return 413;
     case ErrorCode::kBusy:
@@ -40,23 +47,79 @@ int StatusOf(const Error& error) {
     case ErrorCode::kFull:
       return 500;
     default:
-      return 400;
+      return read ? 422 : 400;
   }
+}
+
+ApiAnswer JsonAnswer(const Json& json) {
+  ApiAnswer answer;
+  answer.body = Dump(json);
+  return answer;
 }
 
 Json NumberOrNull(double value) {
   return std::isfinite(value) ? Json(value) : Json();
 }
 
-// The piece of a request, from the field "midi" or "musicxml".
-Result<MidiPiece> ReadPieceOf(JsonFields& fields, const Json& body) {
-  if (body.contains("musicxml") && !body.contains("midi")) {
-    CONTINUO_ASSIGN(const auto bytes, fields.Bytes("musicxml"));
-    CONTINUO_ASSIGN(const ScoreAndWarnings read, ParseMusicXml(bytes, "musicxml"));
-    return MidiPiece::Parse(SerializeScore(read.score), "musicxml");
+/// The piece of a request as it came.
+struct PieceBytes {
+  bool is_musicxml = false;
+  std::vector<uint8_t> bytes;
+};
+
+/// From the field "midi" or "musicxml".
+Result<PieceBytes> ReadPieceBytes(JsonFields& fields) {
+  PieceBytes read;
+  read.is_musicxml = fields.Has("musicxml");
+  if (read.is_musicxml && fields.Has("midi")) {
+    return MakeError("midi and musicxml are both there, expected one of them");
   }
-  CONTINUO_ASSIGN(const auto bytes, fields.Bytes("midi"));
-  return MidiPiece::Parse(bytes, "midi");
+  CONTINUO_ASSIGN(read.bytes, fields.Bytes(read.is_musicxml ? "musicxml" : "midi"));
+  return read;
+}
+
+Result<MidiPiece> ParsePiece(const PieceBytes& read) {
+  if (!read.is_musicxml) {
+    return MidiPiece::Parse(read.bytes, "midi");
+  }
+  CONTINUO_ASSIGN(const ScoreAndWarnings parsed, ParseMusicXml(read.bytes, "musicxml"));
+  return MidiPiece::Parse(SerializeScore(parsed.score), "musicxml");
+}
+
+/// What all requests that write music have.
+struct ComposeFields {
+  std::string chords;             // not yet parsed
+  std::vector<std::string> plan;  // by PlanFields(), not yet parsed
+  ComposeOptions options;
+};
+
+Result<ComposeFields> ReadComposeFields(JsonFields& fields, const ApiLimits& limits, const SamplingOptions& sampling) {
+  ComposeFields read;
+  ComposeOptions& options = read.options;
+  CONTINUO_ASSIGN(options.count, fields.Integer("count", 1, limits.count, 1));
+  CONTINUO_ASSIGN(options.keep, fields.Integer("keep", 0, limits.count, 0));
+  CONTINUO_ASSIGN(options.seed, fields.Integer("seed", 0, UINT64_MAX, 1));
+  CONTINUO_ASSIGN(options.retries, fields.Integer("retries", 0, 100, 0));
+  options.sampling = sampling;
+  for (const SamplingField& field : SamplingFields()) {
+    const std::string name(field.name);
+    if (field.is_integer && fields.Has(name)) {  // read as one: a double does not tell large numbers apart
+      CONTINUO_ASSIGN(const uint64_t value, fields.Integer(name, 0, static_cast<uint64_t>(field.most), {}));
+      field.set(*options.sampling, static_cast<double>(value));
+      continue;
+    }
+    CONTINUO_ASSIGN(const std::optional<double> value, fields.Number(name));
+    if (value) {
+      CONTINUO_TRY(field.Check(*value));
+      field.set(*options.sampling, *value);
+    }
+  }
+  CONTINUO_ASSIGN(read.chords, fields.String("chords", 10000));
+  CONTINUO_ASSIGN(options.bpm, fields.Number("bpm"));
+  for (const PlanField& field : PlanFields()) {
+    CONTINUO_ASSIGN(read.plan.emplace_back(), fields.NumberOrText(std::string(field.name), 10000));
+  }
+  return read;
 }
 
 Json BarJson(const BarUpdate& update) {
@@ -96,35 +159,43 @@ ApiAnswer Api::ErrorAnswer(int status, const Error& error) {
   return answer;
 }
 
+Api::Api(std::vector<ApiModel> models, ApiOptions options)
+    : models_(std::move(models)),
+      options_(std::move(options)),
+      turns_(options_.limits.waiting),
+      render_turns_(options_.limits.waiting) {
+  CONTINUO_CHECK(!models_.empty());
+}
+
 ApiAnswer Api::Answer(const ApiRequest& request, const StopToken& stop) {
-  constexpr std::string_view kPosts[] = {"generate", "continue", "fill", "likelihood", "evaluate", "export"};
-  if (!std::string_view(request.path).starts_with(kPrefix)) {
-    return ErrorAnswer(404, {"no such path", "docs/api/openapi.json lists them"});
-  }
-  const std::string_view what = std::string_view(request.path).substr(kPrefix.size());
-  const bool is_models = what == "models";
-  if (!is_models && std::find(std::begin(kPosts), std::end(kPosts), what) == std::end(kPosts)) {
+  constexpr std::string_view kGets[] = {"models", "opened"};
+  constexpr std::string_view kPosts[] = {"generate", "continue", "fill", "likelihood", "evaluate", "export", "render"};
+  const auto is_one_of = [](std::string_view name, std::span<const std::string_view> names) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+  const bool in_api = std::string_view(request.path).starts_with(kPrefix);
+  const std::string_view what = in_api ? std::string_view(request.path).substr(kPrefix.size()) : "";
+  const bool is_get = is_one_of(what, kGets);
+  if (!is_get && !is_one_of(what, kPosts)) {
     return ErrorAnswer(404, {"no such path", "docs/api/openapi.json lists them", ErrorCode::kNotFound});
   }
-  const std::string method = is_models ? "GET" : "POST";
+  const std::string method = is_get ? "GET" : "POST";
   if (request.method != method) {
     ApiAnswer answer =
         ErrorAnswer(405, {fmt::format("the method is {}, expected {}", request.method.substr(0, 20), method)});
     answer.allow = method;
     return answer;
   }
-  if (is_models) {
-    ApiAnswer answer;
-    answer.body = Dump(Models());
-    return answer;
+  if (is_get) {
+    return JsonAnswer(what == "models" ? Models() : Opened());
   }
   // A page of another origin cannot send this type without asking first, which nothing allows.
   if (!std::string_view(request.content_type).starts_with("application/json")) {
     return ErrorAnswer(415, {"the content type is not application/json"});
   }
-  if (request.body.size() > limits_.body_bytes) {
+  if (request.body.size() > limits().body_bytes) {
     return ErrorAnswer(
-        413, {fmt::format("the request has {} bytes, expected at most {}", request.body.size(), limits_.body_bytes),
+        413, {fmt::format("the request has {} bytes, expected at most {}", request.body.size(), limits().body_bytes),
               {},
               ErrorCode::kTooLarge});
   }
@@ -132,115 +203,144 @@ ApiAnswer Api::Answer(const ApiRequest& request, const StopToken& stop) {
   if (!body.is_object()) {
     return ErrorAnswer(400, {"the body is not a JSON object"});
   }
-  std::shared_ptr<Turns::Place> place = turns_.Enter();
+  const Place place = (what == "render" ? render_turns_ : turns_).Enter();
   if (!place) {
-    return ErrorAnswer(429,
-                       {fmt::format("{} requests wait already", limits_.waiting), "try again later", ErrorCode::kBusy});
+    return ErrorAnswer(
+        429, {fmt::format("{} requests wait already", limits().waiting), "try again later", ErrorCode::kBusy});
   }
+  JsonFields fields(body);
   Result<ApiAnswer> answer = ApiAnswer{};
   if (what == "generate" || what == "continue" || what == "fill") {
-    answer = Compose(what, body, place);
+    answer = Compose(what, fields, place);
   } else if (!place->Wait(stop)) {
     answer = CancelledError();
   } else {
-    const Result<Json> result = what == "likelihood" ? MeasureLikelihoods(body, stop)
-                                : what == "evaluate" ? Evaluate(body, stop)
-                                                     : Export(body);
-    if (result.ok()) {
-      answer->body = Dump(*result);
-    } else {
-      answer = result.error();
-    }
+    answer = what == "likelihood" ? MeasureLikelihoods(fields, stop)
+             : what == "evaluate" ? Evaluate(fields, stop)
+             : what == "export"   ? Export(fields)
+                                  : Render(fields, stop);
   }
-  return answer.ok() ? *std::move(answer) : ErrorAnswer(StatusOf(answer.error()), answer.error());
+  if (answer.ok()) {
+    return *std::move(answer);
+  }
+  const bool not_installed = what == "render" && answer.error().code == ErrorCode::kNotFound;
+  return ErrorAnswer(not_installed ? 501 : StatusOf(answer.error(), fields.finished()), answer.error());
 }
 
-Json Api::Models() const {
-  const Tokenizer& tokenizer = *model_.tokenizer;
-  Json controls = Json::array();
-  for (const auto& [name, type] :
-       {std::pair("chords", TokenType::kChord), std::pair("form", TokenType::kRepeat),
-        std::pair("density", TokenType::kDensity), std::pair("loudness", TokenType::kLoudness)}) {
-    if (tokenizer.vocabulary().has(type)) {
-      controls.push_back(name);
+nlohmann::ordered_json Api::Models() const {
+  Json models = Json::array();
+  for (const ApiModel& entry : models_) {
+    const Tokenizer& tokenizer = *entry.model->tokenizer;
+    Json controls = Json::array();
+    if (ChordConstraint::Create(*ParseChordProgression("C"), tokenizer, 0).ok()) {
+      controls.push_back("chords");
     }
+    if (TempoConstraint::Create(120, tokenizer, 0).ok()) {
+      controls.push_back("tempo");
+    }
+    const PiecePlan plan{.form = {}, .density = {.levels = {3}, .points = {}}, .loudness = {}};
+    if (PlanConstraint::Create(plan, tokenizer, 0, 1).ok()) {
+      for (const PlanField& field : PlanFields()) {
+        controls.push_back(field.name);
+      }
+    }
+    models.push_back({{"name", entry.name},
+                      {"sha256", entry.model->weights_sha256},
+                      {"vocabulary", tokenizer.vocabulary().size()},
+                      {"vocabulary_sha256", tokenizer.vocabulary_sha256()},
+                      {"context", entry.model->model->context_length()},
+                      {"ticks_per_quarter", kTicksPerQuarter},
+                      {"sampling", SamplingToJson(entry.model->sampling)},
+                      {"controls", std::move(controls)}});
   }
-  return {{"models",
-           {{{"name", model_.directory.filename().string()},
-             {"sha256", model_.weights_sha256},
-             {"vocabulary", tokenizer.vocabulary().size()},
-             {"vocabulary_sha256", tokenizer.vocabulary_sha256()},
-             {"context", model_.model->context_length()},
-             {"sampling", SamplingToJson(model_.sampling)},
-             {"controls", std::move(controls)}}}},
+  return {{"version", options_.version},
+          {"models", std::move(models)},
+          {"render", static_cast<bool>(options_.render)},
           {"limits",
-           {{"body_bytes", limits_.body_bytes},
-            {"waiting", limits_.waiting},
-            {"bars", limits_.bars},
-            {"count", limits_.count}}}};
+           {{"body_bytes", limits().body_bytes},
+            {"waiting", limits().waiting},
+            {"bars", limits().bars},
+            {"count", limits().count},
+            {"render_seconds", limits().render_seconds}}}};
 }
 
-Result<ApiAnswer> Api::Compose(std::string_view what, const Json& body, std::shared_ptr<Turns::Place> place) {
-  JsonFields fields(body);
-  ComposeOptions options;
-  CONTINUO_ASSIGN(options.count, fields.Integer("count", 1, limits_.count, 1));
-  CONTINUO_ASSIGN(options.keep, fields.Integer("keep", 0, options.count, 0));
-  CONTINUO_ASSIGN(options.seed, fields.Integer("seed", 0, UINT64_MAX, 1));
-  CONTINUO_ASSIGN(options.retries, fields.Integer("retries", 0, 100, 0));
-  SamplingOptions sampling = model_.sampling;
-  for (const SamplingField& field : SamplingFields()) {
-    CONTINUO_ASSIGN(const std::optional<double> value, fields.Number(std::string(field.name)));
-    if (value) {
-      CONTINUO_TRY(field.Check(*value));
-      field.set(sampling, *value);
-    }
+nlohmann::ordered_json Api::Opened() const {
+  if (!options_.opened) {
+    return {{"file", nullptr}};
   }
-  options.sampling = sampling;
-  CONTINUO_ASSIGN(const std::string chords, fields.String("chords", 10000));
-  if (!chords.empty()) {
-    CONTINUO_ASSIGN(options.chords, ParseChordProgression(chords));
-  }
-  CONTINUO_ASSIGN(options.bpm, fields.Number("bpm"));
-  for (const PlanField& field : PlanFields()) {
-    CONTINUO_ASSIGN(const std::string text, fields.NumberOrText(std::string(field.name), 10000));
-    CONTINUO_TRY(SetPlanField(field.name, text, options.plan));
-  }
+  return {{"file", {{"name", options_.opened->name}, {"midi", EncodeBase64(options_.opened->midi)}}}};
+}
 
-  Request request;
+Result<const LoadedModel*> Api::ModelOf(JsonFields& fields) const {
+  CONTINUO_ASSIGN(const std::string name, fields.String("model", 1000, models_.front().name));
+  std::string names;
+  for (const ApiModel& entry : models_) {
+    if (entry.name == name) {
+      return entry.model;
+    }
+    names += (names.empty() ? "" : ", ") + entry.name;
+  }
+  return MakeError(ErrorCode::kNotFound, "model is {}, expected one of those that the server was started with: {}",
+                   name.substr(0, 100), names);
+}
+
+Result<ApiAnswer> Api::Compose(std::string_view what, JsonFields& fields, Place place) const {
+  CONTINUO_ASSIGN(const LoadedModel* const model, ModelOf(fields));
+  CONTINUO_ASSIGN(ComposeFields read, ReadComposeFields(fields, limits(), model->sampling));
+  ComposeOptions& options = read.options;
+  PieceBytes piece;
+  NewRequest start;
+  ContinueRequest next;
+  FillRequest gap;
   if (what == "generate") {
-    CONTINUO_ASSIGN(const size_t bars, fields.Integer("bars", 1, limits_.bars, 32));
-    request = NewRequest{.bars = bars};
+    CONTINUO_ASSIGN(start.bars, fields.Integer("bars", 1, limits().bars, 32));
   } else if (what == "continue") {
-    ContinueRequest next;
-    CONTINUO_ASSIGN(next.piece, ReadPieceOf(fields, body));
-    CONTINUO_ASSIGN(next.prompt_bars, fields.Integer("prompt_bars", 1, limits_.bars, 8));
-    CONTINUO_ASSIGN(next.bars, fields.Integer("bars", 1, limits_.bars, 24));
-    if (body.contains("track")) {
+    CONTINUO_ASSIGN(piece, ReadPieceBytes(fields));
+    CONTINUO_ASSIGN(next.prompt_bars, fields.Integer("prompt_bars", 1, limits().bars, 8));
+    CONTINUO_ASSIGN(next.bars, fields.Integer("bars", 1, limits().bars, 24));
+    if (fields.Has("track")) {
       CONTINUO_ASSIGN(const uint64_t track, fields.Integer("track", 1, 65535, {}));
       next.track = track - 1;
     }
-    request = std::move(next);
+    CONTINUO_ASSIGN(const std::string tempo, fields.OneOf("tempo", {"keep", "free"}));
+    options.free_tempo = tempo == "free";
   } else {
-    FillRequest gap;
-    CONTINUO_ASSIGN(gap.piece, ReadPieceOf(fields, body));
-    CONTINUO_ASSIGN(const uint64_t first, fields.Integer("first", 1, limits_.bars, {}));
-    CONTINUO_ASSIGN(gap.last, fields.Integer("last", first, limits_.bars, {}));
+    CONTINUO_ASSIGN(piece, ReadPieceBytes(fields));
+    CONTINUO_ASSIGN(const uint64_t first, fields.Integer("first", 1, limits().bars, {}));
+    CONTINUO_ASSIGN(gap.last, fields.Integer("last", 1, limits().bars, {}));
     gap.first = first - 1;
-    request = std::move(gap);
   }
   CONTINUO_TRY(fields.Finish());
-  CONTINUO_TRY(Composer(model_).Check(request, options));
+
+  if (options.keep > options.count) {
+    return MakeError("keep is {}, expected at most count, which is {}", options.keep, options.count);
+  }
+  if (!read.chords.empty()) {
+    CONTINUO_ASSIGN(options.chords, ParseChordProgression(read.chords));
+  }
+  for (size_t i = 0; i < read.plan.size(); ++i) {
+    CONTINUO_TRY(SetPlanField(PlanFields()[i].name, read.plan[i], options.plan));
+  }
+  Request request = start;
+  if (what == "continue") {
+    CONTINUO_ASSIGN(next.piece, ParsePiece(piece));
+    request = std::move(next);
+  } else if (what == "fill") {
+    if (gap.last <= gap.first) {
+      return MakeError("last is {}, expected at least first, which is {}", gap.last, gap.first + 1);
+    }
+    CONTINUO_ASSIGN(gap.piece, ParsePiece(piece));
+    request = std::move(gap);
+  }
+  CONTINUO_TRY(Composer(*model).Check(request, options));
 
   ApiAnswer answer;
   answer.content_type = "text/event-stream";
-  answer.run = [this, request = std::move(request), options = std::move(options), place = std::move(place)](
+  answer.run = [model, request = std::move(request), options = std::move(options), place = std::move(place)](
                    const EventSink& sink, const StopToken& stop) mutable {
     // The place in the queue goes with this call, however it ends.
-    const std::shared_ptr<Turns::Place> turn = std::move(place);
-    if (turn->before() > 0 && !sink("waiting", {{"before", turn->before()}})) {
-      return;
-    }
-    if (!turn->Wait(stop)) {
+    const Place turn = std::move(place);
+    if (!turn->Wait(stop, [&](size_t before) { return sink("waiting", {{"before", before}}); })) {
       return;
     }
     bool wanted = true;
@@ -249,7 +349,7 @@ Result<ApiAnswer> Api::Compose(std::string_view what, const Json& body, std::sha
       wanted = wanted && sink(name, data);
       return wanted ? Status{} : CancelledError();
     };
-    const Result<ComposeReport> report = Composer(model_).Write(
+    const Result<ComposeReport> report = Composer(*model).Write(
         request, options, [&](const WrittenPiece& written) { return send("piece", PieceJson(written)); }, NoProgress(),
         [&](const BarUpdate& update) { return send("bar", BarJson(update)); });
     if (!wanted || stop.stop_requested()) {
@@ -260,52 +360,52 @@ Result<ApiAnswer> Api::Compose(std::string_view what, const Json& body, std::sha
       return;
     }
     Json ranking = Json::array();
-    for (const RankedPiece& piece : report->ranking) {
-      ranking.push_back({{"index", piece.index}, {"nll", NumberOrNull(piece.nll)}});
+    for (const RankedPiece& ranked : report->ranking) {
+      ranking.push_back({{"index", ranked.index}, {"nll", NumberOrNull(ranked.nll)}});
     }
     sink("done", {{"pieces", report->delivered}, {"ranking", std::move(ranking)}});
   };
   return answer;
 }
 
-Result<Json> Api::MeasureLikelihoods(const Json& body, const StopToken& stop) const {
-  JsonFields fields(body);
-  CONTINUO_ASSIGN(const MidiPiece piece, ReadPieceOf(fields, body));
+Result<ApiAnswer> Api::MeasureLikelihoods(JsonFields& fields, const StopToken& stop) const {
+  CONTINUO_ASSIGN(const LoadedModel* const model, ModelOf(fields));
+  CONTINUO_ASSIGN(const PieceBytes read, ReadPieceBytes(fields));
   CONTINUO_TRY(fields.Finish());
-  const Tokenizer& tokenizer = *model_.tokenizer;
+  CONTINUO_ASSIGN(const MidiPiece piece, ParsePiece(read));
+  const Tokenizer& tokenizer = *model->tokenizer;
   const auto streams = tokenizer.Encode(ReadableScore(piece.score(), tokenizer));
   const std::vector<TokenId> ids = streams.empty() ? std::vector<TokenId>() : streams.front();
-  CONTINUO_ASSIGN(const Likelihood likelihood, MeasureLikelihood(*model_.model, tokenizer, ids, NoProgress(), stop));
+  CONTINUO_ASSIGN(const Likelihood likelihood, MeasureLikelihood(*model->model, tokenizer, ids, NoProgress(), stop));
   Json bars = Json::array();
   for (size_t bar = 0; bar < likelihood.bar_offsets.size(); ++bar) {
     bars.push_back(NumberOrNull(likelihood.OfBar(bar)));
   }
-  return Json{{"tokens", ids.size()},
-              {"notes", likelihood.notes},
-              {"nll", NumberOrNull(likelihood.total())},
-              {"nll_of_bars", bars}};
+  return JsonAnswer({{"tokens", ids.size()},
+                     {"notes", likelihood.notes},
+                     {"nll", NumberOrNull(likelihood.total())},
+                     {"nll_of_bars", bars}});
 }
 
-Result<Json> Api::Evaluate(const Json& body, const StopToken& stop) const {
-  JsonFields fields(body);
-  CONTINUO_ASSIGN(const MidiPiece piece, ReadPieceOf(fields, body));
+Result<ApiAnswer> Api::Evaluate(JsonFields& fields, const StopToken& stop) const {
+  CONTINUO_ASSIGN(const PieceBytes read, ReadPieceBytes(fields));
   PieceMeasureOptions options;
-  CONTINUO_ASSIGN(const uint64_t bars, fields.Integer("bars", 0, limits_.bars, 0));
+  CONTINUO_ASSIGN(const uint64_t bars, fields.Integer("bars", 0, limits().bars, 0));
   options.bars = static_cast<int64_t>(bars);
   CONTINUO_ASSIGN(options.structure, fields.Flag("structure", true));
   CONTINUO_TRY(fields.Finish());
+  CONTINUO_ASSIGN(const MidiPiece piece, ParsePiece(read));
   CONTINUO_ASSIGN(const PieceMeasures measures, MeasurePiece(piece.score(), options, stop));
   Json metrics = Json::object();
   const auto rows = PieceMetrics();
   for (size_t i = 0; i < rows.size(); ++i) {
     metrics[std::string(rows[i].name)] = NumberOrNull(measures.values[i]);
   }
-  return Json{{"metrics", metrics}, {"key", measures.description.key.Name()}};
+  return JsonAnswer({{"metrics", metrics}, {"key", measures.description.key.Name()}});
 }
 
-Result<Json> Api::Export(const Json& body) const {
-  JsonFields fields(body);
-  CONTINUO_ASSIGN(const MidiPiece piece, ReadPieceOf(fields, body));
+Result<ApiAnswer> Api::Export(JsonFields& fields) const {
+  CONTINUO_ASSIGN(const PieceBytes read, ReadPieceBytes(fields));
   NotationOptions options;
   CONTINUO_ASSIGN(options.title, fields.String("title", 1000));
   CONTINUO_ASSIGN(const uint64_t smallest, fields.Integer("smallest_note", 16, 64, 32));
@@ -317,8 +417,30 @@ Result<Json> Api::Export(const Json& body) const {
   CONTINUO_ASSIGN(options.chords, fields.Flag("chords", true));
   CONTINUO_ASSIGN(options.dynamics, fields.Flag("dynamics", false));
   CONTINUO_TRY(fields.Finish());
+  CONTINUO_ASSIGN(const MidiPiece piece, ParsePiece(read));
   CONTINUO_ASSIGN(const std::string xml, ScoreToMusicXml(piece.score(), options, "midi"));
-  return Json{{"musicxml", xml}};
+  return JsonAnswer({{"musicxml", xml}});
+}
+
+Result<ApiAnswer> Api::Render(JsonFields& fields, const StopToken& stop) const {
+  CONTINUO_ASSIGN(const PieceBytes read, ReadPieceBytes(fields));
+  CONTINUO_TRY(fields.Finish());
+  CONTINUO_ASSIGN(const MidiPiece piece, ParsePiece(read));
+  // To the ends of the tracks, up to which a player goes on.
+  const double seconds = TempoMap(piece.score()).Seconds(piece.document().end());
+  if (seconds > limits().render_seconds) {
+    return Error{
+        fmt::format("the piece lasts {:.0f} seconds, expected at most {:.0f}", seconds, limits().render_seconds),
+        "render a part of it, or use `continuo render`", ErrorCode::kTooLarge};
+  }
+  if (!options_.render) {
+    return Error{"this server cannot render audio", "start it with `continuo serve`", ErrorCode::kNotFound};
+  }
+  CONTINUO_ASSIGN(MappedFile audio, options_.render(piece.Bytes(), stop));
+  ApiAnswer answer;
+  answer.content_type = "audio/wav";
+  answer.file = std::make_shared<const MappedFile>(std::move(audio));
+  return answer;
 }
 
 }  // namespace continuo

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <fstream>
 #include <future>
 #include <string>
 #include <thread>
@@ -10,6 +12,8 @@
 
 #include "continuo/compose/composer.h"
 #include "continuo/compose/fake_model_testing.h"
+#include "continuo/midi/midi_document.h"
+#include "continuo/os/temporary_folder_testing.h"
 #include "continuo/score/score_file.h"
 #include "continuo/studio/base64.h"
 
@@ -54,24 +58,36 @@ class ApiTest : public ::testing::Test {
     return EncodeBase64(SerializeScore(score));
   }
 
+  static constexpr ApiLimits kLimits = {
+      .body_bytes = 4'000'000, .waiting = 1, .bars = 40, .count = 4, .render_seconds = 20};
+
   LoadedModel model_ = LoadFakeModel("remi");
-  Api api_{model_, {.body_bytes = 4'000'000, .waiting = 1, .bars = 40, .count = 4}};
+  LoadedModel other_ = LoadFakeModel("remiplus");
+  Api api_{{{"first", &model_}, {"second", &other_}}, {.limits = kLimits, .version = "1.2.3"}};
 };
 
-TEST_F(ApiTest, DescribesTheModel) {
+TEST_F(ApiTest, DescribesTheModels) {
   const ApiAnswer answer = api_.Answer({"GET", "/api/v1/models", "", ""}, {});
   EXPECT_EQ(answer.status, 200);
   const Json json = Json::parse(answer.body);
+  ASSERT_EQ(json["models"].size(), 2u);
+  EXPECT_EQ(json["models"][0]["name"], "first");
+  EXPECT_EQ(json["models"][1]["name"], "second");
   EXPECT_EQ(json["models"][0]["vocabulary"], model_.tokenizer->vocabulary().size());
+  EXPECT_EQ(json["models"][1]["vocabulary"], other_.tokenizer->vocabulary().size());
+  EXPECT_EQ(json["models"][0]["controls"], Json({"tempo"}));  // this preset has no chords
   EXPECT_EQ(json["limits"]["bars"], 40);
-  EXPECT_EQ(json["models"][0]["controls"], Json::array());
+  EXPECT_EQ(json["version"], "1.2.3");
+  EXPECT_EQ(json["render"], false);
 }
 
 TEST(PlannedApiTest, AModelWithPlanTokensTakesAFormDensityAndLoudness) {
   const LoadedModel model = LoadFakeModel("remiplan");
-  Api api(model, {.body_bytes = 4'000'000, .waiting = 1, .bars = 40, .count = 4});
+  Api api({{"planned", &model}});
   const Json models = Json::parse(api.Answer({"GET", "/api/v1/models", "", ""}, {}).body);
-  EXPECT_EQ(models["models"][0]["controls"], Json({"chords", "form", "density", "loudness"}));
+  for (const char* control : {"chords", "form", "density", "loudness"}) {
+    EXPECT_THAT(models["models"][0]["controls"].dump(), HasSubstr(control));
+  }
   const auto midi = [&api](const Json& body) {
     ApiAnswer answer = api.Answer({"POST", "/api/v1/generate", "application/json", body.dump()}, {});
     EXPECT_EQ(answer.status, 200) << answer.body;
@@ -89,6 +105,73 @@ TEST(PlannedApiTest, AModelWithPlanTokensTakesAFormDensityAndLoudness) {
   EXPECT_NE(free, formed);
   EXPECT_NE(midi({{"bars", 4}, {"density", 3}}), midi({{"bars", 4}, {"density", "6"}}));
   EXPECT_NE(midi({{"bars", 4}, {"form", "AB"}, {"loudness", "1 6"}}), midi({{"bars", 4}, {"loudness", "1:1 6:4"}}));
+}
+
+TEST_F(ApiTest, ARequestChoosesAModelByItsName) {
+  const auto piece_of = [&](const Json& body) {
+    const auto events = Events(Post("generate", body));
+    const auto found = std::find_if(events.begin(), events.end(), [](const auto& e) { return e.first == "piece"; });
+    return found == events.end() ? std::string() : found->second["midi"].get<std::string>();
+  };
+  const auto of_library = [](const LoadedModel& model) {
+    const auto written = Composer(model).Write(NewRequest{.bars = 2}, {.seed = 5});
+    return EncodeBase64((*written)[0].piece.Bytes());
+  };
+  ASSERT_NE(of_library(model_), of_library(other_));
+  EXPECT_EQ(piece_of({{"bars", 2}, {"seed", 5}}), of_library(model_));
+  EXPECT_EQ(piece_of({{"bars", 2}, {"seed", 5}, {"model", "first"}}), of_library(model_));
+  EXPECT_EQ(piece_of({{"bars", 2}, {"seed", 5}, {"model", "second"}}), of_library(other_));
+  const Json a = Json::parse(Post("likelihood", {{"midi", Midi()}}).body);
+  const Json b = Json::parse(Post("likelihood", {{"midi", Midi()}, {"model", "second"}}).body);
+  EXPECT_NE(a["nll"], b["nll"]) << a << b;
+}
+
+TEST_F(ApiTest, OffersTheFileThatItWasStartedWith) {
+  EXPECT_EQ(Json::parse(api_.Answer({"GET", "/api/v1/opened", "", ""}, {}).body), Json({{"file", nullptr}}));
+  const OpenedFile midi{"a song.mid", {1, 2, 3}};
+  Api api({{"first", &model_}}, {.limits = kLimits, .opened = midi});
+  EXPECT_EQ(Json::parse(api.Answer({"GET", "/api/v1/opened", "", ""}, {}).body),
+            Json({{"file", {{"name", "a song.mid"}, {"midi", "AQID"}}}}));
+}
+
+TEST_F(ApiTest, RendersPiecesOfABoundedLength) {
+  const TemporaryFolder folder;
+  std::ofstream(folder.path() / "wav") << "RIFF";
+  std::vector<std::vector<uint8_t>> rendered;
+  Api api({{"first", &model_}}, {.limits = kLimits, .render = [&](std::span<const uint8_t> midi, const StopToken&) {
+                                   rendered.emplace_back(midi.begin(), midi.end());
+                                   return MappedFile::Open(folder.path() / "wav");
+                                 }});
+  const auto render = [&](const Json& body) {
+    return api.Answer({"POST", "/api/v1/render", "application/json", body.dump()}, {});
+  };
+  const ApiAnswer answer = render({{"midi", Midi(10)}});  // 20 seconds
+  EXPECT_EQ(answer.status, 200) << answer.body;
+  EXPECT_EQ(answer.content_type, "audio/wav");
+  ASSERT_TRUE(answer.file);
+  EXPECT_EQ(answer.file->bytes().size(), 4u);
+  ASSERT_EQ(rendered.size(), 1u);
+  EXPECT_EQ(EncodeBase64(rendered[0]), Midi(10));
+  EXPECT_EQ(ErrorOf(render({{"midi", Midi(11)}})), "413 the piece lasts 22 seconds, expected at most 20");
+  // The length is that of all events, not only of the notes.
+  MidiDocument silence;
+  silence.tracks.push_back({.events = {}, .end = 50'000});
+  EXPECT_THAT(ErrorOf(render({{"midi", EncodeBase64(SerializeMidiDocument(silence))}})), HasSubstr("413 "));
+  EXPECT_THAT(ErrorOf(render({{"midi", "AAAA"}})), HasSubstr("422 midi"));
+  EXPECT_EQ(rendered.size(), 1u);
+  EXPECT_EQ(Json::parse(api.Answer({"GET", "/api/v1/models", "", ""}, {}).body)["render"], true);
+}
+
+TEST_F(ApiTest, WithoutSomethingToRenderWithSaysSo) {
+  EXPECT_EQ(Post("render", {{"midi", Midi()}}).status, 501);
+  Api api({{"first", &model_}},
+          {.limits = kLimits, .render = [](std::span<const uint8_t>, const StopToken&) -> Result<MappedFile> {
+             return Error{"no soundfont was found", "install one", ErrorCode::kNotFound};
+           }});
+  const ApiAnswer answer =
+      api.Answer({"POST", "/api/v1/render", "application/json", Json({{"midi", Midi()}}).dump()}, {});
+  EXPECT_EQ(ErrorOf(answer), "501 no soundfont was found");
+  EXPECT_EQ(Json::parse(answer.body)["error"]["hint"], "install one");
 }
 
 TEST_F(ApiTest, WritesPiecesBarByBarAndAsTheLibraryDoes) {
@@ -149,7 +232,14 @@ TEST_F(ApiTest, RefusesWhatIsNotAskedRight) {
   EXPECT_EQ(ErrorOf(Post("generate", {{"bars", 41}})), "400 bars is 41, expected a whole number from 1 to 40");
   EXPECT_EQ(ErrorOf(Post("generate", {{"bars", "4"}})), "400 bars is \"4\", expected a whole number from 1 to 40");
   EXPECT_EQ(ErrorOf(Post("generate", {{"bars", -1}})), "400 bars is -1, expected a whole number from 1 to 40");
-  EXPECT_EQ(ErrorOf(Post("generate", {{"model", "/etc"}})), "400 model is no field of this request");
+  EXPECT_TRUE(Post("generate", {{"bars", 4.0}, {"top_k", 5.0}}).run);
+  EXPECT_THAT(ErrorOf(Post("generate", {{"bars", 4.5}})), HasSubstr("400 bars is 4.5"));
+  EXPECT_THAT(ErrorOf(Post("generate", {{"top_k", 9007199254740993}})), HasSubstr("400 top_k is 9007199254740993"));
+  EXPECT_EQ(ErrorOf(Post("generate", {{"path", "/etc"}})), "400 path is no field of this request");
+  EXPECT_EQ(ErrorOf(Post("generate", {{"model", "/etc"}})),
+            "404 model is /etc, expected one of those that the server was started with: first, second");
+  EXPECT_EQ(ErrorOf(Post("generate", {{"keep", 3}, {"count", 2}})),
+            "422 keep is 3, expected at most count, which is 2");
   EXPECT_THAT(ErrorOf(Post("generate", {{"top_p", 3}})), HasSubstr("400 top-p is 3"));
   EXPECT_THAT(ErrorOf(Post("generate", {{"chords", "H7"}})), HasSubstr("H7"));
   EXPECT_THAT(ErrorOf(Post("generate", {{"form", "A4 ?"}})), HasSubstr("form: '?' at byte 4"));
@@ -160,9 +250,12 @@ TEST_F(ApiTest, RefusesWhatIsNotAskedRight) {
   EXPECT_THAT(ErrorOf(Post("generate", {{"loudness", 3}, {"bars", 4}})), HasSubstr("no loudness"));
   EXPECT_EQ(ErrorOf(Post("continue", {{"bars", 1}})), "400 midi is missing, expected a file in base64");
   EXPECT_THAT(ErrorOf(Post("continue", {{"midi", "!!!!"}})), HasSubstr("midi is not base64"));
-  EXPECT_THAT(ErrorOf(Post("continue", {{"midi", "AAAA"}})), HasSubstr("400 midi"));
-  EXPECT_THAT(ErrorOf(Post("continue", {{"midi", Midi(2)}, {"prompt_bars", 9}})), HasSubstr("400 "));
-  EXPECT_THAT(ErrorOf(Post("fill", {{"midi", Midi()}, {"first", 3}, {"last", 2}})), HasSubstr("last is 2"));
+  EXPECT_THAT(ErrorOf(Post("continue", {{"midi", "AAAA"}})), HasSubstr("422 midi"));
+  EXPECT_THAT(ErrorOf(Post("continue", {{"midi", Midi()}, {"musicxml", ""}})), HasSubstr("400 midi and musicxml are"));
+  EXPECT_THAT(ErrorOf(Post("continue", {{"midi", Midi(2)}, {"prompt_bars", 9}})), HasSubstr("422 "));
+  EXPECT_EQ(ErrorOf(Post("continue", {{"midi", Midi()}, {"tempo", "slow"}})),
+            "400 tempo is \"slow\", expected one of: keep, free");
+  EXPECT_THAT(ErrorOf(Post("fill", {{"midi", Midi()}, {"first", 3}, {"last", 2}})), HasSubstr("422 last is 2"));
   EXPECT_THAT(ErrorOf(Post("export", {{"midi", Midi()}, {"smallest_note", 17}})), HasSubstr("smallest_note"));
 }
 
@@ -193,6 +286,22 @@ TEST_F(ApiTest, ABoundedNumberWaits) {
   first.reset();
   waiting.join();
   EXPECT_THAT(events, ElementsAre("waiting", "bar", "piece", "done"));
+}
+
+TEST(TurnsTest, WhoWaitsHearsWhenTheQueueMoves) {
+  Turns turns(3);
+  auto first = turns.Enter();
+  auto second = turns.Enter();
+  const auto third = turns.Enter();
+  std::vector<size_t> before;
+  EXPECT_TRUE(third->Wait({}, [&](size_t places) {
+    before.push_back(places);
+    (places == 2 ? first : second).reset();
+    return true;
+  }));
+  EXPECT_THAT(before, ElementsAre(2, 1));
+  const auto fourth = turns.Enter();
+  EXPECT_FALSE(fourth->Wait({}, [](size_t) { return false; }));
 }
 
 TEST_F(ApiTest, AClientThatHasGoneStopsTheWork) {

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <nlohmann/json.hpp>
@@ -19,16 +22,20 @@ class JsonFields {
  public:
   explicit JsonFields(const nlohmann::ordered_json& object) : object_(object) {}
 
-  /// A whole number in a range; `missing` where the field is not there.
+  bool Has(const std::string& name) const { return object_.contains(name); }
+
+  /// A whole number in a range, which may be written as 8.0; `missing` where the field is not
+  /// there.
   Result<uint64_t> Integer(const std::string& name, uint64_t least, uint64_t most, std::optional<uint64_t> missing) {
     const nlohmann::ordered_json* value = Find(name);
     if (value == nullptr) {
       return missing ? Result<uint64_t>(*missing) : MakeError("{} is missing", name);
     }
-    if (!value->is_number_unsigned() || value->get<uint64_t>() < least || value->get<uint64_t>() > most) {
+    const std::optional<uint64_t> number = Whole(*value);
+    if (!number || *number < least || *number > most) {
       return MakeError("{} is {}, expected a whole number from {} to {}", name, Text(*value), least, most);
     }
-    return value->get<uint64_t>();
+    return *number;
   }
 
   /// A finite number, if the field is there.
@@ -51,13 +58,26 @@ class JsonFields {
     return value == nullptr ? missing : value->get<bool>();
   }
 
-  Result<std::string> String(const std::string& name, size_t most_bytes) {
+  /// A text; `missing` where the field is not there.
+  Result<std::string> String(const std::string& name, size_t most_characters, std::string missing = {}) {
     const nlohmann::ordered_json* value = Find(name);
     if (value == nullptr) {
-      return std::string();
+      return missing;
     }
-    if (!value->is_string() || value->get_ref<const std::string&>().size() > most_bytes) {
-      return MakeError("{} is {}, expected a text of at most {} bytes", name, Text(*value), most_bytes);
+    if (!value->is_string() || Characters(value->get_ref<const std::string&>()) > most_characters) {
+      return MakeError("{} is {}, expected a text of at most {} characters", name, Text(*value), most_characters);
+    }
+    return value->get<std::string>();
+  }
+
+  /// One of some words; the first where the field is not there.
+  Result<std::string> OneOf(const std::string& name, const std::vector<std::string>& words) {
+    const nlohmann::ordered_json* value = Find(name);
+    if (value == nullptr) {
+      return words.front();
+    }
+    if (!value->is_string() || std::find(words.begin(), words.end(), value->get<std::string>()) == words.end()) {
+      return MakeError("{} is {}, expected one of: {}", name, Text(*value), fmt::join(words, ", "));
     }
     return value->get<std::string>();
   }
@@ -89,20 +109,40 @@ class JsonFields {
   }
 
   /// Fails, naming it, on a field that was not read.
-  Status Finish() const {
+  Status Finish() {
     for (const auto& [name, value] : object_.items()) {
       if (!read_.contains(name)) {
         return MakeError("{} is no field of this request", name.substr(0, 100));
       }
     }
+    finished_ = true;
     return {};
   }
+  /// Whether Finish succeeded: all fields are what they should be.
+  bool finished() const { return finished_; }
 
  private:
   const nlohmann::ordered_json* Find(const std::string& name) {
     read_.insert(name);
     const auto found = object_.find(name);
     return found == object_.end() ? nullptr : &*found;
+  }
+  static std::optional<uint64_t> Whole(const nlohmann::ordered_json& value) {
+    if (value.is_number_unsigned()) {
+      return value.get<uint64_t>();
+    }
+    constexpr double kMost = 9007199254740992.0;  // up to which a double has all whole numbers
+    if (value.is_number_float()) {
+      const double number = value.get<double>();
+      if (number >= 0 && number < kMost && number == std::floor(number)) {
+        return static_cast<uint64_t>(number);
+      }
+    }
+    return std::nullopt;
+  }
+  static size_t Characters(std::string_view utf8) {
+    return static_cast<size_t>(
+        std::count_if(utf8.begin(), utf8.end(), [](char byte) { return (static_cast<uint8_t>(byte) & 0xC0) != 0x80; }));
   }
   static std::string Text(const nlohmann::ordered_json& value) {
     if (value.is_structured()) {
@@ -113,6 +153,7 @@ class JsonFields {
 
   const nlohmann::ordered_json& object_;
   std::set<std::string> read_;
+  bool finished_ = false;
 };
 
 }  // namespace continuo

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 
@@ -23,10 +24,10 @@ class Turns {
     ~Place();
     Place(const Place&) = delete;
     Place& operator=(const Place&) = delete;
-    /// Waits until it is this place's turn. False if `stop` asked for it first.
-    bool Wait(const StopToken& stop);
-    /// How many are before it; 0: it is its turn.
-    size_t before() const;
+    /// Waits until it is this place's turn. Calls `waiting`, if it is given, with the number of
+    /// places before this one, which is not 0, first and whenever it has changed. False if `stop`
+    /// or `waiting` asked to stop first.
+    bool Wait(const StopToken& stop, const std::function<bool(size_t before)>& waiting = {});
 
    private:
     friend class Turns;

@@ -29,7 +29,8 @@ using continuo::ModelDirectory;
 using continuo::Result;
 
 struct Engine {
-  explicit Engine(LoadedModel loaded) : model(std::move(loaded)), api(model) {}
+  explicit Engine(LoadedModel loaded)
+      : model(std::move(loaded)), api({{model.directory.filename().string(), &model}}) {}
   LoadedModel model;
   Api api;
 };

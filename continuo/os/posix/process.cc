@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <system_error>
 #include <utility>
 
@@ -53,6 +54,55 @@ bool IsExecutable(const fs::path& path) {
 
 void SetEnvironmentDefault(const char* name, const char* value) {
   ::setenv(name, value, /*overwrite=*/0);
+}
+
+std::string EnvironmentVariable(const char* name) {
+  const char* value = ::getenv(name);
+  return value == nullptr ? std::string() : std::string(value);
+}
+
+void RemoveEnvironmentVariable(const char* name) {
+  ::unsetenv(name);
+}
+
+Status StartDetached(const std::string& program, const std::vector<std::string>& arguments) {
+  // Closed by a successful exec; else it brings the reason for its failure.
+  int failure[2];
+  if (::pipe2(failure, O_CLOEXEC) != 0) {
+    return MakeError(ErrorCode::kIo, "{}: cannot start: {}", program, Reason());
+  }
+  const std::vector<char*> list = ArgumentsOf(program, arguments);
+  const int pid = ::fork();
+  if (pid == 0) {
+    ::setsid();
+    const int second = ::fork();  // not a child of this process, which so need not wait for it
+    if (second == 0) {
+      const int null = ::open("/dev/null", O_RDWR);
+      ::dup2(null, STDIN_FILENO);
+      ::dup2(null, STDOUT_FILENO);
+      ::dup2(null, STDERR_FILENO);
+      ::execvp(list[0], list.data());
+    }
+    if (second <= 0) {
+      const int reason = errno;
+      [[maybe_unused]] const ssize_t written = ::write(failure[1], &reason, sizeof(reason));
+    }
+    ::_exit(0);
+  }
+  int reason = pid < 0 ? errno : 0;
+  ::close(failure[1]);
+  if (pid > 0) {
+    while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+    }
+    if (::read(failure[0], &reason, sizeof(reason)) != sizeof(reason)) {
+      reason = 0;
+    }
+  }
+  ::close(failure[0]);
+  if (reason != 0) {
+    return MakeError(ErrorCode::kNotFound, "{}: cannot start: {}", program, std::generic_category().message(reason));
+  }
+  return {};
 }
 
 Error ReplaceProgram(const fs::path& program, const std::vector<std::string>& arguments) {

@@ -28,6 +28,19 @@ void SetEnvironmentDefault(const char* name, const char* value) {
   ::setenv(name, value, 0);
 }
 
+std::string EnvironmentVariable(const char* name) {
+  const char* value = ::getenv(name);
+  return value == nullptr ? std::string() : std::string(value);
+}
+
+void RemoveEnvironmentVariable(const char* name) {
+  ::unsetenv(name);
+}
+
+Status StartDetached(const std::string& /*program*/, const std::vector<std::string>& /*arguments*/) {
+  return NoProcesses();
+}
+
 Error ReplaceProgram(const std::filesystem::path& /*program*/, const std::vector<std::string>& /*arguments*/) {
   return NoProcesses();
 }

@@ -75,7 +75,7 @@ async function open(
     page.on('pageerror', (error) => complaints.push(String(error.stack)));
     page.on('request', (request) => {
       const url = request.url();
-      if (!url.startsWith(server.address) && !/^(file|data|blob):/.test(url))
+      if (!url.startsWith(address.split('#')[0]) && !/^(file|data|blob):/.test(url))
         complaints.push(`asks for ${url}`);
     });
   };
@@ -865,6 +865,29 @@ async function checkWidth(width) {
   }
 }
 
+/** The page of a server that asks for a token, and was given a file. */
+async function checkToken() {
+  const token = '0123456789abcdef+/';
+  const other = await servePage(continuo, pageFile, [join(root, 'examples', 'prompt.mid')], {
+    CONTINUO_TOKEN: token,
+  });
+  try {
+    const {page, context, complaints} = await open(1024, {address: other.address});
+    await ready(page);
+    await page.waitForFunction(() => window.continuoStudio.studio.title.value === 'prompt');
+    assert.equal(new URL(page.url()).hash, '');
+    await page.reload();
+    await ready(page);
+    assert.deepEqual(complaints, []);
+    await context.close();
+    const stranger = await open(1024, {address: other.address.split('#')[0]});
+    await stranger.page.locator('.engine.fault').waitFor();
+    await stranger.context.close();
+  } finally {
+    other.stop();
+  }
+}
+
 async function checkAlone() {
   const {page, context, complaints} = await open(1024, {address: `file://${pageFile}`});
   await page.locator('.engine.fault', {hasText: 'has no engine inside'}).waitFor();
@@ -928,6 +951,7 @@ try {
       await check(`at ${width} pixels, light and dark`, () => checkWidth(width));
   }
   if (wants('alone')) await check('the page without an engine', checkAlone);
+  if (wants('token')) await check('a server with a token and a file', checkToken);
 } finally {
   await browser.close();
   server.stop();
