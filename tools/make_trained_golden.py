@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Writes testdata/tokens/trained: small tokenizers that MidiTok trained (BPE), and the ids that they give.
+"""Writes testdata/tokens/trained: small tokenizers that MidiTok trained, and the ids that they give.
+
+Training Unigram gives another vocabulary each time, as MidiTok says.
 
     VENV/bin/python tools/make_trained_golden.py        with miditok 3.0.4 and symusic 0.5.4, then 3.1.0 and 0.6.0
 
@@ -19,7 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 FILES = ROOT / "testdata" / "tokens" / "files"
 OUT = ROOT / "testdata" / "tokens" / "trained"
 SMALL = {"num_velocities": 4, "beat_res": {(0, 4): 4}, "use_tempos": True, "num_tempos": 8}
-# Kind, how streams are split into words, settings, how many merges.
+# Kind, how streams are split into words, settings, how many ids more than tokens.
 TOKENIZERS = {
     "remi_bar": ("REMI", "bar", {}, 60),
     "remi_beat": ("REMI", "beat", {"use_rests": True, "beat_res_rest": {(0, 2): 2}}, 60),
@@ -29,7 +31,12 @@ TOKENIZERS = {
     "programs_bar": (
         "REMI", "bar", {"use_programs": True, "programs": [-1, 0, 1, 24, 33], "use_sustain_pedals": True}, 60
     ),
+    "unigram_bar": ("REMI", "bar", {}, 100),
+    "unigram_no": ("TSD", "no", {}, 100),
+    "wordpiece_bar": ("REMI", "bar", {}, 100),
+    "wordpiece_no": ("MIDILike", "no", {}, 300),
 }
+MODELS = {"unigram": "Unigram", "wordpiece": "WordPiece"}
 
 
 def main():
@@ -42,7 +49,8 @@ def main():
         path = OUT / f"{name}-{release}.json"
         config = miditok.TokenizerConfig(**SMALL, **settings, encode_ids_split=split)
         tokenizer = getattr(miditok, kind)(config)
-        tokenizer.train(len(tokenizer.vocab) + merges, "BPE", files_paths=files)
+        model = MODELS.get(name.split("_")[0], "BPE")
+        tokenizer.train(len(tokenizer.vocab) + merges, model, files_paths=files)
         tokenizer.save(path)
         path.write_text(json.dumps(json.loads(path.read_text()), separators=(",", ":")) + "\n")
         tokenizer = getattr(miditok, kind)(params=path)

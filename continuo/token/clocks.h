@@ -53,6 +53,13 @@ class RemiClock {
 
   const MeterClock& meter() const { return meter_; }
   int32_t tick() const { return tick_; }
+  /// Ticks since the running meter's first bar line, of which whole bars are left out where bar
+  /// lines are a bar apart.
+  int32_t since_meter() const {
+    const int32_t since = tick_at_bar_ - tick_at_meter_;
+    const bool regular = since == (bar_ - bar_at_meter_) * meter_.ticks_per_bar();
+    return regular ? 0 : since;
+  }
   /// Number of the bar under way, from 0; -1 before the first Bar, Position or Rest.
   int32_t bar() const { return bar_; }
   int32_t tick_at_bar() const { return tick_at_bar_; }

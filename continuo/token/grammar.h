@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 
 #include "continuo/token/vocabulary.h"
 
@@ -37,6 +38,8 @@ class Grammar {
  public:
   virtual ~Grammar() = default;
   virtual std::unique_ptr<Grammar> Clone() const = 0;
+  /// Takes the state of another grammar of the same tokenizer. Cheaper than Clone.
+  virtual void CopyFrom(const Grammar& other) = 0;
 
   /// Sets allowed[id] to 1 for ids that may come next and to 0 for the others. At least one is 1.
   /// `allowed` has the vocabulary's size. PAD, BOS and MASK are never allowed.
@@ -50,6 +53,12 @@ class Grammar {
   /// what the stream has already: a note may sound past the target's end. False, and no change, if
   /// the stream is half-way through an event or cannot come to its end there.
   virtual bool SetTarget(const GrammarTarget& target) = 0;
+
+  /// Appends bytes that say what may follow: two grammars of one tokenizer that append the same
+  /// allow the same tokens, now and after any tokens that both take and that move time by at most
+  /// `horizon` ticks, the ends of notes included. False, and nothing is said, if there are no such
+  /// bytes.
+  virtual bool AppendKey(int32_t horizon, std::string& key) const = 0;
 
   /// True when the target's bars are complete.
   virtual bool complete() const = 0;

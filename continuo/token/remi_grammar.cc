@@ -15,6 +15,22 @@ class RemiGrammar : public StreamGrammar {
   }
 
   std::unique_ptr<Grammar> Clone() const override { return std::make_unique<RemiGrammar>(*this); }
+  void CopyFrom(const Grammar& other) override { *this = static_cast<const RemiGrammar&>(other); }
+
+  bool AppendKey(int32_t horizon, std::string& key) const override {
+    const bool far = FarFromEnd(horizon, clock_.bar(), clock_.meter());
+    if (!AppendSharedKey(horizon, far, clock_.tick(), clock_.meter(), key)) {
+      return false;
+    }
+    key += at_position_ ? '1' : '0';
+    key += rested_to_bar_line_ ? '1' : '0';
+    Append(key, clock_.tick() - clock_.tick_at_bar());
+    Append(key, clock_.bar() < 0 ? -1 : far ? 0 : clock_.bar() + 1);
+    if (tables_.config.use_rests) {
+      Append(key, clock_.since_meter());
+    }
+    return true;
+  }
 
   void Allowed(std::span<uint8_t> allowed) const override {
     MaskSink sink(allowed);

@@ -14,6 +14,25 @@ class ShiftGrammar : public StreamGrammar {
   }
 
   std::unique_ptr<Grammar> Clone() const override { return std::make_unique<ShiftGrammar>(*this); }
+  void CopyFrom(const Grammar& other) override { *this = static_cast<const ShiftGrammar&>(other); }
+
+  bool AppendKey(int32_t horizon, std::string& key) const override {
+    const bool reached = std::all_of(
+        tables_.time_tables.begin(), tables_.time_tables.end(),
+        [](const TimeTable& table) { return !table.empty() && table.reaches_all() && table.min_ticks() == 1; });
+    // Else it depends on the distance to the end which times may be gone to.
+    const bool far = (reached || !has_target()) && FarFromEnd(horizon, clock_.bar(), clock_.meter());
+    if (!AppendSharedKey(horizon, far, clock_.tick(), clock_.meter(), key)) {
+      return false;
+    }
+    key += meter_given_ ? '1' : '0';
+    key += meter_at_tick_ ? '1' : '0';
+    // Without a target only a signature asks where in a bar it is.
+    if (!far || tables_.config.use_time_signatures) {
+      Append(key, clock_.ticks_into_bar());
+    }
+    return true;
+  }
 
   void Allowed(std::span<uint8_t> allowed) const override {
     MaskSink sink(allowed);

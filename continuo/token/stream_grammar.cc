@@ -5,7 +5,7 @@
 namespace continuo {
 
 StreamGrammar::StreamGrammar(const TokenTables& tables, const GrammarTarget& target)
-    : tables_(tables),
+    : TablesOfGrammar(tables),
       target_bars_(target.bars),
       by_kind_(tables.note_on_off() && tables.config.use_chords),
       program_tokens_(tables.program_tokens()),
@@ -226,6 +226,74 @@ void StreamGrammar::TakeStreamProgram(int program) {
   program_set_ = true;
   stream_fixed_ = true;
   programs_.assign(1, static_cast<int16_t>(program));
+}
+
+bool StreamGrammar::FarFromEnd(int32_t horizon, int32_t bar, const MeterClock& meter) const {
+  if (!has_target()) {
+    return true;
+  }
+  int64_t shortest = meter.ticks_per_bar();
+  int64_t longest = shortest;
+  for (const Meter& other : tables_.time_signatures) {
+    const int64_t ticks = MeterClock(tables_, other).ticks_per_bar();
+    shortest = std::min(shortest, ticks);
+    longest = std::max(longest, ticks);
+  }
+  const int64_t bars = static_cast<int64_t>(target_bars_) - std::max(bar, 0) - 1;
+  return bars * shortest >= 2 * int64_t{horizon} + 2 * longest;
+}
+
+bool StreamGrammar::AppendSharedKey(int32_t horizon, bool far, int32_t now, const MeterClock& meter,
+                                    std::string& key) const {
+  // Near the last tick that there is, sums are cut. Harmonies are not trained on.
+  if (!tables_.harmony.empty() || now > kMaxDecodedTick / 2 || horizon > kMaxDecodedTick / 4) {
+    return false;
+  }
+  Append(key, static_cast<uint8_t>(expect_));
+  for (const bool flag :
+       {started_, ended_, complete_, any_note_, onset_in_last_bar_, in_last_bar_, may_press_pedal_, fresh_,
+        before_chord_, program_set_, stream_fixed_, drum_stream_, drums_decided_, has_target(), far}) {
+    key += flag ? '1' : '0';
+  }
+  Append(key, meter.meter().numerator);
+  Append(key, meter.meter().denominator);
+  if (!far) {
+    Append(key, static_cast<uint32_t>(target_bars_));
+    Append(key, end_ - now);
+    Append(key, std::max(sound_end_ - now, 0));
+  }
+  if (tables_.config.use_rests) {
+    Append(key, std::max(note_end_ - now, 0));
+  }
+  Append(key, static_cast<int16_t>(program_));
+  Append(key, static_cast<int16_t>(stage_));
+  Append(key, static_cast<int16_t>(block_program_));
+  Append(key, static_cast<int16_t>(block_));
+  if (half_written()) {
+    Append(key, note_timed_);
+    Append(key, untimed_ticks_);
+    Append(key, static_cast<int16_t>(pedal_program_));
+  }
+  for (const int16_t program : programs_) {
+    const auto index = static_cast<size_t>(program + 1);
+    const int32_t pressed = pedal_start_[index];
+    const int pedal = pressed < 0 ? 0 : pressed < tick_ ? 1 : 2;
+    // Later pedals come after the end of this one, which may be ahead.
+    const int32_t pedal_end = std::max(pedal_end_[index] - now, -1);
+    const bool bent = bend_tick_[index] == tick_;
+    if (done_[index] || pedal != 0 || pedal_end >= 0 || bent) {
+      Append(key, program);
+      key += static_cast<char>('a' + pedal * 4 + (done_[index] ? 2 : 0) + (bent ? 1 : 0));
+      Append(key, pedal_end);
+    }
+  }
+  key += '|';
+  for (const SoundingNote& note : sounding_) {
+    Append(key, note.program);
+    key += static_cast<char>(note.pitch);
+    key += static_cast<char>('a' + (note.drum ? 2 : 0) + (note.onset < tick_ ? 1 : 0));
+  }
+  return true;
 }
 
 }  // namespace continuo

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "continuo/token/clocks.h"
@@ -41,6 +42,17 @@ class QuerySink {
   bool found_ = false;
 };
 
+/// What a grammar keeps when it takes another's state, which is of the same tokenizer.
+class TablesOfGrammar {
+ protected:
+  explicit TablesOfGrammar(const TokenTables& tables) : tables_(tables) {}
+  TablesOfGrammar(const TablesOfGrammar&) = default;
+  ~TablesOfGrammar() = default;
+  TablesOfGrammar& operator=(const TablesOfGrammar& /*other*/) { return *this; }
+
+  const TokenTables& tables_;
+};
+
 /// What the grammars of all kinds share: the order of the events of one tick, notes, chords, pedals
 /// and bends of one or many programs, and what may end a piece. A kind adds its way of moving time.
 ///
@@ -48,7 +60,7 @@ class QuerySink {
 /// first. Then each program has one block: pedal, bend, ends of notes, chord, notes. MIDI-Like with
 /// chords goes by kinds of event instead: ends of notes, pedals, bends, and then a block of chord
 /// and notes for each program.
-class StreamGrammar : public Grammar {
+class StreamGrammar : public Grammar, protected TablesOfGrammar {
  public:
   bool complete() const override { return complete_; }
 
@@ -70,6 +82,7 @@ class StreamGrammar : public Grammar {
 
   StreamGrammar(const TokenTables& tables, const GrammarTarget& target);
   StreamGrammar(const StreamGrammar&) = default;
+  StreamGrammar& operator=(const StreamGrammar&) = default;
 
   bool has_target() const { return target_bars_ > 0; }
   /// The first of a stream's tokens has come.
@@ -102,11 +115,20 @@ class StreamGrammar : public Grammar {
   template <typename Sink>
   void EnumerateStreamPrograms(Sink& sink) const;
 
+  /// True if nothing within `horizon` ticks can come near the target's end. `bar` is the one under
+  /// way.
+  bool FarFromEnd(int32_t horizon, int32_t bar, const MeterClock& meter) const;
+  /// Grammar::AppendKey of what is known here; `far` is FarFromEnd, `now` the time.
+  bool AppendSharedKey(int32_t horizon, bool far, int32_t now, const MeterClock& meter, std::string& key) const;
+  template <typename Number>
+  static void Append(std::string& key, Number number) {
+    key.append(reinterpret_cast<const char*>(&number), sizeof(number));
+  }
+
   /// Takes an event's token, which is allowed. False if the token is none of an event.
   bool TakeEvent(TokenId id, const TokenInfo& info, const MeterClock& meter);
   void TakeStreamProgram(int program);
 
-  const TokenTables& tables_;
   size_t target_bars_ = 0;
   TokenId eos_ = kNoToken;
   TokenId bos_ = kNoToken;
@@ -167,9 +189,9 @@ class StreamGrammar : public Grammar {
   void TakePitch(const TokenInfo& info, const MeterClock& meter);
   void TakeNoteOff(int pitch);
 
-  const bool by_kind_;         // MIDI-Like with chords
-  const bool program_tokens_;  // before each item
-  const bool one_stream_;
+  bool by_kind_;         // MIDI-Like with chords
+  bool program_tokens_;  // before each item
+  bool one_stream_;
   std::vector<int16_t> programs_;  // that the stream may use
 
   int program_ = 0;          // of the item under way, or the running one

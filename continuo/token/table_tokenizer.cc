@@ -5,6 +5,7 @@
 #include "continuo/score/chord_label.h"
 #include "continuo/token/decode.h"
 #include "continuo/token/encode.h"
+#include "continuo/token/encode_trained.h"
 #include "continuo/token/kind_grammars.h"
 #include "continuo/token/stream_state.h"
 #include "continuo/token/window.h"
@@ -31,8 +32,8 @@ Vocabulary VocabularyOf(const TokenTables& tables) {
 
 }  // namespace
 
-TableTokenizer::TableTokenizer(TokenTables tables)
-    : Tokenizer(tables.config, VocabularyOf(tables)), tables_(std::move(tables)) {}
+TableTokenizer::TableTokenizer(TokenTables tables, std::shared_ptr<const TrainedVocabulary> trained)
+    : Tokenizer(tables.config, VocabularyOf(tables), std::move(trained)), tables_(std::move(tables)) {}
 
 std::vector<std::vector<TokenId>> TableTokenizer::Encode(const Score& score) const {
   return EncodeScore(score, tables_);
@@ -49,6 +50,14 @@ std::unique_ptr<Grammar> TableTokenizer::NewGrammar(const GrammarTarget& target)
 
 StreamState TableTokenizer::NewState() const {
   return StreamState(tables_);
+}
+
+std::vector<TokenId> TableTokenizer::ToModelIds(std::span<const TokenId> ids) const {
+  return trained() != nullptr ? trained()->Encode(ids, tables_) : std::vector<TokenId>(ids.begin(), ids.end());
+}
+
+std::vector<std::vector<TokenId>> TableTokenizer::EncodeForModel(const Score& score) const {
+  return trained() != nullptr ? EncodeTrained(score, tables_, *trained()) : Encode(score);
 }
 
 std::vector<size_t> TableTokenizer::BarOffsets(std::span<const TokenId> ids) const {

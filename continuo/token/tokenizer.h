@@ -17,7 +17,9 @@
 
 namespace continuo {
 
+class IdTrie;
 class StreamState;
+class TrainedVocabulary;
 
 /// Score <-> token ids, as MidiTok does it (the release in the configuration says which MidiTok).
 ///
@@ -35,14 +37,41 @@ class Tokenizer {
   /// From the text of a tokenizer.json. `name` stands for the file in messages.
   static Result<std::unique_ptr<Tokenizer>> FromJson(std::string_view text, const std::string& name,
                                                      MidiTokRelease release = MidiTokRelease::k3_1_0);
+  /// The same for a file that may be of a tokenizer trained to merge tokens (BPE, ...): see
+  /// trained().
+  static Result<std::unique_ptr<Tokenizer>> LoadPlainOrTrained(const std::string& spec,
+                                                               MidiTokRelease release = MidiTokRelease::k3_1_0);
+  static Result<std::unique_ptr<Tokenizer>> FromPlainOrTrainedJson(std::string_view text, const std::string& name,
+                                                                   MidiTokRelease release = MidiTokRelease::k3_1_0);
   virtual ~Tokenizer();
 
   const TokenizerConfig& config() const { return config_; }
   const Vocabulary& vocabulary() const { return vocabulary_; }
   /// SHA-256 (hex) of the vocabulary, one token per line; names the ids' meaning.
   const std::string& vocabulary_sha256() const { return vocabulary_sha256_; }
-  /// The configuration in MidiTok's format, with our keys `miditok` and `vocab_sha256`.
+  /// The configuration in MidiTok's format, with our keys `miditok` and `vocab_sha256`; of a
+  /// trained tokenizer the text that it was read from.
   std::string ToJson() const;
+
+  /// What a model reads instead of the vocabulary's ids, if the tokenizer was trained to merge
+  /// them; else null. All that has to do with music (grammar, bars, windows, decoding) is in the
+  /// ids of vocabulary(), which a trained vocabulary's ids stand for.
+  const TrainedVocabulary* trained() const { return trained_.get(); }
+  /// How many ids a model of this tokenizer has.
+  size_t model_size() const;
+  /// Names the meaning of a model's ids.
+  const std::string& model_sha256() const;
+  /// Ids that a model reads for ids of vocabulary(): the same unless trained.
+  virtual std::vector<TokenId> ToModelIds(std::span<const TokenId> ids) const = 0;
+  /// The ids of trained(), which is not null, as a tree.
+  virtual const IdTrie& trie() const = 0;
+  std::vector<TokenId> FromModelIds(std::span<const TokenId> ids) const;
+  /// BarOffsets in ids that a model reads. An id across a bar line belongs to the bar before it.
+  std::vector<size_t> ModelBarOffsets(std::span<const TokenId> ids) const;
+  /// A model's ids of special tokens, where there are such.
+  std::optional<TokenId> ModelIdOf(std::optional<TokenId> token) const;
+  /// Encode in ids that a model reads. They are MidiTok's.
+  virtual std::vector<std::vector<TokenId>> EncodeForModel(const Score& score) const = 0;
 
   /// True when all tracks share one stream of ids.
   bool one_stream() const;
@@ -80,12 +109,13 @@ class Tokenizer {
   virtual std::vector<TokenId> TransposeMap(int semitones) const = 0;
 
  protected:
-  Tokenizer(TokenizerConfig config, Vocabulary vocabulary);
+  Tokenizer(TokenizerConfig config, Vocabulary vocabulary, std::shared_ptr<const TrainedVocabulary> trained);
 
  private:
   TokenizerConfig config_;
   Vocabulary vocabulary_;
   std::string vocabulary_sha256_;
+  std::shared_ptr<const TrainedVocabulary> trained_;
 };
 
 }  // namespace continuo

@@ -424,6 +424,10 @@ Result<TokenizerJson> ReadFile(const Json& file, MidiTokRelease fallback, bool t
       return MakeError("{} is not supported", key);
     }
   }
+  if (!result.model.empty()) {
+    // Training Unigram adds each special token a second time, which the base vocabulary lacks.
+    std::erase_if(result.config.special_tokens, [](const std::string& token) { return token.ends_with("-unigram"); });
+  }
   CONTINUO_ASSIGN(result.config, NormalizeConfig(std::move(result.config)));
   return result;
 }

@@ -9,8 +9,8 @@
 
 #include "continuo/core/result.h"
 #include "continuo/score/score.h"
-#include "continuo/token/subwords.h"
 #include "continuo/token/table_tokenizer.h"
+#include "continuo/token/trained_vocabulary.h"
 
 namespace continuo {
 
@@ -26,9 +26,9 @@ class TrainedTokenizer {
                                                             MidiTokRelease release);
 
   const Tokenizer& base() const { return base_; }
-  size_t size() const { return subwords_.size(); }
-  /// "Pitch_60+Velocity_63"; "+" for the mark that begins a word.
-  std::string Name(TokenId id) const;
+  const TrainedVocabulary& vocabulary() const { return *base_.trained(); }
+  size_t size() const { return vocabulary().size(); }
+  std::string Name(TokenId id) const { return vocabulary().Name(id); }
 
   /// Of a score read by ReadScoreForTokens.
   std::vector<std::vector<TokenId>> Encode(const Score& score) const;
@@ -39,13 +39,9 @@ class TrainedTokenizer {
   Score Decode(std::span<const std::vector<TokenId>> tracks) const;
 
  private:
-  enum class Split { kNone, kBeat, kBar };
-
-  TrainedTokenizer(TokenTables tables, Subwords subwords, Split split);
+  TrainedTokenizer(TokenTables tables, std::shared_ptr<const TrainedVocabulary> vocabulary);
 
   TableTokenizer base_;
-  Subwords subwords_;
-  Split split_;
 };
 
 }  // namespace continuo

@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -47,7 +48,13 @@ TEST_P(TrainedTokenizerTest, IdsAreMidiToksAndDecodeAsTheBaseTokensDo) {
       const Streams streams = (*tokenizer)->Encode(score);
       EXPECT_EQ(streams, ids.get<Streams>()) << name << ", " << file;
       const Streams base_streams = base.Encode(score);
-      EXPECT_EQ((*tokenizer)->Decode(streams), base.Decode(base_streams)) << name << ", " << file;
+      // WordPiece has one unknown token for a word that is too long, which loses it.
+      const bool lost = std::any_of(streams.begin(), streams.end(), [&](const std::vector<TokenId>& stream) {
+        return name == "wordpiece_no" && std::find(stream.begin(), stream.end(), 0) != stream.end();
+      });
+      if (!lost) {
+        EXPECT_EQ((*tokenizer)->Decode(streams), base.Decode(base_streams)) << name << ", " << file;
+      }
       for (size_t i = 0; i < streams.size(); ++i) {
         merged += streams[i].size();
         plain += base_streams[i].size();
@@ -107,7 +114,7 @@ TEST_P(TrainedTokenizerTest, AFaultIsNamed) {
     return error_of(file);
   };
   EXPECT_EQ(error_of(good), "none");
-  EXPECT_THAT(error_of_model("/model/type", "Unigram"), HasSubstr("_model.model.type is \"Unigram\""));
+  EXPECT_THAT(error_of_model("/model/type", "WordLevel"), HasSubstr("_model.model.type is \"WordLevel\""));
   EXPECT_THAT(error_of_model("/model/dropout", 0.1), HasSubstr("_model.model.dropout is 0.1"));
   EXPECT_THAT(error_of_model("/model/merges/0", "% no-such"), HasSubstr("_model.model.merges[0]"));
   EXPECT_THAT(error_of_model("/model/merges", 5), HasSubstr("_model.model.merges is number"));
