@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <span>
 
+#include "continuo/token/id_trie.h"
 #include "continuo/token/vocabulary.h"
 
 namespace continuo {
@@ -23,6 +24,20 @@ void ForbidWhere(const IdRange& ids, std::span<uint8_t> allowed, const Forbidden
   for (TokenId id = ids.first; id < ids.end(); ++id) {
     if (forbidden(id)) {
       allowed[static_cast<size_t>(id)] = 0;
+    }
+  }
+}
+
+/// Sets allowed[id] to 0 for each id of a trained vocabulary that has a token of a range that
+/// `forbidden` accepts.
+template <typename Forbidden>
+void ForbidIdsHaving(const IdRange& tokens, const IdTrie& trie, std::span<uint8_t> allowed,
+                     const Forbidden& forbidden) {
+  for (TokenId token = tokens.first; token < tokens.end(); ++token) {
+    if (forbidden(token)) {
+      for (const TokenId id : trie.Having(token)) {
+        allowed[static_cast<size_t>(id)] = 0;
+      }
     }
   }
 }

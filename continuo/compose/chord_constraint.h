@@ -36,6 +36,7 @@ class ChordConstraint final : public TokenConstraint {
   void Restrict(std::span<uint8_t> allowed) const override;
   void Advance(TokenId id) override;
   std::unique_ptr<TokenConstraint> Clone() const override;
+  bool CopyFrom(const TokenConstraint& other) override { return CopyState(*this, other); }
 
  private:
   /// The i-th of the n chords of a bar.

@@ -31,6 +31,10 @@ void CrowdedBarConstraint::BeginBar(size_t /*bar*/) {
   tokens_ = 0;
 }
 
+bool CrowdedBarConstraint::RestrictIds(const IdTrie& trie, std::span<uint8_t> /*allowed*/) const {
+  return tokens_ + trie.depth() <= limit_;
+}
+
 std::unique_ptr<TokenConstraint> CrowdedBarConstraint::Clone() const {
   return std::make_unique<CrowdedBarConstraint>(*this);
 }

@@ -21,6 +21,8 @@ class CrowdedBarConstraint final : public TokenConstraint {
   void Advance(TokenId id) override;
   void BeginBar(size_t bar) override;
   std::unique_ptr<TokenConstraint> Clone() const override;
+  bool CopyFrom(const TokenConstraint& other) override { return CopyState(*this, other); }
+  bool RestrictIds(const IdTrie& trie, std::span<uint8_t> allowed) const override;
 
  private:
   std::shared_ptr<const std::vector<TokenId>> forbidden_;  // in a crowded bar

@@ -45,16 +45,18 @@ std::vector<TokenId> TakeOpening(const Gap& gap, const Tokenizer& tokenizer, std
   return opening;
 }
 
-/// BOS, if the vocabulary has it, and `ids`; or as many of their last bars as fit `room` ids.
+/// BOS, if the vocabulary has it, and `ids`; or as many of their last bars as fit `room` ids. In
+/// ids that the model reads.
 std::vector<TokenId> LastBars(const std::vector<TokenId>& ids, const Tokenizer& tokenizer, size_t room) {
-  if (ids.size() >= room) {
+  const std::vector<TokenId> read = tokenizer.ToModelIds(ids);
+  if (read.size() >= room) {
     return SlidingWindow(tokenizer, ids, 2 * room);
   }
   std::vector<TokenId> all;
-  if (const std::optional<TokenId> bos = tokenizer.vocabulary().bos()) {
+  if (const std::optional<TokenId> bos = tokenizer.ModelIdOf(tokenizer.vocabulary().bos())) {
     all.push_back(*bos);
   }
-  all.insert(all.end(), ids.begin(), ids.end());
+  all.insert(all.end(), read.begin(), read.end());
   return all;
 }
 
@@ -139,22 +141,24 @@ Result<Gap> MakeGap(const MidiPiece& piece, size_t first, size_t last, const Tok
 std::vector<TokenId> ReadBothSides(const Gap& gap, const Tokenizer& tokenizer, size_t context) {
   const Vocabulary& vocabulary = tokenizer.vocabulary();
   const size_t bars = gap.last - gap.first;
-  const std::optional<TokenId> mask = vocabulary.mask();
-  if (gap.after.empty() || bars > kMostGapBars || !vocabulary.bos() || !mask) {
+  const std::optional<TokenId> bos = tokenizer.ModelIdOf(vocabulary.bos());
+  const std::optional<TokenId> mask = tokenizer.ModelIdOf(vocabulary.mask());
+  if (gap.after.empty() || bars > kMostGapBars || !bos || !mask) {
     return {};
   }
   // What opens the first new bar stands at the end of what is read, too.
   std::vector<TokenId> before = gap.seam.ids;
-  const std::vector<TokenId> opening = TakeOpening(gap, tokenizer, before);
+  const std::vector<TokenId> opening = tokenizer.ToModelIds(TakeOpening(gap, tokenizer, before));
+  const std::vector<TokenId> after = tokenizer.ToModelIds(gap.after);
   // A quarter is room to write, as a rule several times what the gap's bars take.
-  const size_t others = gap.after.size() + bars + 1 + opening.size() + context / 4;
+  const size_t others = after.size() + bars + 1 + opening.size() + context / 4;
   if (others + 1 >= context) {
     return {};
   }
   std::vector<TokenId> ids = LastBars(before, tokenizer, context - others);
   ids.insert(ids.end(), bars, *mask);
-  ids.insert(ids.end(), gap.after.begin(), gap.after.end());
-  ids.push_back(*vocabulary.bos());
+  ids.insert(ids.end(), after.begin(), after.end());
+  ids.push_back(*bos);
   ids.insert(ids.end(), opening.begin(), opening.end());
   return ids;
 }
@@ -162,15 +166,23 @@ std::vector<TokenId> ReadBothSides(const Gap& gap, const Tokenizer& tokenizer, s
 Result<GapLikelihood> MeasureGap(const Gap& gap, const LanguageModel& model, const Tokenizer& tokenizer) {
   const size_t context = model.context_length();
   std::vector<TokenId> before = gap.seam.ids;
-  const std::vector<TokenId> opening = TakeOpening(gap, tokenizer, before);
+  std::vector<TokenId> opening = TakeOpening(gap, tokenizer, before);
   if (gap.own.size() <= opening.size()) {
     return MakeError("{}: the model's tokens have nothing in bars {} to {}", gap.name, gap.first + 1, gap.last);
   }
-  const std::span<const TokenId> ids = std::span(gap.own).subspan(opening.size());
+  std::vector<TokenId> own = tokenizer.ToModelIds(gap.own);
+  size_t opened = tokenizer.ToModelIds(opening).size();  // at the end of ReadBothSides
+  if (tokenizer.trained() != nullptr) {
+    opening.clear();  // what opens the bar may be in one id with what follows: it is measured, too
+  } else {
+    own.erase(own.begin(), own.begin() + static_cast<std::ptrdiff_t>(opened));
+    opened = 0;
+  }
+  const std::span<const TokenId> ids = own;
   const size_t others = opening.size() + ids.size() + 1;
   if (others >= context) {
     return MakeError("{}: bars {} to {} have {} tokens, but the model reads {} at once", gap.name, gap.first + 1,
-                     gap.last, gap.own.size(), context);
+                     gap.last, own.size(), context);
   }
   std::vector<TokenId> read = LastBars(before, tokenizer, context - others);
   read.insert(read.end(), opening.begin(), opening.end());
@@ -178,7 +190,8 @@ Result<GapLikelihood> MeasureGap(const Gap& gap, const LanguageModel& model, con
     return MakeError("{}: nothing comes before bar 1, and the tokenizer has no BOS token", gap.name);
   }
   GapLikelihood likelihood{.before = NllAfter(model, read, ids), .both = std::nullopt};
-  const std::vector<TokenId> both = ReadBothSides(gap, tokenizer, context);
+  std::vector<TokenId> both = ReadBothSides(gap, tokenizer, context);
+  both.resize(both.size() - std::min(opened, both.size()));
   if (!both.empty() && both.size() + ids.size() <= context) {
     likelihood.both = NllAfter(model, both, ids);
   }
@@ -201,14 +214,16 @@ Result<std::optional<double>> FollowingNll(const Gap& gap, const Score& filled, 
   const size_t to = gap.signatures.size() - 1;
   const size_t start = gap.first - std::min(gap.first, kBarsBefore);
   std::vector<TokenId> ids = tokenizer.WindowFromBar(read.ids, start);
-  const std::vector<size_t> offsets = tokenizer.BarOffsets(ids);
-  if (to - start < offsets.size()) {
-    ids.resize(offsets[to - start]);  // without what opens the next bar
+  const std::vector<size_t> bars = tokenizer.BarOffsets(ids);
+  if (to - start < bars.size()) {
+    ids.resize(bars[to - start]);  // without what opens the next bar
   }
   if (ids.empty()) {
     return std::optional<double>();
   }
-  CONTINUO_ASSIGN(const Likelihood likelihood, MeasureLikelihood(model, tokenizer, ids, NoProgress()));
+  CONTINUO_ASSIGN(const Likelihood likelihood,
+                  MeasureLikelihood(model, tokenizer, tokenizer.ToModelIds(ids), NoProgress()));
+  const std::vector<size_t>& offsets = likelihood.bar_offsets;
   std::optional<double> mean;
   if (gap.last < gap.bars) {
     mean = MeanOfBars(likelihood, offsets, gap.last - start, to - start);

@@ -5,9 +5,11 @@
 #include <utility>
 
 #include "continuo/compose/crowded_bar.h"
+#include "continuo/compose/id_mask.h"
 #include "continuo/compose/likelihood.h"
 #include "continuo/compose/sliding_window.h"
 #include "continuo/core/rng.h"
+#include "continuo/token/trained_vocabulary.h"
 
 namespace continuo {
 namespace {
@@ -26,6 +28,7 @@ struct Writer {
   Rng rng{0, 0};
   std::vector<uint8_t> seen;
   std::vector<TokenId> pending;  // ids that the model has not read yet
+  std::vector<TokenId> begun;    // the last of piece.ids, in no id that the model reads yet: the next is to begin so
   double nll_sum = 0.0;
   size_t drawn = 0;
   size_t bars_done = 0;
@@ -63,7 +66,7 @@ class Generation {
         sinks_(sinks),
         progress_(progress),
         constraints_(tokenizer.NewGrammar()),
-        vocabulary_size_(tokenizer.vocabulary().size()),
+        vocabulary_size_(tokenizer.model_size()),
         context_(model.context_length()),
         session_(
             model.NewSession(std::min(options.batch > 0 ? options.batch : model.preferred_slots(), options.count))),
@@ -71,12 +74,16 @@ class Generation {
         bar_(tokenizer.vocabulary().id(TokenType::kBar).value_or(kNoToken)),
         sampler_(options.sampling),
         allowed_(vocabulary_size_),
+        token_allowed_(tokenizer.vocabulary().size()),
         writers_(session_->slots()),
         logits_(session_->slots() * vocabulary_size_) {
     // Before the caller's, so that a piece ends whatever these forbid.
     constraints_.Add(CrowdedBarConstraint(tokenizer.vocabulary()));
     for (const std::shared_ptr<const TokenConstraint>& constraint : options.constraints) {
       constraints_.Add(*constraint);
+    }
+    if (tokenizer.trained() != nullptr) {
+      id_mask_.emplace(tokenizer);
     }
   }
 
@@ -130,15 +137,38 @@ class Generation {
     size_t read = writer.piece.prompt_length;
     if (writer.pending.empty()) {
       read = 0;
-      if (const std::optional<TokenId> bos = tokenizer_.vocabulary().bos()) {
+      if (const std::optional<TokenId> bos = tokenizer_.ModelIdOf(tokenizer_.vocabulary().bos())) {
         writer.pending.push_back(*bos);
       }
     }
-    writer.pending.insert(writer.pending.end(), writer.piece.ids.begin() + static_cast<std::ptrdiff_t>(read),
-                          writer.piece.ids.end());
+    const std::vector<TokenId> ids = tokenizer_.ToModelIds(std::span(writer.piece.ids).subspan(read));
+    writer.pending.insert(writer.pending.end(), ids.begin(), ids.end());
+    LeaveLastOpen(writer);
     writer.seen.assign(vocabulary_size_, 0);
     for (const TokenId id : writer.pending) {
       writer.seen[static_cast<size_t>(id)] = 1;
+    }
+  }
+
+  /// Trained: takes the last id back from what the model is about to read. Where these tokens go
+  /// on, the vocabulary may have an id for them together, which the model has learnt to expect
+  /// there.
+  void LeaveLastOpen(Writer& writer) const {
+    writer.begun.clear();
+    if (!id_mask_ || writer.pending.size() < 2) {
+      return;
+    }
+    const auto tokens_of = [&](TokenId id) { return tokenizer_.trained()->Tokens(id); };
+    const std::span<const TokenId> last = tokens_of(writer.pending.back());
+    if (last.empty() || last.size() > writer.piece.ids.size() ||
+        tokenizer_.vocabulary().info(last.front()).type == TokenType::kSpecial) {
+      return;
+    }
+    writer.begun.assign(last.begin(), last.end());
+    writer.pending.pop_back();
+    // The mark before it may be in that id as well.
+    if (writer.pending.size() > 1 && tokens_of(writer.pending.back()).empty()) {
+      writer.pending.pop_back();
     }
   }
 
@@ -148,6 +178,7 @@ class Generation {
     Writer& writer = *writers_[slot];
     session_->Reset(slot);
     writer.pending = SlidingWindow(tokenizer_, writer.piece.ids, context_);
+    LeaveLastOpen(writer);
     ++writer.piece.slides;
   }
 
@@ -172,32 +203,76 @@ class Generation {
 
   Status Choose(size_t slot, std::span<const float> logits) {
     Writer& writer = *writers_[slot];
+    if (id_mask_) {
+      return ChooseId(slot, logits);
+    }
     writer.constraints.Restrict(allowed_);
+    const TokenId id = Draw(writer, logits);
+    writer.pending.assign(1, id);
+    const Result<bool> goes_on = Take(slot, id);
+    return goes_on.ok() ? Status() : goes_on.error();
+  }
+
+  /// Of a trained vocabulary: an id, then the tokens that it stands for.
+  Status ChooseId(size_t slot, std::span<const float> logits) {
+    Writer& writer = *writers_[slot];
+    const TrainedVocabulary& vocabulary = *tokenizer_.trained();
+    const bool after_mark = vocabulary.Tokens(writer.pending.back()).empty();
+    while (!id_mask_->Restrict(writer.constraints, writer.begun, after_mark, allowed_)) {
+      // No id begins with a token that may come: one is written that the model does not read.
+      writer.constraints.Restrict(token_allowed_);
+      const auto token = std::find(token_allowed_.begin(), token_allowed_.end(), 1) - token_allowed_.begin();
+      CONTINUO_ASSIGN(const bool goes_on, Take(slot, static_cast<TokenId>(token)));
+      if (!goes_on) {
+        return {};
+      }
+    }
+    const TokenId id = Draw(writer, logits);
+    writer.pending.assign(1, id);
+    const std::span<const TokenId> tokens = vocabulary.Tokens(id);
+    const size_t known = std::min(writer.begun.size(), tokens.size());
+    writer.begun.erase(writer.begun.begin(), writer.begun.begin() + static_cast<std::ptrdiff_t>(known));
+    for (const TokenId token : tokens.subspan(known)) {
+      CONTINUO_ASSIGN(const bool goes_on, Take(slot, token));
+      if (!goes_on) {
+        return {};
+      }
+    }
+    return {};
+  }
+
+  TokenId Draw(Writer& writer, std::span<const float> logits) {
     const TokenId id = sampler_.Sample(logits, writer.seen, allowed_, writer.rng.NextDouble());
-    const size_t bars_before = writer.constraints.bars();
-    CONTINUO_CHECK(writer.constraints.Advance(id));
     writer.nll_sum += NegativeLogLikelihood(logits, id);
     ++writer.drawn;
+    writer.seen[static_cast<size_t>(id)] = 1;
+    return id;
+  }
+
+  /// Appends a token that may come. False if the slot no longer goes on from there: the piece is
+  /// complete, or went back.
+  Result<bool> Take(size_t slot, TokenId id) {
+    Writer& writer = *writers_[slot];
+    const size_t bars_before = writer.constraints.bars();
+    CONTINUO_CHECK(writer.constraints.Advance(id));
     const bool complete = writer.constraints.complete();
     if (!complete || (id != eos_ && id != bar_)) {
       writer.piece.ids.push_back(id);
       writer.guard.Add(id);
     }
     CONTINUO_CHECK(writer.bar_length() < kMaxTokensPerBar);
-    writer.pending.assign(1, id);
-    writer.seen[static_cast<size_t>(id)] = 1;
     // The first bar of a stream with bar tokens is opened by one, which completes no bar; a time
     // shift may complete several.
     const size_t whole_bars = complete ? options_.bars : writer.constraints.bars() - 1;
     const size_t whole_before = complete ? writer.bars.back().bar : std::max<size_t>(bars_before, 1) - 1;
     if (whole_bars <= whole_before) {
-      return {};
+      return true;
     }
     for (size_t bar = whole_before; bar < whole_bars; ++bar) {
       if (const std::optional<GuardKind> stuck = writer.guard.CloseBar()) {
         if (writer.piece.retries < options_.retries) {
           GoBack(slot);
-          return {};
+          return false;
         }
         writer.piece.guards.push_back({bar, *stuck});
       }
@@ -209,10 +284,11 @@ class Generation {
       CONTINUO_TRY(sinks_.on_bar(writer.index, writer.piece.ids, whole_bars));
     }
     if (complete) {
-      return Finish(slot);
+      CONTINUO_TRY(Finish(slot));
+      return false;
     }
     writer.BeginBar(whole_bars, may_go_back());
-    return {};
+    return true;
   }
 
   /// Removes the bar that is complete and the one before it, but nothing of the prompt.
@@ -256,7 +332,9 @@ class Generation {
   const TokenId eos_;
   const TokenId bar_;
   Sampler sampler_;
-  std::vector<uint8_t> allowed_;
+  std::vector<uint8_t> allowed_;        // by id of the model
+  std::vector<uint8_t> token_allowed_;  // by id of the tokenizer's vocabulary
+  std::optional<IdMask> id_mask_;       // of a trained vocabulary
   std::vector<std::optional<Writer>> writers_;
   std::vector<float> logits_;
   size_t next_index_ = 0;
@@ -279,8 +357,8 @@ Status CheckGenerationOptions(const GenerationOptions& options) {
 Status Generate(const LanguageModel& model, const Tokenizer& tokenizer, std::span<const TokenId> prompt,
                 const GenerationOptions& options, const GenerationSinks& sinks, Progress& progress) {
   CONTINUO_TRY(CheckGenerationOptions(options));
-  if (model.vocab_size() != tokenizer.vocabulary().size()) {
-    return MakeError("the model has {} tokens, its tokenizer {}", model.vocab_size(), tokenizer.vocabulary().size());
+  if (model.vocab_size() != tokenizer.model_size()) {
+    return MakeError("the model has {} tokens, its tokenizer {}", model.vocab_size(), tokenizer.model_size());
   }
   return Generation(model, tokenizer, prompt, options, sinks, progress).Run();
 }

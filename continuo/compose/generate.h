@@ -32,8 +32,8 @@ struct GenerationOptions {
   size_t retries = 0;  // how often a piece may go back when a guard finds it stuck; 0: never
   /// Applied in this order after the grammar and CrowdedBarConstraint; each piece gets clones.
   std::vector<std::shared_ptr<const TokenConstraint>> constraints{};
-  /// What the model reads before the new ids, in place of BOS and the prompt, until a piece
-  /// outgrows the context; empty: those.
+  /// What the model reads before the new ids (Tokenizer::ToModelIds), in place of BOS and the
+  /// prompt, until a piece outgrows the context; empty: those.
   std::vector<TokenId> reading{};
 };
 

@@ -37,7 +37,7 @@ double Likelihood::OfBar(size_t bar) const {
 
 Result<Likelihood> MeasureLikelihood(const LanguageModel& model, const Tokenizer& tokenizer,
                                      std::span<const TokenId> ids, Progress& progress, const StopToken& stop) {
-  const size_t vocabulary_size = tokenizer.vocabulary().size();
+  const size_t vocabulary_size = tokenizer.model_size();
   const auto context = model.context_length();
   if (model.vocab_size() != vocabulary_size) {
     return MakeError("the model has {} tokens, its tokenizer {}", model.vocab_size(), vocabulary_size);
@@ -47,14 +47,16 @@ Result<Likelihood> MeasureLikelihood(const LanguageModel& model, const Tokenizer
     if (ids[i] < 0 || static_cast<size_t>(ids[i]) >= vocabulary_size) {
       return MakeError("token {} is {}, expected 0 to {}", i, ids[i], vocabulary_size - 1);
     }
-    likelihood.notes += tokenizer.vocabulary().begins_note(ids[i]) ? 1 : 0;
   }
-  likelihood.bar_offsets = tokenizer.BarOffsets(ids);
+  const std::vector<TokenId> tokens = tokenizer.FromModelIds(ids);
+  likelihood.notes = static_cast<size_t>(std::count_if(
+      tokens.begin(), tokens.end(), [&](TokenId token) { return tokenizer.vocabulary().begins_note(token); }));
+  likelihood.bar_offsets = tokenizer.ModelBarOffsets(ids);
 
   const std::unique_ptr<DecodingSession> session = model.NewSession(1);
   std::vector<float> logits(kChunk * vocabulary_size);
   std::vector<TokenId> pending;  // read next; the logits after the last give ids[measured]'s likelihood
-  if (const std::optional<TokenId> bos = tokenizer.vocabulary().bos()) {
+  if (const std::optional<TokenId> bos = tokenizer.ModelIdOf(tokenizer.vocabulary().bos())) {
     pending.push_back(*bos);
   } else if (!ids.empty()) {
     pending.push_back(ids[0]);
@@ -67,7 +69,7 @@ Result<Likelihood> MeasureLikelihood(const LanguageModel& model, const Tokenizer
     // As in Generate: the window slides when not even the next id fits.
     if (session->length(0) + pending.size() > context) {
       session->Reset(0);
-      pending = SlidingWindow(tokenizer, ids.first(likelihood.token_nll.size()), context);
+      pending = SlidingWindow(tokenizer, tokenizer.FromModelIds(ids.first(likelihood.token_nll.size())), context);
     }
     const std::array<DecodingSession::Input, 1> prefix = {{{0, pending}}};
     session->Append(prefix, std::span(logits).first(vocabulary_size));

@@ -26,8 +26,9 @@ struct Likelihood {
   double OfBar(size_t bar) const;
 };
 
-/// The likelihood of each id of one stream. The model reads what it would have read if it had
-/// written the piece itself: BOS, if the vocabulary has it, and all ids before, or the
+/// The likelihood of each id of one stream, in the ids that the model reads
+/// (Tokenizer::EncodeForModel, Tokenizer::ToModelIds). The model reads what it would have read if
+/// it had written the piece itself: BOS, if the vocabulary has it, and all ids before, or the
 /// SlidingWindow if they exceed its context. Without BOS the first id counts as certain. EOS is not
 /// part of a piece and is not counted.
 ///

@@ -82,15 +82,15 @@ Result<LoadedModel> LoadModel(const ModelDirectory& directory, std::optional<Num
   if (!json) {
     return MakeError("{}: no such file, but a model needs its tokenizer", name);
   }
-  CONTINUO_ASSIGN(loaded.tokenizer, Tokenizer::FromJson(*json, name));
-  const Vocabulary& vocabulary = loaded.tokenizer->vocabulary();
+  CONTINUO_ASSIGN(loaded.tokenizer, Tokenizer::FromPlainOrTrainedJson(*json, name));
+  const size_t size = loaded.tokenizer->model_size();
   const auto model_size = static_cast<size_t>(directory.config().vocab_size);
-  const bool is_padded = directory.vocab_sha256().empty() && IsPaddedSize(model_size, vocabulary.size());
-  if (vocabulary.size() != model_size && !is_padded) {
-    return MakeError("{}: has {} tokens, but the model beside it was trained with {}", name, vocabulary.size(),
+  const bool is_padded = directory.vocab_sha256().empty() && IsPaddedSize(model_size, size);
+  if (size != model_size && !is_padded) {
+    return MakeError("{}: has {} tokens, but the model beside it was trained with {}", name, size,
                      directory.config().vocab_size);
   }
-  if (!directory.vocab_sha256().empty() && directory.vocab_sha256() != loaded.tokenizer->vocabulary_sha256()) {
+  if (!directory.vocab_sha256().empty() && directory.vocab_sha256() != loaded.tokenizer->model_sha256()) {
     return MakeError("{}: its vocabulary is not the one that the model beside it was trained with", name);
   }
 
@@ -98,7 +98,7 @@ Result<LoadedModel> LoadModel(const ModelDirectory& directory, std::optional<Num
   loaded.sampling = settings.sampling;
   loaded.reads_both_sides = settings.both_sides;
   CONTINUO_ASSIGN(std::unique_ptr<LanguageModel> model, load(directory, precision ? precision : settings.precision));
-  loaded.model = WithoutPadding(std::move(model), vocabulary.size());
+  loaded.model = WithoutPadding(std::move(model), size);
   loaded.weights_sha256 = directory.WeightsSha256();
   return loaded;
 }

@@ -1,5 +1,6 @@
 #include "continuo/compose/pitch_constraint.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace continuo {
@@ -7,7 +8,11 @@ namespace continuo {
 PitchConstraint::PitchConstraint(const Tokenizer& tokenizer, std::vector<HeldPitch> held)
     : vocabulary_(&tokenizer.vocabulary()),
       held_(std::make_shared<const std::vector<HeldPitch>>(std::move(held))),
-      state_(tokenizer.NewState()) {}
+      state_(tokenizer.NewState()) {
+  for (const HeldPitch& note : *held_) {
+    last_held_ = std::max(last_held_, note.end);
+  }
+}
 
 void PitchConstraint::Restrict(std::span<uint8_t> allowed) const {
   const int32_t tick = state_.tick();
@@ -43,6 +48,29 @@ void PitchConstraint::Advance(TokenId id) {
     struck_.clear();
   }
   struck_.emplace_back(state_.program(), vocabulary_->info(id).value);
+}
+
+bool PitchConstraint::RestrictIds(const IdTrie& trie, std::span<uint8_t> allowed) const {
+  const int32_t tick = state_.tick();
+  if (vocabulary_->has(TokenType::kProgram) || last_held_ > tick) {
+    return false;
+  }
+  const auto forbid = [&](std::span<const TokenId> ids) {
+    for (const TokenId id : ids) {
+      allowed[static_cast<size_t>(id)] = 0;
+    }
+  };
+  if (tick == tick_) {
+    for (const auto& struck : struck_) {
+      for (const TokenType type : {TokenType::kPitch, TokenType::kPitchDrum}) {
+        if (const std::optional<TokenId> token = vocabulary_->id(type, struck.second)) {
+          forbid(trie.StrikingFirst(*token));
+        }
+      }
+    }
+  }
+  forbid(trie.StrikingTwice());
+  return true;
 }
 
 std::unique_ptr<TokenConstraint> PitchConstraint::Clone() const {

@@ -29,11 +29,14 @@ class PitchConstraint final : public TokenConstraint {
   void Restrict(std::span<uint8_t> allowed) const override;
   void Advance(TokenId id) override;
   std::unique_ptr<TokenConstraint> Clone() const override;
+  bool CopyFrom(const TokenConstraint& other) override { return CopyState(*this, other); }
+  bool RestrictIds(const IdTrie& trie, std::span<uint8_t> allowed) const override;
 
  private:
   const Vocabulary* vocabulary_;
   std::shared_ptr<const std::vector<HeldPitch>> held_;
   StreamState state_;
+  int32_t last_held_ = 0;                    // the last end of `held_`
   int32_t tick_ = -1;                        // of `struck_`
   std::vector<std::pair<int, int>> struck_;  // program and pitch
 };

@@ -56,6 +56,16 @@ void SignatureConstraint::Advance(TokenId id) {
   }
 }
 
+bool SignatureConstraint::RestrictIds(const IdTrie& trie, std::span<uint8_t> allowed) const {
+  const int64_t bar = std::max(state_.bar(), 0);
+  const bool settled = bar - first_bar_ + 1 >= static_cast<int64_t>(signatures_->size());
+  if (!settled || in_force_ != signatures_->back()) {
+    return false;
+  }
+  ForbidIdsHaving(vocabulary_->range(TokenType::kTimeSig), trie, allowed, [&](TokenId id) { return id != in_force_; });
+  return true;
+}
+
 std::unique_ptr<TokenConstraint> SignatureConstraint::Clone() const {
   return std::make_unique<SignatureConstraint>(*this);
 }

@@ -22,6 +22,8 @@ class SignatureConstraint final : public TokenConstraint {
   void Restrict(std::span<uint8_t> allowed) const override;
   void Advance(TokenId id) override;
   std::unique_ptr<TokenConstraint> Clone() const override;
+  bool CopyFrom(const TokenConstraint& other) override { return CopyState(*this, other); }
+  bool RestrictIds(const IdTrie& trie, std::span<uint8_t> allowed) const override;
 
  private:
   TokenId SignatureOf(int64_t bar) const;

@@ -13,7 +13,7 @@ std::vector<TokenId> SlidingWindow(const Tokenizer& tokenizer, std::span<const T
   size_t high = bars;
   while (low < high) {
     const size_t middle = (low + high) / 2;
-    std::vector<TokenId> candidate = tokenizer.WindowFromBar(ids, middle);
+    std::vector<TokenId> candidate = tokenizer.ToModelIds(tokenizer.WindowFromBar(ids, middle));
     if (candidate.size() <= limit) {
       window = std::move(candidate);
       high = middle;
@@ -22,8 +22,8 @@ std::vector<TokenId> SlidingWindow(const Tokenizer& tokenizer, std::span<const T
     }
   }
   if (window.empty()) {
-    const std::span<const TokenId> tail = ids.last(std::min(limit, ids.size()));
-    window.assign(tail.begin(), tail.end());
+    window = tokenizer.ToModelIds(ids.last(std::min(limit, ids.size())));
+    window.erase(window.begin(), window.end() - static_cast<std::ptrdiff_t>(std::min(limit, window.size())));
   }
   return window;
 }

@@ -45,6 +45,13 @@ void TempoConstraint::Advance(TokenId id) {
   written_ = written_ || (token.type == TokenType::kTempo && at_.bar >= first_bar_);
 }
 
+bool TempoConstraint::RestrictIds(const IdTrie& trie, std::span<uint8_t> allowed) const {
+  if (written_) {
+    ForbidIdsHaving(vocabulary_->range(TokenType::kTempo), trie, allowed, [](TokenId) { return true; });
+  }
+  return written_;
+}
+
 std::unique_ptr<TokenConstraint> TempoConstraint::Clone() const {
   return std::make_unique<TempoConstraint>(*this);
 }

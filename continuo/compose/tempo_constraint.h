@@ -20,6 +20,8 @@ class TempoConstraint final : public TokenConstraint {
   void Restrict(std::span<uint8_t> allowed) const override;
   void Advance(TokenId id) override;
   std::unique_ptr<TokenConstraint> Clone() const override;
+  bool CopyFrom(const TokenConstraint& other) override { return CopyState(*this, other); }
+  bool RestrictIds(const IdTrie& trie, std::span<uint8_t> allowed) const override;
 
  private:
   TempoConstraint(const Vocabulary& vocabulary, TokenId tempo, size_t first_bar)

@@ -18,6 +18,8 @@ class TempoRangeConstraint final : public TokenConstraint {
   void Restrict(std::span<uint8_t> allowed) const override;
   void Advance(TokenId /*id*/) override {}
   std::unique_ptr<TokenConstraint> Clone() const override;
+  bool CopyFrom(const TokenConstraint& other) override { return CopyState(*this, other); }
+  bool RestrictIds(const IdTrie& trie, std::span<uint8_t> allowed) const override;
 
  private:
   const Vocabulary* vocabulary_;

@@ -9,6 +9,19 @@ namespace continuo {
 
 void TokenConstraint::BeginBar(size_t /*bar*/) {}
 
+bool TokenConstraint::CopyFrom(const TokenConstraint& /*other*/) {
+  return false;
+}
+
+bool TokenConstraint::RestrictIds(const IdTrie& /*trie*/, std::span<uint8_t> /*allowed*/) const {
+  return false;
+}
+
+bool GrammarConstraint::CopyFrom(const TokenConstraint& other) {
+  grammar_->CopyFrom(static_cast<const GrammarConstraint&>(other).grammar());
+  return true;
+}
+
 void GrammarConstraint::Restrict(std::span<uint8_t> allowed) const {
   std::vector<uint8_t> by_grammar(allowed.size());
   grammar_->Allowed(by_grammar);
@@ -50,6 +63,30 @@ bool ConstraintList::Advance(TokenId id) {
 void ConstraintList::BeginBar(size_t bar) {
   for (const std::unique_ptr<TokenConstraint>& constraint : others_) {
     constraint->BeginBar(bar);
+  }
+}
+
+bool ConstraintList::RestrictIds(const IdTrie& trie, std::span<uint8_t> allowed) const {
+  return std::all_of(others_.begin(), others_.end(), [&](const std::unique_ptr<TokenConstraint>& constraint) {
+    return constraint->RestrictIds(trie, allowed) && std::find(allowed.begin(), allowed.end(), 1) != allowed.end();
+  });
+}
+
+void ConstraintList::CopyFrom(const ConstraintList& other) {
+  CONTINUO_CHECK(others_.size() == other.others_.size());
+  grammar_.CopyFrom(other.grammar_);
+  for (size_t i = 0; i < others_.size(); ++i) {
+    if (!others_[i]->CopyFrom(*other.others_[i])) {
+      others_[i] = other.others_[i]->Clone();
+    }
+  }
+}
+
+void ConstraintList::Take(TokenId id) {
+  const size_t before = std::max<size_t>(bars(), 1);
+  CONTINUO_CHECK(Advance(id));
+  if (!complete() && bars() > before) {
+    BeginBar(bars() - 1);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "continuo/token/grammar.h"
+#include "continuo/token/id_trie.h"
 #include "continuo/token/vocabulary.h"
 
 namespace continuo {
@@ -33,7 +34,25 @@ class TokenConstraint {
 
   /// A constraint in the same state.
   virtual std::unique_ptr<TokenConstraint> Clone() const = 0;
+
+  /// Takes the state of `other`, a constraint of the same class and settings, or returns false:
+  /// then Clone is used. Cheaper than Clone where the class can; see CopyState.
+  virtual bool CopyFrom(const TokenConstraint& other);
+
+  /// Of a vocabulary whose ids stand for several tokens each: sets allowed[id] to 0 for each id on
+  /// whose tokens Restrict would forbid one, had it been asked before each of them, and sets none
+  /// to
+  /// 1. False if that is not known at a glance; then Restrict and Advance are called along the
+  /// tokens of the ids.
+  virtual bool RestrictIds(const IdTrie& trie, std::span<uint8_t> allowed) const;
 };
+
+/// TokenConstraint::CopyFrom of a class that can be assigned.
+template <typename Constraint>
+bool CopyState(Constraint& to, const TokenConstraint& from) {
+  to = static_cast<const Constraint&>(from);
+  return true;
+}
 
 /// Allows what the tokenizer's grammar allows.
 class GrammarConstraint final : public TokenConstraint {
@@ -52,6 +71,8 @@ class GrammarConstraint final : public TokenConstraint {
   bool complete() const { return grammar_->complete(); }
   size_t bars() const { return grammar_->bars(); }
   std::unique_ptr<Grammar> CloneGrammar() const { return grammar_->Clone(); }
+  const Grammar& grammar() const { return *grammar_; }
+  bool CopyFrom(const TokenConstraint& other) override;
 
  private:
   std::unique_ptr<Grammar> grammar_;
@@ -72,7 +93,16 @@ class ConstraintList {
   /// Moves all constraints on. False, and no change, if the grammar does not allow `id`.
   bool Advance(TokenId id);
   void BeginBar(size_t bar);
+  /// Moves on by a token that may come, and begins the bar that it leads to, as Generate does.
+  void Take(TokenId id);
   ConstraintList Clone() const;
+  /// Takes the state of `other`, which has the same constraints.
+  void CopyFrom(const ConstraintList& other);
+
+  /// See TokenConstraint::RestrictIds. False as well if a constraint, the grammar apart, leaves
+  /// none of the ids. `allowed` is what the grammar leaves.
+  bool RestrictIds(const IdTrie& trie, std::span<uint8_t> allowed) const;
+  const Grammar& grammar() const { return grammar_.grammar(); }
 
   /// See Grammar.
   bool SetTarget(const GrammarTarget& target) { return grammar_.SetTarget(target); }
