@@ -24,9 +24,9 @@ void AddTokenizerFlags(CLI::App& command, TokenizerFlags& flags) {
       ->capture_default_str();
 }
 
-Result<std::unique_ptr<Tokenizer>> LoadTokenizer(const TokenizerFlags& flags) {
+Result<std::unique_ptr<Tokenizer>> LoadTokenizer(const TokenizerFlags& flags, bool trained_too) {
   CONTINUO_ASSIGN(const MidiTokRelease release, ParseMidiTokRelease(flags.release));
-  return Tokenizer::Load(flags.spec, release);
+  return trained_too ? Tokenizer::LoadPlainOrTrained(flags.spec, release) : Tokenizer::Load(flags.spec, release);
 }
 
 namespace {

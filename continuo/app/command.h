@@ -30,6 +30,7 @@ int RunProgram(int argc, char** argv, AppContext context);
 /// Each adds one subcommand to the parser.
 void AddVocabCommand(CLI::App& app, AppContext& context);
 void AddTokenizeCommand(CLI::App& app, AppContext& context);
+void AddTokenizerCommand(CLI::App& app, AppContext& context);
 void AddDetokenizeCommand(CLI::App& app, AppContext& context);
 void AddAlignCommand(CLI::App& app, AppContext& context);
 void AddInspectCommand(CLI::App& app, AppContext& context);
@@ -55,7 +56,7 @@ struct TokenizerFlags {
   std::string release = "3.1.0";
 };
 void AddTokenizerFlags(CLI::App& command, TokenizerFlags& flags);
-Result<std::unique_ptr<Tokenizer>> LoadTokenizer(const TokenizerFlags& flags);
+Result<std::unique_ptr<Tokenizer>> LoadTokenizer(const TokenizerFlags& flags, bool trained_too = false);
 
 /// A subcommand that a program beside this one answers, as git does.
 struct ProgramCommand {

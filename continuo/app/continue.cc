@@ -41,7 +41,8 @@ Status RunContinue(const ContinueFlags& flags, const AppContext& context) {
     const std::string name = PieceName(written.index);
     CONTINUO_TRY(written.new_bars->Write(folder / (name + ".new-bars.mid")));
     CONTINUO_TRY(written.piece.Write(folder / (name + ".mid")));
-    const nlohmann::ordered_json tokens = {{"file", name + ".mid"}, {"tracks", {written.generated.ids}}};
+    const nlohmann::ordered_json tokens = {{"file", name + ".mid"},
+                                           {"tracks", {model.tokenizer->ToModelIds(written.generated.ids)}}};
     CONTINUO_TRY(WriteFileAtomically(folder / (name + ".tokens.json"), tokens.dump() + "\n"));
     manifest.AddPiece(written.index, name + ".mid", written);
     return {};

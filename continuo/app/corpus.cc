@@ -64,7 +64,7 @@ nlohmann::ordered_json SourcesToJson(const std::vector<CorpusBuildReport::Source
 }
 
 Status RunCorpusBuild(const CorpusFlags& flags, const AppContext& context) {
-  CONTINUO_ASSIGN(const auto tokenizer, LoadTokenizer(flags.tokenizer));
+  CONTINUO_ASSIGN(const auto tokenizer, LoadTokenizer(flags.tokenizer, /*trained_too=*/true));
   std::vector<CorpusSource> sources;
   for (const std::string& folder : flags.folders) {
     CONTINUO_ASSIGN(sources.emplace_back(), ParseSource(folder));

@@ -60,7 +60,7 @@ Result<ComposeOptions> ChooseOptions(const GenerationFlags& flags, const LoadedM
     }
     if (field.is_integer && *flags.sampling[i] < 1) {
       return Error{fmt::format("{} is {}, expected 1 or more", field.flag.substr(2), *flags.sampling[i]),
-                   fmt::format("{} keeps all tokens", model.tokenizer->vocabulary().size())};
+                   fmt::format("{} keeps all tokens", model.tokenizer->model_size())};
     }
     CONTINUO_TRY(field.Check(*flags.sampling[i]));
     field.set(*options.sampling, *flags.sampling[i]);
@@ -75,7 +75,7 @@ Manifest::Manifest(const GenerationFlags& flags, const ComposeOptions& options, 
              {"command", context.arguments},
              {"model", model.directory.string()},
              {"model_sha256", model.weights_sha256},
-             {"vocab_sha256", model.tokenizer->vocabulary_sha256()},
+             {"vocab_sha256", model.tokenizer->model_sha256()},
              {"seed", options.seed},
              {"bars", bars},
              {"count", flags.options.count},

@@ -19,9 +19,10 @@ Status InspectModel(const fs::path& path, const AppContext& context) {
   const int64_t parameters = model.table().parameter_count();
   std::string tokenizer_kind = "none";
   std::string signatures;
-  if (const auto tokenizer = Tokenizer::Load((path / "tokenizer.json").string()); tokenizer.ok()) {
-    tokenizer_kind = fmt::format("{}, MidiTok {}", RepresentationName((*tokenizer)->config()),
-                                 ToString((*tokenizer)->config().release));
+  if (const auto tokenizer = Tokenizer::LoadPlainOrTrained((path / "tokenizer.json").string()); tokenizer.ok()) {
+    tokenizer_kind =
+        fmt::format("{}{}, MidiTok {}", RepresentationName((*tokenizer)->config()),
+                    (*tokenizer)->trained() != nullptr ? " (trained)" : "", ToString((*tokenizer)->config().release));
     signatures = SignatureNames(**tokenizer);
   }
   if (context.json) {
@@ -72,13 +73,13 @@ Status InspectCorpus(const fs::path& path, const AppContext& context) {
           {{"name", corpus.sources()[i].name}, {"weight", corpus.sources()[i].weight}, {"songs", songs_of[i]}});
     }
     return PrintJson({{"corpus", path.string()},
-                      {"vocab_sha256", corpus.tokenizer().vocabulary_sha256()},
+                      {"vocab_sha256", corpus.tokenizer().model_sha256()},
                       {"splits", std::move(splits)},
                       {"sources", std::move(sources)}});
   }
   CONTINUO_TRY(
       PrintLine(fmt::format("{}: a corpus of {} songs, {} tokenizer with {} tokens", path.string(), corpus.song_count(),
-                            RepresentationName(corpus.tokenizer().config()), corpus.tokenizer().vocabulary().size())));
+                            RepresentationName(corpus.tokenizer().config()), corpus.tokenizer().model_size())));
   for (const size_t split : {0, 1}) {
     CONTINUO_TRY(PrintLine(fmt::format("  {}  {} songs, {} bars, {} tokens", split == 0 ? "to train on" : "to validate",
                                        songs[split], bars[split], tokens[split])));

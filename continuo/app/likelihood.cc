@@ -48,7 +48,7 @@ struct FileLikelihood {
 Result<FileLikelihood> MeasureFile(const fs::path& file, const LoadedModel& model) {
   CONTINUO_ASSIGN(const ScoreAndWarnings read, ReadScoreAndWarnings(file));
   const Tokenizer& tokenizer = *model.tokenizer;
-  const std::vector<std::vector<TokenId>> streams = tokenizer.Encode(ReadableScore(read.score, tokenizer));
+  const std::vector<std::vector<TokenId>> streams = tokenizer.EncodeForModel(ReadableScore(read.score, tokenizer));
   const std::vector<TokenId> ids = streams.empty() ? std::vector<TokenId>() : streams.front();
   CONTINUO_ASSIGN(const Likelihood likelihood,
                   MeasureLikelihood(*model.model, tokenizer, ids, NoProgress(), SignalStop()));

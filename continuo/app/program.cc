@@ -30,6 +30,7 @@ int Run(int argc, char** argv, AppContext& context) {
   app.fallthrough();  // global flags may stand after the subcommand
   app.footer(kExamples);
   AddVocabCommand(app, context);
+  AddTokenizerCommand(app, context);
   AddTokenizeCommand(app, context);
   AddDetokenizeCommand(app, context);
   AddAlignCommand(app, context);

@@ -36,7 +36,8 @@ struct BlockVocabulary {
   TokenId eos = 0;
   TokenId pad = 0;
   TokenId mask = -1;  // stands for a bar that is missing; -1 where the vocabulary has none
-  /// transpose[s - kLowestTransposition][id]; -1 where the pitch has no id.
+  /// transpose[s - kLowestTransposition][id]; -1 where the pitch has no id, and for all ids of a
+  /// trained vocabulary unless s is 0.
   std::array<std::vector<TokenId>, kTranspositions> transpose;
   /// velocity[step + kMostSteps][id], tempo[step + kMostSteps][id]: the id of the nearest value
   /// that the vocabulary has, or `id` where it is another kind's.

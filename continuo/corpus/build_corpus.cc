@@ -96,7 +96,7 @@ EncodedSong EncodeFile(const fs::path& path, const Tokenizer& tokenizer, const T
     song.dropped = merged.dropped;
     song.shortened = merged.shortened;
   }
-  for (const std::vector<TokenId>& ids : tokenizer.Encode(score)) {
+  for (const std::vector<TokenId>& ids : tokenizer.EncodeForModel(score)) {
     EncodedSong::Stream stream;
     if (ids.empty()) {
       continue;
@@ -111,7 +111,7 @@ EncodedSong EncodeFile(const fs::path& path, const Tokenizer& tokenizer, const T
     for (const TokenId id : ids) {
       stream.ids.push_back(static_cast<uint16_t>(id));
     }
-    for (const size_t offset : tokenizer.BarOffsets(ids)) {
+    for (const size_t offset : tokenizer.ModelBarOffsets(ids)) {
       stream.bar_offsets.push_back(static_cast<uint32_t>(offset));
     }
     song.streams.push_back(std::move(stream));
@@ -346,7 +346,7 @@ Result<CorpusBuildReport> BuildCorpus(std::span<const CorpusSource> sources, con
   if (!(options.valid_fraction >= 0 && options.valid_fraction <= 1)) {
     return MakeError("the share of validation songs is {}, expected 0 to 1", options.valid_fraction);
   }
-  const size_t vocabulary = tokenizer.vocabulary().size();
+  const size_t vocabulary = tokenizer.model_size();
   if (vocabulary > kMaxVocabulary) {
     return MakeError("the vocabulary has {} tokens, but a corpus holds ids below {}", vocabulary, kMaxVocabulary);
   }
@@ -436,7 +436,7 @@ Result<CorpusBuildReport> BuildCorpus(std::span<const CorpusSource> sources, con
   nlohmann::ordered_json manifest = {
       {"format", kCorpusFormat},
       {"version", plain ? kCorpusVersion : kCorpusVersionWithSources},
-      {"vocab_sha256", tokenizer.vocabulary_sha256()},
+      {"vocab_sha256", tokenizer.model_sha256()},
       {"vocab_size", vocabulary},
       {"valid_fraction", options.valid_fraction},
       {"files", report.files},

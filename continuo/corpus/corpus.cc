@@ -144,10 +144,10 @@ Result<Corpus> Corpus::Open(const fs::path& directory) {
   Corpus corpus;
   corpus.sources_ = manifest.sources;
   const fs::path tokenizer_path = directory / kTokenizerFile;
-  CONTINUO_ASSIGN(corpus.tokenizer_, Tokenizer::Load(tokenizer_path.string()));
-  if (corpus.tokenizer_->vocabulary_sha256() != manifest.vocabulary_sha256) {
+  CONTINUO_ASSIGN(corpus.tokenizer_, Tokenizer::LoadPlainOrTrained(tokenizer_path.string()));
+  if (corpus.tokenizer_->model_sha256() != manifest.vocabulary_sha256) {
     return MakeError("{}: has the vocabulary {}, but the corpus was built with {}", tokenizer_path.string(),
-                     corpus.tokenizer_->vocabulary_sha256(), manifest.vocabulary_sha256);
+                     corpus.tokenizer_->model_sha256(), manifest.vocabulary_sha256);
   }
 
   std::vector<std::span<const uint16_t>> shards;
@@ -166,7 +166,7 @@ Result<Corpus> Corpus::Open(const fs::path& directory) {
   CONTINUO_ASSIGN(MappedFile index_file, MappedFile::Open(index_path));
   CONTINUO_ASSIGN(const Index index, ReadIndex(index_file.bytes(), index_path));
   corpus.files_.push_back(std::move(index_file));
-  const size_t vocabulary = corpus.tokenizer_->vocabulary().size();
+  const size_t vocabulary = corpus.tokenizer_->model_size();
   for (size_t i = 0; i < index.records.size(); ++i) {
     const IndexRecord& record = index.records[i];
     if (record.split > 1 || record.source >= corpus.sources_.size() || record.shard >= shards.size() ||

@@ -5,6 +5,7 @@
 
 #include "continuo/corpus/blocks.h"
 #include "continuo/corpus/corpus.h"
+#include "continuo/token/trained_vocabulary.h"
 
 namespace continuo {
 namespace {
@@ -35,14 +36,28 @@ std::vector<TokenId> MovedIds(size_t size, const std::vector<std::pair<TokenId, 
 
 Result<BlockVocabulary> BlockVocabulary::Of(const Tokenizer& tokenizer) {
   const Vocabulary& vocabulary = tokenizer.vocabulary();
-  if (!vocabulary.bos() || !vocabulary.eos() || !vocabulary.pad()) {
+  const std::optional<TokenId> bos = tokenizer.ModelIdOf(vocabulary.bos());
+  const std::optional<TokenId> eos = tokenizer.ModelIdOf(vocabulary.eos());
+  const std::optional<TokenId> pad = tokenizer.ModelIdOf(vocabulary.pad());
+  if (!bos || !eos || !pad) {
     return MakeError("the vocabulary lacks PAD_None, BOS_None or EOS_None, which frame a song for training");
   }
   BlockVocabulary result;
-  result.bos = *vocabulary.bos();
-  result.eos = *vocabulary.eos();
-  result.pad = *vocabulary.pad();
-  result.mask = vocabulary.mask().value_or(kNoToken);
+  result.bos = *bos;
+  result.eos = *eos;
+  result.pad = *pad;
+  result.mask = tokenizer.ModelIdOf(vocabulary.mask()).value_or(kNoToken);
+  if (const TrainedVocabulary* trained = tokenizer.trained()) {
+    // Ids that stand for several tokens cannot be moved one by one: all stay as they are, and no
+    // song can be transposed.
+    std::vector<TokenId> same(trained->size());
+    std::iota(same.begin(), same.end(), 0);
+    result.velocity.fill(same);
+    result.tempo.fill(same);
+    result.transpose.fill(std::vector<TokenId>(same.size(), kNoToken));
+    result.transpose[static_cast<size_t>(-kLowestTransposition)] = same;
+    return result;
+  }
   for (int i = 0; i < kTranspositions; ++i) {
     result.transpose[static_cast<size_t>(i)] = tokenizer.TransposeMap(kLowestTransposition + i);
   }

@@ -246,8 +246,8 @@ nlohmann::ordered_json Api::Models() const {
     }
     models.push_back({{"name", entry.name},
                       {"sha256", entry.model->weights_sha256},
-                      {"vocabulary", tokenizer.vocabulary().size()},
-                      {"vocabulary_sha256", tokenizer.vocabulary_sha256()},
+                      {"vocabulary", tokenizer.model_size()},
+                      {"vocabulary_sha256", tokenizer.model_sha256()},
                       {"context", entry.model->model->context_length()},
                       {"ticks_per_quarter", kTicksPerQuarter},
                       {"sampling", SamplingToJson(entry.model->sampling)},
@@ -374,7 +374,7 @@ Result<ApiAnswer> Api::MeasureLikelihoods(JsonFields& fields, const StopToken& s
   CONTINUO_TRY(fields.Finish());
   CONTINUO_ASSIGN(const MidiPiece piece, ParsePiece(read));
   const Tokenizer& tokenizer = *model->tokenizer;
-  const auto streams = tokenizer.Encode(ReadableScore(piece.score(), tokenizer));
+  const auto streams = tokenizer.EncodeForModel(ReadableScore(piece.score(), tokenizer));
   const std::vector<TokenId> ids = streams.empty() ? std::vector<TokenId>() : streams.front();
   CONTINUO_ASSIGN(const Likelihood likelihood, MeasureLikelihood(*model->model, tokenizer, ids, NoProgress(), stop));
   Json bars = Json::array();

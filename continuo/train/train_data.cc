@@ -1,5 +1,7 @@
 #include "continuo/train/train_data.h"
 
+#include <algorithm>
+#include <cstdint>
 #include <span>
 #include <string>
 
@@ -28,8 +30,8 @@ Result<TrainData> MusicData(const Corpus& corpus, const TrainSettings& settings)
   }
   data.train = SongsOf(corpus, false);
   data.valid = SongsOf(corpus, true);
-  data.vocab_size = tokenizer.vocabulary().size();
-  data.vocab_sha256 = tokenizer.vocabulary_sha256();
+  data.vocab_size = tokenizer.model_size();
+  data.vocab_sha256 = tokenizer.model_sha256();
   data.texts = {{"tokenizer.json", tokenizer.ToJson()}, {"generation.json", GenerationJson(settings.gap_share > 0)}};
   Sha256 hash;
   hash.Update(data.vocab_sha256);
@@ -45,7 +47,11 @@ Result<TrainData> MusicData(const Corpus& corpus, const TrainSettings& settings)
   }
   data.sha256 = hash.FinishHex();
   for (size_t id = 0; id < data.vocab_size; ++id) {
-    data.begins_note.push_back(tokenizer.vocabulary().begins_note(static_cast<TokenId>(id)) ? 1 : 0);
+    const auto model_id = static_cast<TokenId>(id);
+    const std::vector<TokenId> tokens = tokenizer.FromModelIds(std::span(&model_id, 1));
+    const auto notes = std::count_if(tokens.begin(), tokens.end(),
+                                     [&](TokenId token) { return tokenizer.vocabulary().begins_note(token); });
+    data.begins_note.push_back(static_cast<uint8_t>(std::min<std::ptrdiff_t>(notes, UINT8_MAX)));
   }
   return data;
 }

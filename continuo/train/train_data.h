@@ -22,7 +22,7 @@ struct TrainData {
   std::string vocab_sha256;                  // goes into the weights' file; empty: their ids are not music's
   std::string sha256;                        // of all that is trained on, for --resume to compare
   std::map<std::string, std::string> texts;  // by file name: tokenizer.json, generation.json
-  std::vector<uint8_t> begins_note;          // for each id, 1 where it begins a note; empty: there are no notes
+  std::vector<uint8_t> begins_note;          // for each id, how many notes it begins; empty: there are no notes
 };
 
 /// A corpus of music. It must outlive the result. Fails when the vocabulary lacks what frames a

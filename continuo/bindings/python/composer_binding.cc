@@ -12,6 +12,7 @@
 #include "continuo/compose/composer.h"
 #include "continuo/compose/likelihood.h"
 #include "continuo/compose/score_parts.h"
+#include "continuo/token/tokenizer_json.h"
 
 namespace continuo::python {
 namespace {
@@ -211,7 +212,7 @@ nb::tuple MeasurePiece(const LoadedModel& model, const SharedScore& shared, nb::
   LongWork work(std::move(progress));
   const Likelihood likelihood = work.Run([&]() -> Result<Likelihood> {
     const Tokenizer& tokenizer = *model.tokenizer;
-    const auto streams = tokenizer.Encode(ReadableScore(*shared.score, tokenizer));
+    const auto streams = tokenizer.EncodeForModel(ReadableScore(*shared.score, tokenizer));
     const std::vector<TokenId> ids = streams.empty() ? std::vector<TokenId>() : streams.front();
     return MeasureLikelihood(*model.model, tokenizer, ids, work, work.stop());
   });
@@ -252,7 +253,11 @@ void BindComposer(nb::module_& module) {
       .def_static("load", &Load, nb::rv_policy::take_ownership, nb::arg("directory"), nb::arg("threads"),
                   nb::arg("precision").none())
       .def_prop_ro("weights_sha256", [](const LoadedModel& model) { return model.weights_sha256; })
-      .def_prop_ro("tokenizer_json", [](const LoadedModel& model) { return model.tokenizer->ToJson(); })
+      // Of a trained vocabulary that of the tokens, which the pieces' ids are of.
+      .def_prop_ro("tokenizer_json",
+                   [](const LoadedModel& model) {
+                     return WriteTokenizerJson(model.tokenizer->config(), model.tokenizer->vocabulary_sha256());
+                   })
       .def_prop_ro("sampling", &Sampling, nb::sig("def sampling(self) -> dict[str, int | float]"))
       .def_prop_ro("context_length", [](const LoadedModel& model) { return model.model->context_length(); })
       .def(
