@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Compiles the library for WebAssembly and tests it in node: the npm package, whose pieces are
-# compared with those of the native library. Then packs the studio, and opens it in Chromium from a
-# file.
+# Compiles the library for WebAssembly and tests it in node: modules by their own tests, then the
+# npm package, whose pieces are compared with those of the native library. Then packs the studio,
+# and opens it in Chromium from a file.
 #
 #   tools/wasm_test.sh BUILD
 #
@@ -23,9 +23,13 @@ lap() {
   begin=$SECONDS
 }
 begin=$SECONDS
-(cd "$source" && cmake --preset wasm -B "$wasm" --log-level=WARNING >/dev/null)
-cmake --build "$wasm" --target continuo_wasm >"$wasm/build.log" || { tail -50 "$wasm/build.log"; exit 1; }
+(cd "$source" && cmake --preset wasm -B "$wasm" -DCONTINUO_TESTS=ON --log-level=WARNING >/dev/null)
+modules=(core_test engine_cpu_test)
+cmake --build "$wasm" --target continuo_wasm "${modules[@]}" >"$wasm/build.log" || { tail -50 "$wasm/build.log"; exit 1; }
 lap "build"
+pattern=$(IFS='|'; echo "${modules[*]}")
+ctest --test-dir "$wasm" --output-on-failure -R "^($pattern)\$"
+lap "tests of the modules"
 
 "$source/tools/studio.sh" "$build" "$wasm" "$wasm/out" package
 four_lanes=$wasm/four-lanes

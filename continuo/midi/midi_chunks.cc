@@ -150,8 +150,9 @@ Result<MidiChunks> FindMidiChunks(std::span<const uint8_t> bytes, Defects& defec
   if (bytes.empty()) {
     return defects.Fatal(0, "the file is empty, where a MIDI header (\"MThd\") was expected");
   }
-  if (bytes.size() > kLargestFile) {
-    return defects.Fatal(kLargestFile, "the file has {} bytes, where at most {} are read", bytes.size(), kLargestFile);
+  if (uint64_t{bytes.size()} > kLargestFile) {
+    return defects.Fatal(static_cast<size_t>(kLargestFile), "the file has {} bytes, where at most {} are read",
+                         bytes.size(), kLargestFile);
   }
   size_t at = 0;
   MidiChunks chunks;

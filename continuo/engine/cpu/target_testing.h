@@ -46,7 +46,7 @@ void OnEachTarget(const Body& body) {
 /// Whether the instruction set that is chosen multiplies and adds in one rounding.
 inline bool TargetHasFma() {
   const std::string name = KernelTargetName();
-  return name != "SSE2" && name != "SSSE3" && name != "SSE4" && name != "SCALAR" && name != "EMU128";
+  return name != "SSE2" && name != "SSSE3" && name != "SSE4" && name != "SCALAR" && name != "EMU128" && name != "WASM";
 }
 
 }  // namespace continuo
