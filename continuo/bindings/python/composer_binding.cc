@@ -49,7 +49,8 @@ nb::object ToArray(const std::vector<TimedNote>& notes) {
   return ToRows(*rows, std::shared_ptr<const std::vector<BarNote>>(rows));
 }
 
-nb::dict ToPython(const WrittenPiece& written) {
+/// `repairs` are those of the request's piece.
+nb::dict ToPython(const WrittenPiece& written, const std::vector<std::string>& repairs) {
   const GeneratedPiece& generated = written.generated;
   nb::list guards;
   for (const GuardEvent& event : generated.guards) {
@@ -66,6 +67,12 @@ nb::dict ToPython(const WrittenPiece& written) {
   piece["nll"] = written.following_nll.value_or(generated.nll);
   piece["guards"] = guards;
   piece["retries"] = generated.retries;
+  piece["repairs"] = python::ToPython(repairs);
+  nb::list raised;
+  for (const RaisedLevel& level : written.raised) {
+    raised.append(nb::make_tuple(level.channel + 1, level.controller, level.from, level.to));
+  }
+  piece["raised_levels"] = raised;
   return piece;
 }
 
@@ -172,11 +179,13 @@ struct RequestParts {
   std::optional<size_t> track;
 };
 
-Result<Request> ToRequest(const RequestParts& parts) {
+/// Sets `repairs` to those of the piece.
+Result<Request> ToRequest(const RequestParts& parts, std::vector<std::string>& repairs) {
   if (parts.kind == "new") {
     return Request(NewRequest{.bars = parts.bars});
   }
   CONTINUO_ASSIGN(MidiPiece piece, MidiPiece::Parse(ToSpan(*parts.midi), parts.name));
+  repairs = piece.repairs();
   if (parts.kind == "continue") {
     return Request(ContinueRequest{
         .piece = std::move(piece), .prompt_bars = parts.first, .bars = parts.bars, .track = parts.track});
@@ -189,7 +198,10 @@ nb::tuple Write(const LoadedModel& model, const RequestParts& parts, const nb::d
   ComposeOptions options = ToOptions(given, model);
   LongWork work(std::move(progress), stop);
   options.stop = work.stop();
-  const auto sink = [&](const WrittenPiece& written) { return work.Python([&] { on_piece(ToPython(written)); }); };
+  std::vector<std::string> repairs;
+  const auto sink = [&](const WrittenPiece& written) {
+    return work.Python([&] { on_piece(ToPython(written, repairs)); });
+  };
   BarSink bar_sink;
   if (!on_bar.is_none()) {
     bar_sink = [&](const BarUpdate& update) {
@@ -197,7 +209,7 @@ nb::tuple Write(const LoadedModel& model, const RequestParts& parts, const nb::d
     };
   }
   const ComposeReport report = work.Run([&]() -> Result<ComposeReport> {
-    CONTINUO_ASSIGN(const Request request, ToRequest(parts));
+    CONTINUO_ASSIGN(const Request request, ToRequest(parts, repairs));
     return Composer(model).Write(request, options, sink, work, bar_sink);
   });
   nb::list ranking;

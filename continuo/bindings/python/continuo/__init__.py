@@ -18,7 +18,7 @@ from continuo import _core
 from continuo._corpus import Collator, Corpus, CorpusReport, Dataset, Song
 from continuo._errors import CancelledError, Error, InvalidError, NotFoundError, FileSystemError, TooLargeError
 from continuo._evaluate import Auc, Copy, Distance, Evaluation, TwoSample, evaluate
-from continuo._model import Bar, Guard, Likelihood, Model, Piece
+from continuo._model import Bar, Guard, Likelihood, Model, Piece, RaisedLevel
 from continuo._score import (
     CONTROL,
     KEY_SIGNATURE,
@@ -57,6 +57,7 @@ __all__ = [
     "PEDAL",
     "PITCH_BEND",
     "Piece",
+    "RaisedLevel",
     "Score",
     "Song",
     "FileSystemError",

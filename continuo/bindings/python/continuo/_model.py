@@ -78,6 +78,16 @@ class Guard:
 
 
 @dataclass(frozen=True)
+class RaisedLevel:
+    """A volume or an expression that was inaudible at a bar line, and was raised there."""
+
+    channel: int  # 1 to 16
+    controller: int  # 7 (volume) or 11 (expression)
+    before: int  # the value in force, 0 to 127
+    after: int
+
+
+@dataclass(frozen=True)
 class Piece:
     """A piece that a model has written."""
 
@@ -92,6 +102,10 @@ class Piece:
     nll: float
     guards: tuple[Guard, ...]  # where it is stuck
     retries: int  # how often it went back
+    #: What had to be repaired in the file that it was made from, one line for each fault.
+    repairs: tuple[str, ...] = field(default=(), repr=False)
+    #: Of a continuation: levels that were faded out, and are raised where the new bars begin.
+    raised_levels: tuple[RaisedLevel, ...] = ()
 
     def to_bytes(self) -> bytes:
         """The bytes of the MIDI file."""
@@ -120,6 +134,8 @@ class Likelihood:
     per_token: npt.NDArray[np.float64] = field(repr=False)  # of each id, given those before: [tokens]
     per_bar: npt.NDArray[np.float64] = field(repr=False)  # the sum over each bar's ids: [bars]
     notes: int
+    #: What had to be repaired in the file, one line for each fault.
+    repairs: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def total(self) -> float:
@@ -305,7 +321,7 @@ class Model:
         score = score_of(music)
         with self._turn():
             per_token, per_bar, notes = self._core.likelihood(score, to_progress(progress, "tokens"))
-        return Likelihood(per_token, per_bar, notes)
+        return Likelihood(per_token, per_bar, notes, tuple(score.warnings))
 
     def _turn(self) -> threading.Lock:
         """The lock that the model's users take turns by."""
@@ -317,25 +333,9 @@ class Model:
 
     def _write(self, request: _Request, options: dict[str, Any], progress: Progress) -> list[Piece]:
         pieces: list[Piece] = []
-        midi, name = _midi(request)
-
-        def take(parts: dict[str, Any]) -> None:
-            pieces.append(_piece(parts))
-
+        midi = _midi(request)
         with self._turn():
-            _, best_first, _ = self._core.write(
-                request.kind,
-                midi,
-                name,
-                _whole("prompt_bars", request.first),
-                _whole("bars", request.bars),
-                request.track,
-                options,
-                take,
-                None,
-                to_progress(progress, "bars"),
-                None,
-            )
+            best_first = _write(self._core, request, midi, options, pieces.append, progress=progress)
         return pieces if best_first else sorted(pieces, key=lambda piece: piece.index)
 
     def __reduce__(self) -> tuple[Callable[..., Model], tuple[Any, ...]]:
@@ -359,12 +359,12 @@ class Stream(Iterator[Bar]):
         self._queue: queue.SimpleQueue[Bar | Piece | BaseException] = queue.SimpleQueue()
         #: The whole piece, when all of its bars were yielded.
         self.piece: Piece | None = None
-        midi, name = _midi(request)
+        midi = _midi(request)
         lock = model._turn()
         lock.acquire()
         model._streaming = True
         # The thread must not hold this object, whose end is to stop it.
-        arguments = (model, request, options, midi, name, self._stop, self._queue)
+        arguments = (model, request, options, midi, self._stop, self._queue)
         self._thread = threading.Thread(target=_run_stream, args=arguments, name="continuo-stream")
         try:
             self._thread.start()
@@ -407,32 +407,50 @@ def _run_stream(
     model: Model,
     request: _Request,
     options: dict[str, Any],
-    midi: bytes | None,
-    name: str,
+    midi: tuple[bytes | None, str],
     stop: _core.StopFlag,
     events: queue.SimpleQueue[Any],
 ) -> None:
     done: list[Any] = []
+
+    def on_bar(index: int, bars: int, notes: npt.NDArray[np.uint8]) -> None:
+        events.put(Bar(bars, notes.view(BAR_NOTE)))
+
     try:
-        model._core.write(
-            request.kind,
-            midi,
-            name,
-            _whole("prompt_bars", request.first),
-            _whole("bars", request.bars),
-            request.track,
-            options,
-            lambda parts: done.append(_piece(parts)),
-            lambda index, bars, notes: events.put(Bar(bars, notes.view(BAR_NOTE))),
-            None,
-            stop,
-        )
+        _write(model._core, request, midi, options, done.append, on_bar, stop=stop)
     except BaseException as error:
         done = [error]
     finally:
         model._streaming = False
         model._lock.release()
     events.put(done[0] if done else Error("the stream was closed"))
+
+
+def _write(
+    core: _core.Model,
+    request: _Request,
+    midi: tuple[bytes | None, str],
+    options: dict[str, Any],
+    on_piece: Callable[[Piece], object],
+    on_bar: Callable[[int, int, npt.NDArray[np.uint8]], object] | None = None,
+    *,
+    progress: Progress = False,
+    stop: _core.StopFlag | None = None,
+) -> bool:
+    """Hands over each piece, and returns whether the best came first."""
+    _, best_first, _ = core.write(
+        request.kind,
+        *midi,
+        _whole("prompt_bars", request.first),
+        _whole("bars", request.bars),
+        request.track,
+        options,
+        lambda parts: on_piece(_piece(parts)),
+        on_bar,
+        to_progress(progress, "bars"),
+        stop,
+    )
+    return best_first
 
 
 def _whole(name: str, value: int) -> int:
@@ -460,6 +478,8 @@ def _piece(parts: dict[str, Any]) -> Piece:
         nll=parts["nll"],
         guards=tuple(Guard(*guard) for guard in parts["guards"]),
         retries=parts["retries"],
+        repairs=tuple(parts["repairs"]),
+        raised_levels=tuple(RaisedLevel(*level) for level in parts["raised_levels"]),
     )
 
 

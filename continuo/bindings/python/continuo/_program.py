@@ -13,6 +13,8 @@ _NOT_IN_WHEEL = {
     "train": f"the wheel has no trainer: train with transformers on Corpus.dataset(), or {_ELSEWHERE}",
     "pretrain": f"the wheel has no trainer: {_ELSEWHERE}",
     "render": f"the wheel renders no audio: {_ELSEWHERE}",
+    "serve": f"the wheel has no server: {_ELSEWHERE}",
+    "studio": f"the wheel has no server: {_ELSEWHERE}",
 }
 
 

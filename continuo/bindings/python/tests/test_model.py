@@ -65,6 +65,27 @@ def test_temperature_0_ignores_the_seed(model):
     assert a == b
 
 
+def test_repairs_and_raised_levels_are_reported(model):
+    notes = [(480 * i, 480, 60 + i % 5, 80) for i in range(16)]
+    fade = [(0, 7, 100), (960, 7, 70), (1920, 7, 40), (2880, 7, 10)]
+    faded = ct.Score(480, [ct.Track(notes=notes, controls=fade)]).to_bytes()
+    (piece,) = model.continue_(faded, prompt_bars=2, bars=1)
+    assert piece.raised_levels == (ct.RaisedLevel(channel=1, controller=7, before=10, after=100),)
+    assert piece.repairs == ()
+
+    plain = ct.Score(480, [ct.Track(notes=notes)]).to_bytes()
+    (piece,) = model.continue_(plain, prompt_bars=2, bars=1)
+    assert piece.raised_levels == () and piece.repairs == ()
+
+    # The last note has no end: its note-off and the end of the track are cut off.
+    broken = plain[: plain.rindex(b"\xff\x2f\x00") - 4]
+    for piece in (*model.continue_(broken, 2, 1), *model.fill(broken, (2, 2), candidates=1)):
+        assert piece.repairs and all(isinstance(line, str) for line in piece.repairs)
+    assert model.likelihood(broken).repairs
+    assert model.likelihood(plain).repairs == ()
+    assert model.generate(bars=1)[0].repairs == ()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -133,7 +133,7 @@ def test_the_program_finds_the_model_that_ships(tmp_path):
     assert run.returncode == 0 and (tmp_path / "new" / "piece-001.mid").exists()
 
 
-@pytest.mark.parametrize("command", ["train", "pretrain", "render"])
+@pytest.mark.parametrize("command", ["train", "pretrain", "render", "serve", "studio"])
 def test_what_the_wheel_has_not_says_how_to_get_it(command):
     run = run_program(command, "x")
     assert run.returncode == 1 and run.stdout == ""
