@@ -7,11 +7,10 @@
 #include <cmath>
 #include <limits>
 #include <map>
-#include <set>
-#include <tuple>
 
 #include "continuo/core/check.h"
 #include "continuo/metrics/catalogue.h"
+#include "continuo/report/grid_cells.h"
 
 namespace continuo {
 namespace {
@@ -55,68 +54,10 @@ double Beta(double a, double b, double x) {
   return x < (a + 1) / (a + b + 2) ? front * BetaFraction(a, b, x) / a : 1 - front * BetaFraction(b, a, 1 - x) / b;
 }
 
-/// The values of a cell on the axes of the grid, by axis.
-using Coordinates = std::map<std::string, std::string>;
-
-struct Cell {
-  const SetRow* set;
-  Coordinates at;
-};
-
-std::string Plain(const std::string& json) {
-  return json.size() >= 2 && json.front() == '"' ? json.substr(1, json.size() - 2) : json;
-}
-
-/// Settings that differ among runs of one model and tokenizer.
-std::set<std::string> FreeSettings(const ResultsSnapshot& data) {
-  std::set<std::string> free;
-  std::map<std::tuple<std::string, std::string, std::string>, std::string> first;
-  for (const RunRow& run : data.runs) {
-    for (const auto& [key, value] : ScalarFields(run.settings)) {
-      const auto [known, is_new] = first.try_emplace({run.model, run.tokenizer, key}, value);
-      if (!is_new && known->second != value) {
-        free.insert(key);
-      }
-    }
-  }
-  return free;
-}
-
-std::vector<Cell> GridCells(const ResultsSnapshot& data) {
-  const std::set<std::string> free = FreeSettings(data);
-  std::vector<std::map<std::string, std::string>> settings_of;
-  for (const RunRow& run : data.runs) {
-    settings_of.push_back(ScalarFields(run.settings));
-  }
-  std::vector<Cell> cells;
-  for (const SetRow& set : data.sets) {
-    if (set.kind != SetKind::kGrid || set.status != CellStatus::kDone || !set.run) {
-      continue;
-    }
-    const RunRow& run = data.runs[*set.run];
-    const std::map<std::string, std::string>& settings = settings_of[*set.run];
-    Cell cell{&set, {}};
-    for (const std::string& key : free) {
-      const auto value = settings.find(key);
-      cell.at[key] = value == settings.end() ? "" : Plain(value->second);
-    }
-    cell.at["model"] = run.model;
-    cell.at["tokenizer"] = run.tokenizer;
-    cell.at["corpus"] = run.corpus;
-    cell.at["seed"] = std::to_string(run.seed);
-    cell.at["epoch"] = set.epoch ? std::to_string(*set.epoch) : "";
-    cell.at["sampling"] = set.setting;
-    cell.at["window"] = Plain(ScalarFields(set.sampling)["window"]);
-    cell.at["pieces' seed"] = std::to_string(set.seed);
-    cells.push_back(std::move(cell));
-  }
-  return cells;
-}
-
 /// The values of an axis in the order of their first cell; epochs by number.
-std::vector<std::string> ValuesOf(const std::vector<Cell>& cells, const std::string& axis) {
+std::vector<std::string> ValuesOf(const std::vector<GridCell>& cells, const std::string& axis) {
   std::vector<std::string> values;
-  for (const Cell& cell : cells) {
+  for (const GridCell& cell : cells) {
     const std::string& value = cell.at.at(axis);
     if (std::find(values.begin(), values.end(), value) == values.end()) {
       values.push_back(value);
@@ -127,11 +68,6 @@ std::vector<std::string> ValuesOf(const std::vector<Cell>& cells, const std::str
               [](const std::string& a, const std::string& b) { return std::atoll(a.c_str()) < std::atoll(b.c_str()); });
   }
   return values;
-}
-
-Coordinates Without(Coordinates at, const std::string& axis) {
-  at.erase(axis);
-  return at;
 }
 
 double MeanOf(const std::vector<Summary>& metrics) {
@@ -154,21 +90,21 @@ Summary AsOneCell(const std::vector<Summary>& cells) {
 }
 
 /// Compares two values of an axis in all metrics, over the cells that have the values of `within`.
-void AddContrasts(const std::vector<Cell>& cells, const std::string& axis, const std::string& a, const std::string& b,
-                  const Coordinates& within, std::span<const std::string_view> metrics,
+void AddContrasts(const std::vector<GridCell>& cells, const std::string& axis, const std::string& a,
+                  const std::string& b, const Coordinates& within, std::span<const std::string_view> metrics,
                   std::vector<Contrast>& contrasts) {
   std::map<Coordinates, const SetRow*> others;
   std::vector<std::pair<const SetRow*, const SetRow*>> pairs;
-  const auto is_within = [&](const Cell& cell) {
+  const auto is_within = [&](const GridCell& cell) {
     return std::all_of(within.begin(), within.end(),
                        [&](const auto& item) { return cell.at.at(item.first) == item.second; });
   };
-  for (const Cell& cell : cells) {
+  for (const GridCell& cell : cells) {
     if (cell.at.at(axis) == a && is_within(cell)) {
       others.emplace(Without(cell.at, axis), cell.set);
     }
   }
-  for (const Cell& cell : cells) {
+  for (const GridCell& cell : cells) {
     if (cell.at.at(axis) == b && is_within(cell)) {
       if (const auto other = others.find(Without(cell.at, axis)); other != others.end()) {
         pairs.emplace_back(other->second, cell.set);
@@ -255,7 +191,7 @@ Difference Compare(std::span<const Summary> a, std::span<const Summary> b) {
 }
 
 std::vector<Contrast> CompareAxes(const ResultsSnapshot& data, std::span<const std::string_view> metrics) {
-  const std::vector<Cell> cells = GridCells(data);
+  const std::vector<GridCell> cells = GridCells(data, SetKind::kGrid);
   std::vector<Contrast> contrasts;
   if (cells.empty()) {
     return contrasts;
@@ -314,16 +250,16 @@ std::vector<Contrast> CompareAxes(const ResultsSnapshot& data, std::span<const s
 }
 
 std::vector<std::string> RunVariants(const ResultsSnapshot& data) {
-  std::set<std::string> free = FreeSettings(data);
-  free.erase("model");
-  free.erase("tokenizer");
+  std::vector<std::string> free = FreeSettings(data);
+  std::erase(free, "model");
+  std::erase(free, "tokenizer");
   std::vector<std::string> variants;
   for (const RunRow& run : data.runs) {
     std::string& variant = variants.emplace_back();
     const std::map<std::string, std::string> settings = ScalarFields(run.settings);
     for (const std::string& key : free) {
       if (const auto value = settings.find(key); value != settings.end()) {
-        variant += fmt::format("{}{} {}", variant.empty() ? "" : ", ", key, Plain(value->second));
+        variant += fmt::format("{}{} {}", variant.empty() ? "" : ", ", key, PlainValue(value->second));
       }
     }
   }

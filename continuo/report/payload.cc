@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "continuo/metrics/catalogue.h"
+#include "continuo/report/claims.h"
 #include "continuo/report/comparison.h"
 #include "continuo/report/piece_notes.h"
 #include "continuo/results/scape_bytes.h"
@@ -193,6 +194,41 @@ Json SetToJson(const SetRow& set, size_t playable) {
   return json;
 }
 
+/// The claims of the experiment with what the results say. None if what is stored is no list.
+Json ClaimsToPayload(const ResultsSnapshot& data) {
+  Json json = Json::array();
+  const auto stored = data.meta.find("claims");
+  const Result<std::vector<Claim>> claims =
+      stored == data.meta.end() ? std::vector<Claim>() : ClaimsFromJson(stored->second);
+  for (const ClaimResult& result : EvaluateClaims(data, claims.ok() ? *claims : std::vector<Claim>())) {
+    const Claim& claim = result.claim;
+    Json parts = Json::array();
+    for (const ClaimPart& part : result.parts) {
+      parts.push_back({{"metric", part.metric},
+                       {"value", part.value},
+                       {"against", part.against},
+                       {"mean_value", Number(part.mean_value)},
+                       {"mean_against", Number(part.mean_against)},
+                       {"trainings", part.trainings},
+                       {"difference", Number(part.difference)},
+                       {"low", Number(part.low)},
+                       {"high", Number(part.high)},
+                       {"published", Number(part.published)},
+                       {"verdict", ToString(part.verdict)}});
+    }
+    json.push_back({{"text", claim.text},
+                    {"axis", claim.axis},
+                    {"sense", ToString(claim.sense)},
+                    {"relative", claim.relative},
+                    {"least", Number(claim.least)},
+                    {"most", Number(claim.most)},
+                    {"verdict", ToString(result.verdict)},
+                    {"note", result.note},
+                    {"parts", std::move(parts)}});
+  }
+  return json;
+}
+
 /// What the page knows of metrics, usual ones first, in the order in which it lists them.
 Json CatalogueToJson() {
   const auto to_json = [](const MetricRow& metric) -> Json {
@@ -258,6 +294,7 @@ Json MakePayload(const ResultsSnapshot& data, const PayloadOptions& options) {
                                  {"high", Number(contrast.high)},
                                  {"clear", contrast.clear}});
   }
+  json["claims"] = ClaimsToPayload(data);
   json["findings"] = Json::array();
   for (const Finding& finding : Findings(data, contrasts)) {
     json["findings"].push_back({{"axis", finding.axis}, {"metric", finding.metric}, {"text", finding.text}});

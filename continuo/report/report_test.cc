@@ -8,6 +8,7 @@
 #include "continuo/report/page.h"
 #include "continuo/report/payload.h"
 #include "continuo/report/piece_notes.h"
+#include "continuo/results/claim.h"
 #include "continuo/results/results_testing.h"
 #include "continuo/score/score_file.h"
 
@@ -152,6 +153,32 @@ TEST(MakePayload, HasTheCatalogueOfMetricsWithTheUsualOnesFirst) {
   const auto h4 =
       std::find_if(metrics.begin(), metrics.end(), [](const Json& metric) { return metric["name"] == "H4"; });
   EXPECT_EQ((*h4)["better"], 1);
+}
+
+TEST(MakePayload, HoldsTheClaimsOfTheExperimentAgainstItsResults) {
+  ResultsFile file;
+  file.Run("r", "m", "t");
+  file.Set("a", "r", 10, 0.673, 0.05);
+  file.Set("b", "r", 30, 0.862, 0.05);
+  EXPECT_EQ(MakePayload(file.Read())["claims"], Json::array());
+  file.Sql("INSERT INTO meta VALUES ('claims', '" +
+           ClaimsToJson({{.text = "it rises",
+                          .axis = "checkpoint",
+                          .value = {"30"},
+                          .against = {"10"},
+                          .metrics = {"GS"},
+                          .relative = true,
+                          .least = 0.14}}) +
+           "')");
+  const Json claim = MakePayload(file.Read())["claims"].at(0);
+  EXPECT_EQ(claim["text"], "it rises");
+  EXPECT_EQ(claim["verdict"], "holds");
+  EXPECT_EQ(claim["least"], 0.14);
+  EXPECT_EQ(claim["most"], nullptr);
+  EXPECT_EQ(claim["parts"][0]["mean_value"], 0.862);
+  EXPECT_EQ(claim["parts"][0]["published"], nullptr);
+  file.Sql("UPDATE meta SET value = '[[[' WHERE key = 'claims'");
+  EXPECT_EQ(MakePayload(file.Read())["claims"], Json::array());
 }
 
 TEST(MakePayload, HasKindsAndStatusesAsTexts) {

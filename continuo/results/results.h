@@ -105,6 +105,19 @@ class Results {
   };
   Result<Choices> TakeChoices(const std::string& json, const std::string& name);
 
+  /// Takes the cells that are done in another results.db, and not here, with all that was found in
+  /// them. A cell's id determines its results, so the specs may differ. A file in which no
+  /// experiment was run also takes the facts of `source` (`meta`). Votes and choices stay where
+  /// they are. With `playable`, what a page of so many pieces a row does not show is left out: the
+  /// notes of further pieces of the grid, and scape plots. Fails as a whole.
+  struct Merged {
+    size_t runs = 0;
+    size_t sets = 0;
+  };
+  Result<Merged> Merge(const std::filesystem::path& source, std::optional<size_t> playable = {});
+  /// Gives room that is no longer used back to the disk, and puts everything into the one file.
+  Status Shrink();
+
   /// A table with tabs: a header, then one line per set that is done, with its labels and settings,
   /// and the mean, standard deviation and 95 % interval of each metric.
   Result<std::string> ToTsv() const;

@@ -35,7 +35,7 @@ const mainNames = (study) => study.mainMetrics.map(metricName).join(' and ');
 const metricOptions = (study) => study.metrics.map((metric) => [metric, metricName(metric)]);
 const epochOptions = (study) => [
   ['all', 'mean of all checkpoints'],
-  ...study.epochs.map((epoch) => [String(epoch), `epoch ${epoch}`]),
+  ...study.epochs.map((epoch) => [String(epoch), study.checkpointName(epoch)]),
 ];
 
 /** A model x tokenizer table in which color is the value. */
@@ -165,7 +165,7 @@ export function bars(study) {
     replace(
       box,
       charts.length === 0
-        ? h('p', {class: 'note'}, `No row of epoch ${epoch} is finished.`)
+        ? h('p', {class: 'note'}, `No row of ${study.checkpointName(epoch)} is finished.`)
         : charts.map(({metric, rows}) =>
             intervalChart({
               title: metricName(metric),
@@ -184,7 +184,7 @@ export function bars(study) {
       {class: 'tools screen-only'},
       select(
         'Checkpoint',
-        study.epochs.map((value) => [String(value), `epoch ${value}`]),
+        study.epochs.map((value) => [String(value), study.checkpointName(value)]),
         epoch,
         (value) => {
           epoch = value;
@@ -237,6 +237,7 @@ export function progress(study) {
           lineChart({
             title: `${metricName(metric)}, ${model}`,
             unit: metricText(metric),
+            xLabel: study.checkpointTitle,
             ticks: study.epochs,
             across: [study.firstEpoch, study.lastEpoch],
             domain,
@@ -306,6 +307,7 @@ export function losses(study) {
         lineChart({
           title: `Loss, ${tokenizers[i]}`,
           unit: 'nats per token',
+          xLabel: study.checkpointTitle,
           points: false,
           across: [
             0,
@@ -359,7 +361,7 @@ export function changes(study) {
         .map(({change}) => Math.abs(change)),
     );
     return panel(
-      `${metricName(metric)} since epoch ${study.firstEpoch}`,
+      `${metricName(metric)} since ${study.checkpointName(study.firstEpoch)}`,
       metricText(metric),
       h(
         'div',
@@ -428,13 +430,13 @@ export function changes(study) {
       'p',
       {class: 'note'},
       h('b', {}, 'Bold'),
-      ': the 95 % interval of the change (Welch) excludes 0. Grey and pale: it includes 0. Columns are epochs. ',
+      ': the 95 % interval of the change (Welch) excludes 0. Grey and pale: it includes 0. Columns are checkpoints. ',
       'Overlap, KL and AUC are values of a whole row: their changes have no interval.',
     ),
   ];
 }
 
-const kAxes = {epoch: 'Epochs', model: 'Architecture', tokenizer: 'Tokenizer'};
+const kAxes = {epoch: 'Checkpoints', model: 'Architecture', tokenizer: 'Tokenizer'};
 
 /** One axis varied, everything else equal. */
 export function controlled(study) {

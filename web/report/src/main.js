@@ -1,3 +1,4 @@
+import {claims} from './claims.js';
 import {
   bars,
   changes,
@@ -40,6 +41,7 @@ function start(study) {
 
   const sections = [
     ['summary', 'Summary', 'What the numbers support', () => findings(study)],
+    study.claims.length > 0 && ['claims', 'Claims', 'What was claimed', () => claims(study)],
     ['results', 'Results', 'Results', () => resultsTable(study, player)],
     ['heatmap', 'Heatmap', 'Model by tokenizer', () => heatmaps(study)],
     ['metrics', 'Metrics', 'Metric comparison', () => bars(study)],
@@ -52,7 +54,7 @@ function start(study) {
     study.epochs.length > 1 && [
       'change',
       'Change',
-      `Change from epoch ${study.firstEpoch}`,
+      `Change from ${study.checkpointName(study.firstEpoch)}`,
       () => changes(study),
     ],
     [

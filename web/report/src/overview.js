@@ -127,9 +127,16 @@ export function settings(study) {
           h(
             'tr',
             {},
-            ['Model', 'Tokenizer', 'Corpus', 'Parameters', 'Tokens seen', 'Epochs', 'Time', ''].map(
-              (text, i) => h('th', {class: i > 2 && i < 7 ? 'num' : ''}, text),
-            ),
+            [
+              'Model',
+              'Tokenizer',
+              'Corpus',
+              'Parameters',
+              'Tokens seen',
+              study.isByPercent ? '' : 'Epochs',
+              'Time',
+              '',
+            ].map((text, i) => h('th', {class: i > 2 && i < 7 ? 'num' : ''}, text)),
           ),
         ),
         h(
@@ -144,7 +151,7 @@ export function settings(study) {
               h('td', {}, run.corpus),
               h('td', {class: 'num'}, number(run.parameters)),
               h('td', {class: 'num'}, number(run.tokens)),
-              h('td', {class: 'num'}, number(run.epochs)),
+              h('td', {class: 'num'}, study.isByPercent ? '' : number(run.epochs)),
               h('td', {class: 'num'}, duration(run.seconds)),
               h(
                 'td',

@@ -154,7 +154,12 @@ export function resultsTable(study, player) {
               return cell;
             })(),
             (() => {
-              const cell = head('epoch', 'Epoch', undefined, true);
+              const cell = head(
+                'epoch',
+                study.isByPercent ? '%' : 'Epoch',
+                study.checkpointTitle,
+                true,
+              );
               cell.classList.add('wide');
               return cell;
             })(),

@@ -114,7 +114,7 @@ export function scapes(study, player) {
         {class: 'tools screen-only'},
         select(
           'Checkpoint',
-          epochs.map((value) => [String(value), `epoch ${value}`]),
+          epochs.map((value) => [String(value), study.checkpointName(value)]),
           epoch,
           (value) => {
             epoch = value;
@@ -147,7 +147,7 @@ export function copying(study, player) {
       const last = Math.max(...done.map((set) => set.epoch));
       return row(
         done.filter((set) => set.epoch === last),
-        last === study.lastEpoch ? name : `${name} · epoch\u00a0${last}`,
+        last === study.lastEpoch ? name : `${name} · ${study.checkpointName(last)}`,
         study.tokenizerColor(tokenizer),
       );
     }),
@@ -163,7 +163,7 @@ export function copying(study, player) {
     {class: 'panels two'},
     stripChart({
       title: 'Longest run shared with a training song',
-      unit: `at epoch ${study.lastEpoch}; the more pieces, the larger the dot; the mark is the mean`,
+      unit: `at ${study.checkpointName(study.lastEpoch)}; the more pieces, the larger the dot; the mark is the mean`,
       rows,
       xLabel: 'notes in a row',
     }),

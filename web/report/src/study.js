@@ -90,6 +90,11 @@ export function readStudy(json) {
   study.models = [...new Set(study.grid.map((set) => set.run.model))];
   study.tokenizers = [...new Set(study.grid.map((set) => set.run.tokenizer))];
   study.epochs = [...new Set(study.grid.map((set) => set.epoch))].sort((a, b) => a - b);
+  // What the checkpoints are counted in.
+  study.isByPercent = json.meta.checkpoint_unit === 'percent';
+  study.checkpointName = (epoch) => (study.isByPercent ? `${epoch}\u00a0%` : `epoch\u00a0${epoch}`);
+  study.checkpointTitle = study.isByPercent ? 'percent of the training' : 'epoch';
+  study.claims = json.claims ?? [];
   study.firstEpoch = study.epochs[0];
   study.lastEpoch = study.epochs[study.epochs.length - 1];
   study.done = study.grid.filter((set) => set.status === 'done');
@@ -110,10 +115,10 @@ export function readStudy(json) {
       .map(([name, get]) => (name === 'setting' ? get(set) : `${name} ${get(set)}`))
       .join(' · ');
     set.series = [set.run.label, set.way].filter(Boolean).join(' · ');
-    set.name = `${set.series} · epoch\u00a0${set.epoch}`;
+    set.name = `${set.series} · ${study.checkpointName(set.epoch)}`;
   }
   for (const set of study.continuations) {
-    set.checkpoint = `${set.run.label} · epoch\u00a0${set.epoch}`;
+    set.checkpoint = `${set.run.label} · ${study.checkpointName(set.epoch)}`;
     set.name = `${set.prompt} · ${set.checkpoint} · ${set.setting}`;
   }
   study.checkpoints = [...new Set(study.continuations.map((set) => set.checkpoint))];

@@ -131,6 +131,14 @@ async function checkTables(page, width) {
   );
   assert.equal(await page.locator('.ranking').count(), 4);
   assert.equal(await page.locator('.ranking li').count(), 12);
+  assert.deepEqual(
+    await page.locator('.claim').evaluateAll((all) => all.map((one) => one.dataset.verdict)),
+    ['holds', 'does not hold', 'cannot be decided'],
+  );
+  assert.match(
+    await page.locator('#claims').textContent(),
+    /1 hold, 1 do not hold, 1 cannot be decided.*epoch\u00a030 against epoch\u00a010/,
+  );
   assert.equal(await page.locator('table.changes').count(), 3);
   assert.equal(await page.locator('#metrics .chart svg').count(), 12);
   assert.equal(await page.locator('#progress .chart svg').count(), 9);

@@ -115,8 +115,15 @@ def main():
 
     spec = ('name = "fixture"\ntitle = "The study in small"\n\n[grid]\nmodel = ["gpt2", "babylm-gpt2"]\n'
             'tokenizer = ["remi", "midilike", "remiplus"]\n' + hostile)
+    def claim(text, axis, value, against, metric, sense, relative=False, least=0):
+        return {"text": text, "kind": "grid", "axis": axis, "value": value, "against": against, "metrics": [metric],
+                "sense": sense, "relative": relative, "least": least, "where": {}}
+
+    claims = [claim("GS rises by 5 % from epoch 10 to 30" + hostile, "checkpoint", ["30"], ["10"], "GS", "higher", True, 0.05),
+              claim("REMI+ predicts unseen songs best", "tokenizer", ["remiplus"], ["remi"], "valid_nll_bar", "better"),
+              claim("Text pre-training changes H1", "model", ["babylm-gpt2"], ["gpt2"], "H1", "higher", least=-0.02)]
     meta = {
-        "schema_version": "1", "name": "fixture", "title": "The study in small" + hostile, "spec": spec,
+        "claims": json.dumps(claims), "schema_version": "1", "name": "fixture", "title": "The study in small" + hostile, "spec": spec,
         "spec_sha256": hashlib.sha256(spec.encode()).hexdigest(), "continuo_version": "0.1.0",
         "scaled_down": "Made-up results, to try the page on: the pieces are of the model that ships, the cells are not.\n"
                        "Models of 6 layers and width 256 in place of 12 and 768.",

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
+import {claimed, difference} from '../src/claims.js';
 import {Store} from '../src/store.js';
 import {
   differenceHalf,
@@ -184,4 +185,23 @@ test('a store passes over what it does not know', () => {
   store.take('text');
   store.undoVote(); // those of the results stay
   assert.equal(store.votes.length, 1);
+});
+
+test('checkpoints are named by what they are counted in', () => {
+  assert.equal(readStudy(json).grid[0].name, 'm · t · epoch\u00a05');
+  const study = readStudy({...json, meta: {...json.meta, checkpoint_unit: 'percent'}});
+  assert.equal(study.grid[0].name, 'm · t · 5\u00a0%');
+  assert.deepEqual(study.claims, []);
+});
+
+test('differences of a claim are shares, or in the unit of the metric', () => {
+  readStudy(json);
+  const share = {relative: true, least: 0.14, most: 0.42};
+  assert.equal(difference(share, 'GS', 0.2812), '+28.1 %');
+  assert.equal(difference(share, 'GS', -0.0001), '0.0 %');
+  assert.equal(difference(share, 'GS', null), '–');
+  assert.equal(claimed(share, 'GS'), '+14.0 % to +42.0 %');
+  const plain = {relative: false, least: 0, most: null};
+  assert.equal(difference(plain, 'GS', -0.25), '−0.250');
+  assert.equal(claimed(plain, 'GS'), 'above 0.000');
 });
