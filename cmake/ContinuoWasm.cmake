@@ -14,7 +14,7 @@ endforeach()
 # that use a name for something else than others do.
 set(CMAKE_UNITY_BUILD ON)
 set(CMAKE_UNITY_BUILD_BATCH_SIZE 0)
-set(CONTINUO_COMPILED_ALONE note_pairs.cc prepared_score.cc piece_plan.cc tokenizer_json.cc trained_tokenizer.cc set_distance.cc two_sample.cc
+set(CONTINUO_COMPILED_ALONE note_pairs.cc prepared_score.cc piece_plan.cc tokenizer_json.cc train_tokenizer.cc trained_tokenizer.cc set_distance.cc two_sample.cc
                             fitness_kernel.cc safetensors.cc attention.cc kernels.cc matmul.cc)
 set(CMAKE_POSITION_INDEPENDENT_CODE OFF)
 

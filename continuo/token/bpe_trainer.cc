@@ -193,8 +193,8 @@ std::vector<BpeTrainer::Merge> BpeTrainer::Train(size_t size, const StopToken& s
       }
       word.length = out;
     }
-    before.Drain([&](uint32_t symbol, int64_t change, auto&) { counts[KeyOf({symbol, left})] += change; });
-    after.Drain([&](uint32_t symbol, int64_t change, auto&) { counts[KeyOf({right, symbol})] += change; });
+    before.Drain([&, kept = left](uint32_t symbol, int64_t change, auto&) { counts[KeyOf({symbol, kept})] += change; });
+    after.Drain([&, kept = right](uint32_t symbol, int64_t change, auto&) { counts[KeyOf({kept, symbol})] += change; });
     std::vector<uint32_t> doubled;  // the words of (merged, merged), which is in both
     int64_t doubled_change = 0;
     std::vector<std::pair<Pair, std::vector<uint32_t>>> found;
