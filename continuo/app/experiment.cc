@@ -32,6 +32,7 @@ struct RunFlags {
   std::string output;
   std::string data = "data";
   std::string shard = "0/1";
+  std::vector<std::string> only;
   size_t workers = 1;
   size_t threads = 0;
   bool dry_run = false;
@@ -132,6 +133,7 @@ Status RunRun(const RunFlags& flags, const AppContext& context) {
   options.folder = flags.output;
   options.trainer = ProgramFolder() / "continuo-train";
   options.version = Version();
+  options.only = flags.only;
   options.workers = flags.workers;
   options.threads = flags.threads;
   const auto start = std::chrono::steady_clock::now();
@@ -298,6 +300,8 @@ void AddExperimentCommand(CLI::App& app, AppContext& context) {
       ->capture_default_str();
   run->add_option("--shard", flags->shard, "only trainings with index % N == I and their pieces, as in 0/4")
       ->capture_default_str();
+  run->add_option("--only", flags->only, "only this training, by its label or id, and its pieces; may be repeated")
+      ->allow_extra_args(false);
   run->add_flag("--dry-run", flags->dry_run, "only list the cells and estimate the time");
   run->callback([flags, &context] { context.run = [flags, &context] { return RunRun(*flags, context); }; });
 

@@ -79,11 +79,15 @@ Result<ExperimentInputs::Folder> ReadCorpusFolder(const CorpusSpec& corpus, cons
 Json RunIdentity(const ExperimentSpec& spec, const ExperimentInputs& inputs, const RunCell& run,
                  const std::string& corpus_id) {
   const auto init = inputs.init_models.find(run.model);
-  return {{"version", kCellVersion},
-          {"corpus", corpus_id},
-          {"settings", run.settings},
-          {"init", init == inputs.init_models.end() ? "" : init->second},
-          {"checkpoints", spec.checkpoints}};
+  Json identity = {{"version", kCellVersion},
+                   {"corpus", corpus_id},
+                   {"settings", run.settings},
+                   {"init", init == inputs.init_models.end() ? "" : init->second},
+                   {"checkpoints", spec.checkpoints}};
+  if (spec.unit != CheckpointUnit::kEpoch) {
+    identity["unit"] = ToString(spec.unit);
+  }
+  return identity;
 }
 
 /// A set's identity with the number format of its model, if the spec sets it.
@@ -157,16 +161,50 @@ Json SettingsIdentity(const GridRun& run) {
   return identity;
 }
 
-/// "gpt2 remi", then the corpus, the seed and the other settings that vary.
-std::string LabelOf(const GridSpec& grid, const GridRun& run) {
-  std::string label = fmt::format("{} {}", run.model, run.tokenizer);
-  label += grid.corpora.size() > 1 ? fmt::format(" corpus={}", run.corpus) : "";
-  label += grid.seeds.size() > 1 ? fmt::format(" seed={}", run.seed) : "";
-  for (const SettingAxis& axis : grid.settings) {
-    if (axis.values.size() > 1) {
-      const Json& value = run.axes[axis.key];
-      label += fmt::format(" {}={}", axis.key, value.is_string() ? value.get<std::string>() : value.dump());
+/// "epoch 30", "30 %".
+std::string CheckpointLabel(CheckpointUnit unit, int64_t checkpoint) {
+  return unit == CheckpointUnit::kPercent ? fmt::format("{} %", checkpoint) : fmt::format("epoch {}", checkpoint);
+}
+
+/// What differs among the runs of a plan besides model and tokenizer.
+struct Varying {
+  bool corpus = false;
+  bool seed = false;
+  std::vector<std::string> settings;
+};
+
+Varying FindVarying(const ExperimentSpec& spec, const std::vector<GridRun>& runs) {
+  Varying varying;
+  for (const GridRun& run : runs) {
+    varying.corpus |= run.corpus != runs.front().corpus;
+    varying.seed |= run.seed != runs.front().seed;
+  }
+  std::vector<GridSpec> grids = {spec.grid};
+  grids.insert(grids.end(), spec.also.begin(), spec.also.end());
+  for (const GridSpec& grid : grids) {
+    for (const SettingAxis& axis : grid.settings) {
+      const TrainSetting* row = FindTrainSetting(axis.key);
+      const bool known =
+          std::find(varying.settings.begin(), varying.settings.end(), axis.key) != varying.settings.end();
+      if (!known && std::any_of(runs.begin(), runs.end(), [&](const GridRun& run) {
+            return run.model == runs.front().model &&
+                   row->value.get(run.settings) != row->value.get(runs.front().settings);
+          })) {
+        varying.settings.push_back(axis.key);
+      }
     }
+  }
+  return varying;
+}
+
+/// "gpt2 remi", then what else varies.
+std::string LabelOf(const Varying& varying, const GridRun& run) {
+  std::string label = fmt::format("{} {}", run.model, run.tokenizer);
+  label += varying.corpus ? fmt::format(" corpus={}", run.corpus) : "";
+  label += varying.seed ? fmt::format(" seed={}", run.seed) : "";
+  for (const std::string& key : varying.settings) {
+    const Json value = FindTrainSetting(key)->value.get(run.settings);
+    label += fmt::format(" {}={}", key, value.is_string() ? value.get<std::string>() : value.dump());
   }
   return label;
 }
@@ -224,10 +262,13 @@ Result<ExperimentInputs> FindInputs(const ExperimentSpec& spec, const fs::path& 
 ExperimentPlan MakePlan(const ExperimentSpec& spec, const ExperimentInputs& inputs) {
   ExperimentPlan plan;
   std::map<std::pair<std::string, std::string>, size_t> corpus_cells;
-  for (GridRun& point : GridRuns(spec)) {
+  std::vector<GridRun> points = GridRuns(spec);
+  const Varying varying = FindVarying(spec, points);
+  for (GridRun& point : points) {
     RunCell run;
     run.settings = SettingsIdentity(point);
-    run.label = LabelOf(spec.grid, point);
+    run.label = LabelOf(varying, point);
+    run.unit = spec.unit;
     run.model = std::move(point.model);
     run.tokenizer = std::move(point.tokenizer);
     run.corpus = std::move(point.corpus);
@@ -270,7 +311,7 @@ ExperimentPlan MakePlan(const ExperimentSpec& spec, const ExperimentInputs& inpu
             set.window = window;
             set.seed = seed;
             set.count = spec.generate.pieces;
-            set.label = fmt::format("{} epoch {}", plan.runs[run].label, epoch);
+            set.label = fmt::format("{} {}", plan.runs[run].label, CheckpointLabel(spec.unit, epoch));
             set.label += spec.generate.sampling.size() > 1 ? fmt::format(" {}", sampling) : "";
             set.label += spec.generate.windows.size() > 1 ? fmt::format(" window={}", ToString(window)) : "";
             set.label += spec.generate.seeds.size() > 1 ? fmt::format(" pieces-seed={}", seed) : "";
@@ -321,7 +362,8 @@ std::vector<SetCell> ContinuationCells(const ExperimentSpec& spec, const Experim
           set.prompt = prompt.name;
           set.seed = seed;
           set.count = continuations.pieces;
-          set.label = fmt::format("{} epoch {} {} {}", plan.runs[run].label, epoch, sampling, prompt.name);
+          set.label = fmt::format("{} {} {} {}", plan.runs[run].label, CheckpointLabel(spec.unit, epoch), sampling,
+                                  prompt.name);
           set.id = IdOf(WithPrecision({{"version", kCellVersion},
                                        {"run", plan.runs[run].id},
                                        {"epoch", epoch},

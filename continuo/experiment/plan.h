@@ -55,7 +55,9 @@ struct RunCell {
   nlohmann::ordered_json settings;  // what its id is made from: the axes, and the training settings by key
   size_t corpus_cell = 0;
   std::string label;  // "gpt2 remi", then the values of other axes that vary
-  int64_t epochs() const { return static_cast<int64_t>(train.epochs); }
+  CheckpointUnit unit = CheckpointUnit::kEpoch;
+  /// The length of the run in the unit of its checkpoints.
+  int64_t epochs() const { return unit == CheckpointUnit::kPercent ? 100 : static_cast<int64_t>(train.epochs); }
 };
 
 /// Pieces that are measured together.
@@ -63,7 +65,7 @@ struct SetCell {
   std::string id;
   SetKind kind = SetKind::kGrid;
   std::optional<size_t> run;
-  int64_t epoch = 0;
+  int64_t epoch = 0;    // the checkpoint, in the run's unit
   std::string setting;  // the sampling's name
   Window window = Window::kSlide;
   std::string prompt;  // its name; of continuations only

@@ -5,6 +5,8 @@
 #include <limits>
 #include <map>
 
+#include "continuo/os/machine.h"
+
 namespace continuo {
 namespace {
 
@@ -12,12 +14,17 @@ namespace fs = std::filesystem;
 
 constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 
-// REMI tokens per byte of MIDI in Pop1K7 (8.9 million in 22 MB), per bar, and the speed of a core.
+// REMI tokens per byte of MIDI in Pop1K7 (8.9 million in 22 MB), and per bar.
 constexpr double kTokensPerByte = 0.4;
 constexpr double kTokensPerBar = 45;
-constexpr double kFlopsPerThread = 30e9;
-// Generation multiplies matrices by few vectors at a time, so it is limited by memory bandwidth.
-constexpr double kWritingFactor = 6;
+// Operations per second of a core in training, from docs/training.md at 6 x 256 and 39 million per
+// token: 3,619 tokens per second in bf16, 2,321 in f32, 659 in bf16 where the processor has no
+// instruction for it.
+constexpr double kFlopsBf16 = 140e9;
+constexpr double kFlopsF32 = 90e9;
+constexpr double kFlopsWidenedBf16 = 26e9;
+// Writing 8 pieces at once: 6,113 tokens per second of a core at 13 million operations each.
+constexpr double kFlopsWriting = 79e9;
 
 double Mean(const std::vector<double>& values, double otherwise) {
   double sum = 0;
@@ -105,7 +112,7 @@ double SecondsLeft(const ExperimentProgress& progress) {
 
 size_t ContinuationCount(const ExperimentSpec& spec) {
   const ExperimentSpec::Continuations& continuations = spec.continuations;
-  const size_t chosen = continuations.best.empty() ? continuations.checkpoints.size() : spec.grid.tokenizers.size();
+  const size_t chosen = continuations.best.empty() ? continuations.checkpoints.size() : GridTokenizers(spec).size();
   return chosen * continuations.sampling.size() * continuations.prompts.size() * continuations.seeds.size();
 }
 
@@ -125,7 +132,7 @@ double GuessSeconds(const ExperimentSpec& spec, const ExperimentInputs& inputs, 
     const auto context = static_cast<double>(settings.model.context_length);
     return 2 * (12 * layers * width * width + 400 * width) + 2 * layers * context * width;
   };
-  double flops = 0;
+  double seconds = 0;        // of one thread
   double clock_seconds = 0;  // of runs limited by minutes
   for (const RunCell& run : plan.runs) {
     const TrainSettings& settings = run.train;
@@ -141,20 +148,25 @@ double GuessSeconds(const ExperimentSpec& spec, const ExperimentInputs& inputs, 
     if (settings.minutes > 0) {
       clock_seconds += 60 * settings.minutes;
     } else {
-      flops += 3 * flops_per_token(settings) * tokens;
+      const double speed = settings.precision == PrecisionChoice::kF32 ? kFlopsF32
+                           : MultipliesBf16()                          ? kFlopsBf16
+                                                                       : kFlopsWidenedBf16;
+      seconds += 3 * flops_per_token(settings) * tokens / speed;
     }
   }
+  double flops = 0;  // of writing
   double mean_flops = 0;
   for (const SetCell& set : plan.sets) {
     if (set.run) {
       const double of_token = flops_per_token(plan.runs[*set.run].train);
-      flops += kWritingFactor * of_token * kTokensPerBar * static_cast<double>(set.count * spec.generate.bars);
+      flops += of_token * kTokensPerBar * static_cast<double>(set.count * spec.generate.bars);
       mean_flops = of_token;
     }
   }
-  flops += kWritingFactor * mean_flops * kTokensPerBar * static_cast<double>(ContinuationCount(spec)) *
+  flops += mean_flops * kTokensPerBar * static_cast<double>(ContinuationCount(spec)) *
            static_cast<double>(spec.continuations.pieces * (spec.continuations.bars + spec.continuations.prompt_bars));
-  return clock_seconds + flops / (kFlopsPerThread * static_cast<double>(threads));
+  seconds += flops / kFlopsWriting;
+  return clock_seconds + seconds / static_cast<double>(threads);
 }
 
 }  // namespace continuo

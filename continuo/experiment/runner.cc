@@ -100,7 +100,13 @@ class Runner {
   };
   enum class Search { kFound, kWait, kNothing };
 
-  bool Mine(size_t run) const { return run % options_.shards == options_.shard; }
+  bool Mine(size_t run) const {
+    const auto is_named = [&](const std::string& name) {
+      return name == plan_.runs[run].label || name == plan_.runs[run].id;
+    };
+    return run % options_.shards == options_.shard &&
+           (options_.only.empty() || std::any_of(options_.only.begin(), options_.only.end(), is_named));
+  }
   void Work();
   Result<Search> Next(std::optional<Claim>& claim);
   Result<std::optional<Claim>> TryClaim(const Task& task);
@@ -179,11 +185,12 @@ std::vector<Task> Runner::OpenTasks(const std::map<std::string, CellStatus>& sta
   };
   std::vector<Task> tasks;
   for (size_t i = 0; i < plan_.corpora.size(); ++i) {
-    const bool wanted = std::any_of(plan_.runs.begin(), plan_.runs.end(),
-                                    [&](const RunCell& run) { return run.corpus_cell == i && open(run.id); }) ||
-                        std::any_of(sets_.begin(), sets_.end(), [&](const SetCell& set) {
-                          return open(set.id) && (set.run ? plan_.runs[*set.run].corpus_cell == i : i == 0);
-                        });
+    bool wanted = std::any_of(sets_.begin(), sets_.end(), [&](const SetCell& set) {
+      return open(set.id) && (set.run ? Mine(*set.run) && plan_.runs[*set.run].corpus_cell == i : i == 0);
+    });
+    for (size_t run = 0; run < plan_.runs.size(); ++run) {
+      wanted |= plan_.runs[run].corpus_cell == i && Mine(run) && open(plan_.runs[run].id);
+    }
     if (wanted && !failed_.contains(plan_.corpora[i].id) && !fs::exists(folder_.corpus(plan_.corpora[i]))) {
       tasks.push_back({Task::Kind::kCorpus, i, plan_.corpora[i].id});
     }
@@ -233,7 +240,7 @@ Status Runner::AddContinuations(const std::map<std::string, CellStatus>& statuse
         best[tokenizer] = {*value, {*set.run, set.epoch}};
       }
     }
-    for (const std::string& tokenizer : spec_.grid.tokenizers) {
+    for (const std::string& tokenizer : GridTokenizers(spec_)) {
       if (const auto found = best.find(tokenizer); found != best.end()) {
         chosen.push_back(found->second.second);
       }
@@ -411,6 +418,12 @@ Result<RunnerReport> RunExperiment(const ExperimentSpec& spec, const ExperimentI
                        checkpoint.tokenizer);
     }
   }
+  for (const std::string& name : options.only) {
+    if (std::none_of(plan.runs.begin(), plan.runs.end(),
+                     [&name](const RunCell& run) { return run.label == name || run.id == name; })) {
+      return Error{fmt::format("the grid has no training '{}'", name), "--dry-run lists them, with their ids"};
+    }
+  }
   std::error_code code;
   if (!fs::exists(options.trainer, code)) {
     return Error{fmt::format("{}: was not built", options.trainer.string()),
@@ -433,6 +446,8 @@ Result<RunnerReport> RunExperiment(const ExperimentSpec& spec, const ExperimentI
                                           {"continuo_version", options.version},
                                           {"machine", Machine(threads)},
                                           {"workers", std::to_string(options.workers)},
+                                          {"checkpoint_unit", std::string(ToString(spec.unit))},
+                                          {"claims", ClaimsToJson(spec.claims)},
                                           {"continuations", std::to_string(ContinuationCount(spec))}}) {
     CONTINUO_TRY(results.PutMeta(key, value));
   }

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "continuo/core/result.h"
 #include "continuo/core/stop_token.h"
@@ -19,6 +20,8 @@ struct RunnerOptions {
   size_t threads = 0;                  // of all workers together; 0: one per core
   size_t shard = 0;                    // runs only trainings with index % shards == shard, and their pieces
   size_t shards = 1;
+  std::vector<std::string> only =
+      {};  // runs only trainings with one of these labels or ids, and their pieces; empty: all
 };
 
 struct RunnerReport {

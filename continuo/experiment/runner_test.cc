@@ -74,6 +74,40 @@ TEST_F(RunnerTest, FinishesEveryCellOnce) {
   EXPECT_EQ(progress.seconds_left, 0);
 }
 
+TEST_F(RunnerTest, CutsARunByPercentsOfItsSteps) {
+  SmallExperiment experiment;
+  experiment.spec().unit = CheckpointUnit::kPercent;
+  experiment.spec().checkpoints = {50};
+  experiment.spec().train.steps = 2;
+  experiment.spec().continuations.prompts.clear();
+  const RunnerReport report = Run(experiment).value();
+  EXPECT_EQ(report.failed, 0U) << notes_.back();
+  const ResultsSnapshot snapshot = Read(experiment);
+  EXPECT_EQ(snapshot.meta.at("checkpoint_unit"), "percent");
+  EXPECT_EQ(snapshot.sets[1].epoch, 50);
+  EXPECT_EQ(snapshot.runs[0].epochs, 100);
+  ASSERT_EQ(snapshot.runs[0].curve.size(), 2U);
+  EXPECT_EQ(snapshot.runs[0].curve[0].epoch, 50);
+  EXPECT_EQ(snapshot.runs[0].curve[0].valid.note, FindNamed(snapshot.sets[1].metrics, "valid_nll_note")->mean);
+}
+
+TEST_F(RunnerTest, RunsOnlyTheTrainingsThatAreNamed) {
+  SmallExperiment experiment;
+  experiment.spec().grid.seeds = {1, 2};
+  experiment.spec().continuations.prompts.clear();
+  RunnerOptions options;
+  options.only = {"tiny pop seed=2"};
+  EXPECT_EQ(Run(experiment, kNever, options)->done, 3U);  // a training, its pieces, real music
+  const ResultsSnapshot snapshot = Read(experiment);
+  EXPECT_EQ(snapshot.runs[0].status, CellStatus::kPending);
+  EXPECT_EQ(snapshot.runs[1].status, CellStatus::kDone);
+  options.only = {snapshot.runs[0].id};
+  EXPECT_EQ(Run(experiment, kNever, options)->done, 2U);
+  options.only = {"tiny pop seed=3"};
+  EXPECT_THAT(Run(experiment, kNever, options).error().ToString(),
+              AllOf(HasSubstr("no training 'tiny pop seed=3'"), HasSubstr("--dry-run")));
+}
+
 TEST_F(RunnerTest, StoresTheCurveOfTheTrainingAndTheNllOfItsCheckpoint) {
   SmallExperiment experiment;
   ASSERT_TRUE(Run(experiment).ok());

@@ -85,7 +85,8 @@ bars = 2
 while [ $# -gt 0 ]; do
   case "$1" in
     --output) output=$2 ;;
-    --keep-epochs) kept=$2 ;;
+    --keep-epochs) kept=$2 name=epoch ;;
+    --keep-percents) kept=$2 name=percent ;;
   esac
   shift
 done
@@ -95,7 +96,7 @@ echo "$output" >> )" << (temporary_.path() / "calls").string()
 echo '{"step":1,"tokens":50,"seconds":1,"progress":0.5,"loss":4,"lr":0.1,"tokens_per_second":50}' > "$output/train.jsonl"
 echo '{"step":2,"tokens":100,"seconds":2,"progress":1,"loss":3,"lr":0.1,"tokens_per_second":50}' >> "$output/train.jsonl"
 echo '{"step":2,"tokens":100,"seconds":2,"progress":1,"valid_nll":2.5}' >> "$output/train.jsonl"
-for name in $(echo "$kept" | sed 's/[0-9]*/epoch-&/g; s/,/ /g') final; do ln -sfn )"
+for name in $(echo "$kept" | sed "s/[0-9]*/$name-&/g; s/,/ /g") final; do ln -sfn )"
                              << Model().string() << " \"$output/$name\"; done\n";
     CONTINUO_CHECK(::chmod(trainer().c_str(), 0755) == 0);
   }

@@ -6,6 +6,7 @@
 #include "continuo/compose/generate.h"
 #include "continuo/core/check.h"
 #include "continuo/experiment/spec_reader.h"
+#include "continuo/metrics/catalogue.h"
 #include "continuo/os/file.h"
 #include "continuo/run/setting.h"
 
@@ -15,6 +16,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr int64_t kMany = 1000000;
+constexpr int64_t kWholeRun = 100;  // percent
 constexpr int64_t kMostBars = static_cast<int64_t>(kMaxBars);
 
 template <typename T>
@@ -135,10 +137,16 @@ void ReadTrain(SpecTable& root, ExperimentSpec& spec) {
   SpecTable table = root.Table("train");
   spec.train.precision = PrecisionChoice::kBf16;  // not auto: a cell is the same on every machine
   Apply(ReadSettings(table), spec.train);
-  spec.checkpoints = table.Integers("checkpoints", {static_cast<int64_t>(spec.train.epochs)}, 1, kMany);
+  spec.unit = table.Has("percents") ? CheckpointUnit::kPercent : CheckpointUnit::kEpoch;
+  const bool by_percents = spec.unit == CheckpointUnit::kPercent;
+  if (by_percents && table.Has("checkpoints")) {
+    table.Fail("percents", "stands beside `checkpoints`; a run is cut by epochs or by percents");
+  }
+  const char* key = by_percents ? "percents" : "checkpoints";
+  spec.checkpoints = table.Integers(key, {static_cast<int64_t>(spec.train.epochs)}, 1, by_percents ? kWholeRun : kMany);
   std::sort(spec.checkpoints.begin(), spec.checkpoints.end());
   if (std::adjacent_find(spec.checkpoints.begin(), spec.checkpoints.end()) != spec.checkpoints.end()) {
-    table.Fail("checkpoints", "names an epoch twice");
+    table.Fail(key, fmt::format("names {} {} twice", by_percents ? "a" : "an", ToString(spec.unit)));
   }
   table.Finish();
 }
@@ -152,18 +160,18 @@ void CheckDistinct(SpecTable& table, std::string_view key, const std::vector<T>&
   }
 }
 
-void ReadGrid(SpecTable& root, ExperimentSpec& spec) {
-  SpecTable table = root.Table("grid");
-  GridSpec& grid = spec.grid;
-  const auto names = [&table](const char* key, const std::vector<std::string>& all, const char* kind) {
-    std::vector<std::string> chosen = table.Texts(key, all);
+/// Reads a grid. What the table leaves out is that of `grid`.
+void ReadGridTable(SpecTable& table, const ExperimentSpec& spec, GridSpec& grid) {
+  const auto names = [&table](const char* key, const std::vector<std::string>& otherwise,
+                              const std::vector<std::string>& all, const char* kind) {
+    std::vector<std::string> chosen = table.Texts(key, otherwise);
     CheckNames(table, key, chosen, all, kind);
     return chosen;
   };
-  grid.models = names("model", NamesOf(spec.models), "models");
-  grid.tokenizers = names("tokenizer", NamesOf(spec.tokenizers), "tokenizers");
-  grid.corpora = names("corpus", NamesOf(spec.corpora), "corpora");
-  grid.seeds = table.Integers("seed", {1}, 0, INT64_MAX);
+  grid.models = names("model", grid.models, NamesOf(spec.models), "models");
+  grid.tokenizers = names("tokenizer", grid.tokenizers, NamesOf(spec.tokenizers), "tokenizers");
+  grid.corpora = names("corpus", grid.corpora, NamesOf(spec.corpora), "corpora");
+  grid.seeds = table.Integers("seed", grid.seeds, 0, INT64_MAX);
   CheckDistinct(table, "seed", grid.seeds);
   for (const TrainSetting& row : TrainSettingTable()) {
     if ((row.absence & TrainSetting::kNotInSpec) != 0) {
@@ -172,8 +180,19 @@ void ReadGrid(SpecTable& root, ExperimentSpec& spec) {
     std::vector<Json> values = table.Setting(row, /*list=*/true);
     if (!values.empty()) {
       CheckDistinct(table, row.key, values);
+      std::erase_if(grid.settings, [&row](const SettingAxis& axis) { return axis.key == row.key; });
       grid.settings.push_back({std::string(row.key), std::move(values)});
     }
+  }
+}
+
+void ReadGrid(SpecTable& root, ExperimentSpec& spec) {
+  SpecTable table = root.Table("grid");
+  spec.grid = {NamesOf(spec.models), NamesOf(spec.tokenizers), NamesOf(spec.corpora), {1}, {}};
+  ReadGridTable(table, spec, spec.grid);
+  for (SpecTable& more : table.List("also")) {
+    ReadGridTable(more, spec, spec.also.emplace_back(spec.grid));
+    more.Finish();
   }
   table.Finish();
 }
@@ -183,10 +202,16 @@ void ReadGrid(SpecTable& root, ExperimentSpec& spec) {
 void FailRun(SpecTable& root, const std::string& model, const SettingsFault& fault) {
   SpecTable grid = root.Table("grid");
   SpecTable train = root.Table("train");
+  std::vector<SpecTable> also = grid.List("also");
   auto models = root.Tables("models");
   const auto own = std::find_if(models.begin(), models.end(), [&](const auto& named) { return named.first == model; });
   for (const std::string_view key : fault.settings) {
-    for (SpecTable* table : {&grid, own != models.end() ? &own->second : nullptr, &train}) {
+    std::vector<SpecTable*> tables = {&grid};
+    for (SpecTable& more : also) {
+      tables.push_back(&more);
+    }
+    tables.insert(tables.end(), {own != models.end() ? &own->second : nullptr, &train});
+    for (SpecTable* table : tables) {
       if (table != nullptr && table->Has(key)) {
         table->Fail(key, fmt::format("{} (model {})", fault.message, model));
         return;
@@ -206,7 +231,7 @@ std::optional<SettingsFault> FindRunFault(const ExperimentSpec& spec, const Trai
                          "precision must be bf16 or f32, not auto, whose meaning depends on the machine"};
   }
   const auto last = static_cast<uint64_t>(spec.checkpoints.back());
-  if (settings.minutes == 0 && settings.steps == 0 && settings.epochs < last) {
+  if (spec.unit == CheckpointUnit::kEpoch && settings.minutes == 0 && settings.steps == 0 && settings.epochs < last) {
     return SettingsFault{{"epochs", "checkpoints"},
                          fmt::format("epochs {} ends before the checkpoint at epoch {}", settings.epochs, last)};
   }
@@ -214,7 +239,17 @@ std::optional<SettingsFault> FindRunFault(const ExperimentSpec& spec, const Trai
 }
 
 void CheckRuns(SpecTable& root, const ExperimentSpec& spec) {
+  std::set<std::string> seen;
   for (const GridRun& run : GridRuns(spec)) {
+    Json identity = {run.model, run.tokenizer, run.corpus, run.seed};
+    for (const TrainSetting& row : TrainSettingTable()) {
+      identity.push_back(row.value.get(run.settings));
+    }
+    if (!seen.insert(identity.dump()).second) {
+      root.Table("grid").Fail("also",
+                              fmt::format("{} {} with seed {} is there already", run.model, run.tokenizer, run.seed));
+      return;
+    }
     if (const auto fault = FindRunFault(spec, run.settings)) {
       FailRun(root, run.model, *fault);
       return;
@@ -266,11 +301,12 @@ void ReadContinuations(SpecTable& root, ExperimentSpec& spec) {
     continuations.prompts.push_back({item.RequiredText("name"), item.RequiredText("file")});
     item.Finish();
   }
+  const std::string_view unit = ToString(spec.unit);
   const std::vector<std::string> prompts = NamesOf(continuations.prompts);
   CheckNames(table, "prompts", prompts, prompts, "prompts");
   for (SpecTable& item : table.List("checkpoints")) {
     const CheckpointSpec checkpoint = {item.RequiredText("model"), item.RequiredText("tokenizer"),
-                                       item.Integer("epoch", spec.checkpoints.back(), 1, kMany)};
+                                       item.Integer(unit, spec.checkpoints.back(), 1, kMany)};
     if (FindNamed(spec.models, checkpoint.model) == nullptr) {
       item.Fail("model", fmt::format("'{}' is not named in [models.{}]", checkpoint.model, checkpoint.model));
     }
@@ -279,7 +315,8 @@ void ReadContinuations(SpecTable& root, ExperimentSpec& spec) {
                 fmt::format("'{}' is not named in [tokenizers.{}]", checkpoint.tokenizer, checkpoint.tokenizer));
     }
     if (std::find(spec.checkpoints.begin(), spec.checkpoints.end(), checkpoint.epoch) == spec.checkpoints.end()) {
-      item.Fail("epoch", fmt::format("is {}, which is none of train.checkpoints", checkpoint.epoch));
+      item.Fail(unit, fmt::format("is {}, which is none of train.{}", checkpoint.epoch,
+                                  spec.unit == CheckpointUnit::kPercent ? "percents" : "checkpoints"));
     }
     item.Finish();
     continuations.checkpoints.push_back(checkpoint);
@@ -302,7 +339,73 @@ void ReadContinuations(SpecTable& root, ExperimentSpec& spec) {
   table.Finish();
 }
 
+/// Reads what the spec claims. Whether an axis or a value occurs in the results is not known before
+/// there are results, so it is not checked; names are.
+void ReadClaims(SpecTable& root, ExperimentSpec& spec) {
+  const auto check_names = [&spec](SpecTable& table, std::string_view key, std::string_view axis,
+                                   const std::vector<std::string>& values) {
+    if (axis == "model") {
+      CheckNames(table, key, values, NamesOf(spec.models), "models");
+    } else if (axis == "tokenizer") {
+      CheckNames(table, key, values, NamesOf(spec.tokenizers), "tokenizers");
+    } else if (axis == "sampling") {
+      CheckNames(table, key, values, NamesOf(spec.samplings), "sampling");
+    } else if (axis == "corpus") {
+      CheckNames(table, key, values, NamesOf(spec.corpora), "corpora");
+    } else if (axis == "checkpoint") {
+      for (const std::string& value : values) {
+        if (std::none_of(spec.checkpoints.begin(), spec.checkpoints.end(),
+                         [&value](int64_t checkpoint) { return std::to_string(checkpoint) == value; })) {
+          table.Fail(key, fmt::format("{} is none of the checkpoints of [train]", value));
+        }
+      }
+    } else if (axis != "window" && axis != "prompt" && FindTrainSetting(axis) == nullptr) {
+      table.Fail(key, fmt::format("'{}' is not an axis; known are checkpoint, model, tokenizer, corpus, sampling, "
+                                  "window, prompt and the settings of a training",
+                                  axis));
+    }
+  };
+  for (SpecTable& table : root.List("claims")) {
+    Claim& claim = spec.claims.emplace_back();
+    claim.text = table.RequiredText("text");
+    claim.kind =
+        table.OneOf("of", "pieces|continuations", "pieces") == "pieces" ? SetKind::kGrid : SetKind::kContinuation;
+    claim.axis = table.RequiredText("axis");
+    claim.value = table.Words("value");
+    if (claim.value.empty()) {
+      table.Fail("value", "is missing, expected the values of the axis that the claim is about");
+    }
+    claim.against = table.Words("against");
+    check_names(table, "value", claim.axis, claim.value);
+    check_names(table, "against", claim.axis, claim.against);
+    claim.metrics = table.Texts("metrics", {"valid_nll_bar"});
+    for (const std::string& metric : claim.metrics) {
+      if (FindMetric(metric) == nullptr) {
+        table.Fail("metrics", fmt::format("'{}' is not a metric (docs/metrics.md lists them)", metric));
+      }
+    }
+    claim.sense = ParseClaimSense(table.OneOf("sense", "better|worse|higher|lower|nearer", "better")).value();
+    claim.relative = table.Switch("relative", false);
+    claim.least = table.Real("least", claim.least, -1e12, 1e12);
+    claim.most = table.Has("most") ? table.Real("most", claim.most, -1e12, 1e12) : claim.most;
+    if (!(claim.least < claim.most)) {
+      table.Fail("most", fmt::format("is {}, expected more than least, {}", claim.most, claim.least));
+    }
+    SpecTable where = table.Table("where");
+    for (const std::string& axis : where.Keys()) {
+      claim.where[axis] = where.Words(axis);
+      check_names(where, axis, axis, claim.where[axis]);
+    }
+    where.Finish();
+    table.Finish();
+  }
+}
+
 }  // namespace
+
+std::string_view ToString(CheckpointUnit unit) {
+  return unit == CheckpointUnit::kPercent ? "percent" : "epoch";
+}
 
 std::string_view ToString(Window window) {
   return window == Window::kCut ? "cut" : "slide";
@@ -329,13 +432,14 @@ const SamplingSpec& ExperimentSpec::sampling(std::string_view of) const {
   return *found;
 }
 
-std::vector<GridRun> GridRuns(const ExperimentSpec& spec) {
-  const GridSpec& grid = spec.grid;
+namespace {
+
+/// Adds every combination of a grid.
+void AddRuns(const ExperimentSpec& spec, const GridSpec& grid, std::vector<GridRun>& runs) {
   std::vector<size_t> sizes = {grid.models.size(), grid.tokenizers.size(), grid.corpora.size(), grid.seeds.size()};
   for (const SettingAxis& axis : grid.settings) {
     sizes.push_back(axis.values.size());
   }
-  std::vector<GridRun> runs;
   std::vector<size_t> at(sizes.size(), 0);
   for (size_t axis = sizes.size(); axis > 0;) {
     GridRun& run = runs.emplace_back();
@@ -356,7 +460,29 @@ std::vector<GridRun> GridRuns(const ExperimentSpec& spec) {
       at[axis - 1] = 0;
     }
   }
+}
+
+}  // namespace
+
+std::vector<GridRun> GridRuns(const ExperimentSpec& spec) {
+  std::vector<GridRun> runs;
+  AddRuns(spec, spec.grid, runs);
+  for (const GridSpec& grid : spec.also) {
+    AddRuns(spec, grid, runs);
+  }
   return runs;
+}
+
+std::vector<std::string> GridTokenizers(const ExperimentSpec& spec) {
+  std::vector<std::string> names = spec.grid.tokenizers;
+  for (const GridSpec& grid : spec.also) {
+    for (const std::string& name : grid.tokenizers) {
+      if (std::find(names.begin(), names.end(), name) == names.end()) {
+        names.push_back(name);
+      }
+    }
+  }
+  return names;
 }
 
 Result<ExperimentSpec> ParseSpec(std::string_view text, std::string_view name) {
@@ -383,6 +509,7 @@ Result<ExperimentSpec> ParseSpec(std::string_view text, std::string_view name) {
   ReadGenerate(root, spec);
   ReadMeasure(root, spec);
   ReadContinuations(root, spec);
+  ReadClaims(root, spec);
   root.Finish();
   if (!problem.error) {
     CheckRuns(root, spec);

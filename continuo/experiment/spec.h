@@ -10,6 +10,7 @@
 #include "continuo/compose/sampling_options.h"
 #include "continuo/core/result.h"
 #include "continuo/engine/cpu/packed_matrix.h"
+#include "continuo/results/claim.h"
 #include "continuo/run/train_settings.h"
 #include "continuo/token/tokenizer_config.h"
 
@@ -66,11 +67,17 @@ enum class Window { kSlide, kCut };
 /// "slide", "cut".
 std::string_view ToString(Window window);
 
+/// What the checkpoints of a run are counted in: epochs, or percent of the run, whatever its length
+/// is measured in.
+enum class CheckpointUnit { kEpoch, kPercent };
+/// "epoch", "percent".
+std::string_view ToString(CheckpointUnit unit);
+
 /// A checkpoint by the names of its run.
 struct CheckpointSpec {
   std::string model;
   std::string tokenizer;
-  int64_t epoch = 0;
+  int64_t epoch = 0;  // in the experiment's CheckpointUnit
 };
 
 /// An experiment as its TOML file states it (docs/experiments.md). Names that refer to a table do
@@ -86,9 +93,11 @@ struct ExperimentSpec {
   std::vector<ModelSpec> models;
   std::vector<SamplingSpec> samplings;
 
-  TrainSettings train;               // of every run, unless its model or the grid has another value
-  std::vector<int64_t> checkpoints;  // epochs after which pieces are written, ascending
+  TrainSettings train;                           // of every run, unless its model or the grid has another value
+  std::vector<int64_t> checkpoints;              // after which pieces are written, ascending
+  CheckpointUnit unit = CheckpointUnit::kEpoch;  // of all checkpoints
   GridSpec grid;
+  std::vector<GridSpec> also;  // smaller grids beside it: more seeds of some cells, a tokenizer of one model
 
   /// The pieces written from each checkpoint, once for each combination of sampling, window and
   /// seed.
@@ -126,6 +135,8 @@ struct ExperimentSpec {
     std::vector<int64_t> seeds = {1};
   } continuations;
 
+  std::vector<Claim> claims;  // what is expected, for the report
+
   std::string text;  // the TOML
 
   const CorpusSpec& corpus(std::string_view name) const;
@@ -145,8 +156,11 @@ struct GridRun {
 };
 
 /// Every combination of the grid: by model, then tokenizer, corpus, seed and the other settings in
-/// the order of the table of settings.
+/// the order of the table of settings. Then those of each grid of `also`.
 std::vector<GridRun> GridRuns(const ExperimentSpec& spec);
+
+/// The tokenizers of all runs, in the order of their first run.
+std::vector<std::string> GridTokenizers(const ExperimentSpec& spec);
 
 /// Parses a spec. An unknown key, a wrong type, a value out of range, a name that refers to nothing
 /// and settings that do not fit each other are errors that state the line and the key. `name` is

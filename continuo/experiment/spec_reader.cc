@@ -185,6 +185,39 @@ std::vector<int64_t> SpecTable::Integers(std::string_view key, std::vector<int64
   return numbers;
 }
 
+std::vector<std::string> SpecTable::Words(std::string_view key) {
+  const toml::node* node = Find(key);
+  std::vector<std::string> words;
+  if (node == nullptr) {
+    return words;
+  }
+  const toml::array* array = node->as_array();
+  for (size_t i = 0; i < (array != nullptr ? array->size() : 1); ++i) {
+    const toml::node& item = array != nullptr ? *array->get(i) : *node;
+    if (item.is_string()) {
+      words.push_back(item.as_string()->get());
+    } else if (item.is_integer()) {
+      words.push_back(std::to_string(item.as_integer()->get()));
+    } else {
+      problem_.Add(item, PathOf(key),
+                   fmt::format("is of type {}, expected a text, an integer or a list", TypeOf(item)));
+      return words;
+    }
+  }
+  if (words.empty()) {
+    Fail(key, "is an empty list");
+  }
+  return words;
+}
+
+std::vector<std::string> SpecTable::Keys() const {
+  std::vector<std::string> keys;
+  for (const auto& [key, node] : table_) {
+    keys.emplace_back(key.str());
+  }
+  return keys;
+}
+
 std::vector<std::pair<std::string, SpecTable>> SpecTable::Tables(std::string_view key) {
   std::vector<std::pair<std::string, SpecTable>> tables;
   const toml::node* node = Find(key);

@@ -40,6 +40,10 @@ class SpecTable {
   bool Switch(std::string_view key, bool value);
   std::vector<std::string> Texts(std::string_view key, std::vector<std::string> value);
   std::vector<int64_t> Integers(std::string_view key, std::vector<int64_t> value, int64_t least, int64_t most);
+  /// A text or an integer, or a list of them, as texts; none if the key is missing.
+  std::vector<std::string> Words(std::string_view key);
+  /// All keys of the table.
+  std::vector<std::string> Keys() const;
   /// The sub-tables of the table `key`, each by its name: [key.name].
   std::vector<std::pair<std::string, SpecTable>> Tables(std::string_view key);
   /// The table `key`, empty if it isn't there.

@@ -87,6 +87,45 @@ TEST(SpecTest, WhatIsWrongIsNamedByLineAndKey) {
   EXPECT_THAT(ErrorOf(Spec("[[[")), StartsWith("small.toml:14: "));
 }
 
+TEST(SpecTest, CheckpointsMayBeCountedInPercentOfTheRun) {
+  std::string text = Spec("steps = 50\n");
+  text.replace(text.find("checkpoints = [4, 2]"), 20, "percents = [100, 10]");
+  const ExperimentSpec spec = ParseSpec(text, "small.toml").value();
+  EXPECT_EQ(spec.unit, CheckpointUnit::kPercent);
+  EXPECT_EQ(spec.checkpoints, (std::vector<int64_t>{10, 100}));
+  EXPECT_THAT(ErrorOf(Spec("percents = [10]\n")), StartsWith("small.toml:14: train.percents: stands beside"));
+  EXPECT_THAT(ErrorOf(text + "[continue]\ncheckpoints = [{ model = \"one\", tokenizer = \"remi\", epoch = 10 }]\n"),
+              HasSubstr("unknown key"));
+  EXPECT_THAT(ErrorOf(text + "[continue]\ncheckpoints = [{ model = \"one\", tokenizer = \"remi\", percent = 30 }]\n"),
+              HasSubstr("percent: is 30, which is none of train.percents"));
+  text.replace(text.find("[100, 10]"), 9, "[101, 10]");
+  EXPECT_THAT(ErrorOf(text), StartsWith("small.toml:13: train.percents"));
+}
+
+TEST(SpecTest, AClaimNamesWhatThereIs) {
+  const std::string claim = "[[claims]]\ntext = \"two is better\"\naxis = \"model\"\nvalue = \"two\"\n";
+  const ExperimentSpec spec =
+      ParseSpec(Spec(claim + "against = [\"one\"]\nmetrics = [\"GS\", \"auc\"]\nsense = \"higher\"\nleast = 0.1\n"
+                             "most = 2\nwhere = { checkpoint = [2, 4], sampling = \"default\" }\n"),
+                "small.toml")
+          .value();
+  ASSERT_EQ(spec.claims.size(), 1U);
+  EXPECT_EQ(spec.claims[0].value, std::vector<std::string>{"two"});
+  EXPECT_EQ(spec.claims[0].metrics, (std::vector<std::string>{"GS", "auc"}));
+  EXPECT_EQ(spec.claims[0].sense, ClaimSense::kHigher);
+  EXPECT_EQ(spec.claims[0].least, 0.1);
+  EXPECT_EQ(spec.claims[0].most, 2);
+  EXPECT_EQ(spec.claims[0].where.at("checkpoint"), (std::vector<std::string>{"2", "4"}));
+  EXPECT_THAT(ErrorOf(Spec(claim + "against = \"three\"\n")),
+              StartsWith("small.toml:18: claims.against: 'three' is not named"));
+  EXPECT_THAT(ErrorOf(Spec(claim + "metrics = [\"beauty\"]\n")), HasSubstr("'beauty' is not a metric"));
+  EXPECT_THAT(ErrorOf(Spec(claim + "where = { checkpoint = 3 }\n")), HasSubstr("3 is none of the checkpoints"));
+  EXPECT_THAT(ErrorOf(Spec(claim + "where = { modle = \"one\" }\n")), HasSubstr("'modle' is not an axis"));
+  EXPECT_THAT(ErrorOf(Spec(claim + "sense = \"bolder\"\n")), HasSubstr("claims.sense"));
+  EXPECT_THAT(ErrorOf(Spec(claim + "least = 3\nmost = 2\n")), HasSubstr("expected more than least"));
+  EXPECT_THAT(ErrorOf(Spec(claim + "shade = 3\n")), HasSubstr("claims.shade: unknown key"));
+}
+
 TEST(SpecTest, WhatItNamesMustBeThere) {
   const auto error = [](const std::string& more, const std::string& folder) {
     const ExperimentSpec spec = ParseSpec(Spec(more), "small.toml").value();
@@ -193,6 +232,25 @@ TEST(GridRuns, TheGridGoesBeforeTheModelAndTheModelBeforeTrain) {
   EXPECT_EQ(runs[4].settings.schedule.max_lr, 3e-3);
 }
 
+TEST(GridRuns, FurtherGridsStandBesideTheGrid) {
+  const std::string grid = "[grid]\ntokenizer = [\"remi\"]\n";
+  const std::string also =
+      "[[grid.also]]\nmodel = [\"two\"]\nseed = [2, 3]\n[[grid.also]]\nmodel = [\"one\"]\ntokenizer = [\"midilike\"]\n";
+  const ExperimentSpec spec = ParseSpec(Spec(grid + also), "s").value();
+  const std::vector<GridRun> runs = GridRuns(spec);
+  ASSERT_EQ(runs.size(), 2U + 2 + 1);
+  EXPECT_EQ(runs[2].model, "two");
+  EXPECT_EQ(runs[2].tokenizer, "remi");  // that of the grid
+  EXPECT_EQ(runs[2].settings.seed, 2U);
+  EXPECT_EQ(runs[4].model, "one");
+  EXPECT_EQ(runs[4].tokenizer, "midilike");
+  EXPECT_EQ(runs[4].seed, 1);
+  EXPECT_EQ(GridTokenizers(spec), (std::vector<std::string>{"remi", "midilike"}));
+  EXPECT_THAT(ErrorOf(Spec(grid + "[[grid.also]]\nmodel = [\"one\"]\n")),
+              HasSubstr("one remi with seed 1 is there already"));
+  EXPECT_THAT(ErrorOf(Spec(grid + "[[grid.also]]\nmodels = [\"one\"]\n")), HasSubstr("grid.also.models: unknown key"));
+}
+
 TEST(GridRuns, TheSeedIsThatOfTheGrid) {
   const ExperimentSpec spec = ParseSpec(Spec("[grid]\nseed = [5, 6]\n"), "s").value();
   const std::vector<GridRun> runs = GridRuns(spec);
@@ -220,6 +278,24 @@ TEST(PlanTest, ACellKeepsItsIdWhateverElseTheSpecAsksFor) {
   const ExperimentPlan less = PlanOf(Spec("[grid]\nmodel = [\"two\"]\n"));
   EXPECT_EQ(less.runs.front().id, plan.runs[2].id);
   EXPECT_EQ(less.sets[1].id, plan.sets[1 + 2 * 2].id);
+}
+
+TEST(PlanTest, ACellKeepsItsIdBesideFurtherGrids) {
+  const ExperimentPlan plan = PlanOf(Spec());
+  const ExperimentPlan more = PlanOf(Spec("[[grid.also]]\nmodel = [\"two\"]\ntokenizer = [\"remi\"]\nseed = [7]\n"));
+  ASSERT_EQ(more.runs.size(), 5U);
+  EXPECT_EQ(more.runs[0].id, plan.runs[0].id);
+  EXPECT_EQ(more.runs[4].label, "two remi seed=7");
+}
+
+TEST(PlanTest, PercentsAreOtherCheckpointsThanEpochs) {
+  std::string text = Spec("steps = 50\n");
+  const ExperimentPlan epochs = PlanOf(text);
+  text.replace(text.find("checkpoints = [4, 2]"), 20, "percents = [4, 2]");
+  const ExperimentPlan percents = PlanOf(text);
+  EXPECT_NE(percents.runs[0].id, epochs.runs[0].id);
+  EXPECT_EQ(percents.runs[0].epochs(), 100);
+  EXPECT_EQ(percents.sets[1].label, "one midilike 2 %");
 }
 
 TEST(PlanTest, WhatDeterminesAResultDeterminesItsId) {

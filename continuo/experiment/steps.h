@@ -36,10 +36,10 @@ class ExperimentFolder {
     return root_ / "corpora" / (cell.tokenizer + "-" + cell.id);
   }
   std::filesystem::path run(const RunCell& cell) const { return root_ / "runs" / cell.id; }
-  /// The model after `epoch`. Of a run that ended before, by steps, minutes or patience, its final
-  /// model.
+  /// The model of a checkpoint. Of a run that ended before it, by steps, minutes or patience, its
+  /// final model.
   std::filesystem::path checkpoint(const RunCell& cell, int64_t epoch) const {
-    const std::filesystem::path kept = run(cell) / ("epoch-" + std::to_string(epoch));
+    const std::filesystem::path kept = run(cell) / fmt::format("{}-{}", ToString(cell.unit), epoch);
     const std::filesystem::path last = run(cell) / "final";
     const bool may_end_early = cell.train.steps > 0 || cell.train.minutes > 0 || cell.train.patience > 0;
     return may_end_early && !std::filesystem::exists(kept) && std::filesystem::exists(last) ? last : kept;

@@ -27,7 +27,7 @@ struct Curve {
   double seconds = 0;
 };
 
-Result<Curve> ReadCurve(const fs::path& path, const TrainSettings& settings) {
+Result<Curve> ReadCurve(const fs::path& path, const RunCell& cell) {
   Curve curve;
   if (!fs::exists(path)) {
     return curve;
@@ -38,7 +38,8 @@ Result<Curve> ReadCurve(const fs::path& path, const TrainSettings& settings) {
     validations[record.step] = record.nll_per_token;
     curve.seconds = std::max(curve.seconds, record.seconds);
   }
-  const bool by_epochs = settings.minutes == 0 && settings.steps == 0;
+  const TrainSettings& settings = cell.train;
+  const bool by_progress = cell.unit == CheckpointUnit::kPercent || (settings.minutes == 0 && settings.steps == 0);
   const size_t stride = log.updates.size() / kMostCurvePoints + 1;
   for (size_t i = 0; i < log.updates.size(); ++i) {
     const UpdateRecord& update = log.updates[i];
@@ -48,9 +49,9 @@ Result<Curve> ReadCurve(const fs::path& path, const TrainSettings& settings) {
     if (valid != validations.end() || i % stride == 0 || i + 1 == log.updates.size()) {
       CurvePoint& point = curve.points.emplace_back();
       point.step = static_cast<int64_t>(update.step);
-      // With its fraction where the run is measured in epochs.
+      // With its fraction where the run is measured in the unit of its checkpoints.
       point.epoch =
-          by_epochs ? update.progress * static_cast<double>(settings.epochs) : static_cast<double>(update.epoch);
+          by_progress ? update.progress * static_cast<double>(cell.epochs()) : static_cast<double>(update.epoch);
       point.train_loss = update.loss;
       point.lr = update.lr;
       point.tokens_per_second = update.tokens_per_second;
@@ -80,13 +81,17 @@ std::vector<std::string> TrainArguments(const ExperimentContext& context, const 
   for (const int64_t epoch : context.spec.checkpoints) {
     kept += fmt::format("{}{}", kept.empty() ? "" : ",", epoch);
   }
-  const std::vector<std::string> rest = {
-      "--corpus",      context.folder.corpus(context.plan.corpora[cell.corpus_cell]).string(),
-      "--output",      run.string(),
-      "--seed",        std::to_string(cell.seed),
-      "--threads",     std::to_string(context.threads),
-      "--keep-epochs", kept,
-      "--quiet"};
+  const std::vector<std::string> rest = {"--corpus",
+                                         context.folder.corpus(context.plan.corpora[cell.corpus_cell]).string(),
+                                         "--output",
+                                         run.string(),
+                                         "--seed",
+                                         std::to_string(cell.seed),
+                                         "--threads",
+                                         std::to_string(context.threads),
+                                         cell.unit == CheckpointUnit::kPercent ? "--keep-percents" : "--keep-epochs",
+                                         kept,
+                                         "--quiet"};
   arguments.insert(arguments.end(), rest.begin(), rest.end());
   const std::string& init_from = context.spec.model(cell.model).init_from;
   if (!init_from.empty()) {
@@ -137,7 +142,7 @@ Status BuildCorpusStep(const ExperimentContext& context, const CorpusCell& cell)
 }
 
 Status PutCurveStep(const ExperimentContext& context, const RunCell& cell) {
-  CONTINUO_ASSIGN(const Curve curve, ReadCurve(context.folder.run(cell) / "train.jsonl", cell.train));
+  CONTINUO_ASSIGN(const Curve curve, ReadCurve(context.folder.run(cell) / "train.jsonl", cell));
   return context.results.PutCurve(cell.id, curve.points, curve.tokens, curve.seconds);
 }
 
@@ -175,7 +180,7 @@ Result<std::optional<RunOutcome>> TrainStep(const ExperimentContext& context, co
     }
   }
   CONTINUO_TRY(PutCurveStep(context, cell));
-  CONTINUO_ASSIGN(const Curve curve, ReadCurve(run / "train.jsonl", cell.train));
+  CONTINUO_ASSIGN(const Curve curve, ReadCurve(run / "train.jsonl", cell));
   CONTINUO_ASSIGN(const ModelDirectory model, ModelDirectory::Open(run / "final"));
   return std::optional<RunOutcome>({model.table().parameter_count(), curve.tokens, curve.seconds});
 }
