@@ -129,8 +129,8 @@ async function checkTables(page, width) {
     await page.locator('.axis').evaluateAll((all) => all.map((one) => one.dataset.axis)),
     ['epoch', 'model', 'tokenizer'],
   );
-  assert.equal(await page.locator('.ranking').count(), 4);
-  assert.equal(await page.locator('.ranking li').count(), 12);
+  assert.equal(await page.locator('.ranking').count(), 5);
+  assert.equal(await page.locator('.ranking li').count(), 15);
   assert.deepEqual(
     await page.locator('.claim').evaluateAll((all) => all.map((one) => one.dataset.verdict)),
     ['holds', 'does not hold', 'cannot be decided'],
