@@ -278,6 +278,42 @@ Status RunChoose(const std::string& folder, const std::string& file, const AppCo
   return PrintLine(fmt::format("{}: stored {} choices and {} votes", folder, taken.choices, taken.votes));
 }
 
+struct MergeFlags {
+  std::vector<std::string> sources;
+  std::string output;
+  std::optional<size_t> playable;
+};
+
+Status RunMerge(const MergeFlags& flags, const AppContext& context) {
+  std::error_code code;
+  std::vector<fs::path> files;
+  for (const fs::path source : flags.sources) {
+    files.push_back(fs::is_directory(source, code) ? ExperimentFolder(source).results() : source);
+    if (!fs::exists(files.back(), code)) {
+      return Error{fmt::format("{}: does not exist", files.back().string()), "`continuo experiment run` creates it"};
+    }
+  }
+  CONTINUO_TRY(MakeWritableDirectory(flags.output));
+  const fs::path target = ExperimentFolder(flags.output).results();
+  CONTINUO_ASSIGN(Results results, Results::Create(target));
+  Results::Merged all;
+  for (const fs::path& file : files) {
+    if (fs::equivalent(file, target, code)) {
+      return MakeError("{}: is the folder that takes the cells", file.string());
+    }
+    CONTINUO_ASSIGN(const Results::Merged merged, results.Merge(file, flags.playable));
+    all.runs += merged.runs;
+    all.sets += merged.sets;
+  }
+  CONTINUO_TRY(results.Shrink());
+  const auto bytes = fs::file_size(target, code);
+  if (context.json) {
+    return PrintJson({{"experiment", flags.output}, {"trainings", all.runs}, {"sets", all.sets}, {"bytes", bytes}});
+  }
+  return PrintLine(fmt::format("{}: took {} trainings and {} sets; {:.1f} MB", target.string(), all.runs, all.sets,
+                               static_cast<double>(bytes) / 1e6));
+}
+
 }  // namespace
 
 void AddExperimentCommand(CLI::App& app, AppContext& context) {
@@ -317,6 +353,20 @@ void AddExperimentCommand(CLI::App& app, AppContext& context) {
   status->callback([status_flags, &context] {
     context.run = [status_flags, &context] { return RunStatus(*status_flags, context); };
   });
+
+  CLI::App* merge = experiment->add_subcommand("merge", "Take the finished cells of other folders");
+  merge->footer(
+      "The cells are found again by the next run in the folder. With --playable the file is small enough to keep in\n"
+      "a repository: notes of further pieces and scape plots that the page does not show are left out.\n\n"
+      "Examples:\n"
+      "  continuo experiment merge machine-1 machine-2 -o runs/study\n"
+      "  continuo experiment merge runs/study --playable 4 -o kept/study");
+  auto merge_flags = std::make_shared<MergeFlags>();
+  merge->add_option("sources", merge_flags->sources, "folders of experiments, or results.db files")->required();
+  merge->add_option("-o,--output", merge_flags->output, "the folder whose results.db takes the cells")->required();
+  merge->add_option("--playable", merge_flags->playable, "keep the notes of so many pieces of each set of the grid");
+  merge->callback(
+      [merge_flags, &context] { context.run = [merge_flags, &context] { return RunMerge(*merge_flags, context); }; });
 
   CLI::App* choose = experiment->add_subcommand("choose", "Store what a listener chose on the report page");
   choose->footer(

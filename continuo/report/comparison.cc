@@ -90,8 +90,8 @@ Summary AsOneCell(const std::vector<Summary>& cells) {
 }
 
 /// Compares two values of an axis in all metrics, over the cells that have the values of `within`.
-void AddContrasts(const std::vector<GridCell>& cells, const std::string& axis, const std::string& a, const std::string& b,
-                  const Coordinates& within, std::span<const std::string_view> metrics,
+void AddContrasts(const std::vector<GridCell>& cells, const std::string& axis, const std::string& a,
+                  const std::string& b, const Coordinates& within, std::span<const std::string_view> metrics,
                   std::vector<Contrast>& contrasts) {
   std::map<Coordinates, const SetRow*> others;
   std::vector<std::pair<const SetRow*, const SetRow*>> pairs;

@@ -162,8 +162,13 @@ TEST(MakePayload, HoldsTheClaimsOfTheExperimentAgainstItsResults) {
   file.Set("b", "r", 30, 0.862, 0.05);
   EXPECT_EQ(MakePayload(file.Read())["claims"], Json::array());
   file.Sql("INSERT INTO meta VALUES ('claims', '" +
-           ClaimsToJson({{.text = "it rises", .axis = "checkpoint", .value = {"30"}, .against = {"10"},
-                          .metrics = {"GS"}, .relative = true, .least = 0.14}}) +
+           ClaimsToJson({{.text = "it rises",
+                          .axis = "checkpoint",
+                          .value = {"30"},
+                          .against = {"10"},
+                          .metrics = {"GS"},
+                          .relative = true,
+                          .least = 0.14}}) +
            "')");
   const Json claim = MakePayload(file.Read())["claims"].at(0);
   EXPECT_EQ(claim["text"], "it rises");
