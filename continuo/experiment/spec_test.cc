@@ -6,6 +6,7 @@
 #include <set>
 
 #include "continuo/experiment/plan.h"
+#include "continuo/experiment/progress.h"
 
 namespace continuo {
 namespace {
@@ -353,6 +354,29 @@ TEST(PlanTest, TheStudyHasThirtySixRowsAndThirtySixContinuations) {
     const std::vector<std::pair<size_t, int64_t>> chosen = {{0, 10}, {1, 10}, {2, 10}};
     EXPECT_EQ(ContinuationCells(*spec, inputs, plan, chosen).size(), 36u);
   }
+}
+
+TEST(PlanTest, TheStudyOnAProcessorHasTwoSamplingsSecondSeedsAndChords) {
+  const Result<ExperimentSpec> spec = ReadSpec(kSource / "experiments" / "study-cpu.toml");
+  ASSERT_TRUE(spec.ok()) << spec.error().ToString();
+  EXPECT_EQ(spec->claims.size(), 7u);
+  EXPECT_EQ(ReadSpec(kSource / "experiments" / "study.toml")->claims.size(), 7u);
+  ExperimentInputs inputs;
+  inputs.corpora["pop1k7"] = {{"song.mid"}, "0"};
+  inputs.tokenizers = {{"remi", "1"}, {"remiplus", "2"}, {"midilike", "3"}, {"remichord", "7"}};
+  inputs.prompts = {{"song_1", "4"}, {"song_2", "5"}, {"song_3", "6"}};
+  const ExperimentPlan plan = MakePlan(*spec, inputs);
+  ASSERT_EQ(plan.runs.size(), 10u);
+  EXPECT_EQ(plan.runs[0].label, "gpt2 remi seed=1");
+  EXPECT_EQ(plan.runs[6].label, "gpt2 remichord seed=1");
+  EXPECT_EQ(plan.runs[9].label, "gpt2 midilike seed=2");
+  EXPECT_EQ(plan.sets.size(), 1u + 10 * 6 * 2);
+  for (const RunCell& run : plan.runs) {
+    const auto tokens = run.train.steps * run.train.batch * static_cast<uint64_t>(run.train.model.context_length);
+    EXPECT_GE(tokens, 12000000u);
+    EXPECT_LE(tokens, 20000000u);
+  }
+  EXPECT_EQ(ContinuationCount(*spec), 36u);
 }
 
 TEST(PlanTest, APieceKnowsWhatItsModelComputedIn) {
