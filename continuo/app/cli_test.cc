@@ -638,6 +638,45 @@ TEST_F(CliTest, FillLeavesAllElseAsItIs) {
   EXPECT_FALSE(fs::exists(Path("no")));
 }
 
+/// The notes of a file, as `inspect --json` or tokens would count them.
+std::vector<Note> NotesOf(const std::string& file) {
+  std::vector<Note> notes;
+  for (const Track& track : ReadScore(file).value().tracks) {
+    notes.insert(notes.end(), track.notes.begin(), track.notes.end());
+  }
+  return notes;
+}
+
+TEST_F(CliTest, NewNotesKeepToLimits) {
+  ASSERT_EQ(Continuo({"generate", "--bars", "4", "--scale", "C D E G A", "--scale", "F# major@3-4", "--range", "C4:C6",
+                      "--grid", "8", "--max-notes", "6", "--max-polyphony", "2", "-o", Path("new")})
+                .exit_code,
+            0);
+  const std::vector<Note> notes = NotesOf(Path("new/piece-001.mid"));
+  EXPECT_GE(notes.size(), 2U);
+  EXPECT_LE(notes.size(), 24U);
+  for (const Note& note : notes) {
+    const std::set<int> first = {0, 2, 4, 7, 9};
+    const std::set<int> then = {6, 8, 10, 11, 1, 3, 5};
+    EXPECT_TRUE((note.time < 2 * 1920 ? first : then).contains(note.pitch % 12)) << int{note.pitch};
+    EXPECT_GE(note.pitch, 60);
+    EXPECT_LE(note.pitch, 84);
+    EXPECT_EQ(note.time % 240, 0);
+  }
+  ASSERT_EQ(
+      Continuo({"fill", kPrompt.string(), "--bars", "3:4", "--candidates", "2", "--keep-top", "-o", Path("filled")})
+          .exit_code,
+      0);
+  ExpectError({"generate", "--scale", "A miner", "-o", Path("no")}, "scale is 'A miner', expected a root");
+  ExpectError({"generate", "--grid", "12", "-o", Path("no")}, "grid is 12, but the model's tokens");
+  ExpectError({"generate", "--range", "C6:C3", "-o", Path("no")}, "range is 'C6:C3', which is empty");
+  ExpectError({"generate", "--bars", "4", "--max-notes", "3@5-8", "-o", Path("no")}, "max_notes is for bars 5 to 8");
+  ExpectError({"continue", "--prompt", kPrompt.string(), "--scale", "A minor@1-2", "-o", Path("no")},
+              "scale is for bars 1 to 2, but the bars that are written are 9 to 32");
+  EXPECT_EQ(Continuo({"generate", "--keep-top", "-o", Path("no")}).exit_code, 2);
+  EXPECT_FALSE(fs::exists(Path("no")));
+}
+
 const std::string kCases = CONTINUO_SOURCE_DIR "/testdata/cases/";
 
 TEST_F(CliTest, EvalOfAFolderMeasuresThePiecesThatItsManifestLists) {

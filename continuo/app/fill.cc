@@ -86,14 +86,17 @@ void AddFillCommand(CLI::App& app, AppContext& context) {
   command->footer(
       "Keeps everything but the notes that begin in the bars. Writes several candidates and keeps the one after which "
       "the model finds the next eight bars likeliest.\n\n"
-      "Example:\n"
-      "  continuo fill song.mid --bars 9:12 --candidates 16 -o out/filled");
+      "Examples:\n"
+      "  continuo fill song.mid --bars 9:12 --candidates 16 -o out/filled\n"
+      "  continuo fill song.mid --bars 9:12 --keep-top --scale \"A minor\" -o out/accompanied");
   auto flags = std::make_shared<FillFlags>();
   command->add_option("file", flags->file, "a MIDI file")->required();
   command->add_option("--bars", flags->bars, "the first and the last bar to rewrite: 9:12")->required();
   command->add_option("--candidates", flags->candidates, "how many to choose from")
       ->check(CLI::Range(1, 10000))
       ->capture_default_str();
+  command->add_flag("--keep-top", flags->options.limits.keep_top,
+                    "keep the top notes of the bars, taken for their melody, and write new notes below them");
   AddGenerationFlags(*command, *flags);
   command->remove_option(command->get_option("--count"));
   command->remove_option(command->get_option("--rank"));

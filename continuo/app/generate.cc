@@ -73,7 +73,9 @@ void AddGenerateCommand(CLI::App& app, AppContext& context) {
       "  continuo generate --bars 32 --count 4 --seed 1 -o out/new\n"
       "  continuo generate --bars 16 --temperature 1 --top-p 0.95 --top-k 100 -o out/bolder\n"
       "  continuo generate --count 64 --keep 8 -o out/best\n"
-      "  continuo generate --bars 32 --form \"A8 B8 A8 C8\" --density \"3 5 3 6\" -o out/song");
+      "  continuo generate --bars 32 --form \"A8 B8 A8 C8\" --density \"3 5 3 6\" -o out/song\n"
+      "  continuo generate --scale \"C major\" --scale \"A minor@9-16\" --range C3:C6 --max-polyphony 4 -o "
+      "out/limited");
   auto flags = std::make_shared<GenerateFlags>();
   command->add_option("--bars", flags->bars, "bars of each piece")->capture_default_str();
   command->add_option("--bpm", flags->options.bpm,

@@ -12,6 +12,22 @@ namespace continuo {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
+namespace {
+
+/// The flags of MusicLimits; each may be given several times.
+void AddLimitFlags(CLI::App& command, GenerationFlags& flags) {
+  flags.limits.resize(LimitFields().size());
+  for (size_t i = 0; i < flags.limits.size(); ++i) {
+    const LimitField& field = LimitFields()[i];
+    command.add_option(std::string(field.flag), flags.limits[i], std::string(field.help))
+        ->type_name(std::string(field.type))
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  }
+}
+
+}  // namespace
+
 void AddGenerationFlags(CLI::App& command, GenerationFlags& flags) {
   command.add_option("-o,--output", flags.output, "the folder to write the pieces to")->required();
   command.add_option("--count", flags.options.count, "number of pieces")->capture_default_str();
@@ -43,6 +59,7 @@ void AddGenerationFlags(CLI::App& command, GenerationFlags& flags) {
       });
     }
   }
+  AddLimitFlags(command, flags);
 }
 
 size_t PiecesAtATime(size_t batch, size_t count) {
@@ -66,6 +83,11 @@ Result<ComposeOptions> ChooseOptions(const GenerationFlags& flags, const LoadedM
     field.set(*options.sampling, *flags.sampling[i]);
   }
   CONTINUO_TRY(SetPlan(flags.plan, options));
+  for (size_t i = 0; i < flags.limits.size(); ++i) {
+    for (const std::string& text : flags.limits[i]) {
+      CONTINUO_TRY(AddLimit(LimitFields()[i].name, text, options.limits));
+    }
+  }
   return options;
 }
 

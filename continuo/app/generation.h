@@ -23,6 +23,7 @@ struct GenerationFlags {
   ComposeOptions options;                       // all but `sampling`, `chords` and `plan`
   std::vector<std::optional<double>> sampling;  // by SamplingFields(); none: the model's own
   PlanFlags plan;
+  std::vector<std::vector<std::string>> limits;  // by LimitFields()
 };
 
 void AddGenerationFlags(CLI::App& command, GenerationFlags& flags);

@@ -9,6 +9,7 @@
 
 #include "continuo/compose/continuation.h"
 #include "continuo/compose/fill.h"
+#include "continuo/compose/limit_constraint.h"
 #include "continuo/compose/pitch_constraint.h"
 #include "continuo/compose/plan_constraint.h"
 #include "continuo/compose/score_parts.h"
@@ -28,10 +29,14 @@ class Job {
   size_t bars = 0;           // of the ids, the prompt's included
   size_t first_new_bar = 0;  // counted from 0
   bool keeps_one = false;    // if no number is given; else all
+  std::shared_ptr<const TokenConstraint> pitches;
   std::vector<std::shared_ptr<const TokenConstraint>> constraints;
 
   /// What the model reads instead of the prompt (GenerationOptions::reading).
   virtual std::vector<TokenId> Reading(const LoadedModel& /*model*/) const { return {}; }
+  virtual Result<LimitConstraint> Limits(const MusicLimits& limits, const Tokenizer& tokenizer) const {
+    return LimitConstraint::Create(limits, tokenizer, {.first_bar = first_new_bar, .bars = bars});
+  }
   /// The piece that `ids` make, which may end with any bar from the prompt's last on.
   virtual Result<Score> Whole(std::span<const TokenId> ids) const = 0;
   /// Sets what a complete piece has besides GeneratedPiece and the index, and returns the number to
@@ -44,7 +49,7 @@ class NewJob final : public Job {
   NewJob(const NewRequest& request, const Tokenizer& tokenizer, std::optional<double> bpm)
       : tokenizer_(tokenizer), bpm_(bpm) {
     bars = request.bars;
-    constraints.push_back(std::make_shared<PitchConstraint>(tokenizer));
+    pitches = std::make_shared<PitchConstraint>(tokenizer);
   }
 
   Result<Score> Whole(std::span<const TokenId> ids) const override {
@@ -110,6 +115,7 @@ class ContinueJob final : public Job {
   ContinueJob(const ContinueRequest& request, Prompt taken, const Tokenizer& tokenizer)
       : tokenizer_(tokenizer), prompt_(std::move(taken)) {
     prompt = prompt_.seam.ids;
+    pitches = prompt_.seam.pitches;
     constraints = prompt_.seam.constraints;
     first_new_bar = request.prompt_bars;
     bars = request.prompt_bars + request.bars;
@@ -121,14 +127,20 @@ class ContinueJob final : public Job {
 
 class FillJob final : public Job {
  public:
-  static Result<std::unique_ptr<Job>> Create(const FillRequest& request, const Tokenizer& tokenizer) {
-    CONTINUO_ASSIGN(Gap gap, MakeGap(request.piece, request.first, request.last, tokenizer));
+  static Result<std::unique_ptr<Job>> Create(const FillRequest& request, const Tokenizer& tokenizer, bool keep_top) {
+    CONTINUO_ASSIGN(Gap gap, MakeGap(request.piece, request.first, request.last, tokenizer, keep_top));
     return std::unique_ptr<Job>(new FillJob(std::move(gap), tokenizer));
   }
 
   std::vector<TokenId> Reading(const LoadedModel& model) const override {
     return model.reads_both_sides ? ReadBothSides(gap_, tokenizer_, model.model->context_length())
                                   : std::vector<TokenId>();
+  }
+
+  Result<LimitConstraint> Limits(const MusicLimits& limits, const Tokenizer& tokenizer) const override {
+    return LimitConstraint::Create(limits, tokenizer,
+                                   {.first_bar = first_new_bar, .bars = bars, .last_bar_tick = gap_.last_bar_tick},
+                                   gap_.kept_top);
   }
 
   Result<Score> Whole(std::span<const TokenId> ids) const override {
@@ -147,6 +159,7 @@ class FillJob final : public Job {
  private:
   FillJob(Gap gap, const Tokenizer& tokenizer) : tokenizer_(tokenizer), gap_(std::move(gap)) {
     prompt = gap_.seam.ids;
+    pitches = gap_.seam.pitches;
     constraints = gap_.seam.constraints;
     first_new_bar = gap_.first;
     bars = gap_.last;
@@ -157,12 +170,13 @@ class FillJob final : public Job {
   const Gap gap_;
 };
 
-Result<std::unique_ptr<Job>> MakeJob(const Request& request, const Tokenizer& tokenizer, const TempoRule& tempo) {
+Result<std::unique_ptr<Job>> MakeJob(const Request& request, const Tokenizer& tokenizer, const TempoRule& tempo,
+                                     bool keep_top = false) {
   if (const auto* continued = std::get_if<ContinueRequest>(&request)) {
     return ContinueJob::Create(*continued, tokenizer, tempo);
   }
   if (const auto* filled = std::get_if<FillRequest>(&request)) {
-    return FillJob::Create(*filled, tokenizer);
+    return FillJob::Create(*filled, tokenizer, keep_top);
   }
   const std::optional<double> bpm = tempo.kind == TempoRule::Kind::kFixed ? std::optional(tempo.bpm) : std::nullopt;
   return std::unique_ptr<Job>(std::make_unique<NewJob>(std::get<NewRequest>(request), tokenizer, bpm));
@@ -183,13 +197,16 @@ Result<Plan> MakePlan(const LoadedModel& model, const Request& request, const Co
   if (options.bpm && options.free_tempo) {
     return MakeError("bpm is {}, but the tempo is to be free", *options.bpm);
   }
+  if (options.limits.keep_top && !std::holds_alternative<FillRequest>(request)) {
+    return MakeError("keep_top keeps the top notes of bars that are rewritten, but this request rewrites none");
+  }
   TempoRule tempo;
   if (options.bpm) {
     tempo = {TempoRule::Kind::kFixed, *options.bpm};
   } else if (options.free_tempo) {
     tempo.kind = TempoRule::Kind::kFree;
   }
-  CONTINUO_ASSIGN(plan.job, MakeJob(request, tokenizer, tempo));
+  CONTINUO_ASSIGN(plan.job, MakeJob(request, tokenizer, tempo, options.limits.keep_top));
   GenerationOptions& generation = plan.generation;
   generation.bars = plan.job->bars;
   generation.count = options.count;
@@ -199,7 +216,12 @@ Result<Plan> MakePlan(const LoadedModel& model, const Request& request, const Co
   generation.sampling = options.sampling.value_or(model.sampling);
   generation.guards = options.guards;
   generation.retries = options.retries;
-  generation.constraints = plan.job->constraints;
+  const bool limited = !options.limits.empty();
+  if (!limited) {
+    generation.constraints.push_back(plan.job->pitches);
+  }
+  generation.constraints.insert(generation.constraints.end(), plan.job->constraints.begin(),
+                                plan.job->constraints.end());
   generation.reading = plan.job->Reading(model);
   if (options.bpm) {
     CONTINUO_ASSIGN(const TempoConstraint fixed,
@@ -216,6 +238,11 @@ Result<Plan> MakePlan(const LoadedModel& model, const Request& request, const Co
     CONTINUO_ASSIGN(const PlanConstraint planned,
                     PlanConstraint::Create(options.plan, tokenizer, first, plan.job->bars - first));
     generation.constraints.push_back(std::make_shared<PlanConstraint>(planned));
+  }
+  if (limited) {
+    CONTINUO_ASSIGN(const LimitConstraint limits, plan.job->Limits(options.limits, tokenizer));
+    generation.constraints.push_back(std::make_shared<LimitConstraint>(limits));
+    generation.constraints.push_back(plan.job->pitches);
   }
   generation.constraints.insert(generation.constraints.end(), options.constraints.begin(), options.constraints.end());
   CONTINUO_TRY(CheckGenerationOptions(generation));

@@ -13,6 +13,7 @@
 #include "continuo/compose/generate.h"
 #include "continuo/compose/loaded_model.h"
 #include "continuo/compose/midi_piece.h"
+#include "continuo/compose/music_limits.h"
 #include "continuo/compose/piece_plan.h"
 #include "continuo/core/progress.h"
 #include "continuo/core/result.h"
@@ -61,6 +62,7 @@ struct ComposeOptions {
   bool free_tempo = false;  // the new bars of a ContinueRequest need not keep the tempo of the piece
   GuardLimits guards = {};
   size_t retries = 0;  // how often a piece may go back when a guard finds it stuck
+  MusicLimits limits = {};
   /// More constraints, after those that the options above stand for; each piece gets clones.
   std::vector<std::shared_ptr<const TokenConstraint>> constraints = {};
 };
@@ -131,8 +133,8 @@ class Composer {
   explicit Composer(const LoadedModel& model) : model_(model) {}
 
   /// Fails, naming what is wrong, where Write would fail before it writes: a request or options out
-  /// of range, too few bars in the piece, chords, tempo or a plan that the model has no tokens for.
-  /// Costs what tokenizing the piece costs.
+  /// of range, too few bars in the piece, chords, tempo, a plan or a grid that the model has no
+  /// tokens for, limits that leave no note. Costs what tokenizing the piece costs.
   Status Check(const Request& request, const ComposeOptions& options) const;
 
   /// Hands each piece to `sink`: where all are kept, as soon as it is complete, else at the end,

@@ -106,8 +106,8 @@ Result<Prompt> TakePrompt(const MidiPiece& piece, size_t bars, size_t new_bars, 
   }
 
   KeepBefore(prompt.kept, static_cast<uint32_t>(line));
-  seam.constraints.push_back(
-      std::make_shared<PitchConstraint>(tokenizer, HeldAt(prompt.kept, prompt.voices, seam, tokenizer, track)));
+  seam.pitches =
+      std::make_shared<PitchConstraint>(tokenizer, HeldAt(prompt.kept, prompt.voices, seam, tokenizer, track));
   if (auto range = TempoConstraintOf(tempo, score, grid.Line(bars - std::min(bars, kTempoBars)), line, tokenizer)) {
     seam.constraints.push_back(std::move(range));
   }

@@ -55,7 +55,9 @@ class ContinuationTest : public ::testing::TestWithParam<const char*> {
       CONTINUO_ASSIGN(continuation, JoinContinuation(prompt, piece.ids, *tokenizer_));
       return {};
     };
-    const GenerationOptions options{.bars = bars + new_bars, .seed = seed, .constraints = prompt.seam.constraints};
+    GenerationOptions options{.bars = bars + new_bars, .seed = seed};
+    options.constraints = prompt.seam.constraints;
+    options.constraints.insert(options.constraints.begin(), prompt.seam.pitches);
     const Status status = Generate(model, *tokenizer_, prompt.seam.ids, options, {sink}, NoProgress());
     EXPECT_TRUE(status.ok()) << status.error().message;
     return continuation;

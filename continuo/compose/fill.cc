@@ -4,13 +4,16 @@
 #include <array>
 #include <memory>
 #include <numeric>
+#include <set>
 #include <utility>
 
 #include "continuo/compose/likelihood.h"
 #include "continuo/compose/readable_bars.h"
 #include "continuo/compose/signature_constraint.h"
 #include "continuo/compose/sliding_window.h"
+#include "continuo/midi/note_pairs.h"
 #include "continuo/token/gap.h"
+#include "continuo/token/stream_state.h"
 
 namespace continuo {
 namespace {
@@ -78,9 +81,51 @@ double NllAfter(const LanguageModel& model, std::span<const TokenId> read, std::
   return sum;
 }
 
+/// A note of a document: track, and the note-on's place in it.
+using NoteName = std::pair<uint32_t, uint32_t>;
+
+NoteName NameOf(const MidiNote& note) {
+  return {note.track, note.on};
+}
+
+/// A length in the file's ticks in those of decoded scores, rounded down.
+int32_t DecodedTicks(int64_t ticks, const Gap& gap, const Tokenizer& tokenizer) {
+  return static_cast<int32_t>(ticks * tokenizer.NewState().ticks_per_quarter() / gap.kept.ticks_per_quarter());
+}
+
+/// Finds the gap's top notes, which stay, and sets them as tokens have them.
+std::set<NoteName> KeepTop(Gap& gap, const Tokenizer& tokenizer, const NoteFilter& readable) {
+  const std::vector<MidiNote> notes = PairNotes(gap.kept);
+  const auto melodic = [&](const MidiNote& note) { return note.channel != kDrumChannel && readable(note); };
+  const int32_t resolution = gap.kept.ticks_per_quarter();
+  const auto line = static_cast<uint32_t>(gap.seam.line);
+  const StreamState state = tokenizer.NewState();
+  // Onsets go to the nearest of a quarter note's positions.
+  const int32_t step = state.has_bar_tokens() ? state.meter().ticks_per_position() : 1;
+  const int64_t scale = state.ticks_per_quarter() / step;
+  std::set<NoteName> names;
+  for (const size_t i : TopNotes(notes, line, static_cast<uint32_t>(gap.end), resolution, melodic)) {
+    const MidiNote& note = notes[i];
+    names.insert(NameOf(note));
+    const int64_t position = (2 * int64_t{note.begin - line} * scale + resolution) / (2 * resolution);
+    const int64_t duration =
+        (2 * int64_t{note.end - note.begin} * state.ticks_per_quarter() + resolution) / (2 * resolution);
+    const KeptNote kept{.tick = AddTicks(gap.seam.decoded_line, position * step),
+                        .duration = AddTicks(0, std::max<int64_t>(duration, 1)),
+                        .program = WritesPrograms(tokenizer) ? gap.voices.ProgramOf(note) : 0,
+                        .pitch = note.pitch,
+                        .velocity = note.velocity};
+    // Of two at one position the model reads the first.
+    if (gap.kept_top.empty() || gap.kept_top.back().tick < kept.tick) {
+      gap.kept_top.push_back(kept);
+    }
+  }
+  return names;
+}
+
 }  // namespace
 
-Result<Gap> MakeGap(const MidiPiece& piece, size_t first, size_t last, const Tokenizer& tokenizer) {
+Result<Gap> MakeGap(const MidiPiece& piece, size_t first, size_t last, const Tokenizer& tokenizer, bool keep_top) {
   const Score& score = piece.score();
   const size_t bars = CountBars(score);
   if (first >= last || last > bars) {
@@ -91,13 +136,15 @@ Result<Gap> MakeGap(const MidiPiece& piece, size_t first, size_t last, const Tok
           .voices = Voices(piece.document()),
           .name = piece.name(),
           .seam = {},
+          .kept_top = {},
           .first = first,
           .last = last,
           .bars = bars,
           .end = grid.Line(last),
           .signatures = {},
           .own = {},
-          .after = {}};
+          .after = {},
+          .last_bar_tick = 0};
   Seam& seam = gap.seam;
   seam.line = grid.Line(first);
   // All that the model will read.
@@ -122,11 +169,18 @@ Result<Gap> MakeGap(const MidiPiece& piece, size_t first, size_t last, const Tok
     seam.ids = std::move(read.ids);
     seam.decoded_line = read.line;
   }
-  RemoveNotes(gap.kept, static_cast<uint32_t>(seam.line), static_cast<uint32_t>(gap.end), [&](const MidiNote& note) {
+  const auto readable = [&](const MidiNote& note) {
     return ReadsProgram(tokenizer, gap.voices.ProgramOf(note), note.channel == kDrumChannel);
-  });
-  seam.constraints.push_back(
-      std::make_shared<PitchConstraint>(tokenizer, HeldAt(gap.kept, gap.voices, seam, tokenizer, std::nullopt)));
+  };
+  std::set<NoteName> top;
+  if (keep_top) {
+    top = KeepTop(gap, tokenizer, readable);
+  }
+  RemoveNotes(gap.kept, static_cast<uint32_t>(seam.line), static_cast<uint32_t>(gap.end),
+              [&](const MidiNote& note) { return readable(note) && !top.contains(NameOf(note)); });
+  gap.last_bar_tick = seam.decoded_line + DecodedTicks(grid.Line(last - 1) - seam.line, gap, tokenizer);
+  seam.pitches =
+      std::make_shared<PitchConstraint>(tokenizer, HeldAt(gap.kept, gap.voices, seam, tokenizer, std::nullopt));
   const Tick tempo_end = first > 0 ? seam.line : gap.end;
   if (auto range = TempoConstraintOf({}, score, grid.Line(first - std::min(first, kTempoBars)), tempo_end, tokenizer)) {
     seam.constraints.push_back(std::move(range));
@@ -199,7 +253,7 @@ Result<GapLikelihood> MeasureGap(const Gap& gap, const LanguageModel& model, con
 }
 
 Result<Filled> FillGap(const Gap& gap, std::span<const TokenId> ids, const Tokenizer& tokenizer) {
-  const Score part = DecodeFrom(gap.seam, ids, gap.kept.ticks_per_quarter(), tokenizer);
+  const Score part = DecodeFrom(gap.seam, ids, gap.kept.ticks_per_quarter(), tokenizer, gap.kept_top);
   MidiDocument document = gap.kept;
   VoiceFinder finder(document, gap.voices, tokenizer, static_cast<uint32_t>(gap.seam.line));
   Filled filled;

@@ -19,7 +19,8 @@ struct Gap {
   MidiDocument kept;  // the piece without the notes that begin in the gap, except those that the tokenizer cannot read
   Voices voices;      // of the piece
   std::string name;
-  Seam seam;  // where the gap begins
+  Seam seam;                       // where the gap begins
+  std::vector<KeptNote> kept_top;  // the top notes of the gap, if they stay in `kept`; in the order of time
   size_t first = 0;
   size_t last = 0;
   size_t bars = 0;  // of the piece
@@ -28,11 +29,14 @@ struct Gap {
   std::vector<TimeSignature> signatures;
   std::vector<TokenId> own;    // the ids of its bars in the piece; empty if the tokens do not reach them
   std::vector<TokenId> after;  // the ids of up to eight bars after the gap
+  int32_t last_bar_tick = 0;   // where the gap's last bar begins, in the ticks of decoded scores
 };
 
-/// Fails, naming the piece, unless first < last <= its bars, and if the tokenizer cannot express a
-/// bar up to eight bars after the gap (see ReadBars).
-Result<Gap> MakeGap(const MidiPiece& piece, size_t first, size_t last, const Tokenizer& tokenizer);
+/// `keep_top` keeps the gap's top notes (see TopNotes) too. Fails, naming the piece, unless first <
+/// last <= its bars, and if the tokenizer cannot express a bar up to eight bars after the gap (see
+/// ReadBars).
+Result<Gap> MakeGap(const MidiPiece& piece, size_t first, size_t last, const Tokenizer& tokenizer,
+                    bool keep_top = false);
 
 /// What a model trained with gaps (token/gap.h) reads before it fills this one: as many bars
 /// before it as there is room for, then those after it. Empty, so that the model reads the bars

@@ -56,7 +56,9 @@ class FillTest : public ::testing::TestWithParam<const char*> {
       CONTINUO_ASSIGN(filled, FillGap(gap, piece.ids, *tokenizer_));
       return {};
     };
-    const GenerationOptions options{.bars = gap.last, .seed = seed, .constraints = gap.seam.constraints};
+    GenerationOptions options{.bars = gap.last, .seed = seed};
+    options.constraints = gap.seam.constraints;
+    options.constraints.insert(options.constraints.begin(), gap.seam.pitches);
     const Status status = Generate(model_, *tokenizer_, gap.seam.ids, options, {sink}, NoProgress());
     EXPECT_TRUE(status.ok()) << status.error().ToString();
     return filled;

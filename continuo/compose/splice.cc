@@ -61,10 +61,12 @@ std::vector<HeldPitch> HeldAt(const MidiDocument& document, const Voices& voices
   return held;
 }
 
-Score DecodeFrom(const Seam& seam, std::span<const TokenId> ids, int32_t ticks_per_quarter,
-                 const Tokenizer& tokenizer) {
+Score DecodeFrom(const Seam& seam, std::span<const TokenId> ids, int32_t ticks_per_quarter, const Tokenizer& tokenizer,
+                 std::span<const KeptNote> kept) {
   const std::vector<std::vector<TokenId>> streams(1, {ids.begin(), ids.end()});
-  return NewPart(tokenizer.Decode(streams), seam.decoded_line, ticks_per_quarter);
+  Score decoded = tokenizer.Decode(streams);
+  RemoveKept(decoded, kept);
+  return NewPart(decoded, seam.decoded_line, ticks_per_quarter);
 }
 
 SplicedNotes SpliceNotes(MidiDocument& document, const Score& part, Tick line, Tick end, VoiceFinder& finder) {

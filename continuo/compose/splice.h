@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "continuo/compose/kept_top.h"
 #include "continuo/compose/midi_piece.h"
 #include "continuo/compose/pitch_constraint.h"
 #include "continuo/compose/token_constraint.h"
@@ -40,7 +41,8 @@ struct Seam {
   std::vector<TokenId> ids;  // of the bars before, the first new one opened; empty at the start of the piece
   Tick line = 0;             // in the ticks of the file
   Tick decoded_line = 0;     // in the ticks of decoded scores
-  std::vector<std::shared_ptr<const TokenConstraint>> constraints;  // of the new bars
+  std::shared_ptr<const TokenConstraint> pitches;                   // of the new bars, a PitchConstraint
+  std::vector<std::shared_ptr<const TokenConstraint>> constraints;  // more of them
 };
 
 /// Constrains new tempos as a rule says: for TempoRule::kKeep by the tempos of the bars from
@@ -53,9 +55,10 @@ std::shared_ptr<const TokenConstraint> TempoConstraintOf(const TempoRule& rule, 
 std::vector<HeldPitch> HeldAt(const MidiDocument& document, const Voices& voices, const Seam& seam,
                               const Tokenizer& tokenizer, std::optional<size_t> voice);
 
-/// What `ids` say of the bars from the seam on, its times counted from there, in the resolution of
-/// a file.
-Score DecodeFrom(const Seam& seam, std::span<const TokenId> ids, int32_t ticks_per_quarter, const Tokenizer& tokenizer);
+/// What `ids` say of the bars from the seam on but for `kept`, its times counted from there, in the
+/// resolution of a file.
+Score DecodeFrom(const Seam& seam, std::span<const TokenId> ids, int32_t ticks_per_quarter, const Tokenizer& tokenizer,
+                 std::span<const KeptNote> kept = {});
 
 /// Notes that were added to a document.
 struct SplicedNotes {

@@ -88,8 +88,9 @@ Result<MidiPiece> ParsePiece(const PieceBytes& read) {
 
 /// What all requests that write music have.
 struct ComposeFields {
-  std::string chords;             // not yet parsed
-  std::vector<std::string> plan;  // by PlanFields(), not yet parsed
+  std::string chords;                            // not yet parsed
+  std::vector<std::string> plan;                 // by PlanFields(), not yet parsed
+  std::vector<std::vector<std::string>> limits;  // by LimitFields(), not yet parsed
   ComposeOptions options;
 };
 
@@ -118,6 +119,9 @@ Result<ComposeFields> ReadComposeFields(JsonFields& fields, const ApiLimits& lim
   CONTINUO_ASSIGN(options.bpm, fields.Number("bpm"));
   for (const PlanField& field : PlanFields()) {
     CONTINUO_ASSIGN(read.plan.emplace_back(), fields.NumberOrText(std::string(field.name), 10000));
+  }
+  for (const LimitField& field : LimitFields()) {
+    CONTINUO_ASSIGN(read.limits.emplace_back(), fields.Texts(std::string(field.name), 1000, 200));
   }
   return read;
 }
@@ -309,6 +313,7 @@ Result<ApiAnswer> Api::Compose(std::string_view what, JsonFields& fields, Place 
     CONTINUO_ASSIGN(const uint64_t first, fields.Integer("first", 1, limits().bars, {}));
     CONTINUO_ASSIGN(gap.last, fields.Integer("last", 1, limits().bars, {}));
     gap.first = first - 1;
+    CONTINUO_ASSIGN(options.limits.keep_top, fields.Flag("keep_top", false));
   }
   CONTINUO_TRY(fields.Finish());
 
@@ -320,6 +325,11 @@ Result<ApiAnswer> Api::Compose(std::string_view what, JsonFields& fields, Place 
   }
   for (size_t i = 0; i < read.plan.size(); ++i) {
     CONTINUO_TRY(SetPlanField(PlanFields()[i].name, read.plan[i], options.plan));
+  }
+  for (size_t i = 0; i < read.limits.size(); ++i) {
+    for (const std::string& text : read.limits[i]) {
+      CONTINUO_TRY(AddLimit(LimitFields()[i].name, text, options.limits));
+    }
   }
   Request request = start;
   if (what == "continue") {

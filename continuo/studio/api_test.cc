@@ -248,6 +248,11 @@ TEST_F(ApiTest, RefusesWhatIsNotAskedRight) {
   EXPECT_THAT(ErrorOf(Post("generate", {{"density", {1, 2}}})), HasSubstr("density is array"));
   EXPECT_THAT(ErrorOf(Post("generate", {{"loudness", "2:1 6:24"}, {"bars", 4}})), HasSubstr("bar 24 is not among"));
   EXPECT_THAT(ErrorOf(Post("generate", {{"loudness", 3}, {"bars", 4}})), HasSubstr("no loudness"));
+  EXPECT_THAT(ErrorOf(Post("generate", {{"scale", "A miner"}})), HasSubstr("scale is 'A miner'"));
+  EXPECT_THAT(ErrorOf(Post("generate", {{"scale", {"A minor", {{"x", 1}}}}})), HasSubstr("400 scale is array"));
+  EXPECT_THAT(ErrorOf(Post("generate", {{"max_notes", 0}})), HasSubstr("max_notes is '0'"));
+  EXPECT_THAT(ErrorOf(Post("generate", {{"bars", 2}, {"range", {"C3:C6", "C6:C7@4"}}})), HasSubstr("range is for"));
+  EXPECT_THAT(ErrorOf(Post("generate", {{"keep_top", true}})), HasSubstr("keep_top is no field"));
   EXPECT_EQ(ErrorOf(Post("continue", {{"bars", 1}})), "400 midi is missing, expected a file in base64");
   EXPECT_THAT(ErrorOf(Post("continue", {{"midi", "!!!!"}})), HasSubstr("midi is not base64"));
   EXPECT_THAT(ErrorOf(Post("continue", {{"midi", "AAAA"}})), HasSubstr("422 midi"));

@@ -92,6 +92,27 @@ class JsonFields {
     return String(name, most_bytes);
   }
 
+  /// Texts or whole numbers, one or a list of at most `most`, as texts.
+  Result<std::vector<std::string>> Texts(const std::string& name, size_t most, size_t most_bytes) {
+    const nlohmann::ordered_json* value = Find(name);
+    std::vector<std::string> texts;
+    if (value == nullptr) {
+      return texts;
+    }
+    const nlohmann::ordered_json one = nlohmann::ordered_json::array({*value});
+    const nlohmann::ordered_json& list = value->is_array() ? *value : one;
+    for (const nlohmann::ordered_json& text : list) {
+      const bool fits = text.is_string() && text.get_ref<const std::string&>().size() <= most_bytes;
+      if ((!fits && !text.is_number_unsigned()) || list.size() > most) {
+        return MakeError(
+            "{} is {}, expected a text of at most {} bytes, a whole number, or a list of at most {} of them", name,
+            Text(*value), most_bytes, most);
+      }
+      texts.push_back(fits ? text.get<std::string>() : text.dump());
+    }
+    return texts;
+  }
+
   /// Bytes in base64.
   Result<std::vector<uint8_t>> Bytes(const std::string& name) {
     const nlohmann::ordered_json* value = Find(name);

@@ -74,7 +74,7 @@ struct IntegerOption {
   void (*set)(ComposeOptions& options, uint64_t value);
 };
 
-constexpr std::array<IntegerOption, 8> kIntegerOptions = {{
+constexpr std::array<IntegerOption, 9> kIntegerOptions = {{
     {"seed", [](ComposeOptions& options, uint64_t value) { options.seed = value; }},
     {"count", [](ComposeOptions& options, uint64_t value) { options.count = value; }},
     {"keep", [](ComposeOptions& options, uint64_t value) { options.keep = value; }},
@@ -82,6 +82,7 @@ constexpr std::array<IntegerOption, 8> kIntegerOptions = {{
     {"retries", [](ComposeOptions& options, uint64_t value) { options.retries = value; }},
     {"silent_bars", [](ComposeOptions& options, uint64_t value) { options.guards.silent_bars = value; }},
     {"equal_bars", [](ComposeOptions& options, uint64_t value) { options.guards.equal_bars = value; }},
+    {"keep_top", [](ComposeOptions& options, uint64_t value) { options.limits.keep_top = value != 0; }},
     {"notes_at_once", [](ComposeOptions& options, uint64_t value) { options.guards.notes_at_once = value; }},
 }};
 
@@ -266,6 +267,12 @@ int continuo_set_text(continuo_options* options, const char* name, const char* v
     CONTINUO_TRY(CheckArgument(options, "options"));
     CONTINUO_TRY(CheckArgument(name, "name"));
     CONTINUO_TRY(CheckArgument(value, "value"));
+    for (const continuo::LimitField& field : continuo::LimitFields()) {
+      if (field.name == name) {
+        continuo::MusicLimits& limits = options->compose.limits;
+        return *value != '\0' ? AddLimit(name, value, limits) : RemoveLimits(name, limits);
+      }
+    }
     if (continuo::IsPlanField(name)) {
       return continuo::SetPlanField(name, value, options->compose.plan);
     }

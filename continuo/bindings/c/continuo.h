@@ -70,6 +70,7 @@ CONTINUO_API int continuo_set_number(continuo_options* options, const char* name
  *   keep                only the N best pieces, best first; 0: all; when bars are rewritten, the best one
  *   batch               pieces written at a time; affects the speed only; 0: as many as suit the model
  *   retries             how often a piece that is stuck may go back two bars; 0: never
+ *   keep_top            1: keep the top notes of bars that are rewritten, and write new notes below them; 0: do not
  *   silent_bars, equal_bars, notes_at_once
  *                       a piece with more silent bars in a row, more equal bars in a row or more notes that begin
  *                       together is stuck; 4, 4 and 16 */
@@ -80,7 +81,12 @@ CONTINUO_API int continuo_set_integer(continuo_options* options, const char* nam
  *   form                "A8 B8 A8 C8": sections of the new bars, a letter that returns repeats its bars; needs a
  *                       model with plan tokens, as density and loudness do; "": the model's choice
  *   density, loudness   how many notes, how loud, 0 to 7: "5", one level per section "2 5 2 6", or points LEVEL:BAR
- *                       "2:1 6:24" */
+ *                       "2:1 6:24"
+ *   scale, range, grid, max_notes, max_polyphony
+ *                       what new notes keep to: "A minor" or "C D E G A"; "C3:C6"; "16", "8" or "12" notes of a bar of
+ *                       4/4; at most "8" notes that begin in a bar; at most "4" that sound at once. For some bars:
+ *                       "A minor@9-16". Each call adds one, and the last that names a bar holds there; "" removes all
+ */
 CONTINUO_API int continuo_set_text(continuo_options* options, const char* name, const char* value);
 
 /* A note of a bar that has been written. Times are from the start of the piece. */

@@ -154,6 +154,13 @@ TEST_F(CTest, EveryErrorSaysWhy) {
   EXPECT_EQ(continuo_set_text(options_, "density", "5"), 0);
   EXPECT_THAT(error(Generate(1) == nullptr), HasSubstr("remiplan"));
   EXPECT_EQ(continuo_set_text(options_, "density", ""), 0);
+  EXPECT_THAT(error(continuo_set_text(options_, "scale", "A miner") != 0), HasSubstr("'A miner'"));
+  EXPECT_EQ(continuo_set_text(options_, "grid", "12"), 0);
+  EXPECT_THAT(error(Generate(1) == nullptr), HasSubstr("grid is 12"));
+  EXPECT_EQ(continuo_set_text(options_, "grid", ""), 0);
+  EXPECT_EQ(continuo_set_integer(options_, "keep_top", 1), 0);
+  EXPECT_THAT(error(Generate(1) == nullptr), HasSubstr("keep_top"));
+  EXPECT_EQ(continuo_set_integer(options_, "keep_top", 0), 0);
   EXPECT_EQ(Midi(Generate(1), 1).size(), 1U);
   EXPECT_STREQ(continuo_error(), "");
 }

@@ -3,6 +3,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
@@ -124,6 +125,23 @@ std::string ToPlanText(nb::handle value) {
   return text;
 }
 
+/// Adds one limit, or each of a list, if there is one of that name.
+bool SetLimit(ComposeOptions& options, std::string_view name, nb::handle value) {
+  const std::span<const LimitField> fields = LimitFields();
+  if (std::none_of(fields.begin(), fields.end(), [name](const LimitField& field) { return field.name == name; })) {
+    return false;
+  }
+  const auto add = [&](nb::handle text) { Unwrap(AddLimit(name, ToText(nb::str(text)), options.limits)); };
+  if (nb::isinstance<nb::list>(value) || nb::isinstance<nb::tuple>(value)) {
+    for (const nb::handle text : value) {
+      add(text);
+    }
+  } else {
+    add(value);
+  }
+  return true;
+}
+
 /// Sets one option by its name. None leaves the default.
 void SetOption(ComposeOptions& options, std::string_view name, nb::handle value) {
   if (value.is_none()) {
@@ -154,6 +172,10 @@ void SetOption(ComposeOptions& options, std::string_view name, nb::handle value)
     options.bpm = ToNumber(name, value);
   } else if (name == "free_tempo") {
     options.free_tempo = nb::cast<bool>(nb::bool_(value));
+  } else if (name == "keep_top") {
+    options.limits.keep_top = nb::cast<bool>(nb::bool_(value));
+  } else if (SetLimit(options, name, value)) {
+    return;
   } else {
     throw nb::type_error(fmt::format("unexpected option '{}'", name).c_str());
   }

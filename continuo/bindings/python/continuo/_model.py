@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +41,9 @@ BAR_NOTE = np.dtype(
 )
 
 
+Limit: TypeAlias = "str | int | Sequence[str | int] | None"
+
+
 class Options(TypedDict, total=False):
     """How pieces are written: the flags of `continuo generate` under the same names.
 
@@ -64,6 +67,12 @@ class Options(TypedDict, total=False):
     #: bar), bars from 1; or the text of `continuo generate --density`.
     density: str | float | Sequence[float] | Sequence[tuple[float, int]] | None
     loudness: str | float | Sequence[float] | Sequence[tuple[float, int]] | None  # how loud
+    #: What new notes keep to; a list has several, each of them for all bars or for some: "A minor@9-16".
+    scale: Limit  # "A minor", "C D E G A"
+    range: Limit  # lowest and highest note: "C3:C6"
+    grid: Limit  # begin on: 16 (sixteenth notes), 8 (eighth notes), 12 (triplets)
+    max_notes: Limit  # that begin in a bar
+    max_polyphony: Limit  # that sound at once
     silent_bars: int  # a piece with more silent bars in a row is stuck; 4
     equal_bars: int  # a piece with more equal bars in a row is stuck; 4
     notes_at_once: int  # a piece with more notes that begin together is stuck; 16
@@ -269,6 +278,7 @@ class Model:
         bars: tuple[int, int],
         *,
         candidates: int = 16,
+        keep_top: bool = False,
         progress: Progress = False,
         **options: Unpack[Options],
     ) -> list[Piece]:
@@ -276,14 +286,15 @@ class Model:
 
         `bars` are the first and the last bar to rewrite, counted from 1 as on the command line, so
         that (9, 12) are four bars. Of `candidates` those are best after which the model finds the
-        next eight bars likeliest; returns the best one in a list, or the `keep` best.
+        next eight bars likeliest; returns the best one in a list, or the `keep` best. `keep_top`
+        keeps the top notes of the bars, taken for their melody, and writes new notes below them.
         """
         first, last = bars
         if first < 1 or last < first:
             raise InvalidError(f"bars are {first} to {last}, expected a first bar of 1 or more, and a last one from it on")
         if "count" in options:
             raise TypeError("fill() takes candidates in place of count")
-        return self._write(_Request("fill", music, first - 1, last), {**options, "count": candidates}, progress)
+        return self._write(_Request("fill", music, first - 1, last), {**options, "count": candidates, "keep_top": keep_top}, progress)
 
     def stream(
         self,

@@ -112,6 +112,10 @@ def test_repairs_and_raised_levels_are_reported(model):
         ({"density": "2:1 6:1"}, "rising bars"),
         ({"density": [(2, 1), (6, 1)]}, "'6:1' comes after bar 1"),
         ({"loudness": [2, 9]}, "'9' does not begin with a level"),
+        ({"scale": "A miner"}, "scale is 'A miner'"),
+        ({"grid": 12}, "grid is 12"),
+        ({"max_notes": [3, "2@7"]}, "max_notes is for bar 7"),
+        ({"keep_top": True}, "keep_top"),
     ],
 )
 def test_options_out_of_range_are_refused_by_name(model, options, message):
@@ -124,6 +128,29 @@ def test_an_unknown_option_is_a_type_error(model):
         model.generate(bars=1, temprature=1.0)
     with pytest.raises(TypeError, match="candidates"):
         model.fill(b"", (1, 1), count=3)
+
+
+def test_new_notes_keep_to_limits(model):
+    limits = {"scale": ["A minor pentatonic", "C D@2"], "range": "C4:C6", "grid": 8, "max_notes": 4}
+    score = model.generate(bars=3, **limits)[0].score
+    line = score.bar_lines
+    for note in score.notes:
+        second = line[1] <= note["time"] < line[2]
+        assert note["pitch"] % 12 in ({0, 2} if second else {9, 0, 2, 4, 7})
+        assert 60 <= note["pitch"] <= 84
+    assert score.bars == 3 and len(score.notes) <= 12
+
+
+def test_fill_keeps_the_top_notes(model, prompt):
+    (piece,) = model.fill(prompt, (3, 4), candidates=2, keep_top=True)
+    given = ct.Score.read(prompt)
+    first, last = given.bar_lines[2], given.bar_lines[4]
+
+    def highest(score):
+        inside = score.notes[(score.notes["time"] >= first) & (score.notes["time"] < last)]
+        return inside["pitch"].max()
+
+    assert highest(piece.score) == highest(given)
 
 
 def test_none_leaves_the_default(model):
