@@ -42,6 +42,7 @@ void AddContinueCommand(CLI::App& app, AppContext& context);
 void AddFillCommand(CLI::App& app, AppContext& context);
 void AddLikelihoodCommand(CLI::App& app, AppContext& context);
 void AddExportCommand(CLI::App& app, AppContext& context);
+void AddPictureCommand(CLI::App& app, AppContext& context);
 void AddEvalCommand(CLI::App& app, AppContext& context);
 void AddRenderCommand(CLI::App& app, AppContext& context);
 void AddServeCommand(CLI::App& app, AppContext& context);

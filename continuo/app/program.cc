@@ -43,6 +43,7 @@ int Run(int argc, char** argv, AppContext& context) {
   AddFillCommand(app, context);
   AddLikelihoodCommand(app, context);
   AddExportCommand(app, context);
+  AddPictureCommand(app, context);
   AddEvalCommand(app, context);
   AddRenderCommand(app, context);
   AddServeCommand(app, context);

@@ -11,6 +11,7 @@
 
 #include "continuo/bindings/python/binding.h"
 #include "continuo/os/file.h"
+#include "continuo/picture/piano_roll_svg.h"
 #include "continuo/score/bars.h"
 #include "continuo/score/score_file.h"
 #include "continuo/score/tempo_map.h"
@@ -290,6 +291,30 @@ nb::object BarLines(const SharedScore& shared) {
   return ToArray(std::move(lines));
 }
 
+/// The picture, and where its plot begins and how wide it is. `form` as for `continuo picture`;
+/// bars are [first, last), counted from 0.
+nb::tuple Svg(const SharedScore& shared, size_t first, size_t last, const std::string& form, int width, int height,
+              bool pedals, bool player, const std::string& label) {
+  PianoRollPlot plot;
+  const std::string svg = LongWork().Run([&]() -> Result<std::string> {
+    PianoRollOptions options{.first_bar = first,
+                             .last_bar = last,
+                             .width = width,
+                             .height = height,
+                             .pedals = pedals,
+                             .in_seconds = player,
+                             .cursor = player,
+                             .label = label};
+    if (form == "auto") {
+      options.sections = FindSections(*shared.score);
+    } else if (form != "none") {
+      CONTINUO_ASSIGN(options.sections, ParseSections(form, CountBars(*shared.score)));
+    }
+    return DrawPianoRoll(*shared.score, options, &plot);
+  });
+  return nb::make_tuple(nb::str(svg.data(), svg.size()), plot.left, plot.width);
+}
+
 nb::bytes ToMidi(const SharedScore& shared) {
   const std::vector<uint8_t> bytes =
       LongWork().Run([&]() -> Result<std::vector<uint8_t>> { return SerializeScore(*shared.score); });
@@ -363,7 +388,12 @@ void BindScore(nb::module_& module) {
           nb::arg("track"), nb::sig("def lyrics(self, track: int) -> list[tuple[int, str]]"))
       .def("piano_roll", &PianoRoll, nb::arg("resolution"), nb::arg("tracks"))
       .def("seconds", &Seconds, nb::arg("ticks"))
-      .def("bar_lines", &BarLines);
+      .def("bar_lines", &BarLines)
+      .def("svg", &Svg, nb::arg("first"), nb::arg("last"), nb::arg("form"), nb::arg("width"), nb::arg("height"),
+           nb::arg("pedals"), nb::arg("player"), nb::arg("label"),
+           nb::sig(
+               "def svg(self, first: int, last: int, form: str, width: int, height: int, pedals: bool, player: bool, "
+               "label: str) -> tuple[str, float, float]"));
 }
 
 }  // namespace continuo::python

@@ -305,6 +305,29 @@ class Score:
             tracks = [i for i in range(core.track_count) if drums or not core.is_drum(i)]
         return self._core.piano_roll(columns_per_quarter, list(tracks))
 
+    def svg(
+        self,
+        bars: tuple[int, int] | None = None,
+        *,
+        form: str | None = "auto",
+        width: int = 1200,
+        height: int = 400,
+        pedals: bool = False,
+    ) -> str:
+        """A picture of the piano roll, as `continuo picture` draws it: the text of an SVG file.
+
+        `bars` are the first and the last bar to draw, counted from 1. `form` names parts above the
+        bars: "A8 B8 A8", "auto" finds what returns, None has none.
+
+        >>> Score(480, [Track(notes=[(0, 480, 60, 100)])]).svg().count('class="note"')
+        1
+        """
+        first, last = bars if bars is not None else (1, max(self.bars, 1))
+        if first < 1 or last < first:
+            raise InvalidError(f"bars are {first} to {last}, expected a first bar of 1 or more, and a last one from it on")
+        label = f"piano roll: {self.bars} bars, {len(self.notes)} notes"
+        return self._core.svg(first - 1, last, form or "none", width, height, pedals, False, label)[0]
+
     def to_bytes(self) -> bytes:
         """The bytes of a type 1 Standard MIDI File."""
         return self._midi if self._midi is not None else self._core.to_bytes()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -190,7 +191,7 @@ def test_a_piano_roll_is_bounded():
 
 def test_html_contains_all_it_needs(band):
     page = band._repr_html_()
-    assert page.count("<rect") == 6 and "AudioContext" in page
+    assert page.count('class="note"') == 6 and "AudioContext" in page
     assert not re.search(r'src=|href=|https?:', page)
     assert page.startswith("<div") and page.endswith("</div>")
     assert band._repr_html_().split('"')[1] != page.split('"')[1]  # two outputs of one notebook
@@ -200,6 +201,23 @@ def test_html_of_nothing_and_of_hostile_names():
     assert "<svg" in ct.Score()._repr_html_()
     score = ct.Score(480, [ct.Track([(0, 1, 60, 1)], name="</script><script>alert(1)")])
     assert "alert" not in score._repr_html_()
+
+
+def test_a_picture_is_an_svg_file(band):
+    picture = band.svg(form=f"B{band.bars}")
+    root = ElementTree.fromstring(picture)
+    notes = [each for each in root.iter() if each.get("class") == "note"]
+    assert len(notes) == 6 and root.get("width") == "1200"
+    assert "B" in {each.text for each in root.iter() if each.tag.endswith("text")}
+    assert 0 < band.svg((1, 1)).count('class="note"') <= 6
+    for arguments, message in [
+        ({"form": "A1 B900"}, "section 2 is 'B900'"),
+        ({"width": 1}, "width is 1"),
+        ({"bars": (3, 2)}, "bars are 3 to 2"),
+        ({"bars": (4, 5)}, "bars 4 to 5"),
+    ]:
+        with pytest.raises(ct.InvalidError, match=message):
+            band.svg(**arguments)
 
 
 def test_repr_counts(band):
