@@ -12,12 +12,14 @@
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sstream>
 #include <thread>
 
 #include "continuo/core/shared_data_testing.h"
 #include "continuo/os/file.h"
 #include "continuo/os/temporary_folder_testing.h"
+#include "continuo/score/score_file.h"
 
 extern char** environ;
 
@@ -638,10 +640,10 @@ TEST_F(CliTest, FillLeavesAllElseAsItIs) {
   EXPECT_FALSE(fs::exists(Path("no")));
 }
 
-/// The notes of a file, as `inspect --json` or tokens would count them.
 std::vector<Note> NotesOf(const std::string& file) {
   std::vector<Note> notes;
-  for (const Track& track : ReadScore(file).value().tracks) {
+  const Score score = std::move(*ReadScore(file));
+  for (const Track& track : score.tracks) {
     notes.insert(notes.end(), track.notes.begin(), track.notes.end());
   }
   return notes;
