@@ -10,12 +10,6 @@ foreach(library fmt nlohmann hwy)
   file(CREATE_LINK /usr/include/${library} ${headers}/${library} SYMBOLIC)
 endforeach()
 
-# Most of the time goes into headers, so a module's sources are compiled together, but for those
-# that use a name for something else than others do.
-set(CMAKE_UNITY_BUILD ON)
-set(CMAKE_UNITY_BUILD_BATCH_SIZE 0)
-set(CONTINUO_COMPILED_ALONE note_pairs.cc prepared_score.cc piece_plan.cc tokenizer_json.cc train_tokenizer.cc trained_tokenizer.cc set_distance.cc two_sample.cc
-                            fitness_kernel.cc safetensors.cc attention.cc kernels.cc matmul.cc)
 set(CMAKE_POSITION_INDEPENDENT_CODE OFF)
 
 # Four lanes of 32 bits, in all browsers since 2023. What the standard library lacks comes first.
@@ -53,7 +47,6 @@ endif()
 # continuo_wasm_test(TARGET): a test program for node, with the machine's files. Tests that start
 # threads are left out.
 function(continuo_wasm_test target)
-  set_target_properties(${target} PROPERTIES UNITY_BUILD OFF)
   target_link_options(${target} PRIVATE -sNODERAWFS=1 -sWASM_ASYNC_COMPILATION=0 -sALLOW_MEMORY_GROWTH=1
                                             -sEXIT_RUNTIME=1 -O1)
   add_test(NAME ${target} COMMAND node $<TARGET_FILE:${target}> --gtest_brief=1 --gtest_filter=-ThreadPool.*)

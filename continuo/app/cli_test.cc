@@ -325,8 +325,9 @@ TEST_F(CliTest, ATrainedTokenizerMergesTokens) {
               HasSubstr("Velocity_63+Duration_1.0.4"));
   WriteBytes("ids.json", ids.out);
   EXPECT_EQ(Continuo({"detokenize", "--tokenizer", tokenizer, Path("ids.json"), "-o", Path("a.mid")}).exit_code, 0);
-  ExpectError({"corpus", "build", song, "--tokenizer", tokenizer, "-o", Path("corpus")},
-              "_vocab_base is not supported here");
+  fs::create_directory(Path("songs"));
+  fs::copy(kPrompt, fs::path(Path("songs")) / "song.mid");
+  EXPECT_EQ(Continuo({"corpus", "build", Path("songs"), "--tokenizer", tokenizer, "-o", Path("corpus")}).exit_code, 0);
 }
 
 TEST_F(CliTest, VocabListsTheTokens) {
