@@ -680,6 +680,28 @@ TEST_F(CliTest, NewNotesKeepToLimits) {
   EXPECT_FALSE(fs::exists(Path("no")));
 }
 
+TEST_F(CliTest, PictureDrawsTheNotesOfAPiece) {
+  const Outcome run =
+      Continuo({"picture", kPrompt.string(), "--form", "A4 B4", "--pedals", "-o", Path("song.svg"), "--json"});
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  const Json report = Json::parse(run.out);
+  EXPECT_EQ(report["bars"], 8);
+  EXPECT_EQ(report["sections"][1], Json({{"name", "B"}, {"first_bar", 5}, {"last_bar", 8}}));
+  const std::string svg = *ReadTextFile(Path("song.svg"));
+  size_t notes = 0;
+  for (size_t at = 0; (at = svg.find("class=\"note\"", at)) != std::string::npos; ++at) {
+    ++notes;
+  }
+  EXPECT_EQ(notes, report["notes"]);
+  EXPECT_THAT(svg, StartsWith("<svg "));
+  ExpectError({"picture", kPrompt.string(), "--form", "A4", "-o", Path("no.svg")}, "have 4 bars, but the piece has 8");
+  ExpectError({"picture", kPrompt.string(), "--bars", "9-12", "-o", Path("no.svg")},
+              "bars 9 to 12 are not among the 8");
+  ExpectError({"picture", kPrompt.string(), "--bars", "4:2", "-o", Path("no.svg")}, "--bars is '4:2'");
+  EXPECT_EQ(Continuo({"picture", kPrompt.string(), "--width", "5", "-o", Path("no.svg")}).exit_code, 2);
+  EXPECT_FALSE(fs::exists(Path("no.svg")));
+}
+
 const std::string kCases = CONTINUO_SOURCE_DIR "/testdata/cases/";
 
 TEST_F(CliTest, EvalOfAFolderMeasuresThePiecesThatItsManifestLists) {
