@@ -31,7 +31,7 @@ Rng DrawStream(uint64_t seed, Draw draw, uint64_t epoch, uint64_t song) {
 }
 
 /// Sets the Loudness of each bar that has one to the level of its notes.
-void SetLoudness(const BlockVocabulary::Plan& plan, std::vector<TokenId>& ids) {
+void SetLoudness(const PlanTokens& plan, std::vector<TokenId>& ids) {
   constexpr int8_t kLoudnessKind = 2;
   size_t place = ids.size();  // of the bar's Loudness; ids.size() without one
   double sum = 0;
@@ -115,7 +115,7 @@ std::vector<uint32_t> BlockSource::DroppedPlaces(size_t song, uint64_t epoch) co
     return dropped;
   }
   Rng rng = DrawStream(options_.seed, Draw::kPlan, epoch, song);
-  std::array<bool, BlockVocabulary::Plan::kKinds> everywhere{};
+  std::array<bool, PlanTokens::kKinds> everywhere{};
   for (bool& kind : everywhere) {
     kind = rng.NextDouble() < options_.plan_dropout;
   }

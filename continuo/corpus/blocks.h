@@ -22,6 +22,16 @@ struct BlockSong {
   double share = 1;  // of the epochs, in which it is; more than 0 and at most 1
 };
 
+/// The tokens of plans.
+struct PlanTokens {
+  static constexpr size_t kKinds = 3;  // Repeat, Density, Loudness
+  std::vector<int8_t> kind;            // by id: which of the kinds, or -1
+  std::vector<uint8_t> velocity;       // by id: of Velocity tokens their value, else 0
+  TokenId bar = 0;
+  std::vector<TokenId> loudness;  // by level
+  std::array<double, 7> loudness_levels{};
+};
+
 /// Which ids frame a song and fill a block, and what ids become when music is moved.
 struct BlockVocabulary {
   static constexpr int kLowestTransposition = -5;
@@ -43,16 +53,7 @@ struct BlockVocabulary {
   /// that the vocabulary has, or `id` where it is another kind's.
   std::array<std::vector<TokenId>, kSteps> velocity;
   std::array<std::vector<TokenId>, kSteps> tempo;
-  /// The tokens of plans, if the vocabulary has any (REMIPlan).
-  struct Plan {
-    static constexpr size_t kKinds = 3;  // Repeat, Density, Loudness
-    std::vector<int8_t> kind;            // by id: which of the kinds, or -1
-    std::vector<uint8_t> velocity;       // by id: of Velocity tokens their value, else 0
-    TokenId bar = 0;
-    std::vector<TokenId> loudness;  // by level
-    std::array<double, 7> loudness_levels{};
-  };
-  std::optional<Plan> plan;
+  std::optional<PlanTokens> plan;  // if the vocabulary has any (REMIPlan)
 
   /// Fails when the vocabulary has no PAD, BOS or EOS.
   static Result<BlockVocabulary> Of(const Tokenizer& tokenizer);

@@ -72,7 +72,7 @@ Result<BlockVocabulary> BlockVocabulary::Of(const Tokenizer& tokenizer) {
         MovedIds(vocabulary.size(), tempos, [&](double value) { return value * (1 + steps * kTempoStep); });
   }
   if (const std::optional<PlanLevels>& levels = tokenizer.config().plan) {
-    BlockVocabulary::Plan& plan = result.plan.emplace();
+    PlanTokens& plan = result.plan.emplace();
     plan.bar = vocabulary.range(TokenType::kBar).first;
     plan.loudness_levels = levels->loudness;
     for (size_t id = 0; id < vocabulary.size(); ++id) {

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -41,7 +41,7 @@ BAR_NOTE = np.dtype(
 )
 
 
-Limit: TypeAlias = "str | int | Sequence[str | int] | None"
+Limit: TypeAlias = Union[str, int, Sequence[Union[str, int]], None]
 
 
 class Options(TypedDict, total=False):
