@@ -3,8 +3,8 @@
 #
 #   tools/train_pop.sh POP1K7 POP909 [THREADS]
 #
-# POP1K7 and POP909 are folders of MIDI files; those of POP909 have beat_midi.txt beside each. The
-# run is out/train/long; a copy of it, or of its weights (--init-from), continues on another machine.
+# POP1K7 and POP909 are folders of MIDI files; POP909's have beat_midi.txt beside each. On another
+# machine a copy of the run continues, or its weights with --init-from (experiments/pop-plan).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 pop1k7=$1
