@@ -91,7 +91,8 @@ TEST_F(RemiPlanTest, VocabularyIsThatOfRemiChordWithMeterAndThenThePlan) {
   EXPECT_EQ(tokens[before.size() + 73], "Loudness_0");
   EXPECT_EQ(tokens.back(), "Loudness_7");
   const std::set<std::string> all(tokens.begin(), tokens.end());
-  for (const std::string& token : Tokenizer::Load("remiplus").value()->vocabulary().tokens()) {
+  const std::unique_ptr<Tokenizer> plus = Tokenizer::Load("remiplus").value();
+  for (const std::string& token : plus->vocabulary().tokens()) {
     EXPECT_TRUE(!token.starts_with("TimeSig") || all.contains(token)) << token;
   }
 }
