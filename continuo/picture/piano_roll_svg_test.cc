@@ -160,7 +160,7 @@ TEST(PianoRollSvg, TextCannotLeaveItsElement) {
   Score score = Song();
   score.tracks.resize(3);
   score.tracks[0].name = "</text><script>alert(1)</script>\"&";
-  score.tracks[1].name = std::string("bad \x01\x00 \xff\xc0\xaf \xed\xa0\x80 \xef\xbf\xbf end", 25);
+  score.tracks[1].name = std::string("bad \x01\x00 \xff\xc0\xaf \xed\xa0\x80 \xef\xbf\xbf end", 22);
   score.tracks[1].notes = {{0, 480, 62, 64}};
   score.tracks[2].name = std::string(100000, 'x');
   score.tracks[2].notes = {{0, 480, 64, 64}};
