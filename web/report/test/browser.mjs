@@ -4,29 +4,16 @@
 // playwright-core it says so and exits with 77, or with 1 where CONTINUO_REQUIRE_BROWSER is set.
 import assert from 'node:assert/strict';
 import {execFileSync} from 'node:child_process';
-import {existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import {mkdirSync, mkdtempSync, readFileSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
+import {findChromium} from '../../common/find_chromium.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const [continuo, flag, shots] = process.argv.slice(2);
 
-function skip(reason) {
-  console.log(`skipped: ${reason} (tools/bootstrap.sh --page-tests installs it)`);
-  process.exit(process.env.CONTINUO_REQUIRE_BROWSER ? 1 : 77);
-}
-
-const browserPath = [
-  '/usr/bin/chromium',
-  '/usr/bin/chromium-browser',
-  '/usr/bin/google-chrome',
-  process.env.CONTINUO_CHROMIUM,
-]
-  .filter((path) => path && existsSync(path))
-  .pop();
-if (!browserPath) skip('no Chromium, which CONTINUO_CHROMIUM may name');
-const {chromium} = await import('playwright-core').catch(() => skip('no playwright-core'));
+const {chromium, executablePath} = findChromium(import.meta.url);
 
 const folder = mkdtempSync(join(tmpdir(), 'continuo-page-'));
 const run = (...command) => execFileSync(command[0], command.slice(1), {encoding: 'utf8'});
@@ -46,7 +33,7 @@ function makePage(name, ...flags) {
 }
 
 const browser = await chromium.launch({
-  executablePath: browserPath,
+  executablePath,
   args: [
     '--no-sandbox',
     '--disable-gpu',

@@ -17,34 +17,21 @@ import {tmpdir} from 'node:os';
 import {basename, dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {servePage} from './serve.mjs';
+import {findChromium} from '../../common/find_chromium.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, '..', '..', '..');
 const cases = join(process.env.CONTINUO_SHARED ?? join(root, '..', 'shared'), 'cases');
 const [continuo, flag, shots] = process.argv.slice(2);
 
-function skip(reason) {
-  console.log(`skipped: ${reason} (tools/bootstrap.sh --page-tests installs it)`);
-  process.exit(process.env.CONTINUO_REQUIRE_BROWSER ? 1 : 77);
-}
-
-const browserPath = [
-  '/usr/bin/chromium',
-  '/usr/bin/chromium-browser',
-  '/usr/bin/google-chrome',
-  process.env.CONTINUO_CHROMIUM,
-]
-  .filter((path) => path && existsSync(path))
-  .pop();
-if (!browserPath) skip('no Chromium, which CONTINUO_CHROMIUM may name');
-const {chromium} = await import('playwright-core').catch(() => skip('no playwright-core'));
+const {chromium, executablePath} = findChromium(import.meta.url);
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 const folder = mkdtempSync(join(tmpdir(), 'continuo-studio-'));
 const pageFile = join(here, '..', 'dist', 'studio.html');
 const server = await servePage(continuo, pageFile);
 const browser = await chromium.launch({
-  executablePath: browserPath,
+  executablePath,
   args: [
     '--no-sandbox',
     '--disable-gpu',
@@ -220,40 +207,26 @@ async function checkCommand(page, place) {
   assert.deepEqual([...readFileSync(join(work, made.file))], made.midi, made.command);
 }
 
+/** A MIDI file of one track, 480 ticks per quarter note; `body` has the bytes of its events. */
+function midiFile(body) {
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(body.length);
+  return Buffer.concat([
+    Buffer.from('MThd\0\0\0\x06\0\0\0\x01\x01\xe0MTrk', 'latin1'),
+    length,
+    Uint8Array.from(body),
+  ]);
+}
+
 /** A MIDI file of `count` short notes, four bars in eight tracks. */
 function bigFile(count) {
-  const u32 = (value) => [value >>> 24, (value >> 16) & 255, (value >> 8) & 255, value & 255];
   const body = [];
   for (let i = 0; i < count; ++i) {
     const pitch = 36 + ((i * 7) % 48);
     body.push(0, 0x90, pitch, 40 + (i % 80), 60, 0x80, pitch, 0);
   }
   body.push(0, 0xff, 0x2f, 0);
-  const head = [
-    77,
-    84,
-    104,
-    100,
-    0,
-    0,
-    0,
-    6,
-    0,
-    0,
-    0,
-    1,
-    1,
-    224,
-    77,
-    84,
-    114,
-    107,
-    ...u32(body.length),
-  ];
-  const bytes = new Uint8Array(head.length + body.length);
-  bytes.set(head);
-  for (let i = 0; i < body.length; ++i) bytes[head.length + i] = body[i];
-  return bytes;
+  return midiFile(body);
 }
 
 const prompt = readFileSync(join(root, 'examples', 'prompt.mid'));
@@ -551,11 +524,9 @@ async function checkStop({page}) {
     studio.setForm({task: 'generate', newBars: 256, count: 1});
   });
   await page.locator('.compose > .primary').click();
-  await page.waitForFunction(
-    () => window.continuoStudio.studio.horizon() >= 2 * 1920,
-    null,
-    {timeout: 20000},
-  );
+  await page.waitForFunction(() => window.continuoStudio.studio.horizon() >= 2 * 1920, null, {
+    timeout: 20000,
+  });
   await page.keyboard.press('Escape');
   await idle(page);
   const bars = await barCount(page);
@@ -669,31 +640,7 @@ async function checkHostileFiles({page}) {
   for (let i = 0; i < 3; ++i) await page.getByRole('button', {name: 'Dismiss'}).first().click();
   // A name that would be an element, if anything read it as HTML.
   const evil = '<img src=x onerror=document.title=1>';
-  const named = Buffer.from([
-    ...[
-      77,
-      84,
-      104,
-      100,
-      0,
-      0,
-      0,
-      6,
-      0,
-      0,
-      0,
-      1,
-      1,
-      224,
-      77,
-      84,
-      114,
-      107,
-      0,
-      0,
-      0,
-      evil.length + 20,
-    ],
+  const named = midiFile([
     ...[0, 0xff, 3, evil.length, ...Buffer.from(evil)],
     ...[0, 0x90, 60, 90, 0x83, 0x60, 0x80, 60, 0, 0, 0xff, 0x2f, 0, 0, 0, 0],
   ]);
