@@ -5,7 +5,7 @@
 
 - The machine forgets everything in between, and a step is killed half way.
 - No step carries more than its limit, which is smaller than what a fresh machine needs.
-- A training that a step's clock cuts goes on from the checkpoint that was carried, to the same pieces.
+- A training that a step's clock cuts continues from the checkpoint that was carried, to the same pieces.
 With PRETENDED_GPU, a library that is loaded before all others, the trainings run on that device.
 """
 

@@ -364,7 +364,7 @@ void AddExperimentCommand(CLI::App& app, AppContext& context) {
   auto merge_flags = std::make_shared<MergeFlags>();
   merge->add_option("sources", merge_flags->sources, "folders of experiments, or results.db files")->required();
   merge->add_option("-o,--output", merge_flags->output, "the folder whose results.db takes the cells")->required();
-  merge->add_option("--playable", merge_flags->playable, "keep the notes of so many pieces of each set of the grid");
+  merge->add_option("--playable", merge_flags->playable, "keep the notes of N pieces of each set of the grid");
   merge->callback(
       [merge_flags, &context] { context.run = [merge_flags, &context] { return RunMerge(*merge_flags, context); }; });
 

@@ -249,7 +249,7 @@ class Generation {
     return id;
   }
 
-  /// Appends a token that may come. False if the slot no longer goes on from there: the piece is
+  /// Appends a token that may come. False if the slot does not continue from there: the piece is
   /// complete, or went back.
   Result<bool> Take(size_t slot, TokenId id) {
     Writer& writer = *writers_[slot];

@@ -66,7 +66,7 @@ size_t CharacterBytes(std::string_view text) {
   return 0;
 }
 
-/// Text for XML, shortened to `most` bytes before escapes. What is no character becomes U+FFFD.
+/// Text for XML, shortened to `most` bytes before escapes. What is not a character becomes U+FFFD.
 std::string Escape(std::string_view text, size_t most) {
   std::string escaped;
   const bool whole = text.size() <= most;

@@ -194,7 +194,7 @@ Json SetToJson(const SetRow& set, size_t playable) {
   return json;
 }
 
-/// The claims of the experiment with what the results say. None if what is stored is no list.
+/// The claims of the experiment with what the results say. None if what is stored is not a list.
 Json ClaimsToPayload(const ResultsSnapshot& data) {
   Json json = Json::array();
   const auto stored = data.meta.find("claims");

@@ -37,8 +37,8 @@ struct Claim {
   std::map<std::string, std::vector<std::string>> where = {};  // values of other axes; the others do not count
 };
 
-/// Claims as JSON, as results.db stores them in `meta`, and back. Text that is no list of claims is
-/// an Error.
+/// Claims as JSON, as results.db stores them in `meta`, and back. Text that is not a list of claims
+/// is an Error.
 std::string ClaimsToJson(const std::vector<Claim>& claims);
 Result<std::vector<Claim>> ClaimsFromJson(std::string_view text);
 

@@ -108,7 +108,7 @@ class Results {
   /// Takes the cells that are done in another results.db, and not here, with all that was found in
   /// them. A cell's id determines its results, so the specs may differ. A file in which no
   /// experiment was run also takes the facts of `source` (`meta`). Votes and choices stay where
-  /// they are. With `playable`, what a page of so many pieces a row does not show is left out: the
+  /// they are. With `playable`, what a page of N pieces per row does not show is left out: the
   /// notes of further pieces of the grid, and scape plots. Fails as a whole.
   struct Merged {
     size_t runs = 0;

@@ -436,7 +436,7 @@ Result<ApiAnswer> Api::Render(JsonFields& fields, const StopToken& stop) const {
   CONTINUO_ASSIGN(const PieceBytes read, ReadPieceBytes(fields));
   CONTINUO_TRY(fields.Finish());
   CONTINUO_ASSIGN(const MidiPiece piece, ParsePiece(read));
-  // To the ends of the tracks, up to which a player goes on.
+  // To the ends of the tracks, up to which a player continues.
   const double seconds = TempoMap(piece.score()).Seconds(piece.document().end());
   if (seconds > limits().render_seconds) {
     return Error{

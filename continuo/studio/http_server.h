@@ -32,7 +32,7 @@ struct HttpOptions {
 ///
 /// Requests must name the server in their Host header, and an Origin must be the server's own (see
 /// Access); else they get 403. With a token, requests to the API without "Authorization: Bearer
-/// TOKEN" get 401. The page itself is no secret: it takes the token from the fragment of its
+/// TOKEN" get 401. The page itself is not a secret: it takes the token from the fragment of its
 /// address, which browsers do not send. Bodies are read up to ApiLimits::body_bytes (413). Streams
 /// are server-sent events; a comment every second finds out whether the client is still there. The
 /// work for a client that has gone stops within a second or two.

@@ -73,7 +73,7 @@ class Subwords {
   PieceTree first_;                // pieces that begin a word; of Unigram all
   PieceTree later_;                // of WordPiece: pieces within a word
   std::vector<double> scores_;     // of Unigram, by id
-  double unknown_score_ = 0.0;     // of Unigram: of a symbol that is no piece
+  double unknown_score_ = 0.0;     // of Unigram: of a symbol that is not a piece
   size_t most_symbols_ = 0;        // of WordPiece: of a word
   TokenId unknown_ = kNoToken;     // of WordPiece
   std::vector<TokenId> base_;      // base ids of each id, one after another

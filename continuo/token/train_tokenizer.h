@@ -51,7 +51,7 @@ class TokenizerTrainer {
   std::vector<Words> songs_;
   uint64_t tokens_ = 0;  // of songs_
   size_t added_ = 0;
-  size_t stride_ = 1;  // of the songs added, one in so many is in songs_
+  size_t stride_ = 1;  // of the songs added, one in `stride_` is in songs_
 };
 
 }  // namespace continuo
