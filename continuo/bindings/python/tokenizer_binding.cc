@@ -3,6 +3,7 @@
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
+#include <array>
 #include <variant>
 
 #include "continuo/bindings/python/binding.h"
@@ -10,6 +11,8 @@
 #include "continuo/os/machine.h"
 #include "continuo/token/miditok_reader.h"
 #include "continuo/token/tokenizer.h"
+#include "continuo/token/tokenizer_json.h"
+#include "continuo/token/trained_vocabulary.h"
 
 namespace continuo::python {
 namespace {
@@ -24,9 +27,8 @@ nb::list ToPython(Streams streams) {
   return list;
 }
 
-/// Ids that a caller has made may be anything.
-Status CheckIds(const Tokenizer& tokenizer, std::span<const TokenId> ids) {
-  const size_t size = tokenizer.vocabulary().size();
+/// Ids that a caller has made may be anything. `size` is that of the vocabulary that they are of.
+Status CheckIds(size_t size, std::span<const TokenId> ids) {
   for (size_t i = 0; i < ids.size(); ++i) {
     if (ids[i] < 0 || static_cast<size_t>(ids[i]) >= size) {
       return MakeError("id {} at place {} is not in the vocabulary, expected 0 to {}", ids[i], i, size - 1);
@@ -36,13 +38,13 @@ Status CheckIds(const Tokenizer& tokenizer, std::span<const TokenId> ids) {
 }
 
 nb::list EncodeScore(const Tokenizer& tokenizer, const SharedScore& shared) {
-  return ToPython(LongWork().Run([&]() -> Result<Streams> { return tokenizer.Encode(*shared.score); }));
+  return ToPython(LongWork().Run([&]() -> Result<Streams> { return tokenizer.EncodeForModel(*shared.score); }));
 }
 
 nb::list EncodeBytes(const Tokenizer& tokenizer, const nb::bytes& bytes, const std::string& name) {
   return ToPython(LongWork().Run([&]() -> Result<Streams> {
     CONTINUO_ASSIGN(const ScoreAndWarnings parsed, ParseScoreForTokens(ToSpan(bytes), name, tokenizer.config()));
-    return tokenizer.Encode(parsed.score);
+    return tokenizer.EncodeForModel(parsed.score);
   }));
 }
 
@@ -50,7 +52,7 @@ nb::list EncodeFile(const Tokenizer& tokenizer, const nb::bytes& path) {
   const std::filesystem::path file = ToPath(path);
   return ToPython(LongWork().Run([&]() -> Result<Streams> {
     CONTINUO_ASSIGN(const Score score, ReadScoreForTokens(file, tokenizer.config()));
-    return tokenizer.Encode(score);
+    return tokenizer.EncodeForModel(score);
   }));
 }
 
@@ -63,7 +65,7 @@ nb::list EncodeFiles(const Tokenizer& tokenizer, const std::vector<nb::bytes>& p
   }
   const auto encode = [&](const std::filesystem::path& file) -> Result<Streams> {
     CONTINUO_ASSIGN(const Score score, ReadScoreForTokens(file, tokenizer.config()));
-    return tokenizer.Encode(score);
+    return tokenizer.EncodeForModel(score);
   };
   LongWork work(std::move(progress));
   std::vector<std::optional<Result<Streams>>> results =
@@ -102,11 +104,36 @@ SharedScore Decode(const Tokenizer& tokenizer, const std::vector<Ids>& tracks) {
   return LongWork().Run([&]() -> Result<SharedScore> {
     Streams streams;
     for (const Ids& ids : tracks) {
-      CONTINUO_TRY(CheckIds(tokenizer, ToSpan(ids)));
-      streams.emplace_back(ToSpan(ids).begin(), ToSpan(ids).end());
+      CONTINUO_TRY(CheckIds(tokenizer.model_size(), ToSpan(ids)));
+      streams.push_back(tokenizer.FromModelIds(ToSpan(ids)));
     }
     return SharedScore{std::make_shared<const Score>(tokenizer.Decode(streams)), {}};
   });
+}
+
+std::vector<std::string> Names(const Tokenizer& tokenizer) {
+  const TrainedVocabulary* trained = tokenizer.trained();
+  if (trained == nullptr) {
+    return tokenizer.vocabulary().tokens();
+  }
+  std::vector<std::string> names;
+  for (size_t id = 0; id < trained->size(); ++id) {
+    names.push_back(trained->Name(static_cast<TokenId>(id)));
+  }
+  return names;
+}
+
+/// The id of each token alone, by its name. A trained vocabulary may have several ids of one name,
+/// and may lack tokens.
+nb::dict IdsOfTokens(const Tokenizer& tokenizer) {
+  nb::dict ids;
+  const std::vector<std::string>& tokens = tokenizer.vocabulary().tokens();
+  for (size_t token = 0; token < tokens.size(); ++token) {
+    if (const std::optional<TokenId> id = tokenizer.ModelIdOf(static_cast<TokenId>(token))) {
+      ids[nb::str(tokens[token].c_str(), tokens[token].size())] = *id;
+    }
+  }
+  return ids;
 }
 
 /// What a token stands for: a number, the two of a time signature, or nothing.
@@ -135,22 +162,42 @@ nb::object ValueOf(const Vocabulary& vocabulary, TokenId id) {
   }
 }
 
+/// The tokens that an id stands for, as ids of the base vocabulary; itself unless trained.
+std::vector<TokenId> TokensOf(const Tokenizer& tokenizer, TokenId id) {
+  return tokenizer.FromModelIds(std::array{id});
+}
+
 nb::tuple Info(const Tokenizer& tokenizer, int64_t id) {
   const Vocabulary& vocabulary = tokenizer.vocabulary();
-  if (id < 0 || static_cast<uint64_t>(id) >= vocabulary.size()) {
-    throw nb::index_error(
-        fmt::format("id {} is not in the vocabulary, expected 0 to {}", id, vocabulary.size() - 1).c_str());
+  const size_t size = tokenizer.model_size();
+  if (id < 0 || static_cast<uint64_t>(id) >= size) {
+    throw nb::index_error(fmt::format("id {} is not in the vocabulary, expected 0 to {}", id, size - 1).c_str());
   }
-  const auto token = static_cast<TokenId>(id);
-  return nb::make_tuple(vocabulary.token(token), ValueOf(vocabulary, token), vocabulary.begins_note(token));
+  const std::vector<TokenId> tokens = TokensOf(tokenizer, static_cast<TokenId>(id));
+  nb::list names;
+  for (const TokenId token : tokens) {
+    names.append(vocabulary.token(token));
+  }
+  const bool begins_note =
+      std::any_of(tokens.begin(), tokens.end(), [&](TokenId token) { return vocabulary.begins_note(token); });
+  return nb::make_tuple(nb::tuple(names), tokens.size() == 1 ? ValueOf(vocabulary, tokens[0]) : nb::none(),
+                        begins_note);
 }
 
 nb::object BarOffsets(const Tokenizer& tokenizer, const Ids& ids) {
   const std::vector<size_t> bars = LongWork().Run([&]() -> Result<std::vector<size_t>> {
-    CONTINUO_TRY(CheckIds(tokenizer, ToSpan(ids)));
-    return tokenizer.BarOffsets(ToSpan(ids));
+    CONTINUO_TRY(CheckIds(tokenizer.model_size(), ToSpan(ids)));
+    return tokenizer.ModelBarOffsets(ToSpan(ids));
   });
   return ToArray(std::vector<int64_t>(bars.begin(), bars.end()));
+}
+
+/// Ids of the base vocabulary as the tokenizer's, or the other way.
+nb::object Convert(const Tokenizer& tokenizer, const Ids& ids, bool to_base) {
+  return ToArray(LongWork().Run([&]() -> Result<std::vector<TokenId>> {
+    CONTINUO_TRY(CheckIds(to_base ? tokenizer.model_size() : tokenizer.vocabulary().size(), ToSpan(ids)));
+    return to_base ? tokenizer.FromModelIds(ToSpan(ids)) : tokenizer.ToModelIds(ToSpan(ids));
+  }));
 }
 
 }  // namespace
@@ -163,14 +210,15 @@ void BindTokenizer(nb::module_& module) {
           [](const nb::bytes& spec, const std::string& release) {
             const std::string name(spec.c_str(), spec.size());
             const MidiTokRelease which = Unwrap(ParseMidiTokRelease(release));
-            return LongWork().Run([&] { return Tokenizer::Load(name, which); }).release();
+            return LongWork().Run([&] { return Tokenizer::LoadPlainOrTrained(name, which); }).release();
           },
           nb::rv_policy::take_ownership, nb::arg("spec"), nb::arg("release"))
       .def_static(
           "from_json",
           [](const nb::bytes& text, const nb::str& name, const std::string& release) {
             const std::string_view json(text.c_str(), text.size());
-            return Unwrap(Tokenizer::FromJson(json, ToText(name), Unwrap(ParseMidiTokRelease(release)))).release();
+            const MidiTokRelease which = Unwrap(ParseMidiTokRelease(release));
+            return Unwrap(Tokenizer::FromPlainOrTrainedJson(json, ToText(name), which)).release();
           },
           nb::rv_policy::take_ownership, nb::arg("text"), nb::arg("name"), nb::arg("release"))
       .def("to_json", &Tokenizer::ToJson)
@@ -179,11 +227,17 @@ void BindTokenizer(nb::module_& module) {
                    [](const Tokenizer& tokenizer) { return std::string(RepresentationName(tokenizer.config())); })
       .def_prop_ro("release",
                    [](const Tokenizer& tokenizer) { return std::string(ToString(tokenizer.config().release)); })
-      .def_prop_ro("vocab_sha256", &Tokenizer::vocabulary_sha256)
-      .def_prop_ro("tokens", [](const Tokenizer& tokenizer) { return tokenizer.vocabulary().tokens(); })
-      .def_prop_ro("pad", [](const Tokenizer& tokenizer) { return tokenizer.vocabulary().pad(); })
-      .def_prop_ro("bos", [](const Tokenizer& tokenizer) { return tokenizer.vocabulary().bos(); })
-      .def_prop_ro("eos", [](const Tokenizer& tokenizer) { return tokenizer.vocabulary().eos(); })
+      .def_prop_ro("vocab_sha256", &Tokenizer::model_sha256)
+      .def_prop_ro("is_trained", [](const Tokenizer& tokenizer) { return tokenizer.trained() != nullptr; })
+      .def_prop_ro("base_json",
+                   [](const Tokenizer& tokenizer) {
+                     return WriteTokenizerJson(tokenizer.config(), tokenizer.vocabulary_sha256());
+                   })
+      .def_prop_ro("names", &Names)
+      .def_prop_ro("ids_of_tokens", &IdsOfTokens, nb::sig("def ids_of_tokens(self) -> dict[str, int]"))
+      .def_prop_ro("pad", [](const Tokenizer& tokenizer) { return tokenizer.ModelIdOf(tokenizer.vocabulary().pad()); })
+      .def_prop_ro("bos", [](const Tokenizer& tokenizer) { return tokenizer.ModelIdOf(tokenizer.vocabulary().bos()); })
+      .def_prop_ro("eos", [](const Tokenizer& tokenizer) { return tokenizer.ModelIdOf(tokenizer.vocabulary().eos()); })
       .def("encode_score", &EncodeScore, nb::arg("score"))
       .def("encode_bytes", &EncodeBytes, nb::arg("bytes"), nb::arg("name"))
       .def("encode_file", &EncodeFile, nb::arg("path"))
@@ -191,6 +245,7 @@ void BindTokenizer(nb::module_& module) {
       .def("decode", &Decode, nb::arg("tracks"))
       .def("info", &Info, nb::arg("id"))
       .def("bar_offsets", &BarOffsets, nb::arg("ids"))
+      .def("convert", &Convert, nb::arg("ids"), nb::arg("to_base"))
       .def(
           "transpose_map",
           [](const Tokenizer& tokenizer, int semitones) {

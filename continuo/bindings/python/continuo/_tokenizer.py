@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -35,13 +36,15 @@ class TokenInfo:
     """What a token is."""
 
     id: int
-    name: str  # "Pitch_60"
-    type: str  # "Pitch"
+    name: str  # "Pitch_60"; of a trained tokenizer also "Pitch_60+Velocity_63"
+    type: str  # "Pitch"; "Merged" of an id that stands for several tokens or none
     #: A MIDI key, velocity, program (-1: drums) or position; beats of a Duration, TimeShift or Rest;
     #: quarter notes per minute of a Tempo; (numerator, denominator) of a TimeSig; else None.
     value: TokenValue
-    #: True for the one token of each note that gives its pitch.
+    #: True for the one token of each note that gives its pitch, and for a merged id with such a token.
     begins_note: bool
+    #: The names of the tokens that it stands for: its own, unless the tokenizer is trained.
+    tokens: tuple[str, ...]
 
 
 def _as_ids(ids: npt.ArrayLike) -> Ids:
@@ -77,6 +80,9 @@ class Tokenizer:
     `spec` is a preset (see `presets`) or the path of a tokenizer.json. `miditok` is the release
     whose ids and behaviour a preset has, "3.1.0" or "3.0.4". Raises NotFoundError or InvalidError.
 
+    The tokenizer.json may be of a tokenizer that was trained (BPE, Unigram, WordPiece). Ids are then
+    those of the trained vocabulary, of which one may stand for several tokens of `base`.
+
     >>> tok = Tokenizer("remi")
     >>> tok["Bar_None"], tok[4]
     (4, 'Bar_None')
@@ -94,8 +100,12 @@ class Tokenizer:
 
     def _set(self, core: _core.Tokenizer) -> Tokenizer:
         self._core = core
-        self._tokens = core.tokens
-        self._ids = {token: i for i, token in enumerate(self._tokens)}
+        self._tokens = core.names
+        self._ids: dict[str, int] = {}
+        for i, name in enumerate(self._tokens):
+            self._ids.setdefault(name, i)
+        if core.is_trained:
+            self._ids.update(core.ids_of_tokens)
         self._json = core.to_json()
         return self
 
@@ -128,7 +138,12 @@ class Tokenizer:
 
     @property
     def vocab(self) -> dict[str, int]:
-        """The id of each token's name."""
+        """The id of each name.
+
+        Of a trained tokenizer, the tokens' names and those of merged ids, such as
+        "Pitch_60+Velocity_63". Ids that begin a bar or beat may share a name with others, so that it
+        may have fewer entries than there are ids. MidiTok's `vocab` is that of `base`.
+        """
         return dict(self._ids)
 
     @property
@@ -153,7 +168,10 @@ class Tokenizer:
         """The id of a name, or the name of an id. Raises KeyError or IndexError."""
         if isinstance(token, str):
             return self._ids[token]
-        return self._core.info(int(token))[0]
+        number = operator.index(token)
+        if not 0 <= number < len(self._tokens):
+            raise IndexError(f"id {number} is not in the vocabulary, expected 0 to {len(self._tokens) - 1}")
+        return self._tokens[number]
 
     def info(self, token: int | str) -> TokenInfo:
         """What a token is, by its id or name. Raises IndexError or KeyError.
@@ -163,9 +181,11 @@ class Tokenizer:
         >>> info.type, info.value
         ('Duration', 1.5)
         """
-        number = self._ids[token] if isinstance(token, str) else int(token)
-        name, value, begins_note = self._core.info(number)
-        return TokenInfo(number, name, name.split("_")[0], value, begins_note)
+        number = self._ids[token] if isinstance(token, str) else operator.index(token)
+        name = self[number]
+        tokens, value, begins_note = self._core.info(number)
+        kind = tokens[0].split("_")[0] if len(tokens) == 1 else "Merged"
+        return TokenInfo(number, name, kind, value, begins_note, tokens)
 
     @property
     def pad_id(self) -> int | None:
@@ -181,6 +201,31 @@ class Tokenizer:
     def eos_id(self) -> int | None:
         """The id of EOS; None if the vocabulary has none."""
         return self._core.eos
+
+    # ---- Trained vocabularies ----
+
+    @property
+    def is_trained(self) -> bool:
+        """True if ids may stand for several tokens each: the tokenizer was trained (BPE, ...)."""
+        return self._core.is_trained
+
+    @property
+    def base(self) -> Tokenizer:
+        """The tokenizer of the tokens that a trained one merges; itself unless trained."""
+        return Tokenizer.from_bytes(self._core.base_json, miditok=self.miditok) if self.is_trained else self
+
+    def encode_token_ids(self, ids: npt.ArrayLike) -> Ids:
+        """Ids of one stream of `base` as ids of this tokenizer: int32 [ids]. The same unless trained.
+
+        They are what `encode` gives for the same music, but for the last bar, which MidiTok may take
+        to be longer. Tokens that the trained vocabulary lacks are left out, as MidiTok does. Raises
+        InvalidError on an id that is not in the vocabulary of `base`.
+        """
+        return self._core.convert(_as_ids(ids), False)
+
+    def decode_token_ids(self, ids: npt.ArrayLike) -> Ids:
+        """The other way: the ids of `base` that ids of this tokenizer stand for."""
+        return self._core.convert(_as_ids(ids), True)
 
     # ---- Encoding ----
 
@@ -272,6 +317,12 @@ class Tokenizer:
         >>> tok[int(tok.transpose([tok["Pitch_60"]], 2)[0])]
         'Pitch_62'
         """
+        if self.is_trained:
+            moved = self.base.transpose(self.decode_token_ids(ids), semitones)
+            result = self.encode_token_ids(moved)
+            if not np.array_equal(self.decode_token_ids(result), moved):
+                raise InvalidError(f"a token leaves the trained vocabulary, moved by {semitones} semitones")
+            return result
         array = _as_ids(ids)
         table = self._core.transpose_map(semitones)
         if array.size and array.max() >= len(table):
@@ -309,7 +360,7 @@ class Tokenizer:
     @property
     def config(self) -> dict[str, Any]:
         """The configuration, with MidiTok's keys."""
-        config: dict[str, Any] = json.loads(self._json)["config"]
+        config: dict[str, Any] = json.loads(self._core.base_json)["config"]
         return config
 
     def to_json(self) -> str:
@@ -337,4 +388,5 @@ class Tokenizer:
         return Tokenizer.from_bytes, (self._json.encode(),)
 
     def __repr__(self) -> str:
-        return f"Tokenizer({self.representation}, MidiTok {self.miditok}, {len(self)} tokens)"
+        count = f"{len(self)} trained ids" if self.is_trained else f"{len(self)} tokens"
+        return f"Tokenizer({self.representation}, MidiTok {self.miditok}, {count})"
