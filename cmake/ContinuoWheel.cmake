@@ -1,10 +1,24 @@
-# continuo_install_wheel(EXTENSION PROGRAM): what a wheel contains beside the package's Python
-# files, installed relative to the package's folder. The program finds the model where an
-# installation has it: in ../share/continuo/models.
-function(continuo_install_wheel extension program)
+# continuo_install_wheel(EXTENSION PROGRAM...): what a wheel contains beside the package's Python
+# files, installed relative to the package's folder. The programs find the models and the studio's
+# page where an installation has them: in ../share/continuo.
+function(continuo_install_wheel extension)
   install(PROGRAMS ${extension} DESTINATION . COMPONENT python)
-  install(PROGRAMS ${program} DESTINATION bin COMPONENT python)
+  install(PROGRAMS ${ARGN} DESTINATION bin COMPONENT python)
   install(DIRECTORY ${CMAKE_SOURCE_DIR}/models DESTINATION share/continuo COMPONENT python)
+  install(FILES ${CMAKE_SOURCE_DIR}/web/studio/dist/studio.html DESTINATION share/continuo COMPONENT python
+          RENAME studio-page.html)
+endfunction()
+
+# continuo_wheel_programs(OUT): the targets of the programs that a wheel contains, of those that are
+# built. continuo-train is not one: it works with the release of LibTorch that it was built with.
+function(continuo_wheel_programs out)
+  set(programs continuo)
+  foreach(program continuo-serve continuo-render)
+    if(TARGET ${program})
+      list(APPEND programs ${program})
+    endif()
+  endforeach()
+  set(${out} ${programs} PARENT_SCOPE)
 endfunction()
 
 # continuo_add_wheel(): the target `wheel`, which packs the extension and the program of this build
@@ -17,12 +31,13 @@ function(continuo_add_wheel)
   endif()
   set(package ${CMAKE_SOURCE_DIR}/continuo/bindings/python/continuo)
   file(GLOB files CONFIGURE_DEPENDS ${package}/*.py ${package}/*.pyi)
+  continuo_wheel_programs(programs)
   add_custom_command(
     OUTPUT ${CMAKE_BINARY_DIR}/wheel/stamp
     COMMAND ${CMAKE_SOURCE_DIR}/tools/wheel.sh ${CMAKE_BINARY_DIR} ${CMAKE_BINARY_DIR}/wheel
     COMMAND ${CMAKE_COMMAND} -E touch ${CMAKE_BINARY_DIR}/wheel/stamp
-    DEPENDS continuo_python continuo ${files} ${CMAKE_SOURCE_DIR}/pyproject.toml ${CMAKE_SOURCE_DIR}/README.md
-            ${CMAKE_SOURCE_DIR}/tools/wheel.sh
+    DEPENDS continuo_python ${programs} ${files} ${CMAKE_SOURCE_DIR}/pyproject.toml ${CMAKE_SOURCE_DIR}/README.md
+            ${CMAKE_SOURCE_DIR}/tools/wheel.sh ${CMAKE_SOURCE_DIR}/web/studio/dist/studio.html
     VERBATIM)
   add_custom_target(wheel ALL DEPENDS ${CMAKE_BINARY_DIR}/wheel/stamp)
 endfunction()
