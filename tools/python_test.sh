@@ -43,5 +43,9 @@ packages=$(tests/bin/python -c 'import sysconfig; print(sysconfig.get_path("pure
 echo "$data/python-tests" >"$packages/continuo-tests.pth"
 [ ! -d "$data/libtorch/torch" ] || echo "$data/libtorch" >>"$packages/continuo-tests.pth"
 export HOME=$work JUPYTER_CONFIG_DIR=$work IPYTHONDIR=$work/ipython
+if [ -n "${CONTINUO_TEST_EXTENSION:-}" ]; then  # tools/python_asan.sh
+  cp "$CONTINUO_TEST_EXTENSION" "$packages/continuo/_core.abi3.so"
+  export LD_PRELOAD=$CONTINUO_TEST_PRELOAD
+fi
 tests/bin/python -W error -m pytest -p no:cacheprovider -q -c "$source/pyproject.toml" \
   --rootdir "$source/continuo/bindings/python/tests" "$source/continuo/bindings/python/tests" "$@"
