@@ -34,10 +34,11 @@ CONTINUO_INLINE void Store(float value, uint16_t& to) {
   to = static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
 }
 
-/// x in [-87, 88], clamped; a NaN becomes one of the ends. By way of the bits, in whose order as signed
-/// integers only positive floats are above 88, and as unsigned ones only negative floats above -87:
-/// from a clamp of floats the compiler makes a branch, and moves into it what comes after, divisions
-/// by e^88 with subnormal results among it, which take a hundred times as long as others.
+/// x in [-87, 88], clamped; a NaN becomes one of the ends. By way of the bits, in whose order as
+/// signed integers only positive floats are above 88, and as unsigned ones only negative floats
+/// above -87: from a clamp of floats the compiler makes a branch, and moves into it what comes
+/// after, divisions by e^88 with subnormal results among it, which take a hundred times as long as
+/// others.
 CONTINUO_INLINE float ClampForExp(float x) {
   const int32_t below = std::min(std::bit_cast<int32_t>(x), std::bit_cast<int32_t>(88.0f));
   return std::bit_cast<float>(std::min(static_cast<uint32_t>(below), std::bit_cast<uint32_t>(-87.0f)));
