@@ -12,6 +12,7 @@
 #include "continuo/compose/limit_constraint.h"
 #include "continuo/compose/pitch_constraint.h"
 #include "continuo/compose/plan_constraint.h"
+#include "continuo/compose/repeat_constraint.h"
 #include "continuo/compose/score_parts.h"
 #include "continuo/compose/tempo_constraint.h"
 #include "continuo/score/score_file.h"
@@ -243,6 +244,14 @@ Result<Plan> MakePlan(const LoadedModel& model, const Request& request, const Co
     CONTINUO_ASSIGN(const LimitConstraint limits, plan.job->Limits(options.limits, tokenizer));
     generation.constraints.push_back(std::make_shared<LimitConstraint>(limits));
     generation.constraints.push_back(plan.job->pitches);
+  }
+  if (generation.sampling.recall > 0.0) {
+    if (!tokenizer.vocabulary().has(TokenType::kRepeat)) {
+      return Error{fmt::format("recall is {}, but the model's tokens ({}) do not say which bars repeat others",
+                               generation.sampling.recall, RepresentationName(tokenizer.config())),
+                   "recall needs a model of the tokenizer remiplan"};
+    }
+    generation.constraints.push_back(std::make_shared<RepeatConstraint>(tokenizer, generation.sampling.recall));
   }
   generation.constraints.insert(generation.constraints.end(), options.constraints.begin(), options.constraints.end());
   CONTINUO_TRY(CheckGenerationOptions(generation));

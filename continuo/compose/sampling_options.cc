@@ -23,7 +23,7 @@ void Set(SamplingOptions& options, double value) {
   options.*member = static_cast<Value>(value);
 }
 
-constexpr std::array<SamplingField, 5> kFields = {{
+constexpr std::array<SamplingField, 6> kFields = {{
     {"temperature", "--temperature", "0: always the likeliest token; 1: the model's own distribution; more: bolder",
      "0 (always the likeliest token) or more", 0.0, false, kInfinity, false, Get<&SamplingOptions::temperature>,
      Set<&SamplingOptions::temperature>},
@@ -36,6 +36,8 @@ constexpr std::array<SamplingField, 5> kFields = {{
     {"repetition_penalty", "--repetition-penalty", "above 1: makes tokens that the piece already has less likely",
      "more than 0 (1 is none)", 0.0, true, kInfinity, false, Get<&SamplingOptions::repetition_penalty>,
      Set<&SamplingOptions::repetition_penalty>},
+    {"recall", "--recall", "share of the notes that return in a bar which repeats another; needs a remiplan model",
+     "0 to 1", 0.0, false, 1.0, false, Get<&SamplingOptions::recall>, Set<&SamplingOptions::recall>},
 }};
 
 }  // namespace

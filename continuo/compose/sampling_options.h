@@ -17,6 +17,7 @@ struct SamplingOptions {
   double top_p = 1.0;               // only the likeliest that together reach p
   double min_p = 0.0;               // only those at least min_p times as likely as the likeliest
   double repetition_penalty = 1.0;  // for ids seen: positive logits are divided by it, negative ones multiplied
+  double recall = 0.0;  // the share of a bar's notes that a bar which repeats it takes over; see RepeatConstraint
   bool operator==(const SamplingOptions&) const = default;
 };
 

@@ -61,6 +61,7 @@ CONTINUO_API void continuo_free_options(continuo_options* options); /* NULL is a
  *   top_p               draw from the likeliest tokens whose probabilities together reach p; 1: from all
  *   min_p               draw from tokens at least this share as likely as the likeliest; 0: from all
  *   repetition_penalty  above 1: makes tokens that the piece already has less likely
+ *   recall              share of the notes that return in a bar which repeats another; of models with plan tokens
  *   bpm                 the tempo of new pieces and of the new bars of a continuation in quarter notes per minute; 0:
  *                       the model's choice in new pieces, about the tempo of the given bars in continuations */
 CONTINUO_API int continuo_set_number(continuo_options* options, const char* name, double value);

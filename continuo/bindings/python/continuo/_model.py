@@ -60,6 +60,7 @@ class Options(TypedDict, total=False):
     top_p: float  # draw from the likeliest tokens that together reach p; 1: from all
     min_p: float  # draw from tokens at least this share as likely as the likeliest; 0: from all
     repetition_penalty: float  # above 1: makes tokens that the piece has less likely
+    recall: float  # share of the notes that return in a bar which repeats another; of models with plan tokens
     chords: str | None  # "C | Am | F G7": repeated to the end; needs a model with chord tokens
     #: Of the new bars, of models with plan tokens: "A8 B8 A8 C8", sections with their bars.
     form: str | None

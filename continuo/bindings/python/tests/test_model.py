@@ -355,7 +355,7 @@ def test_models_that_are_none_are_named(tmp_path):
 
 
 def test_a_model_says_what_it_is(model):
-    assert model.sampling.keys() == {"temperature", "top_k", "top_p", "min_p", "repetition_penalty"}
+    assert model.sampling.keys() == {"temperature", "top_k", "top_p", "min_p", "repetition_penalty", "recall"}
     assert model.context_length >= 512 and len(model.weights_sha256) == 64
     assert "pop-piano" in repr(model) and ct.Model("pop-piano").directory == model.directory
 
