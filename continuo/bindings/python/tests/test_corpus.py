@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import multiprocessing
 import pickle
 
@@ -135,6 +136,30 @@ def test_a_data_loader_gives_all_ids(corpus, workers):
     loader = data.DataLoader(dataset, batch_size=16, num_workers=workers, collate_fn=dataset.collator)
     total = sum(int((batch["input_ids"] * batch["attention_mask"]).sum()) for batch in loader)
     assert total == _sum(dataset)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_batches_pickle_without_loss(corpus):
+    torch = peer("torch")
+    dataset = corpus.dataset(64)
+    batch = dataset.collator([dataset[i] for i in range(4)])
+    edges = [0, 127, 128, -129, 2**15, 2**31, -(2**63), 2**63 - 1]
+    batch |= {str(edge): torch.tensor([[0, edge]]) for edge in edges}
+    batch |= {
+        "none": torch.zeros((0, 3), dtype=torch.int64),
+        "transposed": torch.arange(6).reshape(2, 3).T,
+        "half": torch.ones(2, dtype=torch.bfloat16),
+        "floats": torch.tensor([0.5, float("nan")]),
+        "weight": torch.ones(2, requires_grad=True),
+        "text": "a",
+    }
+    for again in (pickle.loads(pickle.dumps(batch)), copy.deepcopy(batch)):
+        assert again.keys() == batch.keys() and again["text"] == "a" and again["weight"].requires_grad
+        for name, value in batch.items():
+            if name != "text":
+                assert again[name].dtype == value.dtype and again[name].shape == value.shape
+                assert torch.equal(again[name].nan_to_num(7), value.nan_to_num(7)), name
+        again["input_ids"][0, 0] = 5  # may be written to
 
 
 @pytest.mark.filterwarnings("ignore")
