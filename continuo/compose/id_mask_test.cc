@@ -10,6 +10,8 @@
 #include "continuo/compose/crowded_bar.h"
 #include "continuo/compose/fake_model_testing.h"
 #include "continuo/compose/likelihood.h"
+#include "continuo/compose/limit_constraint.h"
+#include "continuo/compose/music_limits.h"
 #include "continuo/compose/pitch_constraint.h"
 #include "continuo/compose/sliding_window.h"
 #include "continuo/compose/tempo_constraint.h"
@@ -166,6 +168,47 @@ TEST_P(IdMaskTest, ConstraintsHoldWithinIds) {
         8, 7);
   if (const auto tempo = TempoConstraint::Create(100, *tokenizer_); tempo.ok()) {
     Walks({std::make_shared<CrowdedBarConstraint>(vocabulary), std::make_shared<TempoConstraint>(*tempo)}, 8, 7);
+  }
+}
+
+MusicLimits Limits(const std::vector<std::pair<std::string, std::string>>& texts) {
+  MusicLimits limits;
+  for (const auto& [name, text] : texts) {
+    const Status status = AddLimit(name, text, limits);
+    EXPECT_TRUE(status.ok()) << status.error().ToString();
+  }
+  return limits;
+}
+
+TEST_P(IdMaskTest, LimitsOfNotesHoldWithinIds) {
+  using Texts = std::vector<std::pair<std::string, std::string>>;
+  const Texts pitches = {{"scale", "C major"}, {"range", "C3:C6"}};
+  Texts all = pitches;
+  all.insert(all.end(), {{"max_notes", "9"}, {"max_polyphony", "4"}, {"range", "C3:C5@3"}});
+  IdMask mask(*tokenizer_);
+  for (const Texts& texts : {pitches, all}) {
+    const auto limit = LimitConstraint::Create(Limits(texts), *tokenizer_, {.first_bar = 0, .bars = 3});
+    ASSERT_TRUE(limit.ok()) << limit.error().ToString();
+    for (size_t i = 0; i < 6; ++i) {
+      ConstraintList list(tokenizer_->NewGrammar());
+      list.Add(CrowdedBarConstraint(tokenizer_->vocabulary()));
+      list.Add(*limit);
+      list.Add(PitchConstraint(*tokenizer_));
+      list.BeginBar(0);
+      const Walk walk = RunWalk(*tokenizer_, std::move(list), 3, Rng(5, i), mask, 7);
+      ASSERT_EQ(walk.error, "") << "walk " << i;
+      const Score score = tokenizer_->Decode(std::vector(1, walk.tokens));
+      ASSERT_EQ(NotesOf(score), NotesOf(walk.tokens, tokenizer_->vocabulary())) << "walk " << i;
+      for (const Track& track : score.tracks) {
+        for (const Note& note : track.notes) {
+          if (!track.is_drum) {
+            ASSERT_TRUE(note.pitch >= 48 && note.pitch <= 84) << int{note.pitch};
+            constexpr unsigned kCMajor = 0b101010110101;
+            ASSERT_NE(kCMajor >> note.pitch % 12 & 1u, 0u) << int{note.pitch};
+          }
+        }
+      }
+    }
   }
 }
 

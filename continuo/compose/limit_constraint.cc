@@ -68,26 +68,6 @@ LimitConstraint::LimitConstraint(const MusicLimits& limits, const Tokenizer& tok
       state_(tokenizer.NewState()),
       grammar_(vocabulary_->has(TokenType::kProgram) ? tokenizer.NewGrammar() : nullptr) {}
 
-LimitConstraint::LimitConstraint(const LimitConstraint& other)
-    : tokenizer_(other.tokenizer_),
-      vocabulary_(other.vocabulary_),
-      limits_(other.limits_),
-      place_(other.place_),
-      kept_(other.kept_),
-      next_kept_(other.next_kept_),
-      state_(other.state_),
-      grammar_(other.grammar_ ? other.grammar_->Clone() : nullptr),
-      writing_(other.writing_),
-      new_from_(other.new_from_),
-      position_(other.position_),
-      notes_in_bar_(other.notes_in_bar_),
-      counted_bar_(other.counted_bar_),
-      last_bar_has_note_(other.last_bar_has_note_),
-      sounding_(other.sounding_),
-      begun_(other.begun_),
-      kept_sounding_(other.kept_sounding_),
-      forced_(other.forced_) {}
-
 std::unique_ptr<TokenConstraint> LimitConstraint::Clone() const {
   return std::make_unique<LimitConstraint>(*this);
 }
@@ -497,6 +477,29 @@ bool LimitConstraint::AnyPedalDown() const {
     }
   }
   return false;
+}
+
+bool LimitConstraint::PitchesAlone() const {
+  const auto changes = [this](const auto& limit) {
+    const auto lies_ahead = [this](size_t bar) { return bar > static_cast<size_t>(this->bar()) && bar < place_.bars; };
+    return lies_ahead(limit.bars.first) || lies_ahead(limit.bars.last);
+  };
+  return limits_->grid.empty() && limits_->max_notes.empty() && limits_->max_polyphony.empty() && kept_->empty() &&
+         std::none_of(limits_->scale.begin(), limits_->scale.end(), changes) &&
+         std::none_of(limits_->range.begin(), limits_->range.end(), changes);
+}
+
+bool LimitConstraint::RestrictIds(const IdTrie& trie, std::span<uint8_t> allowed) const {
+  // Programs may be of drums, and rests could lead past the last bar's note.
+  if (!writing_ || grammar_ || vocabulary_->has(TokenType::kRest) || !PitchesAlone()) {
+    return false;
+  }
+  const Rules rules = RulesOf(*limits_, static_cast<size_t>(bar()));
+  for (const TokenType type : {TokenType::kPitch, TokenType::kPitchDrum}) {
+    ForbidIdsHaving(vocabulary_->range(type), trie, allowed,
+                    [&](TokenId token) { return !rules.Allows(vocabulary_->info(token).value); });
+  }
+  return true;
 }
 
 void LimitConstraint::Advance(TokenId id) {

@@ -18,6 +18,29 @@
 
 namespace continuo {
 
+/// A grammar that is copied with what has it; or none.
+class CopiedGrammar {
+ public:
+  explicit CopiedGrammar(std::unique_ptr<Grammar> grammar) : grammar_(std::move(grammar)) {}
+  CopiedGrammar(const CopiedGrammar& other) : grammar_(other.grammar_ ? other.grammar_->Clone() : nullptr) {}
+  CopiedGrammar(CopiedGrammar&&) = default;
+  CopiedGrammar& operator=(const CopiedGrammar& other) {
+    if (grammar_ && other.grammar_) {
+      grammar_->CopyFrom(*other.grammar_);
+    } else {
+      grammar_ = other.grammar_ ? other.grammar_->Clone() : nullptr;
+    }
+    return *this;
+  }
+  CopiedGrammar& operator=(CopiedGrammar&&) = default;
+
+  explicit operator bool() const { return grammar_ != nullptr; }
+  Grammar* operator->() const { return grammar_.get(); }
+
+ private:
+  std::unique_ptr<Grammar> grammar_;
+};
+
 /// Keeps new notes to MusicLimits, in any representation.
 ///
 /// Forbids the notes that break a limit, and the tokens after which none but such notes could come:
@@ -49,13 +72,13 @@ class LimitConstraint final : public TokenConstraint {
   static Result<LimitConstraint> Create(const MusicLimits& limits, const Tokenizer& tokenizer, const Place& place,
                                         std::vector<KeptNote> kept = {});
 
-  LimitConstraint(const LimitConstraint& other);
-  LimitConstraint(LimitConstraint&&) = default;
-
   void Restrict(std::span<uint8_t> allowed) const override;
   void Advance(TokenId id) override;
   void BeginBar(size_t bar) override;
   std::unique_ptr<TokenConstraint> Clone() const override;
+  bool CopyFrom(const TokenConstraint& other) override { return CopyState(*this, other); }
+  /// Known of scales and ranges alone that stay as they are in all bars to come.
+  bool RestrictIds(const IdTrie& trie, std::span<uint8_t> allowed) const override;
 
  private:
   /// The limits of one bar.
@@ -99,6 +122,8 @@ class LimitConstraint final : public TokenConstraint {
   /// Whether the last bar's note can still be written after time has moved to `tick`.
   bool LeavesLastNote(int32_t tick) const;
   bool AtKeptNote() const;
+  /// Whether the only limits from this bar on are one scale and one range.
+  bool PitchesAlone() const;
   bool AnyPedalDown() const;
   bool UsesDurations(int program) const;
   /// The pitch below which new notes lie; 128 without.
@@ -122,10 +147,10 @@ class LimitConstraint final : public TokenConstraint {
   size_t next_kept_ = 0;
 
   StreamState state_;
-  std::unique_ptr<Grammar> grammar_;  // only of vocabularies with programs
-  bool writing_ = false;              // the prompt is over
-  int32_t new_from_ = 0;              // where the first new bar begins
-  int position_ = -1;                 // of the bar's last Position token; -1 before it
+  CopiedGrammar grammar_;  // only of vocabularies with programs
+  bool writing_ = false;   // the prompt is over
+  int32_t new_from_ = 0;   // where the first new bar begins
+  int position_ = -1;      // of the bar's last Position token; -1 before it
   int32_t notes_in_bar_ = 0;
   int64_t counted_bar_ = -1;  // of `notes_in_bar_`
   bool last_bar_has_note_ = false;
