@@ -158,28 +158,34 @@ std::vector<uint8_t> BlockSource::Present(uint64_t epoch) const {
 }
 
 void BlockSource::CutSong(size_t song, uint64_t epoch, std::vector<Block>& blocks) const {
-  const std::vector<uint32_t> dropped = DroppedPlaces(song, epoch);
-  const std::vector<uint32_t> bars_left = dropped.empty() ? std::vector<uint32_t>() : BarsWithout(song, dropped);
-  const std::span<const uint32_t> bars = dropped.empty() ? songs_[song].bar_offsets : std::span(bars_left);
-  const size_t length = songs_[song].ids.size() - dropped.size() + 2;  // with BOS and EOS
-  const size_t context = options_.context;
-  const int32_t semitones = Semitones(song, epoch);
   const auto steps = [&](bool wanted, Draw draw) -> int32_t {
     return wanted
                ? static_cast<int32_t>(DrawStream(options_.seed, draw, epoch, song).NextBelow(BlockVocabulary::kSteps)) -
                      BlockVocabulary::kMostSteps
                : 0;
   };
-  const int32_t velocity_steps = steps(options_.velocity, Draw::kVelocity);
-  const int32_t tempo_steps = steps(options_.tempo, Draw::kTempo);
+  const SongMove move = {.semitones = Semitones(song, epoch),
+                         .velocity_steps = steps(options_.velocity, Draw::kVelocity),
+                         .tempo_steps = steps(options_.tempo, Draw::kTempo)};
+  const std::vector<uint32_t> dropped = DroppedPlaces(song, epoch);
+  std::span<const uint32_t> bars = songs_[song].bar_offsets;
+  size_t length = songs_[song].ids.size() - dropped.size() + 2;  // with BOS and EOS
+  MovedSong moved;
+  if (vocabulary_.move_song && move.any()) {
+    moved = vocabulary_.move_song(songs_[song].ids, move);
+    bars = moved.bar_offsets;
+    length = moved.ids.size() + 2;
+  } else if (!dropped.empty()) {
+    moved.bar_offsets = BarsWithout(song, dropped);
+    bars = moved.bar_offsets;
+  }
+  const size_t context = options_.context;
   const auto add = [&](size_t begin, size_t covered) {
     blocks.push_back(
         {.song = static_cast<uint32_t>(song),
          .begin = static_cast<uint32_t>(begin),
          .first_target = static_cast<uint32_t>(options_.each_target_once ? std::max(begin, covered) + 1 : begin + 1),
-         .semitones = semitones,
-         .velocity_steps = velocity_steps,
-         .tempo_steps = tempo_steps,
+         .move = move,
          .epoch = epoch});
   };
   // The first bar that begins at or after `place` of BOS + song, where a bar's place is its offset
@@ -286,9 +292,9 @@ TokenId BlockSource::Moved(TokenId id, const Block& block) const {
       id = maps[static_cast<size_t>(steps - least)][static_cast<size_t>(id)];
     }
   };
-  move(vocabulary_.transpose, block.semitones, BlockVocabulary::kLowestTransposition);
-  move(vocabulary_.velocity, block.velocity_steps, -BlockVocabulary::kMostSteps);
-  move(vocabulary_.tempo, block.tempo_steps, -BlockVocabulary::kMostSteps);
+  move(vocabulary_.transpose, block.move.semitones, BlockVocabulary::kLowestTransposition);
+  move(vocabulary_.velocity, block.move.velocity_steps, -BlockVocabulary::kMostSteps);
+  move(vocabulary_.tempo, block.move.tempo_steps, -BlockVocabulary::kMostSteps);
   return id;
 }
 
@@ -305,7 +311,7 @@ std::vector<TokenId> BlockSource::PlannedSong(const Block& block) const {
       song.push_back(Moved(ids[place], block));
     }
   }
-  if (block.velocity_steps != 0) {
+  if (block.move.velocity_steps != 0) {
     SetLoudness(*vocabulary_.plan, song);
   }
   return song;
@@ -320,9 +326,13 @@ Batch BlockSource::Lay(std::span<const Block> blocks) const {
   for (size_t row = 0; row < blocks.size(); ++row) {
     const Block& block = blocks[row];
     const auto ids = songs_[block.song].ids;
-    const bool planned = vocabulary_.plan && (!plans_.empty() || block.velocity_steps != 0);
-    const std::vector<TokenId> song = planned ? PlannedSong(block) : std::vector<TokenId>();
-    const size_t length = (planned ? song.size() : ids.size()) + 2;
+    const bool moved = vocabulary_.move_song && block.move.any();
+    const bool planned = vocabulary_.plan && (!plans_.empty() || block.move.velocity_steps != 0);
+    const std::vector<TokenId> song = moved     ? vocabulary_.move_song(ids, block.move).ids
+                                      : planned ? PlannedSong(block)
+                                                : std::vector<TokenId>();
+    const bool is_whole = moved || planned;  // `song` is what is laid
+    const size_t length = (is_whole ? song.size() : ids.size()) + 2;
     const auto token = [&](size_t place) -> int64_t {
       if (place == 0) {
         return vocabulary_.bos;
@@ -330,7 +340,7 @@ Batch BlockSource::Lay(std::span<const Block> blocks) const {
       if (place == length - 1) {
         return vocabulary_.eos;
       }
-      return planned ? song[place - 1] : Moved(ids[place - 1], block);
+      return is_whole ? song[place - 1] : Moved(ids[place - 1], block);
     };
     std::vector<int64_t> window;  // the last is a target alone
     const auto add = [&](size_t from, size_t to) {

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -32,6 +33,20 @@ struct PlanTokens {
   std::array<double, 7> loudness_levels{};
 };
 
+/// By how much a song is changed as a whole.
+struct SongMove {
+  int32_t semitones = 0;
+  int32_t velocity_steps = 0;
+  int32_t tempo_steps = 0;
+  bool any() const { return semitones != 0 || velocity_steps != 0 || tempo_steps != 0; }
+};
+
+/// A song that was moved, where that makes another number of ids.
+struct MovedSong {
+  std::vector<TokenId> ids;
+  std::vector<uint32_t> bar_offsets;
+};
+
 /// Which ids frame a song and fill a block, and what ids become when music is moved.
 struct BlockVocabulary {
   static constexpr int kLowestTransposition = -5;
@@ -46,16 +61,19 @@ struct BlockVocabulary {
   TokenId eos = 0;
   TokenId pad = 0;
   TokenId mask = -1;  // stands for a bar that is missing; -1 where the vocabulary has none
-  /// transpose[s - kLowestTransposition][id]; -1 where the pitch has no id, and for all ids of a
-  /// trained vocabulary unless s is 0.
+  /// transpose[s - kLowestTransposition][id]; -1 where the pitch has no id.
   std::array<std::vector<TokenId>, kTranspositions> transpose;
   /// velocity[step + kMostSteps][id], tempo[step + kMostSteps][id]: the id of the nearest value
   /// that the vocabulary has, or `id` where it is another kind's.
   std::array<std::vector<TokenId>, kSteps> velocity;
   std::array<std::vector<TokenId>, kSteps> tempo;
   std::optional<PlanTokens> plan;  // if the vocabulary has any (REMIPlan)
+  /// Of a trained vocabulary, whose ids stand for several tokens each: moves the tokens of a song
+  /// and makes ids of them. `transpose` then says no more than which ids may be moved (others than
+  /// -1), and `velocity` and `tempo` change nothing. Thread-safe.
+  std::function<MovedSong(std::span<const uint16_t> ids, const SongMove& move)> move_song;
 
-  /// Fails when the vocabulary has no PAD, BOS or EOS.
+  /// Fails when the vocabulary has no PAD, BOS or EOS. `tokenizer` must outlive the result.
   static Result<BlockVocabulary> Of(const Tokenizer& tokenizer);
 };
 
@@ -84,14 +102,12 @@ struct BlockOptions {
 };
 
 /// One training example before it is laid into a batch: a part of BOS + song + EOS, where the song
-/// is without what its plan lost.
+/// is moved, and without what its plan lost.
 struct Block {
   uint32_t song = 0;
   uint32_t begin = 0;         // in BOS + song + EOS; 0 or, as a rule, a bar's first token
   uint32_t first_target = 0;  // the first place whose token counts as a target; begin + 1 or later
-  int32_t semitones = 0;
-  int32_t velocity_steps = 0;
-  int32_t tempo_steps = 0;
+  SongMove move;
   uint64_t epoch = 0;
   // The gap: places in BOS + song + EOS, where bars begin. None if gap_bars is 0.
   uint32_t gap_bars = 0;

@@ -7,13 +7,17 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <memory>
 #include <numeric>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "continuo/core/rng.h"
+#include "continuo/score/score_file.h"
 #include "continuo/token/gap.h"
 #include "continuo/token/tokenizer.h"
+#include "continuo/token/train_tokenizer.h"
 
 namespace continuo {
 namespace {
@@ -175,7 +179,7 @@ TEST(BlocksTest, AnEpochIsAFunctionOfSeedAndNumber) {
     const BlockSource source(songs.spans(), SmallVocabulary(), {.context = 32, .seed = seed, .transpose = true});
     std::vector<std::array<int64_t, 3>> result;
     for (const Block& block : source.Epoch(epoch)) {
-      result.push_back({block.song, block.begin, block.semitones});
+      result.push_back({block.song, block.begin, block.move.semitones});
     }
     EXPECT_EQ(result.size(), source.EpochSize(epoch));
     return result;
@@ -221,7 +225,7 @@ TEST(BlocksTest, SharesLeaveOtherSongsAsTheyAre) {
     std::vector<std::array<int64_t, 3>> result;
     for (const Block& block : source.Epoch(5)) {
       if (block.song > 0) {
-        result.push_back({block.song, block.begin, block.semitones});
+        result.push_back({block.song, block.begin, block.move.semitones});
       }
     }
     return result;
@@ -253,8 +257,8 @@ TEST(BlocksTest, ASongIsMovedAsAWholeAndStaysInRange) {
     std::map<uint32_t, int32_t> of_song;
     const auto blocks = source.Epoch(epoch);
     for (const Block& block : blocks) {
-      EXPECT_EQ(of_song.emplace(block.song, block.semitones).first->second, block.semitones);
-      semitones.insert(block.semitones);
+      EXPECT_EQ(of_song.emplace(block.song, block.move.semitones).first->second, block.move.semitones);
+      semitones.insert(block.move.semitones);
     }
     EXPECT_GE(of_song[0], 0);
     EXPECT_LE(of_song[1], 0);
@@ -516,6 +520,133 @@ TEST_F(PlannedSongsTest, WithoutDropoutPlansStay) {
     EXPECT_THAT(Tokens(source.Lay(source.Epoch(1)), 3), testing::Contains(token));
   }
 }
+
+/// Songs in the ids of a vocabulary that MidiTok trained, or of remi's trained here.
+class TrainedSongsTest : public testing::TestWithParam<std::string> {
+ protected:
+  static constexpr const char* kFolder = CONTINUO_SOURCE_DIR;
+
+  static std::vector<Score> Scores() {
+    std::vector<Score> scores;
+    for (const char* name : {"etude-01", "etude-02", "etude-03", "etude-04"}) {
+      scores.push_back(ReadScore(fmt::format("{}/examples/corpus/{}.mid", kFolder, name)).value());
+    }
+    return scores;
+  }
+  static std::unique_ptr<Tokenizer> TokenizerOf(const std::string& name) {
+    if (name != "remi") {
+      return Tokenizer::LoadPlainOrTrained(fmt::format("{}/testdata/tokens/trained/{}.json", kFolder, name)).value();
+    }
+    auto trainer = TokenizerTrainer::Create(*PresetConfig(name, MidiTokRelease::k3_1_0), 1'000'000).value();
+    for (const Score& score : Scores()) {
+      trainer.Add(trainer.WordsOf(score));
+    }
+    return Tokenizer::FromPlainOrTrainedJson(trainer.Train(500).value(), name).value();
+  }
+
+  TrainedSongsTest() : tokenizer_(TokenizerOf(GetParam())) {
+    for (const Score& score : Scores()) {
+      const std::vector<TokenId> song = tokenizer_->EncodeForModel(score).at(0);
+      ids_.emplace_back(song.begin(), song.end());
+      bars_.emplace_back();
+      for (const size_t offset : tokenizer_->ModelBarOffsets(song)) {
+        bars_.back().push_back(static_cast<uint32_t>(offset));
+      }
+    }
+  }
+
+  BlockSource Source(BlockOptions options) const {
+    std::vector<BlockSong> songs;
+    for (size_t i = 0; i < ids_.size(); ++i) {
+      songs.push_back({ids_[i], bars_[i]});
+    }
+    options.shuffle = false;
+    return BlockSource(songs, BlockVocabulary::Of(*tokenizer_).value(), options);
+  }
+  /// The tokens of a row that has all of a song. Its EOS is a target alone.
+  std::vector<TokenId> TokensOf(const Batch& batch, size_t row) const {
+    std::vector<TokenId> ids;
+    for (size_t t = 1; t < batch.context && batch.ids[row * batch.context + t] != *pad(); ++t) {
+      ids.push_back(static_cast<TokenId>(batch.ids[row * batch.context + t]));
+    }
+    return tokenizer_->FromModelIds(ids);
+  }
+  std::vector<TokenId> TokensOf(size_t song) const {
+    return tokenizer_->FromModelIds(std::vector<TokenId>(ids_[song].begin(), ids_[song].end()));
+  }
+  std::optional<TokenId> pad() const { return tokenizer_->ModelIdOf(tokenizer_->vocabulary().pad()); }
+
+  const std::unique_ptr<Tokenizer> tokenizer_;
+  std::vector<std::vector<uint16_t>> ids_;
+  std::vector<std::vector<uint32_t>> bars_;
+};
+
+TEST_P(TrainedSongsTest, AreTransposedTokenByToken) {
+  const BlockSource source = Source({.context = 30000, .transpose = true});
+  std::set<int> semitones;
+  for (uint64_t epoch = 0; epoch < 6; ++epoch) {
+    const std::vector<Block> blocks = source.Epoch(epoch);
+    ASSERT_EQ(blocks.size(), ids_.size());
+    const Batch batch = source.Lay(blocks);
+    for (size_t row = 0; row < batch.rows; ++row) {
+      const std::vector<TokenId> map = tokenizer_->TransposeMap(blocks[row].move.semitones);
+      std::vector<TokenId> expected = TokensOf(blocks[row].song);
+      for (TokenId& token : expected) {
+        token = map[static_cast<size_t>(token)];
+      }
+      EXPECT_EQ(TokensOf(batch, row), expected) << "epoch " << epoch << " row " << row;
+      semitones.insert(blocks[row].move.semitones);
+    }
+  }
+  EXPECT_GT(semitones.size(), 3U);
+}
+
+TEST_P(TrainedSongsTest, ChangeInVelocityAndTempoAlone) {
+  const BlockSource source = Source({.context = 30000, .velocity = true, .tempo = true});
+  const Vocabulary& vocabulary = tokenizer_->vocabulary();
+  const Batch batch = source.Lay(source.Epoch(2));
+  size_t changed = 0;
+  for (size_t row = 0; row < batch.rows; ++row) {
+    const std::vector<TokenId> moved = TokensOf(batch, row);
+    const std::vector<TokenId> before = TokensOf(row);
+    ASSERT_EQ(moved.size(), before.size());
+    for (size_t i = 0; i < moved.size(); ++i) {
+      const TokenType type = vocabulary.info(before[i]).type;
+      EXPECT_EQ(vocabulary.info(moved[i]).type, type);
+      changed += moved[i] != before[i];
+      EXPECT_TRUE(moved[i] == before[i] || type == TokenType::kVelocity || type == TokenType::kTempo);
+    }
+  }
+  // The others have four velocities and eight tempos, further apart than songs are changed.
+  EXPECT_EQ(changed > 0, GetParam() == "remi");
+}
+
+TEST_P(TrainedSongsTest, WindowsCoverTheMovedSong) {
+  const BlockSource whole = Source({.context = 30000, .transpose = true});
+  const BlockSource source = Source({.context = 64, .transpose = true, .each_target_once = true});
+  for (uint64_t epoch = 0; epoch < 3; ++epoch) {
+    const std::vector<Block> blocks = source.Epoch(epoch);
+    EXPECT_EQ(blocks.size(), source.EpochSize(epoch));
+    EXPECT_EQ(source.Lay(blocks).target_count, whole.Lay(whole.Epoch(epoch)).target_count);
+    size_t on_bars = 0;
+    for (const Block& block : blocks) {
+      const Batch batch = source.Lay(std::span(&block, 1));
+      const std::vector<TokenId> ids(batch.ids.begin(), batch.ids.end());
+      if (block.begin > 0) {
+        const std::vector<size_t> bars = tokenizer_->ModelBarOffsets(ids);
+        on_bars += !bars.empty() && bars.front() == 0 ? 1 : 0;
+      }
+    }
+    EXPECT_GT(on_bars, blocks.size() / 2);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Files, TrainedSongsTest, testing::Values("remi_bar-3.1.0", "remi_bar-3.0.4", "remi"),
+                         [](const auto& test) {
+                           std::string name = test.param;
+                           std::replace_if(name.begin(), name.end(), [](char c) { return c == '-' || c == '.'; }, '_');
+                           return name;
+                         });
 
 }  // namespace
 }  // namespace continuo

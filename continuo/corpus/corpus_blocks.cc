@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <numeric>
 #include <utility>
 
@@ -10,11 +11,14 @@
 namespace continuo {
 namespace {
 
-/// The ids of a type, with the value that each stands for.
-std::vector<std::pair<TokenId, double>> Values(const IdRange& ids, auto value) {
+/// The ids of a type that a model can read, with the value that each stands for.
+std::vector<std::pair<TokenId, double>> Values(const Tokenizer& tokenizer, TokenType type, auto value) {
   std::vector<std::pair<TokenId, double>> values;
+  const IdRange ids = tokenizer.vocabulary().range(type);
   for (TokenId id = ids.first; id < ids.end(); ++id) {
-    values.emplace_back(id, value(id));
+    if (tokenizer.ModelIdOf(id)) {
+      values.emplace_back(id, value(id));
+    }
   }
   return values;
 }
@@ -32,6 +36,75 @@ std::vector<TokenId> MovedIds(size_t size, const std::vector<std::pair<TokenId, 
   return map;
 }
 
+/// What tokens become when music is moved.
+struct TokenMaps {
+  decltype(BlockVocabulary::transpose) transpose;
+  decltype(BlockVocabulary::velocity) velocity;
+  decltype(BlockVocabulary::tempo) tempo;
+
+  explicit TokenMaps(const Tokenizer& tokenizer) {
+    using B = BlockVocabulary;
+    const Vocabulary& vocabulary = tokenizer.vocabulary();
+    for (int i = 0; i < B::kTranspositions; ++i) {
+      transpose[static_cast<size_t>(i)] = tokenizer.TransposeMap(B::kLowestTransposition + i);
+    }
+    const auto velocities =
+        Values(tokenizer, TokenType::kVelocity, [&](TokenId id) { return vocabulary.info(id).value; });
+    const auto tempos = Values(tokenizer, TokenType::kTempo, [&](TokenId id) { return vocabulary.tempo(id); });
+    for (int i = 0; i < B::kSteps; ++i) {
+      const double steps = i - B::kMostSteps;
+      velocity[static_cast<size_t>(i)] =
+          MovedIds(vocabulary.size(), velocities, [&](double value) { return value + steps * B::kVelocityStep; });
+      tempo[static_cast<size_t>(i)] =
+          MovedIds(vocabulary.size(), tempos, [&](double value) { return value * (1 + steps * B::kTempoStep); });
+    }
+  }
+
+  TokenId Move(TokenId token, const SongMove& move) const {
+    const auto of = [&token](const auto& maps, int index) {
+      token = maps[static_cast<size_t>(index)][static_cast<size_t>(token)];
+    };
+    of(transpose, move.semitones - BlockVocabulary::kLowestTransposition);
+    of(velocity, move.velocity_steps + BlockVocabulary::kMostSteps);
+    of(tempo, move.tempo_steps + BlockVocabulary::kMostSteps);
+    return token;
+  }
+};
+
+/// The maps of a trained vocabulary.
+void MoveTokenByToken(const Tokenizer& tokenizer, BlockVocabulary& result) {
+  const TrainedVocabulary& trained = *tokenizer.trained();
+  const auto maps = std::make_shared<const TokenMaps>(tokenizer);
+  std::vector<TokenId> same(trained.size());
+  std::iota(same.begin(), same.end(), 0);
+  result.velocity.fill(same);
+  result.tempo.fill(same);
+  for (size_t s = 0; s < maps->transpose.size(); ++s) {
+    const std::vector<TokenId>& map = maps->transpose[s];
+    result.transpose[s] = same;
+    for (const TokenId id : same) {
+      const auto tokens = trained.Tokens(id);
+      const bool fits = std::all_of(tokens.begin(), tokens.end(), [&](TokenId token) {
+        const TokenId moved = map[static_cast<size_t>(token)];
+        return moved >= 0 && trained.IdOf(moved) != kNoToken;
+      });
+      result.transpose[s][static_cast<size_t>(id)] = fits ? id : kNoToken;
+    }
+  }
+  result.move_song = [maps, &tokenizer](std::span<const uint16_t> ids, const SongMove& move) {
+    std::vector<TokenId> tokens = tokenizer.FromModelIds(std::vector<TokenId>(ids.begin(), ids.end()));
+    for (TokenId& token : tokens) {
+      token = maps->Move(token, move);
+    }
+    MovedSong song;
+    song.ids = tokenizer.ToModelIds(tokens);
+    for (const size_t offset : tokenizer.ModelBarOffsets(song.ids)) {
+      song.bar_offsets.push_back(static_cast<uint32_t>(offset));
+    }
+    return song;
+  };
+}
+
 }  // namespace
 
 Result<BlockVocabulary> BlockVocabulary::Of(const Tokenizer& tokenizer) {
@@ -47,30 +120,14 @@ Result<BlockVocabulary> BlockVocabulary::Of(const Tokenizer& tokenizer) {
   result.eos = *eos;
   result.pad = *pad;
   result.mask = tokenizer.ModelIdOf(vocabulary.mask()).value_or(kNoToken);
-  if (const TrainedVocabulary* trained = tokenizer.trained()) {
-    // Ids that stand for several tokens cannot be moved one by one: all stay as they are, and no
-    // song can be transposed.
-    std::vector<TokenId> same(trained->size());
-    std::iota(same.begin(), same.end(), 0);
-    result.velocity.fill(same);
-    result.tempo.fill(same);
-    result.transpose.fill(std::vector<TokenId>(same.size(), kNoToken));
-    result.transpose[static_cast<size_t>(-kLowestTransposition)] = same;
+  if (tokenizer.trained() != nullptr) {
+    MoveTokenByToken(tokenizer, result);
     return result;
   }
-  for (int i = 0; i < kTranspositions; ++i) {
-    result.transpose[static_cast<size_t>(i)] = tokenizer.TransposeMap(kLowestTransposition + i);
-  }
-  const auto velocities =
-      Values(vocabulary.range(TokenType::kVelocity), [&](TokenId id) { return vocabulary.info(id).value; });
-  const auto tempos = Values(vocabulary.range(TokenType::kTempo), [&](TokenId id) { return vocabulary.tempo(id); });
-  for (int i = 0; i < kSteps; ++i) {
-    const double steps = i - kMostSteps;
-    result.velocity[static_cast<size_t>(i)] =
-        MovedIds(vocabulary.size(), velocities, [&](double value) { return value + steps * kVelocityStep; });
-    result.tempo[static_cast<size_t>(i)] =
-        MovedIds(vocabulary.size(), tempos, [&](double value) { return value * (1 + steps * kTempoStep); });
-  }
+  TokenMaps maps(tokenizer);
+  result.transpose = std::move(maps.transpose);
+  result.velocity = std::move(maps.velocity);
+  result.tempo = std::move(maps.tempo);
   if (const std::optional<PlanLevels>& levels = tokenizer.config().plan) {
     PlanTokens& plan = result.plan.emplace();
     plan.bar = vocabulary.range(TokenType::kBar).first;
