@@ -166,15 +166,20 @@ Result<NamedSummaries> ValidationOf(const ExperimentContext& context, const RunC
 /// not slide, which up to there writes the same.
 std::vector<TokenId> CutToContext(const LoadedModel& model, std::vector<TokenId> ids) {
   const auto room = model.model->context_length() - 1;
-  if (ids.size() <= room) {
+  const std::vector<TokenId> read = model.tokenizer->ToModelIds(ids);
+  if (read.size() <= room) {
     return ids;
   }
   size_t end = 0;
-  for (const size_t offset : model.tokenizer->BarOffsets(ids)) {
+  for (const size_t offset : model.tokenizer->ModelBarOffsets(read)) {
     end = offset <= room ? offset : end;
   }
-  ids.resize(end > 0 ? end : room);
-  return ids;
+  return model.tokenizer->FromModelIds(std::span(read).first(end > 0 ? end : room));
+}
+
+/// How many ids a model reads of a stream of tokens.
+size_t CountModelIds(const LoadedModel& model, std::span<const TokenId> ids) {
+  return model.tokenizer->ToModelIds(ids).size();
 }
 
 }  // namespace
@@ -354,7 +359,8 @@ Result<std::vector<NewPiece>> WritePieces(const ExperimentContext& context, cons
     NewPiece& piece = pieces.emplace_back();
     piece.name = fmt::format("piece-{:03}", made.index + 1);
     piece.nll_token = generated.nll;
-    piece.nll_total = generated.nll * static_cast<double>(generated.ids.size() - generated.prompt_length);
+    const size_t prompt_ids = CountModelIds(model, std::span(generated.ids).first(generated.prompt_length));
+    piece.nll_total = generated.nll * static_cast<double>(CountModelIds(model, generated.ids) - prompt_ids);
     if (made.new_bars) {
       piece.measured = made.new_bars->score();
       piece.midi = made.piece.Bytes();
@@ -369,7 +375,7 @@ Result<std::vector<NewPiece>> WritePieces(const ExperimentContext& context, cons
         piece.midi = SerializeScore(piece.measured);
       }
     }
-    piece.tokens = static_cast<int64_t>(generated.ids.size());
+    piece.tokens = static_cast<int64_t>(CountModelIds(model, generated.ids));
   }
   return pieces;
 }

@@ -223,7 +223,7 @@ Result<ExperimentInputs> FindInputs(const ExperimentSpec& spec, const fs::path& 
     if (tokenizer.is_file && !fs::is_regular_file(source)) {
       return Missing(fmt::format("tokenizers.{}.file", tokenizer.name), source, "does not exist");
     }
-    CONTINUO_ASSIGN(auto loaded, Tokenizer::Load(source, tokenizer.release));
+    CONTINUO_ASSIGN(auto loaded, Tokenizer::LoadPlainOrTrained(source, tokenizer.release));
     inputs.tokenizers[tokenizer.name] = Sha256Hex(loaded->ToJson());
     tokenizers.push_back(std::move(loaded));
   }

@@ -13,8 +13,10 @@
 #include "continuo/experiment/small_experiment_testing.h"
 #include "continuo/experiment/steps.h"
 #include "continuo/metrics/catalogue.h"
+#include "continuo/model/random_model_testing.h"
 #include "continuo/os/lock.h"
 #include "continuo/results/snapshot.h"
+#include "continuo/token/tokenizer.h"
 
 namespace continuo {
 namespace {
@@ -72,6 +74,22 @@ TEST_F(RunnerTest, FinishesEveryCellOnce) {
   EXPECT_EQ(progress.CountRuns(CellStatus::kDone), 1U);
   EXPECT_EQ(progress.CountSets(SetKind::kContinuation, CellStatus::kDone), 1U);
   EXPECT_EQ(progress.seconds_left, 0);
+}
+
+TEST_F(RunnerTest, TakesATokenizerThatMidiTokTrained) {
+  const TemporaryFolder folder;
+  const auto tokenizer =
+      Tokenizer::LoadPlainOrTrained(CONTINUO_SOURCE_DIR "/testdata/tokens/trained/remi_bar-3.1.0.json").value();
+  WriteRandomModel(SmallModel(Architecture::kGpt2, tokenizer->model_size(), 128), tokenizer->ToJson(),
+                   folder.path() / "model");
+  SmallExperiment experiment("", folder.path() / "model");
+  experiment.spec().generate.windows = {Window::kSlide, Window::kCut};
+  const RunnerReport report = Run(experiment).value();
+  EXPECT_EQ(report.done, 5U);
+  EXPECT_EQ(report.failed, 0U) << notes_.back();
+  const ResultsSnapshot snapshot = Read(experiment);
+  EXPECT_EQ(snapshot.runs[0].status, CellStatus::kDone);
+  EXPECT_GT(FindNamed(snapshot.sets[1].metrics, "valid_nll_note")->mean, 0);
 }
 
 TEST_F(RunnerTest, CutsARunByPercentsOfItsSteps) {

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <utility>
 
 #include "continuo/core/check.h"
 #include "continuo/experiment/plan.h"
@@ -18,8 +19,10 @@ namespace continuo {
 /// continuo-train: it copies that model.
 class SmallExperiment {
  public:
-  /// `more` is appended to the spec.
-  explicit SmallExperiment(const std::string& more = {}) {
+  /// `more` is appended to the spec. `model` is what the trainer copies; its tokenizer is the
+  /// experiment's.
+  explicit SmallExperiment(const std::string& more = {}, std::filesystem::path model = Shipped())
+      : model_(std::move(model)) {
     const std::string text = R"(name = "small"
 title = "A small experiment"
 [corpora.etudes]
@@ -27,7 +30,7 @@ folder = "corpus"
 songs = 12
 valid = 0.3
 [tokenizers.pop]
-file = ")" + (Model() / "tokenizer.json").string() +
+file = ")" + (model_ / "tokenizer.json").string() +
                              R"("
 [models.tiny]
 layers = 1
@@ -78,7 +81,7 @@ bars = 2
 
  private:
   static std::filesystem::path Source() { return CONTINUO_SOURCE_DIR; }
-  static std::filesystem::path Model() { return Source() / "models" / "pop-piano"; }
+  static std::filesystem::path Shipped() { return Source() / "models" / "pop-piano"; }
 
   void WriteTrainer() const {
     std::ofstream(trainer()) << R"(#!/bin/sh
@@ -97,10 +100,11 @@ echo '{"step":1,"tokens":50,"seconds":1,"progress":0.5,"loss":4,"lr":0.1,"tokens
 echo '{"step":2,"tokens":100,"seconds":2,"progress":1,"loss":3,"lr":0.1,"tokens_per_second":50}' >> "$output/train.jsonl"
 echo '{"step":2,"tokens":100,"seconds":2,"progress":1,"valid_nll":2.5}' >> "$output/train.jsonl"
 for name in $(echo "$kept" | sed "s/[0-9]*/$name-&/g; s/,/ /g") final; do ln -sfn )"
-                             << Model().string() << " \"$output/$name\"; done\n";
+                             << model_.string() << " \"$output/$name\"; done\n";
     CONTINUO_CHECK(::chmod(trainer().c_str(), 0755) == 0);
   }
 
+  std::filesystem::path model_;
   TemporaryFolder temporary_;
   ExperimentSpec spec_;
 };

@@ -131,8 +131,8 @@ Status BuildCorpusStep(const ExperimentContext& context, const CorpusCell& cell)
   }
   CONTINUO_ASSIGN(
       const auto loaded,
-      Tokenizer::Load(tokenizer.is_file ? context.inputs.Resolve(tokenizer.source).string() : tokenizer.source,
-                      tokenizer.release));
+      Tokenizer::LoadPlainOrTrained(
+          tokenizer.is_file ? context.inputs.Resolve(tokenizer.source).string() : tokenizer.source, tokenizer.release));
   const Result<CorpusBuildReport> report = BuildCorpus(
       songs, *loaded, target, {.valid_fraction = corpus.valid, .threads = context.threads}, NoProgress(), context.stop);
   if (!report.ok()) {
