@@ -330,6 +330,50 @@ TEST_F(CliTest, ATrainedTokenizerMergesTokens) {
   EXPECT_EQ(Continuo({"corpus", "build", Path("songs"), "--tokenizer", tokenizer, "-o", Path("corpus")}).exit_code, 0);
 }
 
+TEST_F(CliTest, ATokenizerIsTrained) {
+  const std::string songs = (kSource / "examples" / "corpus").string();
+  const Outcome run = Continuo(
+      {"-q", "--json", "tokenizer", "train", songs, "--tokenizer", "remi", "--size", "400", "-o", Path("bpe.json")});
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  const Json report = Json::parse(run.out);
+  EXPECT_EQ(report["size"], 400);
+  EXPECT_EQ(report["skipped"], 0);
+  EXPECT_EQ(report["songs"], report["files"]);
+  const auto tracks = [&](const std::string& tokenizer) {
+    return Json::parse(Continuo({"tokenize", "--tokenizer", tokenizer, kPrompt.string()}).out)["tracks"];
+  };
+  const auto score = [&](const std::string& tokenizer) {
+    WriteBytes("ids.json", Json({{"tracks", tracks(tokenizer)}}).dump());
+    return Json::parse(Continuo({"--json", "detokenize", "--tokenizer", tokenizer, Path("ids.json")}).out);
+  };
+  EXPECT_LT(tracks(Path("bpe.json"))[0].size(), tracks("remi")[0].size());
+  EXPECT_EQ(score(Path("bpe.json")), score("remi"));
+
+  // Any number of threads gives the same file.
+  ASSERT_EQ(Continuo({"tokenizer", "train", songs, "--tokenizer", "remi", "--size", "400", "--threads", "3", "-o",
+                      Path("again.json")})
+                .exit_code,
+            0);
+  EXPECT_EQ(*ReadTextFile(Path("again.json")), *ReadTextFile(Path("bpe.json")));
+  // A file that is not a song is skipped.
+  WriteBytes("bad.mid", "MThd");
+  const Outcome skipped = Continuo({"--json", "tokenizer", "train", songs, Path("bad.mid"), "--tokenizer", "remi",
+                                    "--size", "400", "--split", "beat", "-o", Path("b.json")});
+  ASSERT_EQ(skipped.exit_code, 0) << skipped.err;
+  EXPECT_EQ(Json::parse(skipped.out)["skipped"], 1);
+  EXPECT_NE(*ReadTextFile(Path("b.json")), *ReadTextFile(Path("bpe.json")));
+
+  ExpectError({"tokenizer", "train", songs, "--tokenizer", "remi", "--size", "10", "-o", Path("x.json")}, "size is 10");
+  ExpectError({"tokenizer", "train", songs, "--tokenizer", "remichord", "-o", Path("x.json")}, "REMIChord");
+  ExpectError({"tokenizer", "train", songs, "--tokenizer", Path("bpe.json"), "-o", Path("x.json")}, "trained");
+  ExpectError({"tokenizer", "train", Path("bad.mid"), "--tokenizer", "remi", "-o", Path("x.json")},
+              "none of 1 files could be read");
+  EXPECT_EQ(Continuo({"tokenizer", "train", songs, "--tokenizer", "remi", "--model", "unigram", "-o", Path("x.json")})
+                .exit_code,
+            2);
+  EXPECT_FALSE(fs::exists(Path("x.json")));
+}
+
 TEST_F(CliTest, VocabListsTheTokens) {
   const Outcome run = Continuo({"vocab", "--tokenizer", "remi"});
   EXPECT_THAT(run.out, StartsWith("PAD_None\nBOS_None\nEOS_None\nMASK_None\nBar_None\nPitch_21\n"));
