@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
 """Writes testdata/model: small model directories as Hugging Face saves them, and the logits that it computes.
 
-Needs `pip install torch==2.13.0 transformers==5.23.0`. Sizes are odd on purpose: no vector length divides them.
+    pip install torch==2.13.0 transformers==5.23.0
+    tools/make_model_golden.py [NAMES]
+
+Sizes are odd on purpose: no vector length divides them.
 """
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import torch
@@ -34,11 +38,19 @@ MODELS = {
     "qwen3": dict(model_type="qwen3", vocab_size=17, max_position_embeddings=24, hidden_size=20, num_hidden_layers=1,
                   num_attention_heads=2, num_key_value_heads=1, head_dim=18, intermediate_size=27,
                   tie_word_embeddings=False),
+    "gpt_neox": dict(model_type="gpt_neox", vocab_size=53, max_position_embeddings=40, hidden_size=36,
+                     num_hidden_layers=2, num_attention_heads=3, intermediate_size=41, rotary_emb_base=500,
+                     rotary_pct=0.5),
+    "gpt_neox_serial": dict(model_type="gpt_neox", vocab_size=17, max_position_embeddings=24, hidden_size=20,
+                            num_hidden_layers=2, num_attention_heads=2, intermediate_size=27, hidden_act="gelu_new",
+                            rotary_pct=1.0, use_parallel_residual=False, attention_bias=False,
+                            tie_word_embeddings=True),
 }
 
 
 def main():
-    for name, sizes in MODELS.items():
+    for name in sys.argv[1:] or MODELS:
+        sizes = MODELS[name]
         torch.manual_seed(11)
         config = AutoConfig.for_model(bos_token_id=1, eos_token_id=2, **sizes)
         model = AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()

@@ -38,8 +38,17 @@ Status RequireKeys(const ConfigJson& json, std::initializer_list<const char*> ke
 /// The configuration of GPT2LMHeadModel.
 Result<ModelConfig> ReadGpt2Config(const ConfigJson& json, std::string_view name);
 ConfigJson WriteGpt2Config(const ModelConfig& config);
-/// Those of the models with rotary positions.
+/// That of GPTNeoXForCausalLM.
+Result<ModelConfig> ReadGptNeoXConfig(const ConfigJson& json, std::string_view name);
+ConfigJson WriteGptNeoXConfig(const ModelConfig& config);
+/// Those of Llama and its kin.
 Result<ModelConfig> ReadLlamaConfig(const ConfigJson& json, Architecture architecture, std::string_view name);
 ConfigJson WriteLlamaConfig(const ModelConfig& config);
+
+/// What several families write alike: rope_theta and rope_scaling, or since release 5
+/// rope_parameters, which holds both. `partial`, unless null, takes the part of each head that is
+/// rotated; else all of it must be.
+Status ReadRotary(const ConfigJson& json, ModelConfig& config, double* partial, std::string_view name);
+ConfigJson RopeScalingJson(const RopeScaling& scaling);
 
 }  // namespace continuo

@@ -7,49 +7,6 @@
 namespace continuo {
 namespace {
 
-/// "linear" or "llama3" with its numbers; "default" and null scale nothing.
-Status ReadRopeScaling(const ConfigJson& json, const char* key, RopeScaling& scaling, std::string_view name) {
-  // Releases before 4.45 call it "type".
-  const ConfigJson type = json.value("rope_type", json.value("type", ConfigJson("default")));
-  if (type == "default") {
-    return {};
-  }
-  const std::string place = fmt::format("{}: {}", name, key);
-  scaling = {};
-  if (type == "linear") {
-    scaling.kind = RopeScaling::Kind::kLinear;
-  } else if (type == "llama3") {
-    scaling.kind = RopeScaling::Kind::kLlama3;
-    CONTINUO_TRY(RequireKeys(json, {"low_freq_factor", "high_freq_factor", "original_max_position_embeddings"}, place));
-    CONTINUO_TRY(ReadField(json, "low_freq_factor", scaling.low_frequency_factor, place));
-    CONTINUO_TRY(ReadField(json, "high_freq_factor", scaling.high_frequency_factor, place));
-    CONTINUO_TRY(ReadField(json, "original_max_position_embeddings", scaling.original_context, place));
-  } else {
-    return MakeError("{}: rope_type is {}, which is not supported, expected default, linear or llama3", place,
-                     type.dump(-1, ' ', true));
-  }
-  CONTINUO_TRY(RequireKeys(json, {"factor"}, place));
-  return ReadField(json, "factor", scaling.factor, place);
-}
-
-/// rope_theta and rope_scaling, or since release 5 rope_parameters, which holds both.
-Status ReadRotary(const ConfigJson& json, ModelConfig& config, std::string_view name) {
-  CONTINUO_TRY(ReadField(json, "rope_theta", config.rope_theta, name));
-  for (const char* key : {"rope_scaling", "rope_parameters"}) {
-    const auto found = json.find(key);
-    if (found == json.end() || found->is_null()) {
-      continue;
-    }
-    if (!found->is_object()) {
-      return MakeError("{}: {} is {}, expected an object", name, key, found->type_name());
-    }
-    CONTINUO_TRY(ReadField(*found, "rope_theta", config.rope_theta, fmt::format("{}: {}", name, key)));
-    CONTINUO_TRY(RequireField(*found, "partial_rotary_factor", 1.0, fmt::format("{}: {}", name, key)));
-    CONTINUO_TRY(ReadRopeScaling(*found, key, config.rope_scaling, name));
-  }
-  return {};
-}
-
 /// Biases: keys of Llama and Qwen3; the others' are fixed.
 Status ReadBiases(const ConfigJson& json, ModelConfig& config, std::string_view name) {
   switch (config.architecture) {
@@ -86,27 +43,10 @@ Status ReadWindow(const ConfigJson& json, ModelConfig& config, std::string_view 
   return {};
 }
 
-ConfigJson RopeScalingJson(const RopeScaling& scaling) {
-  switch (scaling.kind) {
-    case RopeScaling::Kind::kNone:
-      break;
-    case RopeScaling::Kind::kLinear:
-      return {{"rope_type", "linear"}, {"factor", scaling.factor}};
-    case RopeScaling::Kind::kLlama3:
-      return {{"rope_type", "llama3"},
-              {"factor", scaling.factor},
-              {"low_freq_factor", scaling.low_frequency_factor},
-              {"high_freq_factor", scaling.high_frequency_factor},
-              {"original_max_position_embeddings", scaling.original_context}};
-  }
-  return nullptr;
-}
-
 }  // namespace
 
 Result<ModelConfig> ReadLlamaConfig(const ConfigJson& json, Architecture architecture, std::string_view name) {
   CONTINUO_TRY(RequireField(json, "hidden_act", "silu", name));
-  CONTINUO_TRY(RequireField(json, "partial_rotary_factor", 1.0, name));
   CONTINUO_TRY(RequireField(json, "pretraining_tp", 1, name));
   for (const char* key : {"quantization_config", "num_local_experts", "attn_logit_softcapping",
                           "final_logit_softcapping", "clip_qkv", "layer_norm_eps"}) {
@@ -141,7 +81,7 @@ Result<ModelConfig> ReadLlamaConfig(const ConfigJson& json, Architecture archite
   CONTINUO_TRY(ReadField(json, "tie_word_embeddings", config.tied_head, name));
   CONTINUO_TRY(ReadBiases(json, config, name));
   CONTINUO_TRY(ReadWindow(json, config, name));
-  CONTINUO_TRY(ReadRotary(json, config, name));
+  CONTINUO_TRY(ReadRotary(json, config, /*partial=*/nullptr, name));
   if (config.kv_head_count < 0 || config.head_width < 0) {
     return MakeError("{}: {} is negative", name, config.kv_head_count < 0 ? "num_key_value_heads" : "head_dim");
   }

@@ -31,6 +31,20 @@ constexpr FieldNames kGpt2Names = {"n_positions", "n_embd",  "n_layer",         
 constexpr FieldNames kLlamaNames = {
     "max_position_embeddings", "hidden_size",       "num_hidden_layers", "num_attention_heads",
     "intermediate_size",       "attention_dropout", "rms_norm_eps"};
+constexpr FieldNames kGptNeoXNames = {"max_position_embeddings", "hidden_size",       "num_hidden_layers",
+                                      "num_attention_heads",     "intermediate_size", "hidden_dropout",
+                                      "layer_norm_eps"};
+
+const FieldNames& NamesOf(Architecture architecture) {
+  switch (architecture) {
+    case Architecture::kGpt2:
+      return kGpt2Names;
+    case Architecture::kGptNeoX:
+      return kGptNeoXNames;
+    default:
+      return kLlamaNames;
+  }
+}
 
 Status CheckRotary(const ModelConfig& config) {
   CONTINUO_TRY(CheckSize("num_key_value_heads", config.kv_heads()));
@@ -39,8 +53,13 @@ Status CheckRotary(const ModelConfig& config) {
     return MakeError("num_attention_heads is {}, which num_key_value_heads, {}, doesn't divide", config.heads,
                      config.kv_heads());
   }
-  if (config.head_dim() % 2 != 0) {
-    return MakeError("head_dim is {}, expected an even number, since rotary positions rotate pairs", config.head_dim());
+  if (config.rotary_dim() % 2 != 0) {
+    return MakeError("{} is {}, expected an even number, since rotary positions rotate pairs",
+                     config.rotary_width > 0 ? "head_dim x partial_rotary_factor" : "head_dim", config.rotary_dim());
+  }
+  if (config.rotary_width < 0 || config.rotary_dim() > config.head_dim()) {
+    return MakeError("head_dim x partial_rotary_factor is {}, expected at most head_dim, {}", config.rotary_width,
+                     config.head_dim());
   }
   if (config.query_width() > kMaxSize) {
     return MakeError("num_attention_heads x head_dim is {}, expected at most {}", config.query_width(), kMaxSize);
@@ -74,13 +93,17 @@ std::string_view ToString(Architecture architecture) {
 
 std::string_view ClassName(Architecture architecture) {
   constexpr std::array<std::string_view, kArchitectureNames.size()> kClasses = {
-      "GPT2LMHeadModel", "LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM"};
+      "GPT2LMHeadModel",  "LlamaForCausalLM", "MistralForCausalLM",
+      "Qwen2ForCausalLM", "Qwen3ForCausalLM", "GPTNeoXForCausalLM"};
   return kClasses[static_cast<size_t>(architecture)];
 }
 
 BlockKind BlockKindOf(Architecture architecture) {
   if (architecture == Architecture::kGpt2) {
     return {};
+  }
+  if (architecture == Architecture::kGptNeoX) {
+    return {.positions = PositionKind::kRotary, .joined_heads = true};
   }
   return {.norm = NormKind::kRms,
           .positions = PositionKind::kRotary,
@@ -98,7 +121,7 @@ int64_t ModelConfig::feed_width() const {
 
 Status CheckModelConfig(const ModelConfig& config) {
   const bool rotary = config.block().positions == PositionKind::kRotary;
-  const FieldNames& names = rotary ? kLlamaNames : kGpt2Names;
+  const FieldNames& names = NamesOf(config.architecture);
   CONTINUO_TRY(CheckSize("vocab_size", config.vocab_size));
   CONTINUO_TRY(CheckSize(names.context, config.context_length));
   CONTINUO_TRY(CheckSize(names.width, config.width));
@@ -144,6 +167,7 @@ ModelConfig Canonical(ModelConfig config) {
   config.inner_width = config.inner_width == defaults.feed_width() ? 0 : config.inner_width;
   config.kv_head_count = config.kv_head_count == config.heads ? 0 : config.kv_head_count;
   config.head_width = config.head_width * config.heads == config.width ? 0 : config.head_width;
+  config.rotary_width = config.rotary_width == config.head_dim() ? 0 : config.rotary_width;
   config.window = config.window >= config.context_length ? 0 : config.window;
   return config;
 }
@@ -161,8 +185,9 @@ Result<ModelConfig> ParseModelConfig(std::string_view text, std::string_view nam
                      fmt::join(kArchitectureNames, ", "));
   }
   const auto architecture = static_cast<Architecture>(found - kArchitectureNames.begin());
-  CONTINUO_ASSIGN(const ModelConfig config, architecture == Architecture::kGpt2
-                                                ? ReadGpt2Config(json, name)
+  CONTINUO_ASSIGN(const ModelConfig config, architecture == Architecture::kGpt2 ? ReadGpt2Config(json, name)
+                                            : architecture == Architecture::kGptNeoX
+                                                ? ReadGptNeoXConfig(json, name)
                                                 : ReadLlamaConfig(json, architecture, name));
   if (const Status status = CheckModelConfig(config); !status.ok()) {
     return MakeError("{}: {}", name, status.error().message);
@@ -171,7 +196,9 @@ Result<ModelConfig> ParseModelConfig(std::string_view text, std::string_view nam
 }
 
 std::string ModelConfigToJson(const ModelConfig& config, const std::optional<SequenceIds>& ids) {
-  ConfigJson json = config.architecture == Architecture::kGpt2 ? WriteGpt2Config(config) : WriteLlamaConfig(config);
+  ConfigJson json = config.architecture == Architecture::kGpt2      ? WriteGpt2Config(config)
+                    : config.architecture == Architecture::kGptNeoX ? WriteGptNeoXConfig(config)
+                                                                    : WriteLlamaConfig(config);
   if (ids) {
     json["bos_token_id"] = ids->bos;
     json["eos_token_id"] = ids->eos;

@@ -12,9 +12,10 @@ namespace continuo {
 
 /// A family of models, as `transformers` names it. It decides what a block is made of (BlockKind)
 /// and the names of weights (WeightTable).
-enum class Architecture : uint8_t { kGpt2, kLlama, kMistral, kQwen2, kQwen3 };
+enum class Architecture : uint8_t { kGpt2, kLlama, kMistral, kQwen2, kQwen3, kGptNeoX };
 /// By Architecture: model_type in config.json.
-inline constexpr std::array<std::string_view, 5> kArchitectureNames = {"gpt2", "llama", "mistral", "qwen2", "qwen3"};
+inline constexpr std::array<std::string_view, 6> kArchitectureNames = {"gpt2",  "llama", "mistral",
+                                                                       "qwen2", "qwen3", "gpt_neox"};
 /// "llama"
 std::string_view ToString(Architecture architecture);
 /// "LlamaForCausalLM", the class of `transformers`.
@@ -29,7 +30,7 @@ enum class PositionKind : uint8_t {
   kRotary,   // queries and keys are rotated by their position: Su et al., arXiv:2104.09864
 };
 enum class FeedKind : uint8_t {
-  kGelu,    // down(gelu(up(x))), gelu in its tanh form
+  kGelu,    // down(gelu(up(x))): ModelConfig::exact_gelu
   kSwiGlu,  // down(silu(gate(x)) * up(x)): Shazeer, arXiv:2002.05202
 };
 
@@ -39,6 +40,7 @@ struct BlockKind {
   PositionKind positions = PositionKind::kLearned;
   FeedKind feed = FeedKind::kGelu;
   bool query_key_norm = false;  // each head's queries and keys are normed before they are rotated
+  bool joined_heads = false;    // kQkv gives each head's query, key and value side by side, one head after the other
 };
 BlockKind BlockKindOf(Architecture architecture);
 
@@ -75,14 +77,20 @@ struct ModelConfig {
   int64_t kv_head_count = 0;  // heads of keys and values, which divide `heads`; 0: as many as `heads`
   int64_t head_width = 0;     // width of a head; 0: width / heads
   double rope_theta = 10000;
+  int64_t rotary_width = 0;  // of each head the first dimensions, which are rotated; 0: all
   RopeScaling rope_scaling;
   int64_t window = 0;  // a position attends to itself and the window - 1 before it; 0: to all before it
   bool qkv_bias = false;
   bool attention_out_bias = false;
   bool feed_bias = false;
 
+  // GPT-NeoX only.
+  bool exact_gelu = false;         // gelu by the normal distribution, else in its tanh form
+  bool parallel_residual = false;  // attention and the feed-forward part both read what the block was given
+
   BlockKind block() const { return BlockKindOf(architecture); }
   int64_t head_dim() const { return head_width > 0 ? head_width : width / heads; }
+  int64_t rotary_dim() const { return rotary_width > 0 ? rotary_width : head_dim(); }
   int64_t kv_heads() const { return kv_head_count > 0 ? kv_head_count : heads; }
   /// Query heads that share a head of keys and values.
   int64_t heads_per_kv() const { return heads / kv_heads(); }

@@ -451,6 +451,87 @@ TEST(LlamaConfigTest, RefusesByName) {
   EXPECT_THAT(error(R"("model_type": "mistral")"), HasSubstr("has no num_key_value_heads"));
 }
 
+/// A GPT-NeoX's config.json with one more setting.
+std::string GptNeoXJson(const std::string& more) {
+  return R"({"model_type": "gpt_neox", "vocab_size": 50, "hidden_size": 48, "num_hidden_layers": 2,
+             "num_attention_heads": 2, "intermediate_size": 40, "max_position_embeddings": 32)" +
+         (more.empty() ? "" : ", " + more) + "}";
+}
+
+TEST(GptNeoXConfigTest, HasTheDefaultsOfTransformers) {
+  const auto config = ParseModelConfig(GptNeoXJson(""), "config.json");
+  ASSERT_TRUE(config.ok()) << config.error().message;
+  EXPECT_EQ(config->architecture, Architecture::kGptNeoX);
+  EXPECT_EQ(config->head_dim(), 24);
+  EXPECT_EQ(config->rotary_dim(), 6);
+  EXPECT_EQ(config->rope_theta, 10000);
+  EXPECT_EQ(config->norm_epsilon, 1e-5);
+  EXPECT_TRUE(config->exact_gelu);
+  EXPECT_TRUE(config->parallel_residual);
+  EXPECT_TRUE(config->qkv_bias && config->attention_out_bias && config->feed_bias);
+  EXPECT_FALSE(config->tied_head);
+}
+
+TEST(GptNeoXConfigTest, IsTheSameAfterJson) {
+  for (int rotary = 2; rotary <= 48; rotary += 2) {
+    ModelConfig config;
+    config.architecture = Architecture::kGptNeoX;
+    config.vocab_size = 50;
+    config.width = 49 * 2;
+    config.heads = 2;
+    config.layers = 1;
+    config.inner_width = 40;
+    config.rope_theta = 1234.5;
+    config.rotary_width = rotary;
+    config.exact_gelu = rotary % 4 == 0;
+    config.parallel_residual = rotary % 8 < 4;
+    config.qkv_bias = config.attention_out_bias = rotary % 16 < 8;
+    config.feed_bias = true;
+    config.rope_scaling = {RopeScaling::Kind::kLinear, 2.5};
+    const auto parsed = ParseModelConfig(ModelConfigToJson(config), "config.json");
+    ASSERT_TRUE(parsed.ok()) << parsed.error().message;
+    EXPECT_EQ(*parsed, config) << ModelConfigToJson(config);
+  }
+}
+
+TEST(GptNeoXConfigTest, ReadsBothReleasesRotaryPositions) {
+  const auto old = ParseModelConfig(GptNeoXJson(R"("rotary_pct": 0.5, "rotary_emb_base": 77)"), "config.json");
+  const auto now = ParseModelConfig(
+      GptNeoXJson(R"("rope_parameters": {"rope_type": "default", "rope_theta": 77, "partial_rotary_factor": 0.5})"),
+      "config.json");
+  ASSERT_TRUE(old.ok() && now.ok());
+  EXPECT_EQ(*old, *now);
+  EXPECT_EQ(old->rotary_dim(), 12);
+  EXPECT_EQ(old->rope_theta, 77);
+}
+
+TEST(GptNeoXConfigTest, RefusesByName) {
+  const auto error = [](const std::string& more) {
+    const auto config = ParseModelConfig(GptNeoXJson(more), "config.json");
+    return config.ok() ? std::string() : config.error().message;
+  };
+  EXPECT_THAT(error(R"("hidden_act": "relu")"), HasSubstr("hidden_act is \"relu\", which is not supported"));
+  EXPECT_THAT(error(R"("rotary_pct": 0)"), HasSubstr("rotary_pct) is 0, expected more than 0"));
+  EXPECT_THAT(error(R"("rotary_pct": 1.5)"), HasSubstr("rotary_pct) is 1.5"));
+  EXPECT_THAT(error(R"("rotary_pct": 0.05)"), HasSubstr("leaves nothing of a head of width 24"));
+  EXPECT_THAT(error(R"("rotary_pct": 0.3)"), HasSubstr("head_dim x partial_rotary_factor is 7, expected an even"));
+  EXPECT_THAT(error(R"("rope_scaling": {"type": "yarn", "factor": 2.0})"), HasSubstr("rope_type is \"yarn\""));
+  EXPECT_THAT(error(R"("num_attention_heads": 5)"), HasSubstr("num_attention_heads, 5, doesn't divide"));
+  EXPECT_THAT(error(R"("layer_norm_eps": 0)"), HasSubstr("layer_norm_eps is 0"));
+}
+
+TEST(GptNeoXConfigTest, NamesItsWeights) {
+  const auto config = ParseModelConfig(GptNeoXJson(""), "config.json");
+  ASSERT_TRUE(config.ok()) << config.error().message;
+  const WeightTable table(*config);
+  EXPECT_EQ(table.FullName("layers.0.attention.bias"), "");
+  EXPECT_EQ(table.FullName("gpt_neox.layers.0.attention.masked_bias"), "");
+  EXPECT_EQ(table.FullName("gpt_neox.layers.0.attention.rotary_emb.inv_freq"), "");
+  EXPECT_EQ(table.FullName("layers.0.attention.dense.bias"), "gpt_neox.layers.0.attention.dense.bias");
+  EXPECT_EQ(table.FullName("embed_out.weight"), "embed_out.weight");
+  EXPECT_EQ(table.Matrices(Product::kQkv, 1).at(0)->shape, (std::vector<int64_t>{144, 48}));
+}
+
 TEST(WeightTableTest, GroupsTheMatricesOfAProduct) {
   const auto config = ParseModelConfig(LlamaJson(R"("num_key_value_heads": 2, "attention_bias": true)"), "config.json");
   ASSERT_TRUE(config.ok()) << config.error().message;

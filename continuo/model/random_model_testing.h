@@ -46,6 +46,7 @@ inline ModelConfig SmallModel(Architecture architecture, size_t vocab_size, int6
   config.layers = 1;
   config.heads = 2;
   config.dropout = 0;
+  config.feed_bias = architecture == Architecture::kGptNeoX;  // always has it
   return config;
 }
 

@@ -23,10 +23,10 @@ double ScaleLlama3(double frequency, const RopeScaling& scaling) {
 }  // namespace
 
 std::vector<float> RotaryFrequencies(const ModelConfig& config) {
-  const auto head_dim = static_cast<double>(config.head_dim());
+  const auto rotary_dim = static_cast<double>(config.rotary_dim());
   std::vector<float> frequencies;
-  for (int64_t i = 0; i < config.head_dim() / 2; ++i) {
-    double frequency = std::pow(config.rope_theta, -2.0 * static_cast<double>(i) / head_dim);
+  for (int64_t i = 0; i < config.rotary_dim() / 2; ++i) {
+    double frequency = std::pow(config.rope_theta, -2.0 * static_cast<double>(i) / rotary_dim);
     switch (config.rope_scaling.kind) {
       case RopeScaling::Kind::kNone:
         break;

@@ -10,10 +10,19 @@
 namespace continuo {
 namespace {
 
-constexpr std::string_view kHeadName = "lm_head.weight";
+std::string_view HeadNameOf(Architecture architecture) {
+  return architecture == Architecture::kGptNeoX ? "embed_out.weight" : "lm_head.weight";
+}
 
 std::string_view PrefixOf(Architecture architecture) {
-  return architecture == Architecture::kGpt2 ? "transformer." : "model.";
+  switch (architecture) {
+    case Architecture::kGpt2:
+      return "transformer.";
+    case Architecture::kGptNeoX:
+      return "gpt_neox.";
+    default:
+      return "model.";
+  }
 }
 
 }  // namespace
@@ -60,11 +69,13 @@ Int8Layout Weight::layout() const {
 WeightTable::WeightTable(const ModelConfig& config) : architecture_(config.architecture) {
   head_ = {.role = WeightRole::kHead,
            .kind = WeightKind::kHeadMatrix,
-           .name = std::string(kHeadName),
+           .name = std::string(HeadNameOf(architecture_)),
            .shape = {config.vocab_size, config.width},
            .outputs_first = true};
   if (architecture_ == Architecture::kGpt2) {
     AddGpt2(config);
+  } else if (architecture_ == Architecture::kGptNeoX) {
+    AddGptNeoX(config);
   } else {
     AddLlama(config);
   }
@@ -143,6 +154,37 @@ void WeightTable::AddLlama(const ModelConfig& config) {
   Add(kFinalNorm, -1, kNormScale, "norm.weight", {width});
 }
 
+void WeightTable::AddGptNeoX(const ModelConfig& config) {
+  using enum WeightRole;
+  using enum WeightKind;
+  const int64_t width = config.width;
+  const int64_t inner = config.feed_width();
+  Add(kTokens, -1, kEmbedding, "embed_in.weight", {config.vocab_size, width});
+  blocks_begin_ = weights_.size();
+  for (int64_t layer = 0; layer < config.layers; ++layer) {
+    const auto norm = [&](WeightRole role, std::string_view name) {
+      Add(role, layer, kNormScale, fmt::format("layers.{}.{}.weight", layer, name), {width});
+      Add(role, layer, kBias, fmt::format("layers.{}.{}.bias", layer, name), {width});
+    };
+    const auto linear = [&](WeightRole role, WeightKind kind, std::string_view name, int64_t in, int64_t out,
+                            bool bias) {
+      Add(role, layer, kind, fmt::format("layers.{}.{}.weight", layer, name), {out, in}, /*outputs_first=*/true);
+      if (bias) {
+        Add(role, layer, kBias, fmt::format("layers.{}.{}.bias", layer, name), {out});
+      }
+    };
+    norm(kAttentionNorm, "input_layernorm");
+    linear(kQkv, kMatrix, "attention.query_key_value", width, 3 * width, config.qkv_bias);
+    linear(kAttentionOut, kResidualMatrix, "attention.dense", width, width, config.attention_out_bias);
+    norm(kFeedNorm, "post_attention_layernorm");
+    linear(kUp, kMatrix, "mlp.dense_h_to_4h", width, inner, config.feed_bias);
+    linear(kDown, kResidualMatrix, "mlp.dense_4h_to_h", inner, width, config.feed_bias);
+  }
+  block_size_ = (weights_.size() - blocks_begin_) / static_cast<size_t>(config.layers);
+  Add(kFinalNorm, -1, kNormScale, "final_layer_norm.weight", {width});
+  Add(kFinalNorm, -1, kBias, "final_layer_norm.bias", {width});
+}
+
 std::vector<const Weight*> WeightTable::matrices() const {
   std::vector<const Weight*> matrices;
   for (const Weight& weight : weights_) {
@@ -215,14 +257,22 @@ int64_t WeightTable::parameter_count() const {
 }
 
 std::string WeightTable::FullName(const std::string& name) const {
-  const bool is_constant = architecture_ == Architecture::kGpt2
-                               ? name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias")
-                               : name.ends_with(".rotary_emb.inv_freq");
-  if (is_constant) {
+  const auto is_constant = [&] {
+    switch (architecture_) {
+      case Architecture::kGpt2:
+        return name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias");
+      case Architecture::kGptNeoX:
+        return name.ends_with(".attention.bias") || name.ends_with(".attention.masked_bias") ||
+               name.ends_with(".rotary_emb.inv_freq");
+      default:
+        return name.ends_with(".rotary_emb.inv_freq");
+    }
+  };
+  if (is_constant()) {
     return {};
   }
   const std::string_view prefix = PrefixOf(architecture_);
-  return name.starts_with(prefix) || name.starts_with(kHeadName) ? name : std::string(prefix) + name;
+  return name.starts_with(prefix) || name.starts_with(head_.name) ? name : std::string(prefix) + name;
 }
 
 std::string ScalesName(std::string_view matrix) {

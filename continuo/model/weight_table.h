@@ -20,7 +20,7 @@ enum class WeightRole : uint8_t {
   kTokens,         // embedding of ids
   kPositions,      // embedding of learned positions
   kAttentionNorm,  // before attention
-  kQkv,            // to queries, keys and values, one after the other
+  kQkv,            // to queries, keys and values, one after the other; or so of each head (BlockKind)
   kQuery,
   kKey,
   kValue,
@@ -103,6 +103,7 @@ class WeightTable {
            bool outputs_first = false);
   void AddGpt2(const ModelConfig& config);
   void AddLlama(const ModelConfig& config);
+  void AddGptNeoX(const ModelConfig& config);
   /// The weights of a block, or of all (-1).
   std::span<const Weight> InLayer(int64_t layer) const;
   Architecture architecture_;

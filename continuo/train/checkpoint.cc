@@ -107,6 +107,8 @@ ModelConfig WithoutExtras(ModelConfig config) {
   config.rope_scaling = {};
   config.window = 0;
   config.qkv_bias = config.attention_out_bias = config.feed_bias = false;
+  config.rotary_width = 0;
+  config.exact_gelu = config.parallel_residual = false;
   config.tied_head = true;
   config.norm_epsilon = ModelConfig().norm_epsilon;
   return config;

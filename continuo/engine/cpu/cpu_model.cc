@@ -34,7 +34,7 @@ struct Norm {
 
 struct Layer {
   Norm attention_norm;
-  std::vector<PackedMatrix> qkv;  // queries, keys and values side by side
+  std::vector<PackedMatrix> qkv;  // queries, keys and values side by side: HeadPlaces
   Norm query_norm, key_norm;      // of a head; empty: none
   PackedMatrix attention_out;
   Norm feed_norm;
@@ -150,6 +150,20 @@ struct Row {
   bool wants_logits;
 };
 
+/// Where a row's queries, keys and values lie: those of a head at `query` (or `key`, `value`) plus
+/// the head's number times `stride`.
+struct HeadPlaces {
+  explicit HeadPlaces(const ModelConfig& config) {
+    const auto dim = static_cast<size_t>(config.head_dim());
+    const auto queries = static_cast<size_t>(config.query_width());
+    const bool joined = config.block().joined_heads;
+    stride = joined ? 3 * dim : dim;
+    key = joined ? dim : queries;
+    value = joined ? 2 * dim : queries + static_cast<size_t>(config.kv_width());
+  }
+  size_t stride, key, value;
+};
+
 /// Takes rows through the layers, on all threads of a pool together or on the calling thread alone.
 class ForwardPass {
  public:
@@ -161,6 +175,7 @@ class ForwardPass {
         heads_(static_cast<size_t>(weights.config.heads)),
         kv_heads_(static_cast<size_t>(weights.config.kv_heads())),
         head_dim_(static_cast<size_t>(weights.config.head_dim())),
+        places_(weights.config),
         query_width_(heads_ * head_dim_),
         kv_width_(kv_heads_ * head_dim_),
         qkv_width_(query_width_ + 2 * kv_width_),
@@ -248,7 +263,7 @@ class ForwardPass {
   /// The inner activations of the feed-forward part.
   void Feed(const std::vector<float>& x, size_t rows, const std::vector<PackedMatrix>& matrices, float* y) {
     if (matrices.size() == 1) {
-      Multiply(x, rows, matrices[0], MatMulMode::kGelu, y);
+      Multiply(x, rows, matrices[0], weights_.config.exact_gelu ? MatMulMode::kExactGelu : MatMulMode::kGelu, y);
       return;
     }
     const PackedMatrix& gate = matrices[0];
@@ -305,8 +320,13 @@ class ForwardPass {
       Normalize(hidden_, w.attention_norm, rows, normal_);
       MultiplySideBySide(normal_, rows, w.qkv, qkv_.data(), qkv_width_);
       AttendRows(layer);
+      if (weights_.config.parallel_residual) {  // the feed-forward part does not read what attention adds
+        Normalize(hidden_, w.feed_norm, rows, normal_);
+      }
       Multiply(attended_, rows, w.attention_out, MatMulMode::kAdd, hidden_.data());
-      Normalize(hidden_, w.feed_norm, rows, normal_);
+      if (!weights_.config.parallel_residual) {
+        Normalize(hidden_, w.feed_norm, rows, normal_);
+      }
       Feed(normal_, rows, w.feed, expanded_.data());
       Multiply(expanded_, rows, w.down, MatMulMode::kAdd, hidden_.data());
     }
@@ -347,12 +367,12 @@ class ForwardPass {
         for (size_t row = 0; row < rows_.size(); ++row) {
           Slot& slot = *rows_[row].slot;
           float* query = qkv_.data() + row * qkv_width_;
-          float* key = query + query_width_ + head * head_dim_;
+          float* key = query + places_.key + head * places_.stride;
           for (size_t i = head * group; i < (head + 1) * group; ++i) {
-            Place(w.query_norm, rows_[row].position, query + i * head_dim_);
+            Place(w.query_norm, rows_[row].position, query + i * places_.stride);
           }
           Place(w.key_norm, rows_[row].position, key);
-          StoreInCache(cache_layout_, key, key + kv_width_, rows_[row].position,
+          StoreInCache(cache_layout_, key, query + places_.value + head * places_.stride, rows_[row].position,
                        slot.keys.data() + (layer * kv_heads_ + head) * key_bytes,
                        slot.values.data() + (layer * kv_heads_ + head) * value_bytes);
         }
@@ -372,7 +392,7 @@ class ForwardPass {
         const size_t head = i % heads_;
         const size_t position = rows_[row].position;
         const Slot& slot = *rows_[row].slot;
-        Attend(cache_layout_, qkv_.data() + row * qkv_width_ + head * head_dim_,
+        Attend(cache_layout_, qkv_.data() + row * qkv_width_ + head * places_.stride,
                slot.keys.data() + (layer * kv_heads_ + head / group) * key_bytes,
                slot.values.data() + (layer * kv_heads_ + head / group) * value_bytes, first_seen(position),
                position + 1, scratch_[thread], attended_.data() + row * query_width_ + head * head_dim_);
@@ -386,6 +406,7 @@ class ForwardPass {
   const size_t heads_;
   const size_t kv_heads_;
   const size_t head_dim_;
+  const HeadPlaces places_;
   const size_t query_width_;
   const size_t kv_width_;
   const size_t qkv_width_;
@@ -507,7 +528,7 @@ MemoryNeed EstimateMemory(const ModelConfig& config, NumberFormat precision) {
   if (const Weight* positions = table.Find(WeightRole::kPositions)) {
     need.weights += static_cast<uint64_t>(positions->count()) * sizeof(float);
   } else {
-    need.weights += context * static_cast<uint64_t>(config.head_dim()) * sizeof(float);  // cosines and sines
+    need.weights += context * static_cast<uint64_t>(config.rotary_dim()) * sizeof(float);  // cosines and sines
   }
   for (const Weight* matrix : table.matrices()) {
     const auto count = static_cast<uint64_t>(matrix->count());

@@ -16,7 +16,8 @@ namespace {
 
 namespace fs = std::filesystem;
 const fs::path kModels = fs::path(CONTINUO_SOURCE_DIR) / "testdata" / "model";
-constexpr const char* kModelNames[] = {"tied", "untied", "llama", "llama3", "linear", "mistral", "qwen2", "qwen3"};
+constexpr const char* kModelNames[] = {"tied",    "untied", "llama", "llama3",   "linear",
+                                       "mistral", "qwen2",  "qwen3", "gpt_neox", "gpt_neox_serial"};
 
 std::unique_ptr<LanguageModel> Load(const std::string& name, size_t threads,
                                     NumberFormat precision = NumberFormat::kF32) {

@@ -105,16 +105,40 @@ HWY_INLINE V GeluVector(V x) {
   return hn::Mul(hn::Mul(hn::Set(d, 0.5F), x), hn::Add(hn::Set(d, 1.0F), hn::Tanh(d, inner)));
 }
 
-void Gelu(float* x, size_t count) {
+/// erfc by Abramowitz & Stegun's formula 7.1.26, whose error is at most 1.5e-7.
+HWY_INLINE V ExactGeluVector(V x) {
+  const D d;
+  const V one = hn::Set(d, 1.0F);
+  // Beyond 9 the normal distribution is 0 or 1 in f32, and exp stays a normal number.
+  const V z = hn::Min(hn::Mul(hn::Abs(x), hn::Set(d, 0.7071067812F)), hn::Set(d, 9.0F));
+  const V t = hn::Div(one, hn::MulAdd(hn::Set(d, 0.3275911F), z, one));
+  V sum = hn::Set(d, 1.061405429F);
+  for (const float coefficient : {-1.453152027F, 1.421413741F, -0.284496736F, 0.254829592F}) {
+    sum = hn::MulAdd(sum, t, hn::Set(d, coefficient));
+  }
+  const V tail = hn::Mul(hn::Mul(hn::Mul(sum, t), hn::Exp(d, hn::Neg(hn::Mul(z, z)))), hn::Set(d, 0.5F));
+  return hn::Mul(x, hn::IfThenElse(hn::Lt(x, hn::Zero(d)), tail, hn::Sub(one, tail)));
+}
+
+template <typename Function>
+HWY_INLINE void ApplyToEach(float* x, size_t count, const Function& function) {
   const D d;
   const size_t lanes = hn::Lanes(d);
   size_t i = 0;
   for (; i + lanes <= count; i += lanes) {
-    hn::StoreU(GeluVector(hn::LoadU(d, x + i)), d, x + i);
+    hn::StoreU(function(hn::LoadU(d, x + i)), d, x + i);
   }
   for (; i < count; ++i) {
-    x[i] = hn::GetLane(GeluVector(hn::Set(d, x[i])));
+    x[i] = hn::GetLane(function(hn::Set(d, x[i])));
   }
+}
+
+void Gelu(float* x, size_t count) {
+  ApplyToEach(x, count, [](V value) { return GeluVector(value); });
+}
+
+void ExactGelu(float* x, size_t count) {
+  ApplyToEach(x, count, [](V value) { return ExactGeluVector(value); });
 }
 
 const char* TargetName() {
@@ -133,6 +157,7 @@ HWY_EXPORT(RmsNorm);
 HWY_EXPORT(MultiplyBySilu);
 HWY_EXPORT(Rotate);
 HWY_EXPORT(Gelu);
+HWY_EXPORT(ExactGelu);
 HWY_EXPORT(TargetName);
 
 void LayerNorm(const float* x, const float* weight, const float* bias, size_t width, float epsilon, float* y) {
@@ -153,6 +178,10 @@ void Rotate(float* x, const float* cos, const float* sin, size_t half) {
 
 void Gelu(float* x, size_t count) {
   HWY_DYNAMIC_DISPATCH(Gelu)(x, count);
+}
+
+void ExactGelu(float* x, size_t count) {
+  HWY_DYNAMIC_DISPATCH(ExactGelu)(x, count);
 }
 
 const char* KernelTargetName() {

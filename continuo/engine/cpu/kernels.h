@@ -23,6 +23,10 @@ void Rotate(float* x, const float* cos, const float* sin, size_t half);
 /// Gimpel 2016). Each value depends on itself alone, to the bit.
 void Gelu(float* x, size_t count);
 
+/// x = x/2 (1 + erf(x / sqrt(2))) in place, in absolute value within 2^-22 max(1, |x|). Each value
+/// depends on itself alone, to the bit.
+void ExactGelu(float* x, size_t count);
+
 /// The instruction set that the kernels use here, as Highway names it.
 const char* KernelTargetName();
 

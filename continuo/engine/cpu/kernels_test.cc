@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -55,6 +56,25 @@ TEST(MultiplyBySilu, IsTheDefinitionForAnySize) {
       EXPECT_NEAR(y[i], expected, std::abs(expected) * 8 * 0x1p-24 + 1e-30) << gates[i];
       float alone = gates[i];
       MultiplyBySilu(&alone, &x[i], 1);
+      EXPECT_EQ(alone, y[i]);
+    }
+  });
+}
+
+TEST(ExactGelu, IsTheDefinitionForAnySize) {
+  std::vector<float> x = Values(101, 6.0F);
+  x[3] = 1000.0F;
+  x[4] = -1000.0F;
+  x[5] = 0.0F;
+  OnEachTarget([&] {
+    std::vector<float> y = x;
+    ExactGelu(y.data(), y.size());
+    for (size_t i = 0; i < y.size(); ++i) {
+      const double value = x[i];
+      const double expected = value / 2 * std::erfc(-value / std::sqrt(2.0));
+      EXPECT_NEAR(y[i], expected, std::max(1.0, std::abs(value)) * 0x1p-22) << value;
+      float alone = x[i];
+      ExactGelu(&alone, 1);
       EXPECT_EQ(alone, y[i]);
     }
   });

@@ -31,6 +31,8 @@ void WritePanel(float* sums, size_t row, size_t rows, const PackedMatrix& w, siz
   const size_t columns = std::min(kWidth, w.outputs() - column);
   if (mode == MatMulMode::kGelu) {
     Gelu(sums, rows * kWidth);
+  } else if (mode == MatMulMode::kExactGelu) {
+    ExactGelu(sums, rows * kWidth);
   }
   const DF df;
   for (size_t r = 0; r < rows; ++r) {

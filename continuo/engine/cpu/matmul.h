@@ -52,10 +52,11 @@ class Activations {
 void PrepareRows(Activations& x, size_t first, size_t last);
 
 enum class MatMulMode : uint8_t {
-  kStore,  // y = product
-  kAdd,    // y += product
-  kGelu,   // y = Gelu(product)
-  kGate,   // y = Silu(y) * product
+  kStore,      // y = product
+  kAdd,        // y += product
+  kGelu,       // y = Gelu(product)
+  kExactGelu,  // y = ExactGelu(product)
+  kGate,       // y = Silu(y) * product
 };
 
 /// y[r, o] = bias[o] + sum over i of x[r, i] w[i, o], for the outputs o of panels [first_panel,

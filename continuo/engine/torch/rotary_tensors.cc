@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <vector>
+
 #include "continuo/model/rotary.h"
 
 namespace continuo {
@@ -19,10 +21,14 @@ RotaryTensors MakeRotaryTensors(const ModelConfig& config, at::Device device) {
 }
 
 at::Tensor RotatePairs(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
-  const int64_t half = x.size(-1) / 2;
+  const int64_t half = cos.size(-1);
   const at::Tensor first = x.narrow(-1, 0, half);
   const at::Tensor second = x.narrow(-1, half, half);
-  return at::cat({first * cos - second * sin, second * cos + first * sin}, -1).to(x.scalar_type());
+  std::vector<at::Tensor> parts = {first * cos - second * sin, second * cos + first * sin};
+  if (const int64_t rest = x.size(-1) - 2 * half; rest > 0) {
+    parts.push_back(x.narrow(-1, 2 * half, rest));
+  }
+  return at::cat(parts, -1).to(x.scalar_type());
 }
 
 }  // namespace continuo

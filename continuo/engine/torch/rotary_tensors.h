@@ -6,7 +6,7 @@
 
 namespace continuo {
 
-/// The cosines and sines of a RotaryTable, f32 [positions, head_dim / 2], or of some positions of
+/// The cosines and sines of a RotaryTable, f32 [positions, rotary_dim / 2], or of some positions of
 /// it; undefined for a model without rotary positions.
 struct RotaryTensors {
   at::Tensor cos, sin;
@@ -18,7 +18,7 @@ struct RotaryTensors {
 RotaryTensors MakeRotaryTensors(const ModelConfig& config, at::Device device);
 
 /// Turns the points (x[..., i], x[..., i + half]) by angles whose cosines and sines, f32, are
-/// broadcast to [..., half], in the type of x.
+/// broadcast to [..., half], in the type of x. What is past 2 half stays as it is.
 at::Tensor RotatePairs(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin);
 
 }  // namespace continuo

@@ -50,7 +50,7 @@ struct Weights {
   at::ScalarType type = at::kFloat;  // of matrices, and of keys and values
   Tensor tokens;                     // f32
   Tensor positions;                  // learned: [context_length, width]; f32
-  Tensor cos, sin;                   // rotary: [context_length, head_dim / 2]; f32
+  Tensor cos, sin;                   // rotary: [context_length, rotary_dim / 2]; f32
   std::vector<Block> blocks;
   Norm last;
   Tensor head;  // [vocab_size, width]
@@ -215,7 +215,7 @@ class TorchSession : public DecodingSession {
       return linear.bias.defined() ? at::addmm(linear.bias, x, linear.weight) : at::mm(x, linear.weight);
     };
     Tensor x = at::embedding(weights_.tokens, ids);
-    Tensor cos, sin;  // [n, 1, head_dim / 2]
+    Tensor cos, sin;  // [n, 1, rotary_dim / 2]
     if (weights_.positions.defined()) {
       x = x + at::embedding(weights_.positions, positions);
     } else {
@@ -229,15 +229,19 @@ class TorchSession : public DecodingSession {
     const int64_t kv_heads = config.kv_heads();
     for (size_t layer = 0; layer < weights_.blocks.size(); ++layer) {
       const Block& block = weights_.blocks[layer];
-      const Tensor qkv = product(normed(x, block.attention_norm), block.qkv)
-                             .view({-1, config.heads + 2 * kv_heads, config.head_dim()});
+      Tensor qkv = product(normed(x, block.attention_norm), block.qkv);
+      if (config.block().joined_heads) {
+        qkv = qkv.view({-1, config.heads, 3, config.head_dim()}).transpose(1, 2);
+      }
+      qkv = qkv.reshape({-1, config.heads + 2 * kv_heads, config.head_dim()});
       const Tensor attended = attend(caches_[layer], placed(qkv.narrow(1, 0, config.heads), block.query_norm),
                                      placed(qkv.narrow(1, config.heads, kv_heads), block.key_norm),
                                      qkv.narrow(1, config.heads + kv_heads, kv_heads));
+      const Tensor given = config.parallel_residual ? normed(x, block.feed_norm) : Tensor();
       x.add_(product(attended, block.attention_out));
-      const Tensor fed = product(normed(x, block.feed_norm), block.feed);
+      const Tensor fed = product(given.defined() ? given : normed(x, block.feed_norm), block.feed);
       x.add_(product(config.block().feed == FeedKind::kGelu
-                         ? at::gelu(fed, "tanh")
+                         ? at::gelu(fed, config.exact_gelu ? "none" : "tanh")
                          : at::silu(fed.narrow(1, 0, config.feed_width())) *
                                fed.narrow(1, config.feed_width(), config.feed_width()),
                      block.down));

@@ -40,11 +40,13 @@ class TorchModelTest : public testing::TestWithParam<std::tuple<std::string, con
   const Ids ids_ = golden_["ids"].get<Ids>();
 };
 
-INSTANTIATE_TEST_SUITE_P(
-    Models, TorchModelTest,
-    testing::Combine(testing::ValuesIn(Devices()),
-                     testing::Values("tied", "untied", "llama", "llama3", "linear", "mistral", "qwen2", "qwen3")),
-    [](const auto& models) { return std::get<0>(models.param) + "_" + std::get<1>(models.param); });
+INSTANTIATE_TEST_SUITE_P(Models, TorchModelTest,
+                         testing::Combine(testing::ValuesIn(Devices()),
+                                          testing::Values("tied", "untied", "llama", "llama3", "linear", "mistral",
+                                                          "qwen2", "qwen3", "gpt_neox", "gpt_neox_serial")),
+                         [](const auto& models) {
+                           return std::get<0>(models.param) + "_" + std::get<1>(models.param);
+                         });
 
 TEST_P(TorchModelTest, GivesTheLogitsOfHuggingFaceHoweverTheIdsAreSplit) {
   const auto model = Load(true);
