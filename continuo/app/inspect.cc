@@ -3,6 +3,7 @@
 #include "continuo/app/command.h"
 #include "continuo/app/inspect_midi.h"
 #include "continuo/app/inspect_run.h"
+#include "continuo/app/model_flags.h"
 #include "continuo/compose/readable_bars.h"
 #include "continuo/corpus/corpus.h"
 #include "continuo/model/model_directory.h"
@@ -13,13 +14,13 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-Status InspectModel(const fs::path& path, const AppContext& context) {
-  CONTINUO_ASSIGN(const ModelDirectory model, ModelDirectory::Open(path));
+Status InspectModel(const fs::path& path, const fs::path& tokenizer_json, const AppContext& context) {
+  CONTINUO_ASSIGN(const ModelDirectory model, ModelDirectory::Open(path, tokenizer_json));
   const ModelConfig& config = model.config();
   const int64_t parameters = model.table().parameter_count();
   std::string tokenizer_kind = "none";
   std::string signatures;
-  if (const auto tokenizer = Tokenizer::LoadPlainOrTrained((path / "tokenizer.json").string()); tokenizer.ok()) {
+  if (const auto tokenizer = Tokenizer::LoadPlainOrTrained(model.NameOf("tokenizer.json")); tokenizer.ok()) {
     tokenizer_kind =
         fmt::format("{}{}, MidiTok {}", RepresentationName((*tokenizer)->config()),
                     (*tokenizer)->trained() != nullptr ? " (trained)" : "", ToString((*tokenizer)->config().release));
@@ -92,13 +93,14 @@ Status InspectCorpus(const fs::path& path, const AppContext& context) {
   return {};
 }
 
-Status RunInspect(const std::string& path, const InspectMidiFlags& flags, const AppContext& context) {
+Status RunInspect(const std::string& path, const std::string& tokenizer, const InspectMidiFlags& flags,
+                  const AppContext& context) {
   std::error_code code;
   if (!fs::is_directory(path, code)) {
     return InspectMidi(path, flags, context);
   }
   if (fs::exists(fs::path(path) / "config.json", code)) {
-    return InspectModel(path, context);
+    return InspectModel(path, tokenizer, context);
   }
   if (fs::exists(fs::path(path) / "manifest.json", code) && fs::exists(fs::path(path) / "tokenizer.json", code)) {
     return InspectCorpus(path, context);
@@ -115,12 +117,14 @@ void AddInspectCommand(CLI::App& app, AppContext& context) {
   CLI::App* command = app.add_subcommand("inspect", "Say what a MIDI file, a model, a corpus or a run holds");
   command->footer("Examples:\n  continuo inspect song.mid\n  continuo inspect models/pop-piano");
   auto path = std::make_shared<std::string>();
+  auto tokenizer = std::make_shared<std::string>();
   auto flags = std::make_shared<InspectMidiFlags>();
   command->add_option("path", *path, "a MIDI file, or the directory of a model, a corpus or a run")->required();
   command->add_flag("--strict", flags->strict, "refuse a MIDI file with faults instead of reading what is there");
   command->add_flag("--roll", flags->roll, "draw the piano roll though standard output is no terminal");
-  command->callback([path, flags, &context] {
-    context.run = [path, flags, &context] { return RunInspect(*path, *flags, context); };
+  AddModelTokenizerFlag(*command, *tokenizer);
+  command->callback([path, tokenizer, flags, &context] {
+    context.run = [path, tokenizer, flags, &context] { return RunInspect(*path, *tokenizer, *flags, context); };
   });
 }
 

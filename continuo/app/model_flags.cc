@@ -17,8 +17,13 @@ void AddDeviceFlag(CLI::App& command, std::string& device) {
       ->capture_default_str();
 }
 
+void AddModelTokenizerFlag(CLI::App& command, std::string& tokenizer) {
+  command.add_option("--tokenizer", tokenizer, "the tokenizer.json to use; default: the one in the model directory");
+}
+
 void AddModelFlags(CLI::App& command, ModelFlags& flags) {
   command.add_option("--model", flags.model, "a model directory; default: the model that ships");
+  AddModelTokenizerFlag(command, flags.tokenizer);
   command.add_option("--threads", flags.threads, "threads; 0: one for each core")->capture_default_str();
   AddDeviceFlag(command, flags.device);
   command
@@ -57,7 +62,7 @@ Result<LoadedModel> LoadModel(const ModelFlags& flags, size_t sequences, const A
   if (path.empty()) {
     CONTINUO_ASSIGN(path, DefaultModel());
   }
-  CONTINUO_ASSIGN(const ModelDirectory directory, ModelDirectory::Open(path));
+  CONTINUO_ASSIGN(const ModelDirectory directory, ModelDirectory::Open(path, flags.tokenizer));
   if (context.loader_for) {
     return LoadModel(directory, options.precision, context.loader_for(flags.device));
   }

@@ -12,14 +12,17 @@ namespace continuo {
 
 /// Which model a command uses, and what computes it.
 struct ModelFlags {
-  std::string model;  // empty: the model that ships
+  std::string model;      // empty: the model that ships
+  std::string tokenizer;  // a tokenizer.json; empty: the model's own
   size_t threads = 0;
   std::string device = "cpu";
   std::string precision;  // empty: the model's own
 };
 
-/// --model, --threads, --device and --precision.
+/// --model, --tokenizer, --threads, --device and --precision.
 void AddModelFlags(CLI::App& command, ModelFlags& flags);
+/// --tokenizer alone.
+void AddModelTokenizerFlag(CLI::App& command, std::string& tokenizer);
 /// --device alone.
 void AddDeviceFlag(CLI::App& command, std::string& device);
 

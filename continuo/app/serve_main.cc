@@ -31,6 +31,7 @@ struct ServeFlags {
   uint16_t port = 8642;
   std::string listen = "127.0.0.1";
   std::string token_file;
+  std::string tokenizer;
   std::vector<std::string> names;
   std::string soundfont;
   // Of the studio:
@@ -69,6 +70,7 @@ Result<std::vector<continuo::LoadedModel>> LoadModels(const ServeFlags& flags, c
   for (const std::string& path : flags.models.empty() ? std::vector<std::string>(1) : flags.models) {
     continuo::ModelFlags chosen;
     chosen.model = path;
+    chosen.tokenizer = flags.tokenizer;
     chosen.threads = flags.threads;
     CONTINUO_ASSIGN(continuo::LoadedModel model, continuo::LoadModel(chosen, kSequences, context));
     models.push_back(std::move(model));
@@ -195,6 +197,7 @@ void AddFlags(CLI::App& app, ServeFlags& flags, continuo::AppContext& context) {
   app.add_option("--port", flags.port, "0: one that is free")->capture_default_str();
   app.add_option("--model", flags.models, "a model directory, once or more often; default: the model that ships")
       ->allow_extra_args(false);
+  continuo::AddModelTokenizerFlag(app, flags.tokenizer);
   app.add_option("--threads", flags.threads, "threads; 0: one for each core")->capture_default_str();
   app.add_option("--listen", flags.listen, "an address of this machine; one that others can reach needs a token")
       ->capture_default_str();

@@ -11,7 +11,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::string_view kTokenizerFile = "tokenizer.json";
+constexpr const char* kTokenizerFile = "tokenizer.json";
 constexpr std::string_view kGenerationFile = "generation.json";
 
 Result<GenerationSettings> ParseGenerationSettings(const std::string& text, const std::string& name) {
@@ -77,21 +77,23 @@ Result<LoadedModel> LoadModel(const ModelDirectory& directory, std::optional<Num
   LoadedModel loaded;
   loaded.directory = directory.path();
 
-  const std::string name = (directory.path() / kTokenizerFile).string();
+  const std::string name = directory.NameOf(kTokenizerFile);
   CONTINUO_ASSIGN(const std::optional<std::string> json, directory.ReadText(kTokenizerFile));
   if (!json) {
-    return MakeError("{}: no such file, but a model needs its tokenizer", name);
+    return Error{fmt::format("{}: no such file, but a model needs its tokenizer", name),
+                 "--tokenizer takes one from elsewhere"};
   }
   CONTINUO_ASSIGN(loaded.tokenizer, Tokenizer::FromPlainOrTrainedJson(*json, name));
   const size_t size = loaded.tokenizer->model_size();
   const auto model_size = static_cast<size_t>(directory.config().vocab_size);
   const bool is_padded = directory.vocab_sha256().empty() && IsPaddedSize(model_size, size);
   if (size != model_size && !is_padded) {
-    return MakeError("{}: has {} tokens, but the model beside it was trained with {}", name, size,
-                     directory.config().vocab_size);
+    return MakeError("{}: has {} tokens, but the model {} was trained with {}", name, size, directory.path().string(),
+                     model_size);
   }
   if (!directory.vocab_sha256().empty() && directory.vocab_sha256() != loaded.tokenizer->model_sha256()) {
-    return MakeError("{}: its vocabulary is not the one that the model beside it was trained with", name);
+    return MakeError("{}: its vocabulary is not the one that the model {} was trained with", name,
+                     directory.path().string());
   }
 
   CONTINUO_ASSIGN(const GenerationSettings settings, ReadGenerationSettings(directory));

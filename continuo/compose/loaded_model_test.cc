@@ -74,5 +74,20 @@ TEST_F(LoadedModelTest, TheTokenizerMustBeTheModelsOwn) {
   EXPECT_THAT(Error(), HasSubstr("tokenizer.json: no such file"));
 }
 
+TEST_F(LoadedModelTest, ATokenizerMayLieElsewhere) {
+  const fs::path elsewhere = folder_.path() / "mine.json";
+  fs::rename(File("tokenizer.json"), elsewhere);
+  const auto error = [&] {
+    const auto directory = ModelDirectory::Open(folder_.path(), elsewhere);
+    const auto loaded = LoadModel(*directory, CpuModelOptions{.threads = 1});
+    return loaded.ok() ? std::string("none") : loaded.error().ToString();
+  };
+  EXPECT_EQ(error(), "none");
+  Replace("tokenizer.json", "no tokenizer");
+  EXPECT_EQ(error(), "none");
+  Replace("mine.json", (*Tokenizer::Load("midilike"))->ToJson());
+  EXPECT_THAT(error(), HasSubstr("mine.json: has "));
+}
+
 }  // namespace
 }  // namespace continuo

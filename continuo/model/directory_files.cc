@@ -10,9 +10,14 @@ namespace continuo {
 DirectoryFiles::DirectoryFiles(std::filesystem::path path, Files files)
     : path_(std::move(path)), memory_(std::make_shared<const Files>(std::move(files))) {}
 
+std::filesystem::path DirectoryFiles::PathOf(const std::string& file) const {
+  const auto found = elsewhere_.find(file);
+  return found != elsewhere_.end() ? found->second : path_ / file;
+}
+
 bool DirectoryFiles::Has(const std::string& file) const {
   std::error_code code;
-  return memory_ ? memory_->contains(file) : std::filesystem::exists(path_ / file, code);
+  return memory_ ? memory_->contains(file) : std::filesystem::exists(PathOf(file), code);
 }
 
 Result<std::span<const uint8_t>> DirectoryFiles::Find(const std::string& file) const {
@@ -25,7 +30,7 @@ Result<std::span<const uint8_t>> DirectoryFiles::Find(const std::string& file) c
 
 Result<std::string> DirectoryFiles::ReadText(const std::string& file, uint64_t max_bytes) const {
   if (!memory_) {
-    return ReadTextFile(path_ / file, max_bytes);
+    return ReadTextFile(PathOf(file), max_bytes);
   }
   CONTINUO_ASSIGN(const std::span<const uint8_t> bytes, Find(file));
   if (bytes.size() > max_bytes) {
@@ -37,7 +42,7 @@ Result<std::string> DirectoryFiles::ReadText(const std::string& file, uint64_t m
 
 Result<FileBytes> DirectoryFiles::Open(const std::string& file) const {
   if (!memory_) {
-    CONTINUO_ASSIGN(MappedFile opened, MappedFile::Open(path_ / file));
+    CONTINUO_ASSIGN(MappedFile opened, MappedFile::Open(PathOf(file)));
     const auto mapped = std::make_shared<const MappedFile>(std::move(opened));
     return FileBytes{mapped->bytes(), mapped};
   }

@@ -60,12 +60,19 @@ Error NotANumber(const fs::path& directory, std::string_view tensor, float value
 
 }  // namespace
 
-Result<ModelDirectory> ModelDirectory::Open(const fs::path& path) {
+Result<ModelDirectory> ModelDirectory::Open(const fs::path& path, const fs::path& tokenizer) {
   std::error_code code;
   if (!fs::is_directory(path, code)) {
     return MakeError("{}: is not a directory, expected a model directory", path.string());
   }
-  return Read(DirectoryFiles(path));
+  std::map<std::string, fs::path> elsewhere;
+  if (!tokenizer.empty()) {
+    if (!fs::is_regular_file(tokenizer, code)) {
+      return MakeError("{}: no such file, expected a tokenizer.json", tokenizer.string());
+    }
+    elsewhere["tokenizer.json"] = tokenizer;
+  }
+  return Read(DirectoryFiles(path, std::move(elsewhere)));
 }
 
 Result<ModelDirectory> ModelDirectory::FromFiles(std::map<std::string, std::vector<uint8_t>> files, std::string name) {

@@ -27,13 +27,16 @@ class ModelDirectory {
   /// Maps the weights and checks that each is there with the shape that the configuration asks for.
   /// Fails naming the file, the tensor, what was found and what was expected. Weights that the
   /// model doesn't have are refused, but for the constants that old files hold.
-  static Result<ModelDirectory> Open(const std::filesystem::path& path);
+  /// `tokenizer`, unless empty, is a tokenizer.json to use in place of the directory's.
+  static Result<ModelDirectory> Open(const std::filesystem::path& path, const std::filesystem::path& tokenizer = {});
 
   /// The same for files in memory, by name ("config.json"). `name` stands for the directory in
   /// messages and in path(). Nothing is read from disk.
   static Result<ModelDirectory> FromFiles(std::map<std::string, std::vector<uint8_t>> files, std::string name);
 
   const std::filesystem::path& path() const { return source_.path(); }
+  /// Of a file, for messages.
+  std::string NameOf(const std::string& file) const { return source_.NameOf(file); }
   const ModelConfig& config() const { return config_; }
   const WeightTable& table() const { return table_; }
 
