@@ -22,6 +22,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::string_view kPrefix = "/api/v1/";
+constexpr size_t kLastBar = kMaxBars;  // of a given piece that a request can name, however many it writes
 constexpr int kTicksPerQuarter = 480;  // of the pieces that Composer makes of a NewRequest
 
 std::string Dump(const Json& value) {
@@ -173,7 +174,8 @@ Api::Api(std::vector<ApiModel> models, ApiOptions options)
 
 ApiAnswer Api::Answer(const ApiRequest& request, const StopToken& stop) {
   constexpr std::string_view kGets[] = {"models", "opened"};
-  constexpr std::string_view kPosts[] = {"generate", "continue", "fill", "likelihood", "evaluate", "export", "render"};
+  constexpr std::string_view kPosts[] = {"generate", "continue", "fill",   "likelihood",
+                                         "evaluate", "import",   "export", "render"};
   const auto is_one_of = [](std::string_view name, std::span<const std::string_view> names) {
     return std::find(names.begin(), names.end(), name) != names.end();
   };
@@ -221,6 +223,7 @@ ApiAnswer Api::Answer(const ApiRequest& request, const StopToken& stop) {
   } else {
     answer = what == "likelihood" ? MeasureLikelihoods(fields, stop)
              : what == "evaluate" ? Evaluate(fields, stop)
+             : what == "import"   ? Import(fields)
              : what == "export"   ? Export(fields)
                                   : Render(fields, stop);
   }
@@ -264,6 +267,7 @@ nlohmann::ordered_json Api::Models() const {
            {{"body_bytes", limits().body_bytes},
             {"waiting", limits().waiting},
             {"bars", limits().bars},
+            {"last_bar", kLastBar},
             {"count", limits().count},
             {"render_seconds", limits().render_seconds}}}};
 }
@@ -300,7 +304,7 @@ Result<ApiAnswer> Api::Compose(std::string_view what, JsonFields& fields, Place 
     CONTINUO_ASSIGN(start.bars, fields.Integer("bars", 1, limits().bars, 32));
   } else if (what == "continue") {
     CONTINUO_ASSIGN(piece, ReadPieceBytes(fields));
-    CONTINUO_ASSIGN(next.prompt_bars, fields.Integer("prompt_bars", 1, limits().bars, 8));
+    CONTINUO_ASSIGN(next.prompt_bars, fields.Integer("prompt_bars", 1, kLastBar, 8));
     CONTINUO_ASSIGN(next.bars, fields.Integer("bars", 1, limits().bars, 24));
     if (fields.Has("track")) {
       CONTINUO_ASSIGN(const uint64_t track, fields.Integer("track", 1, 65535, {}));
@@ -310,8 +314,8 @@ Result<ApiAnswer> Api::Compose(std::string_view what, JsonFields& fields, Place 
     options.free_tempo = tempo == "free";
   } else {
     CONTINUO_ASSIGN(piece, ReadPieceBytes(fields));
-    CONTINUO_ASSIGN(const uint64_t first, fields.Integer("first", 1, limits().bars, {}));
-    CONTINUO_ASSIGN(gap.last, fields.Integer("last", 1, limits().bars, {}));
+    CONTINUO_ASSIGN(const uint64_t first, fields.Integer("first", 1, kLastBar, {}));
+    CONTINUO_ASSIGN(gap.last, fields.Integer("last", 1, kLastBar, {}));
     gap.first = first - 1;
     CONTINUO_ASSIGN(options.limits.keep_top, fields.Flag("keep_top", false));
   }
@@ -338,6 +342,9 @@ Result<ApiAnswer> Api::Compose(std::string_view what, JsonFields& fields, Place 
   } else if (what == "fill") {
     if (gap.last <= gap.first) {
       return MakeError("last is {}, expected at least first, which is {}", gap.last, gap.first + 1);
+    }
+    if (gap.last - gap.first > limits().bars) {
+      return MakeError("first is {} and last is {}, expected at most {} bars", gap.first + 1, gap.last, limits().bars);
     }
     CONTINUO_ASSIGN(gap.piece, ParsePiece(piece));
     request = std::move(gap);
@@ -400,7 +407,7 @@ Result<ApiAnswer> Api::MeasureLikelihoods(JsonFields& fields, const StopToken& s
 Result<ApiAnswer> Api::Evaluate(JsonFields& fields, const StopToken& stop) const {
   CONTINUO_ASSIGN(const PieceBytes read, ReadPieceBytes(fields));
   PieceMeasureOptions options;
-  CONTINUO_ASSIGN(const uint64_t bars, fields.Integer("bars", 0, limits().bars, 0));
+  CONTINUO_ASSIGN(const uint64_t bars, fields.Integer("bars", 0, kLastBar, 0));
   options.bars = static_cast<int64_t>(bars);
   CONTINUO_ASSIGN(options.structure, fields.Flag("structure", true));
   CONTINUO_TRY(fields.Finish());
@@ -412,6 +419,13 @@ Result<ApiAnswer> Api::Evaluate(JsonFields& fields, const StopToken& stop) const
     metrics[std::string(rows[i].name)] = NumberOrNull(measures.values[i]);
   }
   return JsonAnswer({{"metrics", metrics}, {"key", measures.description.key.Name()}});
+}
+
+Result<ApiAnswer> Api::Import(JsonFields& fields) const {
+  CONTINUO_ASSIGN(const std::vector<uint8_t> bytes, fields.Bytes("musicxml"));
+  CONTINUO_TRY(fields.Finish());
+  CONTINUO_ASSIGN(const ScoreAndWarnings parsed, ParseMusicXml(bytes, "musicxml"));
+  return JsonAnswer({{"midi", EncodeBase64(SerializeScore(parsed.score))}, {"warnings", parsed.warnings}});
 }
 
 Result<ApiAnswer> Api::Export(JsonFields& fields) const {

@@ -23,7 +23,7 @@ namespace continuo {
 struct ApiLimits {
   size_t body_bytes = size_t{16} << 20;  // of a request: room for a MIDI file of 10 MB in base64
   size_t waiting = 16;                   // requests that wait for the models; as many that wait to be rendered
-  size_t bars = 1024;                    // of a piece
+  size_t bars = 1024;                    // that a request writes
   size_t count = 64;                     // pieces of a request
   double render_seconds = 600;           // of a piece that is rendered
 };
@@ -103,6 +103,7 @@ class Api {
   Result<ApiAnswer> Compose(std::string_view what, JsonFields& fields, Place place) const;
   Result<ApiAnswer> MeasureLikelihoods(JsonFields& fields, const StopToken& stop) const;
   Result<ApiAnswer> Evaluate(JsonFields& fields, const StopToken& stop) const;
+  Result<ApiAnswer> Import(JsonFields& fields) const;
   Result<ApiAnswer> Export(JsonFields& fields) const;
   Result<ApiAnswer> Render(JsonFields& fields, const StopToken& stop) const;
 

@@ -221,6 +221,33 @@ TEST_F(ApiTest, MeasuresAndExports) {
   EXPECT_TRUE(again.contains("musicxml")) << again;
 }
 
+TEST_F(ApiTest, MakesMidiOfMusicXml) {
+  const std::string xml = Json::parse(Post("export", {{"midi", Midi()}}).body)["musicxml"];
+  const std::vector<uint8_t> file(xml.begin(), xml.end());
+  const Json imported = Json::parse(Post("import", {{"musicxml", EncodeBase64(file)}}).body);
+  const auto bytes = DecodeBase64(imported["midi"].get<std::string>());
+  ASSERT_TRUE(bytes) << imported;
+  const auto read = ParseScore(*bytes, "imported");
+  ASSERT_TRUE(read.ok()) << read.error().message;
+  size_t notes = 0;
+  for (const Track& track : read->score.tracks) {
+    notes += track.notes.size();
+  }
+  EXPECT_EQ(notes, 16u);
+  EXPECT_TRUE(imported["warnings"].empty()) << imported["warnings"];
+  EXPECT_THAT(ErrorOf(Post("import", {{"musicxml", "AAAA"}})), HasSubstr("422 musicxml"));
+  EXPECT_THAT(ErrorOf(Post("import", {{"midi", Midi()}})), HasSubstr("400 musicxml is missing"));
+}
+
+TEST_F(ApiTest, APieceMayHaveMoreBarsThanARequestWrites) {
+  const std::string midi = Midi(50);  // kLimits.bars is 40
+  EXPECT_EQ(Events(Post("continue", {{"midi", midi}, {"prompt_bars", 50}, {"bars", 1}})).back().first, "done");
+  EXPECT_EQ(Events(Post("fill", {{"midi", midi}, {"first", 45}, {"last", 45}})).back().first, "done");
+  EXPECT_EQ(Post("evaluate", {{"midi", midi}, {"bars", 50}, {"structure", false}}).status, 200);
+  EXPECT_EQ(ErrorOf(Post("fill", {{"midi", midi}, {"first", 2}, {"last", 42}})),
+            "422 first is 2 and last is 42, expected at most 40 bars");
+}
+
 TEST_F(ApiTest, RefusesWhatIsNotAskedRight) {
   EXPECT_EQ(api_.Answer({"GET", "/api/v1/none", "", ""}, {}).status, 404);
   EXPECT_EQ(api_.Answer({"GET", "/etc/passwd", "", ""}, {}).status, 404);

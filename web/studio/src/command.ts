@@ -79,15 +79,17 @@ export function commandOf(
     number = rank;
   }
   words.push(...samplingFlags(options));
-  const extra: [string, string | undefined][] = [
-    ['--chords', options.chords || undefined],
-    ['--form', options.form || undefined],
-    ['--density', options.density || undefined],
-    ['--loudness', options.loudness || undefined],
-    ['--scale', options.scale || undefined],
-    ['--range', options.range?.join(':')],
+  const extra: [string, string | string[] | undefined][] = [
+    ['--chords', options.chords],
+    ['--form', options.form],
+    ['--density', options.density],
+    ['--loudness', options.loudness],
+    ['--scale', options.scale],
+    ['--range', options.range],
   ];
-  for (const [flag, value] of extra) if (value !== undefined) words.push(flag, value);
+  for (const [flag, values] of extra)
+    for (const value of [values ?? []].flat()) if (value) words.push(flag, value);
+  if (options.keepTop) words.push('--keep-top');
   words.push('-o', 'out/takes');
   return {
     command: words.map(quote).join(' '),

@@ -1,64 +1,28 @@
 // What the page asks of an engine. There are two: ServerEngine (server_engine.ts) speaks HTTP to
 // `continuo serve` or `continuo studio`; the WebAssembly build brings another one inside the file.
-// Names and defaults are those of docs/api/openapi.json and of the command line.
+// Names and defaults are those of docs/api/openapi.json and of the command line, and the types those
+// of the npm package.
 
-/** What a model or the build of its engine can be asked for, beside what all of them take. */
-export type Control = 'chords' | 'tempo' | 'form' | 'density' | 'loudness' | 'scale' | 'range';
+import type {
+  BarUpdate,
+  ComposeOptions,
+  Evaluation,
+  Likelihood,
+  MusicXmlOptions,
+  Note,
+} from '../../../continuo/bindings/wasm/package/index.js';
 
-/** A field left out means the model's own choice, as a flag left out on the command line does. */
-export interface ComposeOptions {
-  /** Divides the logits; 0: always the likeliest token. */
-  temperature?: number;
-  /** Only the k likeliest tokens; 0: all. */
-  topK?: number;
-  /** Only the likeliest tokens that together reach p; above 0, at most 1. */
-  topP?: number;
-  minP?: number;
-  repetitionPenalty?: number;
-  /** A whole number from 0 to 2^53 - 1; the same seed gives the same bytes. 1 if left out. */
-  seed?: number;
-  /** How many pieces, or candidates of `fill`; 1 if left out. Piece i draws from (seed, i). */
-  count?: number;
-  /** How often a piece that is stuck may go back; 0 if left out. */
-  retries?: number;
-  /** "C | Am | F G7". Needs the control `chords`. */
-  chords?: string;
-  /** `keep` if left out; `free` needs the control `tempo`. Of `continueFrom` only. */
-  tempo?: 'keep' | 'free';
-  /** Quarter notes per minute, instead of `tempo`. Of `generate` and `continueFrom` only. */
-  bpm?: number;
-  /** "AABA" or "A8 B8 A8": sections of the new bars. Needs the control `form`. */
-  form?: string;
-  /** How many notes, 0 to 7, as points LEVEL:BAR over the new bars: "2:1 6:24". Needs the control `density`. */
-  density?: string;
-  /** How loud, 0 to 7, as `density`. Needs the control `loudness`. */
-  loudness?: string;
-  /** "C major", "A minor pentatonic". Needs the control `scale`. */
-  scale?: string;
-  /** Lowest and highest MIDI pitch. Needs the control `range`. */
-  range?: readonly [number, number];
-}
+/** What a model has tokens for, beside what all of them can be asked for. */
+export type Control = 'chords' | 'tempo' | 'form' | 'density' | 'loudness';
 
-/** A note as it is written; times are from the start of the whole piece. */
-export interface WrittenNote {
-  /** In ticks of the piece that will be delivered: those of the given file, else `ticksPerQuarter` of the ModelInfo. */
-  time: number;
-  duration: number;
-  pitch: number;
-  velocity: number;
-  program: number;
-  drum: boolean;
-  seconds: number;
-  durationSeconds: number;
-}
-
-/** Piece `index` now has `bars` complete bars, the prompt's included; `notes` became known with the last of them. A number of
- * bars that is no higher than an earlier one replaces what came with that one and later ones (retries). */
-export interface BarUpdate {
-  index: number;
-  bars: number;
-  notes: WrittenNote[];
-}
+export type {
+  BarUpdate,
+  ComposeOptions,
+  Evaluation,
+  Likelihood,
+  MusicXmlOptions,
+  Note as WrittenNote,
+};
 
 /** A complete piece: what `continuo generate`, `continue` or `fill` would have written to a file, byte for byte. */
 export interface WrittenPiece {
@@ -131,31 +95,16 @@ export interface EngineInfo {
   where: string;
   version: string;
   model: ModelInfo;
-  /** Most bars of a piece, pieces of a request, and bytes of a request. */
-  limits: {bars: number; count: number; bytes: number};
+  /** Of a request: most bars that it writes, the last bar of a piece that it can name, most pieces, most bytes. */
+  limits: {bars: number; lastBar: number; count: number; bytes: number};
 }
 
-export interface Likelihood {
-  tokens: number;
-  notes: number;
-  /** In nats; NaN where nothing was measured. */
-  nll: number;
-  nllOfBars: number[];
-}
-
-export interface Evaluation {
-  /** By the names of docs/metrics.md; NaN where a metric is not defined. */
-  metrics: Record<string, number>;
-  /** "C major"; empty if unknown. */
-  key: string;
-}
-
-export interface MusicXmlOptions {
-  title?: string;
-  smallestNote?: 16 | 32 | 64;
-  triplets?: boolean;
-  chords?: boolean;
-  dynamics?: boolean;
+/** What an engine made of sheet music. */
+export interface ImportedScore {
+  /** A MIDI file. */
+  midi: Uint8Array;
+  /** What was left out or repaired. */
+  warnings: string[];
 }
 
 /** What the engine refused, in words for people. */
@@ -192,6 +141,8 @@ export interface Engine {
   ): Promise<ComposeResult>;
   likelihood(midi: Uint8Array, watch?: Pick<Watch, 'signal'>): Promise<Likelihood>;
   evaluate(midi: Uint8Array, watch?: Pick<Watch, 'signal'>): Promise<Evaluation>;
+  /** The MIDI file of a MusicXML file, plain or compressed. */
+  importMusicXml(file: Uint8Array): Promise<ImportedScore>;
   /** MusicXML, as `continuo export` writes it. */
   exportMusicXml(
     midi: Uint8Array,

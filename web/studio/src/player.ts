@@ -82,6 +82,11 @@ export class Player {
     return this.band;
   }
 
+  /** Whether the time of sound passes. */
+  get sounds(): boolean {
+    return this.context?.state === 'running';
+  }
+
   /** Root mean square of what sounds now, 0..1. */
   loudness(): number {
     if (!this.meter) return 0;

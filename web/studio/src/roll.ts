@@ -618,14 +618,15 @@ export class Roll {
       y += kChords;
     }
     if (surprise.length) {
+      // From the usual to what few bars exceed: a piece's first bar, which nothing announces, would
+      // leave the others without differences.
       const sorted = surprise.filter((value) => Number.isFinite(value)).sort((a, b) => a - b);
-      // From the usual to the most surprising.
       const least = sorted[sorted.length >> 1] ?? 0;
-      const most = Math.max(least + 1e-6, sorted[sorted.length - 1] ?? 1);
+      const most = Math.max(least + 1e-6, sorted[Math.floor(0.9 * (sorted.length - 1))] ?? 1);
       this.eachBar((index, tick, end) => {
         const value = surprise[index];
         if (!Number.isFinite(value)) return;
-        const share = Math.max(0, (value - least) / (most - least));
+        const share = clamp((value - least) / (most - least), 0, 1);
         c.globalAlpha = 0.12 + 0.85 * share;
         c.fillStyle = color.warm;
         const x = this.x(tick);

@@ -1,4 +1,11 @@
 // The engine behind /api/v1 of `continuo serve` and `continuo studio`, or behind anything else that answers its requests.
+import {
+  composeFields,
+  evaluationOf,
+  likelihoodOf,
+  musicXmlFields,
+  noteOf,
+} from '../../../continuo/bindings/wasm/package/fields.js';
 import {fromBase64, toBase64} from './base64.ts';
 import {
   EngineError,
@@ -9,6 +16,7 @@ import {
   type Engine,
   type EngineInfo,
   type Evaluation,
+  type ImportedScore,
   type Likelihood,
   type Manifest,
   type MusicXmlOptions,
@@ -19,28 +27,6 @@ import {
 type Json = Record<string, unknown>;
 
 const number = (value: unknown, missing = NaN) => (typeof value === 'number' ? value : missing);
-
-/** The fields of a request body; those that are undefined are left out of JSON. */
-function fields(options: ComposeOptions, task: Manifest['task']): Json {
-  return {
-    temperature: options.temperature,
-    top_k: options.topK,
-    top_p: options.topP,
-    min_p: options.minP,
-    repetition_penalty: options.repetitionPenalty,
-    seed: options.seed,
-    count: options.count,
-    retries: options.retries,
-    chords: options.chords || undefined,
-    bpm: task === 'fill' ? undefined : options.bpm,
-    tempo: task === 'continue' && options.tempo === 'free' && !options.bpm ? 'free' : undefined,
-    form: options.form || undefined,
-    density: options.density || undefined,
-    loudness: options.loudness || undefined,
-    scale: options.scale || undefined,
-    range: options.range,
-  };
-}
 
 /** What answers the requests; a server, if nothing else is given. */
 export interface Transport {
@@ -97,6 +83,7 @@ export class ServerEngine implements Engine {
       },
       limits: {
         bars: number(json.limits.bars, 1024),
+        lastBar: number(json.limits.last_bar, 10000),
         count: number(json.limits.count, 64),
         bytes: number(json.limits.body_bytes, 12 << 20),
       },
@@ -108,11 +95,6 @@ export class ServerEngine implements Engine {
     if (!(await this.info()).version) return null;
     const json = (await (await this.fetch('opened')).json()) as {file: Json | null};
     const midi = json.file?.midi;
-    if (json.file && typeof midi !== 'string')
-      throw new EngineError(
-        'the studio opens MIDI files only',
-        'continuo continue --prompt takes sheet music.',
-      );
     return typeof midi === 'string'
       ? {name: String(json.file!.name ?? 'Opened'), midi: fromBase64(midi)}
       : null;
@@ -160,7 +142,7 @@ export class ServerEngine implements Engine {
     watch: Watch = {},
   ): Promise<ComposeResult> {
     const info = await this.info();
-    const response = await this.post(task, {...body, ...fields(options, task)}, watch.signal);
+    const response = await this.post(task, {...composeFields(options), ...body}, watch.signal);
     const pieces: WrittenPiece[] = [];
     let done = false;
     for await (const {name, data} of eventsOf(response, watch.signal)) {
@@ -199,30 +181,19 @@ export class ServerEngine implements Engine {
   }
 
   async likelihood(midi: Uint8Array, watch?: Pick<Watch, 'signal'>): Promise<Likelihood> {
-    const json = (await (
-      await this.post('likelihood', {midi: toBase64(midi)}, watch?.signal)
-    ).json()) as Json;
-    return {
-      tokens: number(json.tokens, 0),
-      notes: number(json.notes, 0),
-      nll: number(json.nll),
-      nllOfBars: (json.nll_of_bars as unknown[]).map((value) => number(value)),
-    };
+    const response = await this.post('likelihood', {midi: toBase64(midi)}, watch?.signal);
+    return likelihoodOf((await response.json()) as Json);
   }
 
   async evaluate(midi: Uint8Array, watch?: Pick<Watch, 'signal'>): Promise<Evaluation> {
-    const json = (await (
-      await this.post('evaluate', {midi: toBase64(midi)}, watch?.signal)
-    ).json()) as {
-      metrics: Json;
-      key: string;
-    };
-    return {
-      metrics: Object.fromEntries(
-        Object.entries(json.metrics).map(([name, value]) => [name, number(value)]),
-      ),
-      key: json.key,
-    };
+    const response = await this.post('evaluate', {midi: toBase64(midi)}, watch?.signal);
+    return evaluationOf((await response.json()) as Json);
+  }
+
+  async importMusicXml(file: Uint8Array): Promise<ImportedScore> {
+    const response = await this.post('import', {musicxml: toBase64(file)});
+    const json = (await response.json()) as {midi: string; warnings: string[]};
+    return {midi: fromBase64(json.midi), warnings: json.warnings};
   }
 
   async exportMusicXml(
@@ -230,14 +201,7 @@ export class ServerEngine implements Engine {
     options: MusicXmlOptions = {},
     watch?: Pick<Watch, 'signal'>,
   ): Promise<string> {
-    const body = {
-      midi: toBase64(midi),
-      title: options.title || undefined,
-      smallest_note: options.smallestNote,
-      triplets: options.triplets,
-      chords: options.chords,
-      dynamics: options.dynamics,
-    };
+    const body = {midi: toBase64(midi), ...musicXmlFields(options)};
     const json = (await (await this.post('export', body, watch?.signal)).json()) as {
       musicxml: string;
     };
@@ -300,16 +264,7 @@ function barUpdate(data: Json): BarUpdate {
   return {
     index: number(data.index, 0),
     bars: number(data.bars, 0),
-    notes: (data.notes as Json[]).map((note) => ({
-      time: number(note.time, 0),
-      duration: number(note.duration, 0),
-      pitch: number(note.pitch, 0),
-      velocity: number(note.velocity, 0),
-      program: number(note.program, 0),
-      drum: note.drum === true,
-      seconds: number(note.seconds, 0),
-      durationSeconds: number(note.duration_seconds, 0),
-    })),
+    notes: (data.notes as Json[]).map(noteOf),
   };
 }
 

@@ -427,6 +427,10 @@ export function withTempo(song: Song, bpm: number): Song {
 const kNames = ['C', 'C♯', 'D', 'E♭', 'E', 'F', 'F♯', 'G', 'A♭', 'A', 'B♭', 'B'];
 export const pitchName = (pitch: number) => `${kNames[pitch % 12]}${Math.floor(pitch / 12) - 1}`;
 
+/** As the engine and the command line take it. */
+export const asciiPitchName = (pitch: number) =>
+  pitchName(pitch).replace('♯', '#').replace('♭', 'b');
+
 /** "Bar 3, beat 2.5" of a tick. */
 export function placeName(analysis: Analysis, tick: number): string {
   const index = analysis.barAt(tick);

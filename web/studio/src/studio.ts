@@ -24,6 +24,7 @@ import {
   clamp,
   emptySong,
   makeNote,
+  asciiPitchName,
   removeNotes,
   usualTrack,
   withNotes,
@@ -81,7 +82,10 @@ export interface ComposeForm {
   density: number[] | null;
   loudness: number[] | null;
   scale: string;
-  range: [number, number] | null;
+  /** MIDI pitches; null: as the model likes. */
+  lowest: number | null;
+  highest: number | null;
+  keepTop: boolean;
   autoplay: boolean;
 }
 
@@ -102,7 +106,9 @@ const kForm: ComposeForm = {
   density: null,
   loudness: null,
   scale: '',
-  range: null,
+  lowest: null,
+  highest: null,
+  keepTop: false,
   autoplay: true,
 };
 
@@ -187,6 +193,7 @@ export class Studio {
   private created = Date.now();
   private nextMessage = 1;
   private loaded = false;
+  private soundMissed = false;
   /** As it came from a file, until it is edited. */
   private original = new WeakMap<Song, Uint8Array>();
 
@@ -219,6 +226,9 @@ export class Studio {
       this.player.updateMutes();
     });
     effect(() => {
+      if (this.playing.value) setTimeout(() => this.checkSound(), 2000);
+    });
+    effect(() => {
       document.title = `${this.title.value || 'Untitled'} · Continuo`;
     });
     effect(() => {
@@ -230,6 +240,13 @@ export class Studio {
     });
   }
 
+  /** Without a device a browser may let the time of sound stand. */
+  private checkSound(): void {
+    if (this.soundMissed || !this.player.playing || this.player.sounds) return;
+    this.soundMissed = true;
+    this.say('note', 'This browser plays no sound.', 'Is there a sound device?');
+  }
+
   // Start.
 
   async start(): Promise<void> {
@@ -239,16 +256,38 @@ export class Studio {
     const last = await this.store.lastId().catch(() => undefined);
     const piece =
       last === undefined ? undefined : await this.store.get(last).catch(() => undefined);
-    let opened = false;
-    if (piece) opened = await this.openStored(piece);
-    if (!opened) await this.fresh();
+    const all = await this.store.list().catch(() => [] as StoredPiece[]);
+    // A store may take seconds to open; who has begun meanwhile goes on.
+    if (piece && !this.hasBegun()) await this.openStored(piece);
+    if (!this.pieceId.value) {
+      const id = newKey();
+      const title = `Sketch ${all.length + 1}`;
+      if (this.hasBegun()) {
+        this.pieceId.value = id;
+        this.title.value = title;
+      } else this.reset(id, title, emptySong());
+      this.created = Date.now();
+      this.release = (await claim(id)).free;
+    }
     this.loaded = true;
+    this.saveSoon();
     addEventListener('pagehide', () => void this.save());
     document.addEventListener('visibilitychange', () => {
       if (document.hidden) void this.save();
     });
     await engine;
     await this.openGiven();
+  }
+
+  private hasBegun(): boolean {
+    return (
+      this.pieceId.value !== '' ||
+      this.busy.value ||
+      this.drawing.value ||
+      this.recording.value ||
+      this.song.value.notes.length > 0 ||
+      this.sets.value.length > 0
+    );
   }
 
   /** Opens the file that the engine was started with, once in this tab. */
@@ -259,7 +298,7 @@ export class Studio {
       const mark = `${given.name} ${given.midi.length}`;
       if (sessionStorage.getItem('continuo-studio:given') === mark) return;
       sessionStorage.setItem('continuo-studio:given', mark);
-      await this.openBytes(given.midi, given.name.replace(/\.(midi?|kar|rmi)$/i, ''));
+      await this.openBytes(given.midi, titleOf(given.name));
     } catch (error) {
       this.report(error, 'The file could not be opened.');
     }
@@ -316,8 +355,14 @@ export class Studio {
       this.drawTrack.value = null;
       this.drawing.value = false;
       this.loop.value = false;
+      this.expectTask(song);
     });
     this.player.seek(0);
+  }
+
+  /** What one will most likely do next. */
+  private expectTask(song: Song): void {
+    this.setForm({task: song.notes.length ? 'continue' : 'generate'});
   }
 
   private async leave(): Promise<void> {
@@ -389,7 +434,24 @@ export class Studio {
     }
     const bytes = new Uint8Array(await file.arrayBuffer());
     if (/\.json$/i.test(file.name) || bytes[0] === 0x7b) await this.openSession(bytes, file.name);
-    else await this.openBytes(bytes, file.name.replace(/\.(midi?|kar|rmi)$/i, ''));
+    else if (isMusicXml(file.name, bytes)) await this.openMusicXml(bytes, titleOf(file.name));
+    else await this.openBytes(bytes, titleOf(file.name));
+  }
+
+  /** The engine makes a MIDI file of sheet music, which is what the page works with. */
+  private async openMusicXml(bytes: Uint8Array, title: string): Promise<void> {
+    const engine = this.engine.value;
+    if (!engine) {
+      this.say('error', `“${title}” could not be opened.`, 'Sheet music needs the engine.');
+      return;
+    }
+    try {
+      const {midi, warnings} = await engine.importMusicXml(bytes);
+      const opened = await this.openBytes(midi, title);
+      if (opened && warnings.length) this.say('note', `Read with care: ${warnings[0]}`);
+    } catch (error) {
+      this.report(error, `“${title}” could not be opened.`);
+    }
   }
 
   async openBytes(bytes: Uint8Array, title: string): Promise<boolean> {
@@ -403,6 +465,7 @@ export class Studio {
     await this.fresh(title);
     this.original.set(song, bytes);
     this.song.value = song;
+    this.expectTask(song);
     this.announce(`${title}: ${song.notes.length} notes in ${this.analysis.value.barCount} bars`);
     return true;
   }
@@ -699,9 +762,25 @@ export class Studio {
       options.density = courseOf(form.density, bars);
     if (controls.includes('loudness') && form.loudness)
       options.loudness = courseOf(form.loudness, bars);
-    if (controls.includes('scale') && form.scale) options.scale = form.scale;
-    if (controls.includes('range') && form.range) options.range = form.range;
+    if (form.scale) options.scale = form.scale;
+    if (form.lowest !== null || form.highest !== null) {
+      const [low, high] = [form.lowest ?? 0, form.highest ?? 127].map(asciiPitchName);
+      options.range = `${low}:${high}`;
+    }
+    if (task === 'fill' && form.keepTop) options.keepTop = true;
     return options;
+  }
+
+  /** Whether the engine takes pieces as far as this bar, counted from 1; says so if not. */
+  private reaches(bar: number): boolean {
+    const most = this.info.value?.limits.lastBar ?? Infinity;
+    if (bar <= most) return true;
+    this.say(
+      'error',
+      `The engine reads the first ${most.toLocaleString('en')} bars of a piece, and this is bar ${bar.toLocaleString('en')}.`,
+      'Select bars before that.',
+    );
+    return false;
   }
 
   /** One click: a new piece that plays while it is written. */
@@ -711,6 +790,7 @@ export class Studio {
     await this.freshIfUsed();
     const options = {...this.options('generate', bars), count: 1};
     await this.write('generate', {bars}, options, true);
+    if (this.form.value.task === 'generate') this.expectTask(this.song.value);
   }
 
   /** What the form asks for. */
@@ -744,6 +824,7 @@ export class Studio {
       const promptBars = this.bars.value
         ? clamp(this.bars.value.last + 1, 1, analysis.barCount)
         : analysis.barCount;
+      if (!this.reaches(promptBars)) return;
       await this.write(
         'continue',
         {promptBars, bars: form.moreBars},
@@ -767,6 +848,7 @@ export class Studio {
     }
     const first = range.first + 1;
     const last = Math.min(range.last + 1, analysis.barCount);
+    if (!this.reaches(last)) return;
     const options = this.options('fill', last - first + 1);
     await this.write('fill', {first, last}, options, form.autoplay);
   }
@@ -927,7 +1009,7 @@ export class Studio {
       if (!usable.length) {
         this.activeSet.value = kept[kept.length - 1]?.id ?? null;
         this.looking.value = null;
-      } else if (task === 'generate' && this.pieceId.value && this.song.value === base) {
+      } else if (task === 'generate' && this.song.value === base) {
         const index = usable.some((one) => one.index === this.looking.value?.index)
           ? this.looking.value!.index
           : usable[0].index;
@@ -1100,6 +1182,15 @@ export class Studio {
 const requestFrame = (run: () => void) =>
   document.hidden ? setTimeout(run, 30) : requestAnimationFrame(run);
 
+const titleOf = (name: string) => name.replace(/\.(midi?|kar|rmi|musicxml|xml|mxl)$/i, '');
+
+/** By its name, or as a zip archive or XML. */
+function isMusicXml(name: string, bytes: Uint8Array): boolean {
+  if (/\.(musicxml|xml|mxl)$/i.test(name)) return true;
+  const start = new TextDecoder('latin1').decode(bytes.subarray(0, 8));
+  return start.startsWith('PK') || /^(\xef\xbb\xbf)?<\?xml/.test(start);
+}
+
 export const fileName = (title: string) =>
   title
     .normalize('NFKD')
@@ -1122,13 +1213,12 @@ function readOptions(json: unknown): Record<string, unknown> {
     'retries',
     'bpm',
   ];
-  const texts = ['chords', 'tempo', 'form', 'density', 'loudness', 'scale'];
+  const texts = ['chords', 'tempo', 'form', 'density', 'loudness', 'scale', 'range'];
   for (const [name, value] of Object.entries(json)) {
-    const isList = Array.isArray(value) && value.every((one) => typeof one === 'number');
     if (
       (numbers.includes(name) && Number.isFinite(value)) ||
       (texts.includes(name) && typeof value === 'string') ||
-      (name === 'range' && isList)
+      (name === 'keepTop' && typeof value === 'boolean')
     )
       options[name] = value;
   }

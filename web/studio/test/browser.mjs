@@ -47,7 +47,7 @@ const browser = await chromium.launch({
 /** Pages that fail the test on whatever they complain of, and ask other hosts for. */
 async function open(
   width = 1440,
-  {colorScheme = 'light', address = server.address, height = 900} = {},
+  {colorScheme = 'light', address = server.address, height = 900, prepare} = {},
 ) {
   const context = await browser.newContext({
     viewport: {width, height},
@@ -70,8 +70,9 @@ async function open(
     const page = await context.newPage();
     watch(page);
     await page.addInitScript(fakeMidi);
+    if (prepare) await page.addInitScript(prepare);
     await page.goto(address);
-    await page.waitForFunction(() => window.continuoStudio?.studio.pieceId.value);
+    if (!prepare) await page.waitForFunction(() => window.continuoStudio?.studio.pieceId.value);
     return page;
   };
   return {context, page: await make(), another: make, complaints};
@@ -96,8 +97,8 @@ function fakeMidi() {
   });
 }
 
-const idle = (page) =>
-  page.waitForFunction(() => !window.continuoStudio.studio.busy.value, null, {timeout: 60000});
+const idle = (page, timeout = 60000) =>
+  page.waitForFunction(() => !window.continuoStudio.studio.busy.value, null, {timeout});
 const ready = (page) => page.waitForFunction(() => window.continuoStudio.studio.engine.value);
 
 async function drop(page, name, bytes) {
@@ -218,12 +219,12 @@ function midiFile(body) {
   ]);
 }
 
-/** A MIDI file of `count` short notes, four bars in eight tracks. */
-function bigFile(count) {
+/** A MIDI file of `count` short notes of `ticks` ticks. */
+function bigFile(count, ticks = 60) {
   const body = [];
   for (let i = 0; i < count; ++i) {
     const pitch = 36 + ((i * 7) % 48);
-    body.push(0, 0x90, pitch, 40 + (i % 80), 60, 0x80, pitch, 0);
+    body.push(0, 0x90, pitch, 40 + (i % 80), ticks, 0x80, pitch, 0);
   }
   body.push(0, 0xff, 0x2f, 0);
   return midiFile(body);
@@ -286,6 +287,76 @@ async function checkRewrite({page}) {
   assert.notDeepEqual(await notesOf(page), after);
   await page.keyboard.press('Escape');
   assert.deepEqual(await notesOf(page), after);
+}
+
+/** New notes keep to a scale and a range, the melody stays, and the command line says so. */
+async function checkLimits({page}) {
+  await opened(page, 'prompt.mid', prompt);
+  const before = await notesOf(page);
+  await selectBars(page, 2, 3);
+  await page.getByRole('radio', {name: 'Rewrite'}).click();
+  await page.getByText('Scale, range, melody').click();
+  await page.getByLabel('Scale', {exact: true}).selectOption('Eb');
+  await page.getByLabel('Kind of scale').selectOption('major pentatonic');
+  await page.getByLabel('Lowest note').selectOption('C3');
+  await page.getByLabel('Highest note').selectOption('A♭5');
+  assert.equal(
+    await page.locator('.compose details summary').first().textContent(),
+    'Eb major pentatonic, from C3, up to A♭5',
+  );
+  const write = async () => {
+    await page.locator('.compose > .primary').click();
+    await idle(page);
+    await page.evaluate(() => window.continuoStudio.studio.player.pause());
+    await checkCommand(page, 1);
+    const old = new Set(before.map(String));
+    return (await notesOf(page)).filter((note) => !old.has(String(note)));
+  };
+  const limited = await write();
+  assert.ok(limited.length > 0);
+  for (const [, , pitch] of limited) {
+    assert.ok([3, 5, 7, 10, 0].includes(pitch % 12) && pitch >= 48 && pitch <= 80, `key ${pitch}`);
+  }
+  await page.keyboard.press('Escape');
+  await page.getByLabel('Keep the melody of these bars').check();
+  await write();
+  const top = (notes) => Math.max(...notes.filter(([tick]) => tick === 3840).map((one) => one[2]));
+  assert.equal(top(await notesOf(page)), top(before));
+  await page.keyboard.press('Escape');
+  await page.evaluate(() =>
+    window.continuoStudio.studio.setForm({scale: '', lowest: null, highest: null, keepTop: false}),
+  );
+}
+
+async function checkMusicXml({page, complaints}) {
+  await opened(page, 'prompt.mid', prompt);
+  const {bytes} = await save(page, /^Sheet music/);
+  const packed = readFileSync(join(root, 'testdata', 'fuzz', 'musicxml', 'compressed.mxl'));
+  for (const [name, file] of [
+    ['sheet.musicxml', bytes],
+    ['packed.mxl', packed],
+    ['unnamed', bytes],
+  ]) {
+    await opened(page, name, file);
+    const title = await page.evaluate(() => window.continuoStudio.studio.title.value);
+    assert.equal(title, name.split('.')[0]);
+  }
+  assert.equal(await barCount(page), 8);
+  // Sheet music has a note that begins twice once.
+  const begun = (page) =>
+    page.evaluate(() => {
+      const {notes, ticksPerQuarter} = window.continuoStudio.studio.song.value;
+      const places = notes.map(({tick, pitch}) => `${tick / ticksPerQuarter}: ${pitch}`);
+      return [...new Set(places)].sort();
+    });
+  const read = await begun(page);
+  await opened(page, 'prompt.mid', prompt);
+  assert.deepEqual(read, await begun(page));
+  await drop(page, 'broken.musicxml', bytes.subarray(0, 400));
+  await page.locator('.message.error', {hasText: '“broken” could not be opened.'}).waitFor();
+  await page.getByRole('button', {name: 'Dismiss'}).first().click();
+  assert.deepEqual(await begun(page), read);
+  assert.match(complaints.pop(), /status of 422/);
 }
 
 async function checkContinue({page}) {
@@ -673,7 +744,30 @@ async function checkBigFiles({page}) {
     `   20,000 notes: a frame is drawn in ${costs.map((cost) => cost.toFixed(1)).join(', ')} ms (near to far)`,
   );
   assert.ok(costs[0] < 16.7 && costs[1] < 16.7, String(costs));
-  const bytes = bigFile(2100000); // more than the engine takes
+  // Ten million bytes, of more bars than the engine writes at once; then of more than it takes.
+  const long = bigFile(1200000, 8);
+  await opened(page, 'long.mid', long);
+  const bars = await barCount(page);
+  assert.ok(long.length > 9.5e6 && bars > 1024, `${long.length} bytes, ${bars} bars`);
+  await page.evaluate(() => {
+    window.continuoStudio.studio.setForm({moreBars: 2, count: 1, autoplay: false});
+  });
+  const asked = Date.now();
+  await page.keyboard.press('c');
+  await page.waitForFunction(() => window.continuoStudio.studio.busy.value);
+  await idle(page, 240000);
+  assert.equal(await barCount(page), bars + 2);
+  console.log(
+    `   ${(long.length / 1e6).toFixed(1)} MB, ${bars} bars, continued in ${Date.now() - asked} ms`,
+  );
+  await page.evaluate(() => {
+    window.continuoStudio.studio.setForm({moreBars: 8, count: 4, autoplay: true});
+  });
+  await opened(page, 'endless.mid', bigFile(400000));
+  await page.keyboard.press('c');
+  await page.locator('.message.error', {hasText: 'first 10,000 bars'}).waitFor();
+  await page.getByRole('button', {name: 'Dismiss'}).first().click();
+  const bytes = bigFile(2100000, 8); // more than the engine takes
   const began = Date.now();
   await opened(page, 'large.mid', bytes);
   console.log(`   ${(bytes.length / 1e6).toFixed(1)} MB opened in ${Date.now() - began} ms`);
@@ -835,6 +929,36 @@ async function checkToken() {
   }
 }
 
+/** A piece that is begun before the browser has opened its store stays, and is kept in it. */
+async function checkSlowStore() {
+  const {page, another, context, complaints} = await open(1024, {prepare: slowStore});
+  await page.locator('#new-piece').click();
+  await idle(page);
+  await page.waitForFunction(() => window.continuoStudio.studio.pieceId.value);
+  assert.equal(await barCount(page), 16);
+  await page.evaluate(() => window.continuoStudio.studio.save());
+  const before = await notesOf(page);
+  await page.close();
+  const next = await another();
+  await next.waitForFunction(() => window.continuoStudio.studio.song.value.notes.length > 0);
+  assert.deepEqual(await notesOf(next), before);
+  assert.deepEqual(complaints, []);
+  await context.close();
+}
+
+function slowStore() {
+  const real = IDBFactory.prototype.open;
+  IDBFactory.prototype.open = function (...words) {
+    const request = real.apply(this, words);
+    Object.defineProperty(request, 'onsuccess', {
+      set(handle) {
+        request.addEventListener('success', () => setTimeout(handle, 6000));
+      },
+    });
+    return request;
+  };
+}
+
 async function checkAlone() {
   const {page, context, complaints} = await open(1024, {address: `file://${pageFile}`});
   await page.locator('.engine.fault', {hasText: 'has no engine inside'}).waitFor();
@@ -875,6 +999,8 @@ try {
       'bars are rewritten, a take is kept, undone, and written again by its command line',
       checkRewrite,
     ],
+    ['scale, range and melody limit what is written', checkLimits],
+    ['sheet music opens, plain and compressed', checkMusicXml],
     ['a piece is continued', checkContinue],
     ['notes are drawn, moved, resized, deleted; the file says so to the tick', checkEdits],
     ['playback waits for what is being written, and loops', checkPlayback],
@@ -897,6 +1023,7 @@ try {
     if (wants(`width ${width}`))
       await check(`at ${width} pixels, light and dark`, () => checkWidth(width));
   }
+  if (wants('slow store')) await check('a slow store loses nothing', checkSlowStore);
   if (wants('alone')) await check('the page without an engine', checkAlone);
   if (wants('token')) await check('a server with a token and a file', checkToken);
 } finally {

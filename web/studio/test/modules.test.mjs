@@ -317,6 +317,16 @@ test('a take is a command line', () => {
       file: 'out/takes/piece-002.mid',
     },
   );
+  const limited = {seed: 1, scale: 'A minor', range: 'C3:F#5', keepTop: true};
+  assert.match(
+    commandOf({...how, task: 'fill', first: 5, last: 6, options: limited}, 0, 0).command,
+    / --scale 'A minor' --range 'C3:F#5' --keep-top -o /,
+  );
+  const lists = {...limited, keepTop: false, scale: ['C major@1-2', 'A minor@3-']};
+  assert.match(
+    commandOf({...how, options: lists}, 0, 0).command,
+    / --scale 'C major@1-2' --scale 'A minor@3-' --range 'C3:F#5' -o /,
+  );
   assert.equal(quote('$(rm)'), "'$(rm)'");
 });
 

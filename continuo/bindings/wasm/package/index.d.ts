@@ -20,8 +20,30 @@ export interface ComposeOptions {
   retries?: number;
   /** "C | Am | F G7", for models with tokens of chords. */
   chords?: string;
-  /** Quarter notes per minute. Of `generate` and `continueFrom` only. */
+  /** `keep` that of the piece, if left out; `free` is the model's choice. Of `continueFrom` only. */
+  tempo?: 'keep' | 'free';
+  /** Quarter notes per minute, instead of `tempo`. Of `generate` and `continueFrom` only. */
   bpm?: number;
+  /** "AABA" or "A8 B8 A8": sections of the new bars, for models with tokens of plans. */
+  form?: string;
+  /** How many notes, 0 to 7, as points LEVEL:BAR over the new bars, "2:1 6:24"; for models with
+   * tokens of plans. */
+  density?: string;
+  /** How loud, 0 to 7, as `density`. */
+  loudness?: string;
+  /** "A minor", or with bars: "A minor@9-16". This and the next four limit new notes of any model
+   * (docs/generation.md). */
+  scale?: string | string[];
+  /** Lowest and highest note: "C3:C6". */
+  range?: string | string[];
+  /** Notes begin on sixteenths (16), eighths (8) or triplets (12). */
+  grid?: number;
+  /** Notes that begin in a bar, at most. */
+  maxNotes?: number;
+  /** Notes that sound at once, at most. */
+  maxPolyphony?: number;
+  /** The melody of the bars stays, and new notes lie below it. Of `fill` only. */
+  keepTop?: boolean;
 }
 
 /** Times are from the start of the whole piece; `time` and `duration` in ticks of its file. */
@@ -106,7 +128,11 @@ export class Continuo {
   /** Keeps the first `promptBars` bars (8) and writes `bars` new ones (24) after them. */
   continueFrom(
     midi: Uint8Array,
-    options?: ComposeOptions & {promptBars?: number; bars?: number; track?: number},
+    options?: ComposeOptions & {
+      promptBars?: number;
+      bars?: number;
+      track?: number;
+    },
     watch?: Watch,
   ): ComposeResult;
   /** Writes the bars `first` to `last` again. */

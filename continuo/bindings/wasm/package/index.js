@@ -1,6 +1,7 @@
 // Continuo in JavaScript: writes symbolic music with the model of this package, in a browser, a
 // worker or node, in the thread that calls.
 import {ContinuoError, Engine} from './engine.js';
+import {composeFields, evaluationOf, likelihoodOf, musicXmlFields, noteOf} from './fields.js';
 
 export {ContinuoError};
 
@@ -37,27 +38,6 @@ function fromBase64(text) {
 
 const number = (value) => (typeof value === 'number' ? value : NaN);
 
-function composeFields(options) {
-  return {
-    temperature: options.temperature,
-    top_k: options.topK,
-    top_p: options.topP,
-    min_p: options.minP,
-    repetition_penalty: options.repetitionPenalty,
-    seed: options.seed,
-    count: options.count,
-    keep: options.keep,
-    retries: options.retries,
-    chords: options.chords || undefined,
-    bpm: options.bpm,
-  };
-}
-
-function noteOf(note) {
-  const {duration_seconds: durationSeconds, ...rest} = note;
-  return {...rest, durationSeconds};
-}
-
 export class Continuo {
   #engine;
   constructor(engine) {
@@ -84,21 +64,22 @@ export class Continuo {
   }
 
   likelihood(midi) {
-    const json = this.#engine.request('likelihood', {midi: toBase64(midi)});
-    const {tokens, notes} = json;
-    return {tokens, notes, nll: number(json.nll), nllOfBars: json.nll_of_bars.map(number)};
+    return likelihoodOf(this.#engine.request('likelihood', {midi: toBase64(midi)}));
   }
 
   evaluate(midi, {bars, structure} = {}) {
-    const json = this.#engine.request('evaluate', {midi: toBase64(midi), bars, structure});
-    const values = Object.entries(json.metrics).map(([name, value]) => [name, number(value)]);
-    return {metrics: Object.fromEntries(values), key: json.key};
+    return evaluationOf(
+      this.#engine.request('evaluate', {
+        midi: toBase64(midi),
+        bars,
+        structure,
+      }),
+    );
   }
 
   exportMusicXml(midi, options = {}) {
-    const {title, smallestNote, triplets, chords, dynamics} = options;
-    const fields = {smallest_note: smallestNote, title, triplets, chords, dynamics};
-    return this.#engine.request('export', {midi: toBase64(midi), ...fields}).musicxml;
+    const fields = {midi: toBase64(midi), ...musicXmlFields(options)};
+    return this.#engine.request('export', fields).musicxml;
   }
 
   #compose(what, fields, options, watch) {
@@ -112,7 +93,11 @@ export class Continuo {
       }
       if (name === 'piece') {
         const {index, midi, new_bars: newBars, nll_per_token: nll, following_nll: following} = data;
-        const piece = {index, midi: fromBase64(midi), nllPerToken: number(nll)};
+        const piece = {
+          index,
+          midi: fromBase64(midi),
+          nllPerToken: number(nll),
+        };
         if (newBars !== undefined) piece.newBars = fromBase64(newBars);
         if (following !== undefined) piece.followingNll = number(following);
         pieces.push(piece);

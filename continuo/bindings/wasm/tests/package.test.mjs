@@ -120,6 +120,22 @@ test('measures and exports', () => {
   assert.equal(continuo.info().models[0].name, 'pop-piano');
 });
 
+test('new notes keep to a scale and a range', () => {
+  const pitches = [];
+  continuo.generate(
+    {bars: 4, seed: 2, scale: 'C major', range: ['C4:C6', 'C3:C5@3-']},
+    {
+      onBar: ({bars, notes}) =>
+        void pitches.push(...notes.map(({pitch}) => [pitch, bars < 3 ? 60 : 48])),
+    },
+  );
+  assert.ok(pitches.length > 4);
+  for (const [pitch, lowest] of pitches) {
+    assert.ok([0, 2, 4, 5, 7, 9, 11].includes(pitch % 12), `key ${pitch}`);
+    assert.ok(pitch >= lowest && pitch <= lowest + 24, `key ${pitch}`);
+  }
+});
+
 test('what is wrong is an error with words, and the engine serves on', () => {
   const failure = (work) => {
     try {

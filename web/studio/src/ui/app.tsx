@@ -131,15 +131,17 @@ export function App({parts}: {parts: Parts}) {
         class="visually-hidden"
         id="file"
         tabIndex={-1}
-        aria-label="Open a MIDI file"
-        accept=".mid,.midi,.kar,.rmi,.json,audio/midi"
+        aria-label="Open a file"
+        accept=".mid,.midi,.kar,.rmi,.musicxml,.xml,.mxl,.json,audio/midi"
         onChange={(event) => {
           const file = event.currentTarget.files?.[0];
           event.currentTarget.value = '';
           if (file) void studio.openFile(file);
         }}
       />
-      {dropping && <div class="dropping">Drop a MIDI file, a session, or a SoundFont</div>}
+      {dropping && (
+        <div class="dropping">Drop a MIDI file, sheet music, a session, or a SoundFont</div>
+      )}
       <div class="messages">
         {studio.messages.value.map((message) => (
           <div
@@ -185,7 +187,7 @@ function Start({studio, open}: {studio: Studio; open: () => void}) {
       <div class="buttons">
         <button type="button" class="secondary" onClick={open}>
           <Icon name="open" />
-          Open a MIDI file
+          Open MIDI or MusicXML
         </button>
         <button type="button" class="secondary" onClick={() => void studio.openExample()}>
           <Icon name="play" />

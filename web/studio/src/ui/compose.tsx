@@ -1,7 +1,7 @@
-import {useEffect, useRef, useState} from 'preact/hooks';
+import {useRef, useState} from 'preact/hooks';
 import {completions, faultOf} from '../chords.ts';
 import type {Inspection} from '../inspection.ts';
-import {analyse, clamp} from '../song.ts';
+import {analyse, clamp, pitchName} from '../song.ts';
 import type {ComposeForm, Studio, Task} from '../studio.ts';
 import {Icon} from './icons.tsx';
 import {Segments, Stepper} from './parts.tsx';
@@ -174,28 +174,7 @@ export function ComposePanel({studio, inspection}: {studio: Studio; inspection: 
           onChange={(loudness) => set({loudness})}
         />
       )}
-      {controls.includes('scale') && (
-        <label class="row">
-          <span class="field">Scale</span>
-          <input
-            type="text"
-            value={form.scale}
-            placeholder="any"
-            list="scales"
-            maxLength={64}
-            onInput={(event) => set({scale: event.currentTarget.value})}
-          />
-          <datalist id="scales">
-            {['C', 'G', 'D', 'A', 'F', 'Bb', 'Eb'].map((root) => (
-              <option key={root} value={`${root} major`} />
-            ))}
-            {['A', 'E', 'D', 'G', 'C'].map((root) => (
-              <option key={root} value={`${root} minor`} />
-            ))}
-          </datalist>
-        </label>
-      )}
-      {controls.includes('range') && <RangeField studio={studio} />}
+      <LimitFields studio={studio} keyName={inspection.evaluation.value?.key ?? ''} />
       <details>
         <summary>More choices</summary>
         <div class="row">
@@ -347,37 +326,123 @@ function ChordField({studio, keyName}: {studio: Studio; keyName: string}) {
   );
 }
 
-function RangeField({studio}: {studio: Studio}) {
-  const {range} = studio.form.value;
-  const [low, setLow] = useState(range?.[0] ?? 21);
-  const [high, setHigh] = useState(range?.[1] ?? 108);
-  useEffect(() => {
-    studio.setForm({
-      range: low <= 21 && high >= 108 ? null : [Math.min(low, high), Math.max(low, high)],
-    });
-  }, [low, high]);
+const kRoots = ['C', 'Db', 'D', 'Eb', 'E', 'F', 'F#', 'G', 'Ab', 'A', 'Bb', 'B'];
+const kScales = [
+  'major',
+  'minor',
+  'harmonic minor',
+  'melodic minor',
+  'dorian',
+  'phrygian',
+  'lydian',
+  'mixolydian',
+  'locrian',
+  'major pentatonic',
+  'minor pentatonic',
+  'blues',
+  'whole tone',
+];
+/** The keys of a piano, the highest first. */
+const kPianoKeys = Array.from({length: 88}, (_, i) => 108 - i);
+
+/** What limits new notes, whatever the model: scale, range, and a melody that stays. */
+function LimitFields({studio, keyName}: {studio: Studio; keyName: string}) {
+  const {scale, lowest, highest, keepTop, task} = studio.form.value;
+  const set = (change: Partial<ComposeForm>) => studio.setForm(change);
+  const [root, ...kind] = scale.split(' ');
+  const own = /^([A-G][#b]?) (major|minor)$/.exec(keyName);
+  const active = [
+    scale,
+    lowest !== null && `from ${pitchName(lowest)}`,
+    highest !== null && `up to ${pitchName(highest)}`,
+    keepTop && task === 'fill' && 'melody kept',
+  ].filter(Boolean);
   return (
-    <div class="row">
-      <span class="field">Range</span>
-      <input
-        type="number"
-        class="narrow"
-        aria-label="Lowest pitch"
-        min={0}
-        max={127}
-        value={low}
-        onChange={(event) => setLow(clamp(Number(event.currentTarget.value), 0, 127))}
-      />
-      <span class="unit">to</span>
-      <input
-        type="number"
-        class="narrow"
-        aria-label="Highest pitch"
-        min={0}
-        max={127}
-        value={high}
-        onChange={(event) => setHigh(clamp(Number(event.currentTarget.value), 0, 127))}
-      />
-    </div>
+    <details>
+      <summary>{active.length ? active.join(', ') : 'Scale, range, melody'}</summary>
+      <div class="row">
+        <label class="field" for="scale-root">
+          Scale
+        </label>
+        <select
+          id="scale-root"
+          value={root}
+          onChange={(event) => {
+            const next = event.currentTarget.value;
+            const usual = kind.join(' ') || (own?.[1] === next ? own[2] : 'major');
+            set({scale: next && `${next} ${usual}`});
+          }}
+        >
+          <option value="">any</option>
+          {kRoots.map((name) => (
+            <option key={name} value={name}>
+              {name}
+            </option>
+          ))}
+        </select>
+        {scale && (
+          <select
+            aria-label="Kind of scale"
+            value={kind.join(' ')}
+            onChange={(event) => set({scale: `${root} ${event.currentTarget.value}`})}
+          >
+            {kScales.map((name) => (
+              <option key={name}>{name}</option>
+            ))}
+          </select>
+        )}
+      </div>
+      <div class="row">
+        <span class="field">Range</span>
+        <PitchSelect
+          label="Lowest note"
+          value={lowest}
+          keys={kPianoKeys.filter((key) => key <= (highest ?? 127))}
+          onChange={(value) => set({lowest: value})}
+        />
+        <span class="unit">to</span>
+        <PitchSelect
+          label="Highest note"
+          value={highest}
+          keys={kPianoKeys.filter((key) => key >= (lowest ?? 0))}
+          onChange={(value) => set({highest: value})}
+        />
+      </div>
+      {task === 'fill' && (
+        <label class="check row">
+          <input
+            type="checkbox"
+            checked={keepTop}
+            onChange={(event) => set({keepTop: event.currentTarget.checked})}
+          />
+          Keep the melody of these bars
+        </label>
+      )}
+    </details>
+  );
+}
+
+function PitchSelect(props: {
+  label: string;
+  value: number | null;
+  keys: number[];
+  onChange: (value: number | null) => void;
+}) {
+  return (
+    <select
+      aria-label={props.label}
+      value={props.value ?? ''}
+      onChange={(event) => {
+        const {value} = event.currentTarget;
+        props.onChange(value === '' ? null : Number(value));
+      }}
+    >
+      <option value="">any</option>
+      {props.keys.map((key) => (
+        <option key={key} value={key}>
+          {pitchName(key)}
+        </option>
+      ))}
+    </select>
   );
 }

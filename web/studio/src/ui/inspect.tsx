@@ -42,11 +42,10 @@ export function InspectPanel({
   const evaluation = inspection.evaluation.value;
   const likelihood = inspection.likelihood.value;
   const bars = likelihood?.nllOfBars ?? [];
-  const worst = bars.reduce(
-    (best, value, i) =>
-      Number.isFinite(value) && !(value <= (bars[best] ?? -Infinity)) ? i : best,
-    -1,
-  );
+  const measured = bars.map((_, i) => i).filter((i) => Number.isFinite(bars[i]));
+  // The first always surprises: nothing announces it.
+  const others = measured.length > 1 ? measured.slice(1) : measured;
+  const worst = others.reduce((best, i) => (best < 0 || bars[i] > bars[best] ? i : best), -1);
   if (song.notes.length === 0) return <p class="note">There is nothing to inspect yet.</p>;
   return (
     <div class="inspect-panel">

@@ -17,17 +17,19 @@ export function SoundPanel({studio, recorder}: {studio: Studio; recorder: Record
     <div class="sound-panel">
       <h3>Tracks</h3>
       <ul class="tracks">
-        {tracks.map((track, i) =>
-          track.notes === 0 && track.channel < 0 ? null : (
+        {tracks.map((track, i) => {
+          const sound = track.drum ? 'Drums' : kFamilies[track.program >> 3];
+          return track.notes === 0 && track.channel < 0 ? null : (
             <li key={i}>
               <span
                 class="dot"
                 style={{background: `var(--track-${studio.analysis.value.colors[i]})`}}
               />
               <span class="what">
-                <strong>{track.name || `Track ${i + 1}`}</strong>
+                <strong>{track.name || sound}</strong>
                 <small>
-                  {track.drum ? 'Drums' : kFamilies[track.program >> 3]} · {track.notes} notes
+                  {track.name ? sound : `Track ${i + 1}`} · {track.notes}{' '}
+                  {track.notes === 1 ? 'note' : 'notes'}
                 </small>
               </span>
               <button
@@ -61,8 +63,8 @@ export function SoundPanel({studio, recorder}: {studio: Studio; recorder: Record
                 <Icon name="pencil" />
               </button>
             </li>
-          ),
-        )}
+          );
+        })}
       </ul>
       <h3>Sound</h3>
       {recorder.soundFont.value ? (

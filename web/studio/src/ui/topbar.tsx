@@ -46,7 +46,11 @@ export function TopBar(props: {
         >
           {
             {
-              saved: 'saved in this browser',
+              saved: (
+                <>
+                  saved<span class="rest"> in this browser</span>
+                </>
+              ),
               saving: 'saving …',
               failed: 'could not be saved in this browser',
               memory: 'not kept by this browser',
@@ -77,7 +81,7 @@ export function TopBar(props: {
         class="secondary"
         onClick={props.open}
         aria-label="Open"
-        title="Open a MIDI file or a session (Ctrl+O)"
+        title="Open a MIDI file, sheet music (MusicXML) or a session (Ctrl+O)"
       >
         <Icon name="open" />
         <span class="text">Open</span>
@@ -189,12 +193,7 @@ function SaveMenu({studio, inspection}: {studio: Studio; inspection: Inspection}
             () => saveBytes(studio.midi(studio.shown.value), `${name}.mid`, 'audio/midi'),
             empty,
           )}
-          {item(
-            'Sheet music',
-            `${name}.musicxml, for MuseScore and others`,
-            () => void xml(),
-            empty || !studio.engine.value,
-          )}
+          {item('Sheet music', `${name}.musicxml`, () => void xml(), empty || !studio.engine.value)}
           {item('Sound', `${name}.wav`, () => void wave(), empty || rendering)}
           {item('Session', 'the piece with all its takes', () =>
             saveBytes(studio.sessionFile(), `${name}.continuo.json`, 'application/json'),
