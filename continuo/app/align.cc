@@ -42,8 +42,13 @@ struct AlignFailure {
   Error error;
 };
 
+struct AlignedSong {
+  AlignReport report;
+  std::vector<std::string> repairs;
+};
+
 /// Reads and aligns one song and writes it whole or not at all.
-std::variant<AlignReport, AlignFailure> AlignSong(const AlignJob& job, const AppContext& context) {
+std::variant<AlignedSong, AlignFailure> AlignSong(const AlignJob& job, const AppContext& context) {
   std::error_code code;
   if (!fs::exists(job.beats, code)) {
     return AlignFailure{LeftOut::kNoBeatsFile,
@@ -62,9 +67,9 @@ std::variant<AlignReport, AlignFailure> AlignSong(const AlignJob& job, const App
   if (!document.ok()) {
     return AlignFailure{LeftOut::kSong, document.error()};
   }
-  for (const std::string& message : defects.TakeMessages()) {
-    PrintNote(context, fmt::format("repaired: {}", message));
-  }
+  AlignedSong aligned;
+  aligned.repairs = defects.TakeMessages();
+  PrintRepairs(context, aligned.repairs);
   Result<AlignReport> report = AlignToBeats(*document, *beats, job.song.string());
   if (!report.ok()) {
     return AlignFailure{LeftOut::kSong, report.error()};
@@ -72,7 +77,8 @@ std::variant<AlignReport, AlignFailure> AlignSong(const AlignJob& job, const App
   if (const Status status = WriteFileAtomically(job.output, SerializeMidiDocument(*document)); !status.ok()) {
     return AlignFailure{LeftOut::kOutput, status.error()};
   }
-  return std::move(*report);
+  aligned.report = std::move(*report);
+  return aligned;
 }
 
 /// Refuses to write over what is read.
@@ -110,7 +116,8 @@ double Share(size_t part, size_t whole) {
 constexpr double kPercent = 100;
 constexpr double kMilliseconds = 1000;
 
-Json ReportToJson(const AlignJob& job, const AlignReport& report) {
+Json ToJson(const AlignJob& job, const AlignedSong& aligned) {
+  const AlignReport& report = aligned.report;
   Json signatures = Json::array();
   for (const AlignReport::TimeSignature& signature : report.time_signatures) {
     signatures.push_back({{"bar", signature.bar + 1}, {"numerator", signature.numerator}, {"denominator", 4}});
@@ -127,7 +134,8 @@ Json ReportToJson(const AlignJob& job, const AlignReport& report) {
           {"slowest_bpm", report.slowest_bpm},
           {"fastest_bpm", report.fastest_bpm},
           {"ticks_per_quarter", report.ticks_per_quarter},
-          {"worst_timing_error_ms", report.worst_error * kMilliseconds}};
+          {"worst_timing_error_ms", report.worst_error * kMilliseconds},
+          {"repairs", aligned.repairs}};
 }
 
 /// "4/4", or "4/4, then 6/4 at bar 12, 4/4 at bar 13, ...".
@@ -145,10 +153,11 @@ Status AlignOne(const AlignJob& job, const AppContext& context) {
   if (const auto* failure = std::get_if<AlignFailure>(&result)) {
     return failure->error;
   }
-  const auto& report = std::get<AlignReport>(result);
+  const auto& aligned = std::get<AlignedSong>(result);
   if (context.json) {
-    return PrintJson(ReportToJson(job, report));
+    return PrintJson(ToJson(job, aligned));
   }
+  const AlignReport& report = aligned.report;
   return PrintLine(fmt::format(
       "{}: {} on {}; {}; {:.0f} to {:.0f} beats per minute; {:.1f} % of the downbeats on bar lines, {:.1f} % of the "
       "onsets within 1/16 beat of a sixteenth; times kept within {:.2f} ms",
@@ -209,12 +218,13 @@ Status AlignSeveral(const std::vector<AlignJob>& jobs, const fs::path& folder, c
       PrintError(failure->error);
       continue;
     }
-    const auto& report = std::get<AlignReport>(result);
+    const auto& song = std::get<AlignedSong>(result);
+    const AlignReport& report = song.report;
     totals.near_sixteenths.push_back(Share(report.onsets_near_sixteenths, report.onsets));
     totals.downbeats += report.downbeats;
     totals.downbeats_on_lines += report.downbeats_on_lines;
     totals.worst_error = std::max(totals.worst_error, report.worst_error);
-    songs.push_back(ReportToJson(job, report));
+    songs.push_back(ToJson(job, song));
   }
   const size_t aligned = totals.near_sixteenths.size();
   const double on_lines = Share(totals.downbeats_on_lines, totals.downbeats);

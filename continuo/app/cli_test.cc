@@ -16,9 +16,11 @@
 #include <sstream>
 #include <thread>
 
+#include "continuo/app/piece_file.h"
 #include "continuo/core/shared_data_testing.h"
 #include "continuo/os/file.h"
 #include "continuo/os/temporary_folder_testing.h"
+#include "continuo/score/bars.h"
 #include "continuo/score/score_file.h"
 
 extern char** environ;
@@ -153,6 +155,37 @@ TEST_F(CliTest, ContinuesSheetMusic) {
   EXPECT_EQ(prompt_of("out"), prompt_of("midi"));
   WriteBytes("broken.musicxml", "<score-partwise><part-list>");
   ExpectError({"continue", "--prompt", Path("broken.musicxml"), "-o", Path("x")}, "broken.musicxml: is not XML");
+}
+
+TEST_F(CliTest, RewritesBarsOfSheetMusic) {
+  ASSERT_EQ(Continuo({"export", kPrompt.string(), "-o", Path("song.musicxml")}).exit_code, 0);
+  const Outcome run =
+      Continuo({"fill", Path("song.musicxml"), "--bars", "5:6", "--candidates", "1", "-o", Path("out")});
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  const Score before = ReadPiece(Path("song.musicxml"))->piece.score();
+  const Score after = *ReadScore(Path("out/piece-001.mid"));
+  const auto outside = [&](const Score& score) {
+    std::vector<Note> notes;
+    for (const Note& note : score.tracks.at(0).notes) {
+      if (note.time < BarLine(before, 4) || note.time >= BarLine(before, 6)) {
+        notes.push_back(note);
+      }
+    }
+    return notes;
+  };
+  EXPECT_GT(outside(before).size(), 50U);
+  EXPECT_EQ(outside(after), outside(before));
+  EXPECT_NE(after.tracks[0].notes, before.tracks[0].notes);
+
+  // What is left out of it is reported.
+  std::string graced = *ReadTextFile(Path("song.musicxml"));
+  graced.insert(graced.find("<note"), "<note><grace/><pitch><step>C</step><octave>4</octave></pitch></note>");
+  WriteBytes("graced.musicxml", graced);
+  const Outcome reported =
+      Continuo({"fill", Path("graced.musicxml"), "--bars", "5:6", "--candidates", "1", "-o", Path("more"), "--json"});
+  EXPECT_EQ(reported.exit_code, 0) << reported.err;
+  EXPECT_THAT(reported.err, HasSubstr("grace notes are left out"));
+  EXPECT_EQ(Json::parse(reported.out)["repairs"].size(), 1U);
 }
 
 class ServeTest : public CliTest {
@@ -775,6 +808,15 @@ TEST_F(CliTest, WhatWasRepairedIsReported) {
   }
 }
 
+TEST_F(CliTest, TokenizerTrainSaysWhatItSkipsAndRepairs) {
+  fs::create_directory(Path("songs"));
+  WriteBytes("songs/bad.mid", "no music");
+  fs::copy(kCases + "lastoff.mid", Path("songs"));
+  const Outcome run =
+      Continuo({"tokenizer", "train", Path("songs"), "-t", "remi", "--size", "400", "-o", Path("t.json")});
+  EXPECT_THAT(run.err, AllOf(HasSubstr("bad.mid: byte 0"), HasSubstr("leaves 4 notes without an end")));
+}
+
 TEST_F(CliTest, ControlCharactersOfAFileNeverReachTheTerminal) {
   const Outcome run = Continuo({"inspect", kCases + "esc.mid"});
   EXPECT_EQ(run.exit_code, 0);
@@ -1183,6 +1225,33 @@ void WriteSongWithBeats(const fs::path& folder) {
   for (int i = 0; i < 24; ++i) {
     beats << 0.5 * i << "," << i % 4 + 1 << "\n";
   }
+}
+
+TEST_F(CliTest, ATimeSignatureOfNoUseIsReportedByEveryCommandThatReadsMidi) {
+  // 0/4 in place of 4/4.
+  std::string midi = *ReadTextFile(kCases + "piano60.mid");
+  const size_t at = midi.find("\xff\x58\x04");
+  ASSERT_NE(at, std::string::npos);
+  midi[at + 3] = '\0';
+  WriteBytes("zero.mid", midi);
+  WriteSongWithBeats(Path("song"));
+  fs::copy(Path("zero.mid"), Path("song/song.mid"), fs::copy_options::overwrite_existing);
+  const std::string file = Path("zero.mid");
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"eval", file, "--json"},
+        {"tokenize", "-t", "remi", file},
+        {"likelihood", file, "--json"},
+        {"export", file, "-o", Path("a.musicxml"), "--json"},
+        {"picture", file, "-o", Path("a.svg"), "--json"},
+        {"align", Path("song/song.mid"), "--beats", Path("song/beats.txt"), "-o", Path("a.mid"), "--json"},
+        {"fill", file, "--bars", "3:3", "--candidates", "1", "-o", Path("filled"), "--json"},
+        {"continue", "--prompt", file, "--prompt-bars", "4", "--bars", "1", "-o", Path("more"), "--json"}}) {
+    const Outcome run = Continuo(command);
+    EXPECT_EQ(run.exit_code, 0) << command[0] << ": " << run.err;
+    EXPECT_THAT(run.err, HasSubstr("a time signature of 0/2^2")) << command[0];
+    EXPECT_THAT(run.out, HasSubstr("\"repairs\":[\"")) << command[0];
+  }
+  EXPECT_THAT(Continuo({"inspect", file}).out, HasSubstr("a time signature of 0/2^2"));
 }
 
 TEST_F(CliTest, AlignPutsBeatsOnQuarterNotesAndKeepsTheTimes) {

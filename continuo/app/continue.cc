@@ -22,10 +22,10 @@ struct ContinueFlags : GenerationFlags {
 Status RunContinue(const ContinueFlags& flags, const AppContext& context) {
   CONTINUO_ASSIGN(const LoadedModel model,
                   LoadModel(flags.model, PiecesAtATime(flags.options.batch, flags.options.count), context));
-  CONTINUO_ASSIGN(MidiPiece piece, ReadPiece(flags.prompt));
-  const std::vector<std::string> repairs = piece.repairs();
+  CONTINUO_ASSIGN(PieceFile prompt, ReadPiece(flags.prompt));
+  const std::vector<std::string>& repairs = prompt.repairs;
   PrintRepairs(context, repairs);
-  ContinueRequest request{.piece = std::move(piece), .prompt_bars = flags.prompt_bars, .bars = flags.bars};
+  ContinueRequest request{.piece = std::move(prompt.piece), .prompt_bars = flags.prompt_bars, .bars = flags.bars};
   if (flags.track) {
     request.track = *flags.track - 1;
   }

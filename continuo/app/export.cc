@@ -22,17 +22,21 @@ struct ExportFlags {
 };
 
 Status RunExport(const ExportFlags& flags, const AppContext& context) {
-  CONTINUO_ASSIGN(const Score score, ReadScore(flags.file));
+  CONTINUO_ASSIGN(const ScoreAndWarnings read, ReadScoreAndWarnings(flags.file));
+  PrintRepairs(context, read.warnings);
   NotationOptions options;
   options.title = flags.has_title ? flags.title : fs::path(flags.file).stem().string();
   options.smallest_note = flags.smallest_note;
   options.dynamics = flags.dynamics;
   options.chords = !flags.no_chords;
   options.triplets = !flags.no_triplets;
-  CONTINUO_ASSIGN(const Sheet sheet, Engrave(score, options, flags.file));
+  CONTINUO_ASSIGN(const Sheet sheet, Engrave(read.score, options, flags.file));
   CONTINUO_TRY(WriteFileAtomically(flags.output, WriteMusicXml(sheet)));
   if (context.json) {
-    return PrintJson({{"output", flags.output}, {"bars", sheet.bars.size()}, {"parts", sheet.parts.size()}});
+    return PrintJson({{"output", flags.output},
+                      {"bars", sheet.bars.size()},
+                      {"parts", sheet.parts.size()},
+                      {"repairs", read.warnings}});
   }
   return PrintLine(fmt::format("{}: {} bars, {} {}", flags.output, sheet.bars.size(), sheet.parts.size(),
                                sheet.parts.size() == 1 ? "part" : "parts"));

@@ -3,6 +3,7 @@
 
 #include "continuo/app/command.h"
 #include "continuo/app/generation.h"
+#include "continuo/app/piece_file.h"
 #include "continuo/app/terminal.h"
 #include "continuo/os/file.h"
 
@@ -36,10 +37,10 @@ Status RunFill(const FillFlags& flags, const AppContext& context) {
   CONTINUO_ASSIGN(const auto bars, ParseBars(flags.bars));
   CONTINUO_ASSIGN(const LoadedModel model,
                   LoadModel(flags.model, PiecesAtATime(flags.options.batch, flags.candidates), context));
-  CONTINUO_ASSIGN(MidiPiece piece, MidiPiece::Read(flags.file));
-  const std::vector<std::string> repairs = piece.repairs();
+  CONTINUO_ASSIGN(PieceFile given, ReadPiece(flags.file));
+  const std::vector<std::string>& repairs = given.repairs;
   PrintRepairs(context, repairs);
-  const Request request = FillRequest{.piece = std::move(piece), .first = bars.first, .last = bars.second};
+  const Request request = FillRequest{.piece = std::move(given.piece), .first = bars.first, .last = bars.second};
   CONTINUO_ASSIGN(ComposeOptions options, ChooseOptions(flags, model));
   options.count = flags.candidates;
   CONTINUO_TRY(Composer(model).Check(request, options));  // before anything is written
@@ -90,7 +91,7 @@ void AddFillCommand(CLI::App& app, AppContext& context) {
       "  continuo fill song.mid --bars 9:12 --candidates 16 -o out/filled\n"
       "  continuo fill song.mid --bars 9:12 --keep-top --scale \"A minor\" -o out/accompanied");
   auto flags = std::make_shared<FillFlags>();
-  command->add_option("file", flags->file, "a MIDI file")->required();
+  command->add_option("file", flags->file, "a MIDI or MusicXML file; MIDI is written")->required();
   command->add_option("--bars", flags->bars, "the first and the last bar to rewrite: 9:12")->required();
   command->add_option("--candidates", flags->candidates, "how many to choose from")
       ->check(CLI::Range(1, 10000))

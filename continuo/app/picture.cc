@@ -42,7 +42,9 @@ Status RunPicture(const PictureFlags& flags, const AppContext& context) {
   if (!flags.bars.empty()) {
     CONTINUO_TRY(ParseBars(flags.bars, options));
   }
-  CONTINUO_ASSIGN(const Score score, ReadScore(flags.file));
+  CONTINUO_ASSIGN(const ScoreAndWarnings read, ReadScoreAndWarnings(flags.file));
+  PrintRepairs(context, read.warnings);
+  const Score& score = read.score;
   const size_t bars = CountBars(score);
   if (flags.form == "auto") {
     options.sections = FindSections(score);
@@ -62,7 +64,11 @@ Status RunPicture(const PictureFlags& flags, const AppContext& context) {
     for (const Section& section : options.sections) {
       sections.push_back({{"name", section.name}, {"first_bar", section.first + 1}, {"last_bar", section.last}});
     }
-    return PrintJson({{"output", flags.output}, {"bars", bars}, {"notes", notes}, {"sections", std::move(sections)}});
+    return PrintJson({{"output", flags.output},
+                      {"bars", bars},
+                      {"notes", notes},
+                      {"sections", std::move(sections)},
+                      {"repairs", read.warnings}});
   }
   return PrintLine(fmt::format("{}: {} bars, {} notes", flags.output, bars, notes));
 }

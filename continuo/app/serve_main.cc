@@ -100,8 +100,8 @@ Result<std::vector<continuo::ApiModel>> NameModels(const std::vector<continuo::L
 
 /// The bytes of a MIDI file as they are; MusicXML as the MIDI file that `continue` makes of it.
 Result<continuo::OpenedFile> OpenFile(const fs::path& path) {
-  CONTINUO_ASSIGN(const continuo::MidiPiece piece, continuo::ReadPiece(path));  // a fault is reported now
-  continuo::OpenedFile opened{path.filename().string(), piece.Bytes()};
+  CONTINUO_ASSIGN(const continuo::PieceFile file, continuo::ReadPiece(path));  // a fault is reported now
+  continuo::OpenedFile opened{path.filename().string(), file.piece.Bytes()};
   if (!continuo::IsMusicXmlName(path)) {
     CONTINUO_ASSIGN(opened.midi, continuo::ReadFile(path));
   }

@@ -29,6 +29,11 @@ struct TrainTokenizerFlags {
   std::string output;
 };
 
+Result<ScoreAndWarnings> ReadForTokens(const fs::path& path, const TokenizerConfig& config) {
+  CONTINUO_ASSIGN(const std::vector<uint8_t> bytes, ReadFile(path));
+  return ParseScoreForTokens(bytes, path.string(), config);
+}
+
 Status RunTrainTokenizer(const TrainTokenizerFlags& flags, const AppContext& context) {
   CONTINUO_ASSIGN(const auto plain, LoadTokenizer(flags.tokenizer));
   TokenizerConfig config = plain->config();
@@ -43,20 +48,31 @@ Status RunTrainTokenizer(const TrainTokenizerFlags& flags, const AppContext& con
   for (size_t first = 0; first < files.size(); first += kFilesAtOnce) {
     const size_t count = std::min(kFilesAtOnce, files.size() - first);
     std::vector<std::optional<TokenizerTrainer::Words>> songs(count);
+    std::vector<std::vector<std::string>> repairs(count);
+    std::vector<Error> errors(count);
     pool.ForEach(count, [&](size_t i, size_t) {
       if (!SignalStop().stop_requested()) {
-        const Result<Score> score = ReadScoreForTokens(files[first + i], config);
-        if (score.ok()) {
-          songs[i] = trainer.WordsOf(*score);
+        Result<ScoreAndWarnings> read = ReadForTokens(files[first + i], config);
+        if (read.ok()) {
+          songs[i] = trainer.WordsOf(read->score);
+          repairs[i] = std::move(read->warnings);
+        } else {
+          errors[i] = read.error();
         }
       }
     });
     if (InterruptSignal() != 0) {
       return {};
     }
-    for (auto& song : songs) {
-      failed += song ? 0 : 1;
-      trainer.Add(song ? std::move(*song) : TokenizerTrainer::Words());
+    for (size_t i = 0; i < count; ++i) {
+      if (songs[i]) {
+        PrintRepairs(context, repairs[i]);
+        trainer.Add(std::move(*songs[i]));
+      } else {
+        PrintError(errors[i]);
+        ++failed;
+        trainer.Add(TokenizerTrainer::Words());
+      }
     }
     progress.Update(first + count, files.size(), "");
   }

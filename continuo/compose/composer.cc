@@ -198,6 +198,11 @@ Result<Plan> MakePlan(const LoadedModel& model, const Request& request, const Co
   if (options.bpm && options.free_tempo) {
     return MakeError("bpm is {}, but the tempo is to be free", *options.bpm);
   }
+  const auto* continued = std::get_if<ContinueRequest>(&request);
+  if (options.bpm && continued != nullptr && continued->piece.document().is_smpte()) {
+    return MakeError("bpm is {}, but {} counts time in frames of film (SMPTE), and has no tempo", *options.bpm,
+                     continued->piece.name());
+  }
   if (options.limits.keep_top && !std::holds_alternative<FillRequest>(request)) {
     return MakeError("keep_top keeps the top notes of bars that are rewritten, but this request rewrites none");
   }

@@ -196,6 +196,10 @@ TEST_P(ComposerTest, RejectsWhatCannotBeWritten) {
   EXPECT_THAT(ErrorOf(FillRequest{.piece = song, .first = 2, .last = 3}, {.bpm = 96}),
               HasSubstr("keeps its own tempo"));
   EXPECT_THAT(ErrorOf(ContinueRequest{.piece = song}, {.bpm = 96, .free_tempo = true}), HasSubstr("to be free"));
+  MidiDocument film = song.document();
+  film.division = 0xE728;  // 25 frames a second, 40 ticks in each
+  const MidiPiece filmed = *MidiPiece::FromDocument(film, "film.mid");
+  EXPECT_THAT(ErrorOf(ContinueRequest{.piece = filmed, .prompt_bars = 1}, {.bpm = 96}), HasSubstr("film.mid counts"));
   EXPECT_THAT(ErrorOf(FillRequest{.piece = song, .first = 2, .last = 9}), HasSubstr("bars 3 to 9 are not among its 8"));
   EXPECT_THAT(ErrorOf(FillRequest{.piece = song, .first = 3, .last = 3}), HasSubstr("song.mid"));
   EXPECT_FALSE(CheckRequest(FillRequest{.piece = song, .first = 2, .last = 9}, *model_.tokenizer).ok());

@@ -69,7 +69,9 @@ Result<Prompt> TakePrompt(const MidiPiece& piece, size_t bars, size_t new_bars, 
   const Score& score = piece.score();
   const size_t there = CountBars(score);
   if (there < bars) {
-    return MakeError("{}: has {} bars, but the prompt is to be its first {}", piece.name(), there, bars);
+    return Error{fmt::format("{}: has {} {}, but the prompt is to be its first {}", piece.name(), there,
+                             there == 1 ? "bar" : "bars", bars),
+                 there == 0 ? "it has no notes" : fmt::format("ask for at most {} prompt bars", there)};
   }
   if (track && *track >= score.tracks.size()) {
     return MakeError("{}: has {} tracks, no track {}", piece.name(), score.tracks.size(), *track + 1);

@@ -129,7 +129,8 @@ Result<Gap> MakeGap(const MidiPiece& piece, size_t first, size_t last, const Tok
   const Score& score = piece.score();
   const size_t bars = CountBars(score);
   if (first >= last || last > bars) {
-    return MakeError("{}: bars {} to {} are not among its {}", piece.name(), first + 1, last, bars);
+    return Error{fmt::format("{}: bars {} to {} are not among its {}", piece.name(), first + 1, last, bars),
+                 bars == 0 ? "it has no notes" : fmt::format("its last bar is bar {}", bars)};
   }
   const BarGrid grid(score);
   Gap gap{.kept = piece.document(),

@@ -3,8 +3,8 @@
 namespace continuo {
 
 std::vector<std::string> Defects::TakeMessages() {
-  if (count_ > messages_.size()) {
-    messages_.push_back(fmt::format("{}: {} more faults like these", name_, count_ - messages_.size()));
+  if (count_ > kKept) {
+    messages_.push_back(fmt::format("{}: {} more faults like these", name_, count_ - kKept));
   }
   return std::move(messages_);
 }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -26,7 +27,19 @@ class Defects {
   /// expected.
   template <typename... Args>
   void Add(size_t offset, fmt::format_string<Args...> format, Args&&... args) {
-    if (count_++ < kKept) {
+    if (count_ < kKept) {  // before the remarks
+      messages_.insert(messages_.begin() + static_cast<std::ptrdiff_t>(count_),
+                       At(offset, fmt::format(format, std::forward<Args>(args)...)));
+      messages_.resize(std::min(messages_.size(), kKept));  // a remark gives way
+    }
+    ++count_;
+  }
+
+  /// Notes what is odd at `offset` and yet no fault: it is reported where there is room for it, and
+  /// not counted.
+  template <typename... Args>
+  void Remark(size_t offset, fmt::format_string<Args...> format, Args&&... args) {
+    if (messages_.size() < kKept) {
       messages_.push_back(At(offset, fmt::format(format, std::forward<Args>(args)...)));
     }
   }
@@ -43,7 +56,8 @@ class Defects {
   /// The first fault as an Error. There must be one.
   Error First() const { return Error{messages_.front(), {}}; }
 
-  /// The worded faults, in the order they were found, and a line that counts the rest.
+  /// The worded faults, in the order they were found, the remarks, and a line that counts the other
+  /// faults.
   std::vector<std::string> TakeMessages();
 
  private:

@@ -138,7 +138,7 @@ size_t FindTracks(std::span<const uint8_t> bytes, size_t at, size_t claimed, Def
       // A length of 0 is that of a writer which did not come back to fill it in.
       end = length == 0 ? next : std::min(end, next);
     }
-    chunks.tracks.push_back({start, bytes.subspan(start, end - start), next - end});
+    chunks.tracks.push_back({start, bytes.subspan(start, end - start), next - end, chunks.ticks_per_quarter});
     at = next;
   }
   return at;
@@ -196,6 +196,10 @@ Result<MidiChunks> FindMidiChunks(std::span<const uint8_t> bytes, Defects& defec
   const size_t end = FindTracks(bytes, tracks_at, uncounted ? kMostTracks : claimed, defects, chunks);
   if (chunks.tracks.empty() && (claimed > 0 || uncounted)) {
     return defects.Fatal(end, "the file ends, where its first track (\"MTrk\") was expected");
+  }
+  if (chunks.format == 2 && chunks.tracks.size() > 1) {
+    defects.Remark(at + 8, "format 2: {} pieces on their own, read as tracks that sound together",
+                   chunks.tracks.size());
   }
   if (chunks.tracks.size() < claimed) {
     defects.Add(count_at, "{} tracks claimed, {} found", claimed, chunks.tracks.size());

@@ -66,6 +66,14 @@ TEST(MidiChunks, FindsTheTracksOfAFlawlessFile) {
   EXPECT_THAT(found.sizes(), ElementsAre(12, 4));
 }
 
+TEST(MidiChunks, ReportsIndependentPiecesThatAreReadAsOne) {
+  const Found found = Find(Header(2, 2) + TrackOf(kNote) + TrackOf(kNote));
+  EXPECT_EQ(found.chunks.tracks.size(), 2U);
+  EXPECT_THAT(found.warnings,
+              ElementsAre("song.mid: byte 8: format 2: 2 pieces on their own, read as tracks that sound together"));
+  EXPECT_THAT(Find(Header(2, 1) + TrackOf(kNote)).warnings, IsEmpty());
+}
+
 TEST(MidiChunks, NamesTheByteOfWhatIsNoMidi) {
   EXPECT_EQ(Find({}).error, "song.mid: byte 0: the file is empty, where a MIDI header (\"MThd\") was expected");
   EXPECT_EQ(Find(Text("<html>")).error, "song.mid: byte 0: \"<htm\", where a MIDI header (\"MThd\") was expected");

@@ -32,7 +32,7 @@ class Collector {
     track_.events.push_back({time, status, 0, 0, false, Store(data), static_cast<uint32_t>(data.size())});
     track_.end = time;
   }
-  void Meta(uint32_t time, uint8_t type, std::span<const uint8_t> data, size_t) {
+  void Meta(uint32_t time, uint8_t type, std::span<const uint8_t> data) {
     track_.events.push_back({time, kMeta, type, 0, false, Store(data), static_cast<uint32_t>(data.size())});
     track_.end = time;
   }

@@ -9,6 +9,7 @@
 namespace continuo {
 namespace {
 
+using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -65,7 +66,7 @@ TEST(MidiDocument, WritesAFileBackByteForByte) {
   };
   for (const Bytes& file : files) {
     const Read read = ReadDocument(file);
-    EXPECT_THAT(read.warnings, IsEmpty());
+    EXPECT_EQ(read.warnings.size(), read.document.format == 2 ? 1U : 0U);  // read as tracks that sound together
     EXPECT_EQ(SerializeMidiDocument(read.document), file);
   }
 }
@@ -113,7 +114,7 @@ TEST(MidiDocument, BridgesGapsThatNoDeltaTimeHolds) {
   document.tracks[0].events = {NewMessage(0x10000000, kNoteOn, 60, 1)};
   document.tracks[0].end = kLastTick;
   const Read read = ReadDocument(SerializeMidiDocument(document));
-  EXPECT_THAT(read.warnings, IsEmpty());
+  EXPECT_THAT(read.warnings, Each(HasSubstr("a delta time of 268435455 ticks")));
   EXPECT_EQ(Events(read.document)[1], "268435456 90 3c 01");
   EXPECT_EQ(read.document.tracks[0].end, kLastTick);
 }

@@ -7,10 +7,15 @@
 #include <span>
 
 #include "continuo/midi/defects.h"
+#include "continuo/midi/meta_faults.h"
 #include "continuo/midi/midi_chunks.h"
 #include "continuo/midi/midi_format.h"
 
 namespace continuo {
+
+/// Quarter notes. A longer delta time is taken for damage, and reported: over an hour at usual
+/// tempos.
+inline constexpr uint32_t kLongestRest = 10000;
 
 /// A handler that takes every event with all of its bytes; see TrackReader.
 template <typename Handler>
@@ -27,11 +32,10 @@ concept TakesEveryEvent = requires(Handler handler, std::span<const uint8_t> dat
 ///     void Control(uint32_t time, uint8_t channel, uint8_t number, uint8_t value);
 ///     void Program(uint32_t time, uint8_t channel, uint8_t program);
 ///     void Bend(uint32_t time, uint8_t channel, int value);                          // -8192..8191
-///     void Meta(uint32_t time, uint8_t type, std::span<const uint8_t> data, size_t offset);
+///     void Meta(uint32_t time, uint8_t type, std::span<const uint8_t> data);
 ///
 /// A note-off is a note of velocity 0. Pressure, system exclusive and other system messages are
-/// skipped. `offset` is the event's place in the file. All values are in the range that MIDI gives
-/// them.
+/// skipped. All values are in the range that MIDI gives them, but for those of meta events.
 ///
 /// A handler that takes every event (TakesEveryEvent) has instead of the first four
 ///
@@ -50,6 +54,8 @@ concept TakesEveryEvent = requires(Handler handler, std::span<const uint8_t> dat
 /// - A system message that no file may hold is skipped, with its data bytes.
 /// - An event that reaches past its track's claimed length reads on into the track's spare bytes. One that they can't
 ///   hold either ends the track, and so does a time past `kLastTick`.
+/// - A delta time of more than `kLongestRest` quarter notes stays as it is.
+/// - A tempo, a time signature or a key signature of no use (FindMetaFaults) is handed on.
 /// - A track may end without an end-of-track event. What follows that event is ignored.
 ///
 /// Time is linear in the size of the track; no memory is allocated.
@@ -62,6 +68,7 @@ class TrackReader {
         end_(begin_ + chunk.events.size()),
         spare_(chunk.spare),
         offset_(chunk.offset),
+        absurd_delta_(kLongestRest * static_cast<uint32_t>(chunk.ticks_per_quarter)),
         handler_(handler),
         defects_(defects) {}
 
@@ -188,6 +195,9 @@ class TrackReader {
     if (delta > kLastTick - time_) {
       defects_.Add(Offset(at_), "the time passes {} ticks; the rest of the track is left out", kLastTick);
       return false;
+    }
+    if (delta > absurd_delta_) {
+      defects_.Remark(Offset(at_), "a delta time of {} ticks, more than {} quarter notes; kept", delta, kLongestRest);
     }
     time_ += delta;
     if (!Has(at_, 1)) {
@@ -357,7 +367,8 @@ class TrackReader {
       }
       return false;
     }
-    handler_.Meta(time_, type, data, Offset(event_));
+    FindMetaFaults(type, data, Offset(event_), defects_);
+    handler_.Meta(time_, type, data);
     return true;
   }
 
@@ -369,6 +380,7 @@ class TrackReader {
   const uint8_t* event_ = nullptr;  // the status byte of the event being read, or its first data byte
   size_t spare_;
   size_t offset_;
+  uint32_t absurd_delta_;  // no shorter one is reported
   uint32_t time_ = 0;
   uint8_t running_ = 0;  // the last channel message's status, 0 for none
   Handler& handler_;

@@ -3,14 +3,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "continuo/midi/meta_faults.h"
 #include "continuo/midi/text.h"
 #include "continuo/score/score_file.h"
 
 namespace continuo {
 namespace {
-
-constexpr int kLargestDenominatorBits = 7;  // a 128th note
-constexpr int kLargestKey = 7;
 
 template <typename Event>
 void SortByTime(std::vector<Event>& events) {
@@ -226,14 +224,8 @@ void ScoreBuilder::Bend(uint32_t time, uint8_t channel, int value) {
   bends_.push_back({{static_cast<Tick>(time), static_cast<int16_t>(value)}, EventPart(channel)});
 }
 
-void ScoreBuilder::Meta(uint32_t time, uint8_t type, std::span<const uint8_t> data, size_t offset) {
+void ScoreBuilder::Meta(uint32_t time, uint8_t type, std::span<const uint8_t> data) {
   const auto now = static_cast<Tick>(time);
-  const auto fits = [&](const char* what, size_t size, size_t needed) {
-    if (data.size() != size) {
-      defects_.Add(offset, "a {} of {} bytes, where {} were expected", what, data.size(), size);
-    }
-    return data.size() >= needed;
-  };
   switch (type) {
     case kMetaTrackName:
       name_ = ToUtf8(data);
@@ -249,33 +241,23 @@ void ScoreBuilder::Meta(uint32_t time, uint8_t type, std::span<const uint8_t> da
       }
       break;
     case kMetaTempo:
-      if (fits("tempo", 3, 3)) {
+      if (data.size() >= 3) {
         const int32_t us_per_quarter = data[0] << 16 | data[1] << 8 | data[2];
         if (us_per_quarter > 0) {
           Add(score_.tempos, {now, us_per_quarter});
-        } else {
-          defects_.Add(offset, "a tempo of 0 microseconds a quarter note; left out");
         }
       }
       break;
     case kMetaTimeSignature:
-      if (fits("time signature", 4, 2)) {
-        if (data[0] > 0 && data[1] <= kLargestDenominatorBits) {
-          score_.time_signatures.push_back({now, data[0], 1 << data[1]});
-        } else {
-          defects_.Add(offset, "a time signature of {}/2^{}, where 1 to 255 and 0 to {} were expected; left out",
-                       data[0], data[1], kLargestDenominatorBits);
-        }
+      if (data.size() >= 2 && data[0] > 0 && data[1] <= kLargestDenominatorBits) {
+        score_.time_signatures.push_back({now, data[0], 1 << data[1]});
       }
       break;
     case kMetaKeySignature:
-      if (fits("key signature", 2, 2)) {
+      if (data.size() >= 2) {
         const auto key = static_cast<int8_t>(data[0]);
         if (key >= -kLargestKey && key <= kLargestKey && data[1] <= 1) {
           score_.key_signatures.push_back({now, key, static_cast<int8_t>(data[1])});
-        } else {
-          defects_.Add(offset, "a key signature of {} and {}, where -7 to 7 and 0 or 1 were expected; left out", key,
-                       data[1]);
         }
       }
       break;

@@ -72,7 +72,7 @@ class ScoreBuilder {
   void Control(uint32_t time, uint8_t channel, uint8_t number, uint8_t value);
   void Program(uint32_t time, uint8_t channel, uint8_t program);
   void Bend(uint32_t time, uint8_t channel, int value);
-  void Meta(uint32_t time, uint8_t type, std::span<const uint8_t> data, size_t offset);
+  void Meta(uint32_t time, uint8_t type, std::span<const uint8_t> data);
 
  private:
   // A Part is what becomes a Track: the events of one channel and program. The controllers of a

@@ -288,6 +288,17 @@ TEST_P(DamagedFile, IsRefusedWhereNothingMayBeRepaired) {
   EXPECT_THAT(ErrorOf(GetParam().file, kStrict), HasSubstr(GetParam().warning));
 }
 
+TEST(ParseScore, RemarksOnWhatIsOddAndNoFault) {
+  const ScoreAndWarnings rest = Parsed(FileOf({kNote + Hex("ffffff7f 903c40 00 803c00")}), kStrict);
+  EXPECT_THAT(rest.warnings, ElementsAre(HasSubstr("song.mid: byte 34: a delta time of 268435455 ticks")));
+  EXPECT_THAT(Parsed(Header(2, 2) + TrackOf(kNote) + TrackOf(kNote), kStrict).warnings,
+              ElementsAre(HasSubstr("byte 8: format 2")));
+  // Faults come first, and are what is refused.
+  const Bytes both = FileOf({kNote + Hex("ffffff7f 903c40 00 803c00 00 803c00")});
+  EXPECT_THAT(Parsed(both).warnings, ElementsAre(HasSubstr("does not sound"), HasSubstr("a delta time")));
+  EXPECT_THAT(ErrorOf(both, kStrict), HasSubstr("does not sound"));
+}
+
 TEST(ParseScore, RefusesWhatHoldsNoMusicAtAll) {
   EXPECT_THAT(ErrorOf({}), HasSubstr("song.mid: byte 0: the file is empty"));
   EXPECT_THAT(ErrorOf(Text("not music")), HasSubstr("byte 0: \"not \", where a MIDI header (\"MThd\") was expected"));

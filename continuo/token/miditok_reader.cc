@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "continuo/midi/defects.h"
+#include "continuo/midi/meta_faults.h"
 #include "continuo/midi/midi_chunks.h"
 #include "continuo/midi/midi_format.h"
 #include "continuo/midi/text.h"
@@ -17,8 +18,6 @@
 namespace continuo {
 
 namespace {
-
-constexpr int kLargestDenominatorBits = 7;
 
 // Keeps the latest event alone.
 template <typename Event>
@@ -99,7 +98,7 @@ class SymusicBuilder {
     EffectsOf(channel).bends.push_back({static_cast<Tick>(time), static_cast<int16_t>(value)});
   }
 
-  void Meta(uint32_t time, uint8_t type, std::span<const uint8_t> data, size_t /*offset*/) {
+  void Meta(uint32_t time, uint8_t type, std::span<const uint8_t> data) {
     const auto now = static_cast<Tick>(time);
     switch (type) {
       case kMetaLyric: {

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "continuo/midi/defects.h"
+
+namespace continuo {
+
+inline constexpr int kLargestDenominatorBits = 7;  // of a time signature: a 128th note
+inline constexpr int kLargestKey = 7;              // sharps or flats
+
+/// Notes in `defects` what is wrong with a meta event of this type: a tempo, a time signature or a
+/// key signature of another size, or with a value out of range, which no reader takes. `offset` is
+/// the event's place in the file.
+void FindMetaFaults(uint8_t type, std::span<const uint8_t> data, size_t offset, Defects& defects);
+
+}  // namespace continuo
