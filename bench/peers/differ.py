@@ -55,7 +55,12 @@ PRESETS = {
     "remi_all": ("REMI", ALL),
     "midilike_all": ("MIDILike", ALL),
     "tsd_all": ("TSD", ALL),
+    "structured_default": ("Structured", {}),
+    "structured_programs": ("Structured", {"use_programs": True}),
+    "beat_default": ("BEAT", {}),
+    "beat_tempos": ("BEAT", {**TEMPO, "use_pitchdrum_tokens": False}),
 }
+ONLY_3_1_0 = {name for name, (kind, _) in PRESETS.items() if kind in ("Structured", "BEAT")}
 TRAINED = [("REMI", "bar"), ("REMI", "beat"), ("TSD", "bar"), ("MIDILike", "beat"), ("MIDILike", "no")]
 
 
@@ -82,10 +87,11 @@ class Peer:
         kind, settings = PRESETS[name]
         getattr(self.miditok, kind)(self.miditok.TokenizerConfig(**settings)).save(pathlib.Path(path))
 
-    def config(self, seed, path):
+    def config(self, seed, kinds, path):
         rng = random.Random(seed)
+        kinds = [getattr(self.miditok, kind) for kind in kinds]
         while True:
-            kind, settings = self.cases.random_config(rng)
+            kind, settings = self.cases.random_config(rng, kinds)
             try:
                 kind(self.miditok.TokenizerConfig(**settings)).save(pathlib.Path(path))
                 return
@@ -454,9 +460,9 @@ def mutated(song, rng):
 # Comparing.
 
 def clean(score):
-    """MidiTok decodes nonsense to velocities and lengths below 0."""
+    """MidiTok decodes nonsense to velocities, lengths and times below 0."""
     for track in score["tracks"]:
-        track["notes"] = sorted([n[0], max(0, n[1]), n[2], max(0, n[3])] for n in track["notes"])
+        track["notes"] = sorted([max(0, n[0]), max(0, n[1]), n[2], max(0, n[3])] for n in track["notes"])
         track["pedals"] = [[p[0], max(0, p[1])] for p in track["pedals"]]
     return score
 
@@ -612,6 +618,7 @@ def main():
     parser.add_argument("--count", type=int, default=1000, help="files to generate, a third of them from the folders'")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--configs", type=int, default=50, help="random configurations")
+    parser.add_argument("--kinds", nargs="+", default=["REMI", "MIDILike", "TSD"], help="of the random configurations")
     parser.add_argument("--configs-per-file", type=int, default=2)
     parser.add_argument("--trained", type=int, help="also tokenizers of so many ids, trained by MidiTok (BPE)")
     parser.add_argument("--presets", nargs="*", default=list(PRESETS))
@@ -653,13 +660,14 @@ def compare_release(release, files, args, folder):
     cache = Cache(args.cache or folder / "cache.sqlite")
     comparison = Comparison(release, peer, Continuo(args.continuo), cache, not args.ids_only)
     tokenizers = {}
-    for name in args.presets:
+    presets = [name for name in args.presets if release == "3.1.0" or name not in ONLY_3_1_0]
+    for name in presets:
         tokenizers[name] = str(folder / f"{release}-{name}.json")
         peer("preset", name, tokenizers[name])
     for number in range(args.configs):
         name = f"config-{args.seed}-{number}"
         tokenizers[name] = str(folder / f"{release}-{name}.json")
-        peer("config", args.seed * 1000 + number, tokenizers[name])
+        peer("config", args.seed * 1000 + number, args.kinds, tokenizers[name])
     pairs = collections.defaultdict(list)
     rng = random.Random(args.seed)
     if args.trained:
@@ -671,7 +679,7 @@ def compare_release(release, files, args, folder):
             peer("train", kind, split, args.trained, lessons, tokenizers[name])
             pairs[name] = list(files)
     for file in files:
-        for name in args.presets:
+        for name in presets:
             pairs[name].append(file)
         for number in rng.sample(range(args.configs), min(args.configs, args.configs_per_file)):
             pairs[f"config-{args.seed}-{number}"].append(file)
@@ -690,7 +698,7 @@ def compare_release(release, files, args, folder):
     for what in ["ids", "decode", "damaged"]:
         print(f"  {what}: {counts[what] - counts['different ' + what]} of {counts[what]} equal")
     print(f"  {counts['refused by MidiTok']} refused by MidiTok")
-    for name in args.presets:
+    for name in presets:
         if by_tokenizer[name]:
             print(f"  {name}: {by_tokenizer[name]} different")
     for kind, members in sorted(groups.items(), key=lambda item: -len(item[1])):

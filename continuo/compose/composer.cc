@@ -17,6 +17,7 @@
 #include "continuo/compose/tempo_constraint.h"
 #include "continuo/score/score_file.h"
 #include "continuo/score/tempo_map.h"
+#include "continuo/token/representation.h"
 
 namespace continuo {
 namespace {
@@ -206,6 +207,10 @@ Result<Plan> MakePlan(const LoadedModel& model, const Request& request, const Co
   if (options.limits.keep_top && !std::holds_alternative<FillRequest>(request)) {
     return MakeError("keep_top keeps the top notes of bars that are rewritten, but this request rewrites none");
   }
+  if (const Representation& representation = RepresentationOf(tokenizer.config());
+      !representation.common_tokens && (!std::holds_alternative<NewRequest>(request) || !options.limits.empty())) {
+    return MakeError("a model of {} writes new pieces only, without limits of their notes", representation.name);
+  }
   TempoRule tempo;
   if (options.bpm) {
     tempo = {TempoRule::Kind::kFixed, *options.bpm};
@@ -223,7 +228,7 @@ Result<Plan> MakePlan(const LoadedModel& model, const Request& request, const Co
   generation.guards = options.guards;
   generation.retries = options.retries;
   const bool limited = !options.limits.empty();
-  if (!limited) {
+  if (!limited && RepresentationOf(tokenizer.config()).common_tokens) {
     generation.constraints.push_back(plan.job->pitches);
   }
   generation.constraints.insert(generation.constraints.end(), plan.job->constraints.begin(),

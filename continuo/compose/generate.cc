@@ -72,6 +72,7 @@ class Generation {
             model.NewSession(std::min(options.batch > 0 ? options.batch : model.preferred_slots(), options.count))),
         eos_(tokenizer.vocabulary().eos().value_or(kNoToken)),
         bar_(tokenizer.vocabulary().id(TokenType::kBar).value_or(kNoToken)),
+        shift_begins_note_(tokenizer.vocabulary().has(TokenType::kNoShift)),
         sampler_(options.sampling),
         allowed_(vocabulary_size_),
         token_allowed_(tokenizer.vocabulary().size()),
@@ -256,7 +257,7 @@ class Generation {
     const size_t bars_before = writer.constraints.bars();
     CONTINUO_CHECK(writer.constraints.Advance(id));
     const bool complete = writer.constraints.complete();
-    if (!complete || (id != eos_ && id != bar_)) {
+    if (!complete || !EndsPiece(id)) {
       writer.piece.ids.push_back(id);
       writer.guard.Add(id);
     }
@@ -289,6 +290,12 @@ class Generation {
     }
     writer.BeginBar(whole_bars, may_go_back());
     return true;
+  }
+
+  /// The token that completed the piece is no part of it.
+  bool EndsPiece(TokenId id) const {
+    const bool shift = tokenizer_.vocabulary().info(id).type == TokenType::kTimeShift;
+    return id == eos_ || id == bar_ || (shift && shift_begins_note_);
   }
 
   /// Removes the bar that is complete and the one before it, but nothing of the prompt.
@@ -331,6 +338,7 @@ class Generation {
   // A piece may end with one of these, which then is no part of it.
   const TokenId eos_;
   const TokenId bar_;
+  const bool shift_begins_note_;  // Structured
   Sampler sampler_;
   std::vector<uint8_t> allowed_;        // by id of the model
   std::vector<uint8_t> token_allowed_;  // by id of the tokenizer's vocabulary

@@ -19,10 +19,13 @@ void BarGuard::Add(TokenId id) {
       return;
     case TokenType::kPitch:
     case TokenType::kPitchDrum:
+    case TokenType::kKey:
+    case TokenType::kDrumKey:
       ++notes_;
       crowded_ = ++at_once_ > limits_.notes_at_once || crowded_;
       break;
     case TokenType::kPosition:
+    case TokenType::kBeat:
     case TokenType::kTimeShift:
     case TokenType::kRest:
       at_once_ = 0;

@@ -63,6 +63,9 @@ const std::filesystem::path kTestData = std::filesystem::path(CONTINUO_SOURCE_DI
 TEST(MidiTokCasesTest, RandomConfigurationsAreTokenizedLike310) {
   CheckFile(kTestData / "cases-3.1.0.json", 40);
 }
+TEST(MidiTokCasesTest, StructuredAndBeatAreTokenizedLike310) {
+  CheckFile(kTestData / "cases-structured-beat-3.1.0.json", 40);
+}
 TEST(MidiTokCasesTest, RandomConfigurationsAreTokenizedLike304) {
   CheckFile(kTestData / "cases-3.0.4.json", 40);
 }
@@ -110,8 +113,8 @@ sys.exit(hashlib.sha256(lines.encode()).hexdigest() != json.load(open(path))["vo
   const MidiTokRelease release =
       std::system(version_command.c_str()) == 0 ? MidiTokRelease::k3_0_4 : MidiTokRelease::k3_1_0;
   for (const std::string& preset : PresetNames()) {
-    if (preset == "remichord" || preset == "remiplan") {
-      continue;  // not MidiTok's
+    if (preset == "remichord" || preset == "remiplan" || !PresetConfig(preset, release)) {
+      continue;  // not MidiTok's, or not of this release
     }
     const auto tokenizer = Tokenizer::Load(preset, release).value();
     ASSERT_TRUE(WriteFileAtomically(json, std::string_view(tokenizer->ToJson())).ok());

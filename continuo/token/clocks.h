@@ -70,7 +70,17 @@ class RemiClock {
       tick_ = AddTicks(tick_at_bar_, meter_.ticks_per_bar());
     }
     tick_at_bar_ = tick_;
+    beats_ = 0;
   }
+
+  /// A Beat of BEAT: the next of the bar.
+  void OnBeat() {
+    bar_ = std::max(bar_, 0);
+    tick_ = AddTicks(tick_at_bar_, static_cast<int64_t>(beats_) * meter_.ticks_per_beat());
+    ++beats_;
+  }
+  /// Beats of the bar that have begun.
+  int32_t beats() const { return beats_; }
 
   void OnPosition(int32_t position) {
     bar_ = std::max(bar_, 0);
@@ -109,6 +119,7 @@ class RemiClock {
   int32_t tick_at_bar_ = 0;
   int32_t bar_ = -1;
   int32_t bar_at_meter_ = 0;
+  int32_t beats_ = 0;
 };
 
 /// Where a stream of MIDI-Like or TSD stands. Bars are counted in the running meter, from its

@@ -9,10 +9,8 @@
 namespace continuo {
 
 /// The score that MidiTok decodes from ids, one list per track (one stream: one list). Notes stand
-/// in the order of their Pitch or NoteOn tokens. Ids outside the vocabulary are passed over.
-Score DecodeIds(std::span<const std::vector<TokenId>> streams, const TokenTables& tables);
-
-// The same for each representation, which the tables must have.
+/// in the order of their Pitch or NoteOn tokens. Ids outside the vocabulary are passed over. The
+/// tables must be of that representation.
 Score DecodeRemi(std::span<const std::vector<TokenId>> streams, const TokenTables& tables);
 Score DecodeTsd(std::span<const std::vector<TokenId>> streams, const TokenTables& tables);
 Score DecodeMidiLike(std::span<const std::vector<TokenId>> streams, const TokenTables& tables);

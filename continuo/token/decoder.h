@@ -94,6 +94,12 @@ class Decoder {
     if (pitch.value < config_.pitch_range[0] || pitch.value > config_.pitch_range[1]) {
       return -1;
     }
+    return DecodeAnyNote(position, pitch, clock);
+  }
+
+  /// The same for any pitch.
+  template <typename Clock>
+  int32_t DecodeAnyNote(size_t position, const TokenInfo& pitch, const Clock& clock) {
     size_t next = position + 1;
     int velocity = kDefaultVelocity;
     if (config_.use_velocities) {
@@ -198,6 +204,14 @@ class Decoder {
     score_.tracks[TrackFor(program_)].pitch_bends.push_back({tick, static_cast<int16_t>(value)});
   }
 
+  void NewTrack(int program, bool is_drum) {
+    Track track;
+    track.program = static_cast<uint8_t>(std::max(program, 0));
+    track.is_drum = is_drum;
+    track.name = is_drum ? "Drums" : ProgramName(track.program);
+    score_.tracks.push_back(std::move(track));
+  }
+
   /// True if the stream's track has notes that are put into it at the end.
   virtual bool HasPendingNotes() const { return false; }
 
@@ -211,14 +225,6 @@ class Decoder {
   int program_ = 0;
 
  private:
-  void NewTrack(int program, bool is_drum) {
-    Track track;
-    track.program = static_cast<uint8_t>(std::max(program, 0));
-    track.is_drum = is_drum;
-    track.name = is_drum ? "Drums" : ProgramName(track.program);
-    score_.tracks.push_back(std::move(track));
-  }
-
   void BeginStream() {
     program_ = 0;
     pedal_start_.fill(-1);

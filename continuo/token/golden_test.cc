@@ -99,6 +99,9 @@ std::vector<GoldenCase> Cases() {
     if (preset == "remichord" || preset == "remiplan") {
       continue;  // not MidiTok's
     }
+    if (preset == "structured_default" || preset == "beat_default") {
+      continue;  // see cases_test.cc
+    }
     for (MidiTokRelease release : {MidiTokRelease::k3_1_0, MidiTokRelease::k3_0_4}) {
       cases.push_back({preset, release});
     }

@@ -8,6 +8,7 @@
 #include "continuo/score/chord_recogniser.h"
 #include "continuo/token/grid.h"
 #include "continuo/token/miditok_3_0_4.h"
+#include "continuo/token/representation.h"
 #include "continuo/token/time_scale.h"
 
 namespace continuo {
@@ -198,6 +199,12 @@ PreparedTrack ResampleTrack(const Track& track, const TimeScale& scale, const To
   if (!track.lyrics.empty()) {
     result.last_unwritten = std::max(result.last_unwritten, scale(track.lyrics.back().time));
   }
+  result.unwritten_end = result.last_unwritten;
+  if (!tables.config.use_sustain_pedals) {
+    for (const Pedal& pedal : track.pedals) {
+      result.unwritten_end = std::max(result.unwritten_end, scale(pedal.time) + scale.Duration(pedal.duration));
+    }
+  }
   return result;
 }
 
@@ -222,6 +229,7 @@ void MergePrograms(std::vector<PreparedTrack>& tracks) {
     target.pedals.insert(target.pedals.end(), track.pedals.begin(), track.pedals.end());
     target.bends.insert(target.bends.end(), track.bends.begin(), track.bends.end());
     target.last_unwritten = std::max(target.last_unwritten, track.last_unwritten);
+    target.unwritten_end = std::max(target.unwritten_end, track.unwritten_end);
   }
   for (PreparedTrack& track : merged) {
     if (count[static_cast<size_t>(track.program + 1)] < 2) {
@@ -236,6 +244,34 @@ void MergePrograms(std::vector<PreparedTrack>& tracks) {
     SortByTime(track.bends);
   }
   tracks = std::move(merged);
+}
+
+// A key can do one thing at a time: a note ends where the next of its pitch begins, and of notes
+// that begin together only the longest is left. Notes come out in the order of time, pitch and
+// duration.
+void EndAtNextOfPitch(std::vector<PreparedNote>& notes) {
+  std::stable_sort(notes.begin(), notes.end(), [](const PreparedNote& a, const PreparedNote& b) {
+    return std::tie(a.time, a.pitch, a.duration) < std::tie(b.time, b.pitch, b.duration);
+  });
+  std::array<int32_t, 128> next;
+  next.fill(INT32_MAX);
+  for (auto note = notes.rbegin(); note != notes.rend(); ++note) {
+    int32_t& after = next[note->pitch];
+    note->duration = std::min(note->duration, after - note->time);
+    after = note->time;
+  }
+  std::erase_if(notes, [](const PreparedNote& note) { return note.duration <= 0; });
+}
+
+// The first bar line at or after a time.
+int32_t BarLineFrom(int32_t time, const std::vector<TimeSignature>& meters, int32_t ticks_per_quarter) {
+  const auto after = std::upper_bound(meters.begin() + 1, meters.end(), time,
+                                      [](int32_t value, const TimeSignature& meter) { return value < meter.time; });
+  const TimeSignature& meter = *(after - 1);
+  const int32_t bar = TicksPerBar(meter, ticks_per_quarter);
+  const int64_t bars = (static_cast<int64_t>(time) - meter.time + bar - 1) / bar;
+  const int64_t line = meter.time + bars * bar;
+  return static_cast<int32_t>(after == meters.end() ? line : std::min<int64_t>(line, after->time));
 }
 
 // `Times` is Grid or Grid304, the way that the release puts times on the grid.
@@ -259,7 +295,7 @@ class Preparation {
     for (const Track& track : score_.tracks) {
       prepared_.tracks.push_back(ResampleTrack(track, scale, tables_));
     }
-    if (tables_.one_stream()) {
+    if (tables_.one_stream() && tables_.representation->merges_tracks) {
       MergePrograms(prepared_.tracks);
     }
     std::erase_if(prepared_.tracks, [this](PreparedTrack& track) { return !PrepareTrack(track); });
@@ -334,15 +370,19 @@ class Preparation {
 
   void PrepareNotes(PreparedTrack& track) const {
     const bool drum_tokens = track.program == -1 && config_.use_pitchdrum_tokens;
-    const std::array<TokenId, 128>& ids = drum_tokens ? tables_.pitch_drum : tables_.pitch;
-    std::erase_if(track.notes, [&ids](const PreparedNote& note) { return ids[note.pitch] == kNoToken; });
+    const std::array<int, 2>& range = drum_tokens ? config_.drums_pitch_range : config_.pitch_range;
+    const int last_pitch = LastPitch(range, config_.release);
+    std::erase_if(track.notes, [first = range[0], last_pitch](const PreparedNote& note) {
+      return note.pitch < first || note.pitch > last_pitch;
+    });
     const bool timed = tables_.uses_durations[static_cast<size_t>(track.program + 1)];
-    if (timed && tables_.note_on_off()) {
+    const NoteEnd end = tables_.representation->note_end;
+    if (end == NoteEnd::kPattern || (timed && end == NoteEnd::kNoteOff)) {
       grid_.MoveEnds(track.notes);
     } else {
       grid_.MoveTimes(track.notes);
     }
-    if (timed && !tables_.note_on_off()) {
+    if (timed && end == NoteEnd::kDuration) {
       MoveDurations(track.notes, prepared_.sections, tables_);
     }
     if (config_.remove_duplicated_notes) {
@@ -353,6 +393,9 @@ class Preparation {
         return a.time == b.time && a.pitch == b.pitch;
       };
       track.notes.erase(std::unique(track.notes.begin(), track.notes.end(), same), track.notes.end());
+    }
+    if (end == NoteEnd::kPattern) {
+      EndAtNextOfPitch(track.notes);
     }
   }
 
@@ -381,7 +424,13 @@ class Preparation {
       tempos.push_back({scale(tempo.time), tables_.NearestTempo(tempo.us_per_quarter)});
     }
     SortByTime(tempos);
-    grid_.MoveTimesOfChanges(tempos);
+    if (tables_.representation->tempos_on_bar_lines) {
+      for (PreparedTempo& tempo : tempos) {
+        tempo.time = BarLineFrom(tempo.time, prepared_.time_signatures, prepared_.ticks_per_quarter);
+      }
+    } else {
+      grid_.MoveTimesOfChanges(tempos);
+    }
     size_t kept = 0;
     for (size_t i = 0; i < tempos.size(); ++i) {
       if (i + 1 == tempos.size() || tempos[i + 1].time != tempos[i].time) {
@@ -445,6 +494,36 @@ class Preparation {
 };
 
 }  // namespace
+
+int32_t EndOfScore(const Score& score, const PreparedScore& prepared, const TokenTables& tables) {
+  const TimeScale scale(std::max(1, score.ticks_per_quarter), prepared.ticks_per_quarter);
+  int32_t end = prepared.time_signatures.empty() ? 0 : prepared.time_signatures.back().time;
+  const auto see = [&end](int32_t time) { end = std::max(end, time); };
+  for (const PreparedTrack& track : prepared.tracks) {
+    for (const PreparedNote& note : track.notes) {
+      see(note.end());
+    }
+    for (const Pedal& pedal : track.pedals) {
+      see(pedal.time + pedal.duration);
+    }
+    if (!track.bends.empty()) {
+      see(track.bends.back().time);
+    }
+    see(track.unwritten_end);
+  }
+  if (tables.config.use_tempos) {
+    see(prepared.tempos.back().time);
+  } else if (!score.tempos.empty()) {
+    see(scale(score.tempos.back().time));  // left out, but still there when MidiTok looks
+  }
+  if (!score.key_signatures.empty()) {
+    see(scale(score.key_signatures.back().time));
+  }
+  if (!score.markers.empty()) {
+    see(scale(score.markers.back().time));
+  }
+  return end;
+}
 
 PreparedScore PrepareScore(const Score& score, const TokenTables& tables) {
   if (tables.config.release == MidiTokRelease::k3_0_4) {

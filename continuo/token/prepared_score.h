@@ -32,6 +32,7 @@ struct PreparedTrack {
   std::vector<Pedal> pedals;
   std::vector<PreparedBend> bends;
   int32_t last_unwritten = 0;  // time of the last controller, lyric or bend that has no token
+  int32_t unwritten_end = 0;   // the end of all that has no token, pedals included
 };
 
 struct PreparedTempo {
@@ -55,6 +56,10 @@ struct PreparedScore {
   std::vector<PreparedTrack> tracks;
   std::vector<BeatSection> sections;  // at least one; the last has no end
 };
+
+/// The end of all that MidiTok still has when it writes tokens, also of what has none: events are
+/// at their times, and what sounds ends.
+int32_t EndOfScore(const Score& score, const PreparedScore& prepared, const TokenTables& tables);
 
 PreparedScore PrepareScore(const Score& score, const TokenTables& tables);
 

@@ -57,6 +57,7 @@ inline nlohmann::json ScoreJson(const Score& score) {
 inline nlohmann::json WithoutNegatives(nlohmann::json score) {
   for (auto& track : score["tracks"]) {
     for (auto& note : track["notes"]) {
+      note[0] = std::max(0, note[0].get<int>());
       note[3] = std::max(0, note[3].get<int>());
     }
     std::sort(track["notes"].begin(), track["notes"].end());

@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "continuo/token/representation.h"
+
 namespace continuo {
 
-StreamState::StreamState(const TokenTables& tables) : tables_(&tables), remi_(tables, {}), shift_(tables) {
+StreamState::StreamState(const TokenTables& tables)
+    : tables_(&tables), bar_tokens_(tables.representation->bar_tokens), remi_(tables, {}), shift_(tables) {
   pedal_start_.fill(-1);
 }
 
@@ -30,6 +33,9 @@ void StreamState::Advance(TokenId id) {
   switch (info.type) {
     case TokenType::kBar:
       remi_.OnBar();
+      break;
+    case TokenType::kBeat:
+      remi_.OnBeat();
       break;
     case TokenType::kPosition:
       remi_.OnPosition(info.value);

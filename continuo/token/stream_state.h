@@ -27,7 +27,7 @@ class StreamState {
   /// Moves on by one token; `id` may be outside the vocabulary.
   void Advance(TokenId id);
 
-  bool has_bar_tokens() const { return tables_->config.kind == TokenizationKind::kRemi; }
+  bool has_bar_tokens() const { return bar_tokens_; }
   int32_t ticks_per_quarter() const { return tables_->time_division; }
   int32_t tick() const { return has_bar_tokens() ? remi_.tick() : shift_.tick(); }
   /// The bar under way, counted from 0; -1 before the first of a stream with bar tokens.
@@ -55,6 +55,7 @@ class StreamState {
   void EndNote(int pitch);
 
   const TokenTables* tables_;
+  bool bar_tokens_;
   RemiClock remi_;
   ShiftClock shift_;
   TokenId tempo_ = kNoToken;

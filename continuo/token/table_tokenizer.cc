@@ -3,12 +3,9 @@
 #include <utility>
 
 #include "continuo/score/chord_label.h"
-#include "continuo/token/decode.h"
-#include "continuo/token/encode.h"
 #include "continuo/token/encode_trained.h"
-#include "continuo/token/kind_grammars.h"
+#include "continuo/token/representation.h"
 #include "continuo/token/stream_state.h"
-#include "continuo/token/window.h"
 
 namespace continuo {
 
@@ -36,16 +33,15 @@ TableTokenizer::TableTokenizer(TokenTables tables, std::shared_ptr<const Trained
     : Tokenizer(tables.config, VocabularyOf(tables), std::move(trained)), tables_(std::move(tables)) {}
 
 std::vector<std::vector<TokenId>> TableTokenizer::Encode(const Score& score) const {
-  return EncodeScore(score, tables_);
+  return RepresentationOf(config()).encode(score, tables_);
 }
 
 Score TableTokenizer::Decode(std::span<const std::vector<TokenId>> tracks) const {
-  return DecodeIds(tracks, tables_);
+  return RepresentationOf(config()).decode(tracks, tables_);
 }
 
 std::unique_ptr<Grammar> TableTokenizer::NewGrammar(const GrammarTarget& target) const {
-  return tables_.config.kind == TokenizationKind::kRemi ? NewRemiGrammar(tables_, target)
-                                                        : NewShiftGrammar(tables_, target);
+  return RepresentationOf(config()).new_grammar(tables_, target);
 }
 
 StreamState TableTokenizer::NewState() const {
@@ -61,11 +57,11 @@ std::vector<std::vector<TokenId>> TableTokenizer::EncodeForModel(const Score& sc
 }
 
 std::vector<size_t> TableTokenizer::BarOffsets(std::span<const TokenId> ids) const {
-  return FindBarOffsets(ids, tables_);
+  return RepresentationOf(config()).bar_offsets(ids, tables_);
 }
 
 std::vector<TokenId> TableTokenizer::WindowFromBar(std::span<const TokenId> ids, size_t bar) const {
-  return CutWindow(ids, bar, tables_);
+  return RepresentationOf(config()).window(ids, bar, tables_);
 }
 
 std::vector<TokenId> TableTokenizer::TransposeMap(int semitones) const {
@@ -77,6 +73,8 @@ std::vector<TokenId> TableTokenizer::TransposeMap(int semitones) const {
       const std::array<TokenId, 128>& ids = info.type == TokenType::kPitch ? tables_.pitch : tables_.note_off;
       const int pitch = info.value + semitones;
       map[id] = pitch < 0 || pitch > 127 ? kNoToken : ids[static_cast<size_t>(pitch)];
+    } else if (info.type == TokenType::kKey && semitones != 0) {
+      map[id] = kNoToken;  // a key or an interval: what stands before it says which
     }
   }
   const size_t shift = static_cast<size_t>((semitones % 12 + 12) % 12);

@@ -14,6 +14,8 @@
 
 namespace continuo {
 
+struct Representation;
+
 /// The lengths that Duration, TimeShift or Rest tokens have where a beat has `ticks_per_beat`
 /// ticks.
 class TimeTable {
@@ -57,6 +59,7 @@ struct Meter {
 /// after it is made.
 struct TokenTables {
   TokenizerConfig config;
+  const Representation* representation = nullptr;
 
   std::vector<std::string> tokens;
   std::vector<TokenInfo> infos;               // by id
@@ -79,6 +82,8 @@ struct TokenTables {
   // Ids, or kNoToken where the vocabulary has none.
   TokenId bar = kNoToken;
   TokenId bar_end = kNoToken;
+  TokenId beat = kNoToken;     // of BEAT
+  TokenId silence = kNoToken;  // Rest_None of BEAT
   TokenId first_position = kNoToken;
   int positions = 0;
   std::array<TokenId, 128> pitch;  // Pitch or NoteOn
@@ -88,6 +93,7 @@ struct TokenTables {
   std::array<TokenId, 256> velocity;  // of the nearest velocity that there is a token for
   std::vector<TokenId> duration;      // by the index in `durations`
   std::vector<TokenId> time_shift;
+  TokenId no_shift = kNoToken;
   std::vector<TokenId> rest;
   std::vector<TokenId> tempo;
   std::vector<TokenId> time_signature;
@@ -108,7 +114,8 @@ struct TokenTables {
   std::array<bool, 129> uses_durations{};              // of config.use_note_duration_programs
   std::vector<std::array<int, 2>> tpb_by_denominator;  // denominator, ticks per beat of decoded scores
 
-  bool note_on_off() const { return config.kind == TokenizationKind::kMidiLike; }
+  /// Notes end by NoteOff tokens.
+  bool note_on_off() const;
   /// A Program token stands before each note and bend.
   bool program_tokens() const { return config.use_programs && !config.program_changes; }
   bool one_stream() const { return config.one_token_stream_for_programs; }

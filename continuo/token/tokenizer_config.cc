@@ -5,6 +5,8 @@
 #include <numeric>
 #include <set>
 
+#include "continuo/token/representation.h"
+
 namespace continuo {
 
 namespace {
@@ -191,18 +193,6 @@ std::string_view ToString(MidiTokRelease release) {
   return release == MidiTokRelease::k3_0_4 ? "3.0.4" : "3.1.0";
 }
 
-std::string_view ToString(TokenizationKind kind) {
-  switch (kind) {
-    case TokenizationKind::kRemi:
-      return "REMI";
-    case TokenizationKind::kMidiLike:
-      return "MIDILike";
-    case TokenizationKind::kTsd:
-      return "TSD";
-  }
-  return "";
-}
-
 Result<ChordSource> ParseChordSource(std::string_view text) {
   for (ChordSource source : {ChordSource::kAuto, ChordSource::kMarkers, ChordSource::kRecognised}) {
     if (text == ToString(source)) {
@@ -230,7 +220,7 @@ std::string_view RepresentationName(const TokenizerConfig& config) {
   if (config.plan) {
     return "REMIPlan";
   }
-  return config.chords != ChordSource::kNone ? "REMIChord" : ToString(config.kind);
+  return config.chords != ChordSource::kNone ? "REMIChord" : RepresentationOf(config).name;
 }
 
 TokenizerConfig DefaultConfig(TokenizationKind kind, MidiTokRelease release) {
@@ -245,24 +235,38 @@ TokenizerConfig DefaultConfig(TokenizationKind kind, MidiTokRelease release) {
 }
 
 std::vector<std::string> PresetNames() {
-  return {"remi",        "remiplus",     "midilike",         "hw_remi",     "hw_remiplus",
-          "hw_midilike", "remi_default", "midilike_default", "tsd_default", "remi_programs",
-          "remi_all",    "midilike_all", "tsd_all",          "remichord",   "remiplan"};
+  std::vector<std::string> names{"remi", "remiplus", "midilike", "hw_remi", "hw_remiplus", "hw_midilike"};
+  for (const Representation& representation : Representations()) {
+    names.push_back(std::string(representation.preset) + "_default");
+  }
+  names.insert(names.end(), {"remi_programs", "remi_all", "midilike_all", "tsd_all", "remichord", "remiplan"});
+  return names;
 }
+
+namespace {
+
+std::optional<TokenizerConfig> DefaultPreset(std::string_view name, MidiTokRelease release) {
+  for (const Representation& representation : Representations()) {
+    if (name == std::string(representation.preset) + "_default" &&
+        !(representation.only_3_1_0 && release == MidiTokRelease::k3_0_4)) {
+      return DefaultConfig(representation.kind, release);
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
 
 std::optional<TokenizerConfig> PresetConfig(std::string_view name, MidiTokRelease release) {
   const std::vector<std::string> names = PresetNames();
-  if (std::find(names.begin(), names.end(), name) == names.end()) {
-    return std::nullopt;
+  if (std::find(names.begin(), names.end(), name) == names.end() || name.ends_with("_default")) {
+    return DefaultPreset(name, release);
   }
   const auto contains = [name](std::string_view part) { return name.find(part) != std::string_view::npos; };
   const TokenizationKind kind = contains("midilike") ? TokenizationKind::kMidiLike
                                 : contains("tsd")    ? TokenizationKind::kTsd
                                                      : TokenizationKind::kRemi;
   TokenizerConfig config = DefaultConfig(kind, release);
-  if (contains("_default")) {
-    return config;
-  }
   config.use_tempos = true;
   config.use_time_signatures = contains("remiplus") || contains("_programs") || contains("_all");
   config.use_chords = config.use_time_signatures || contains("hw_");
@@ -300,6 +304,13 @@ Result<TokenizerConfig> NormalizeConfig(TokenizerConfig config) {
   CONTINUO_TRY(CheckTimeSignatures(config));
   CONTINUO_TRY(CheckChords(config));
   CONTINUO_TRY(CheckSpecialTokens(config.special_tokens));
+  const Representation& representation = RepresentationOf(config);
+  if (representation.only_3_1_0 && config.release == MidiTokRelease::k3_0_4) {
+    return MakeError("{} is that of MidiTok 3.1.0, and release 3.0.4 is not supported for it", representation.name);
+  }
+  if (representation.adapt != nullptr) {
+    CONTINUO_TRY(representation.adapt(config));
+  }
   if (config.chords != ChordSource::kNone && (config.kind != TokenizationKind::kRemi || config.use_chords)) {
     return MakeError("chords is {}, which is for REMI without use_chords", ToString(config.chords));
   }

@@ -13,7 +13,7 @@
 namespace continuo {
 
 enum class MidiTokRelease { k3_0_4, k3_1_0 };
-enum class TokenizationKind { kRemi, kMidiLike, kTsd };
+enum class TokenizationKind { kRemi, kMidiLike, kTsd, kStructured, kBeat };
 
 /// Where the chords of REMIChord come from, a representation of ours: REMI with a
 /// Chord_ROOT_QUALITY token (or Chord_N) wherever the harmony of the whole score changes. kAuto:
@@ -24,8 +24,6 @@ enum class ChordSource { kNone, kAuto, kMarkers, kRecognised };
 /// "3.0.4" or "3.1.0".
 Result<MidiTokRelease> ParseMidiTokRelease(std::string_view text);
 std::string_view ToString(MidiTokRelease release);
-/// "REMI", "MIDILike" or "TSD", as MidiTok writes them.
-std::string_view ToString(TokenizationKind kind);
 /// "auto", "markers" or "recognised"; "none".
 Result<ChordSource> ParseChordSource(std::string_view text);
 std::string_view ToString(ChordSource source);
@@ -131,9 +129,9 @@ std::string_view RepresentationName(const TokenizerConfig& config);
 std::vector<std::string> PresetNames();
 /// The configuration of a preset: remi, remiplus, midilike (4/4 without and with meter and chords,
 /// 32 velocities), hw_remi, hw_remiplus, hw_midilike (16 velocities), remi_default,
-/// midilike_default, tsd_default (MidiTok's), remi_programs, remi_all, midilike_all, tsd_all (all
-/// tracks in one stream), and ours: remichord (remi with chords) and remiplan (remichord with
-/// meter and a plan of each bar). Empty for another name.
+/// midilike_default, tsd_default, structured_default, beat_default (MidiTok's), remi_programs,
+/// remi_all, midilike_all, tsd_all (all tracks in one stream), and ours: remichord (remi with
+/// chords) and remiplan (remichord with meter and a plan of each bar). Empty for another name.
 std::optional<TokenizerConfig> PresetConfig(std::string_view name, MidiTokRelease release);
 
 /// Switches off what MidiTok switches off (what counts only together with something that is off),

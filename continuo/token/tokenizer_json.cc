@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "continuo/token/python_compat.h"
+#include "continuo/token/representation.h"
 
 namespace continuo {
 
@@ -320,22 +321,38 @@ Result<MidiTokRelease> ReleaseOf(const Json& file, MidiTokRelease fallback) {
 
 constexpr std::string_view kRemiChord = "REMIChord";
 constexpr std::string_view kRemiPlan = "REMIPlan";
-constexpr std::string_view kKinds = "REMI, REMIChord, REMIPlan, MIDILike or TSD";
 
-Result<TokenizationKind> KindOf(const Json& file) {
+std::string KindNames() {
+  std::string names;
+  for (const Representation& representation : Representations()) {
+    names += fmt::format("{}, ", representation.name);
+  }
+  return names + fmt::format("{} or {}", kRemiChord, kRemiPlan);
+}
+
+/// The default configuration of the representation that the file names.
+Result<TokenizerConfig> DefaultOf(const Json& file, MidiTokRelease release) {
   const auto tokenization = file.find("tokenization");
   if (tokenization == file.end()) {
-    return MakeError("there is no key tokenization, expected {}", kKinds);
+    return MakeError("there is no key tokenization, expected {}", KindNames());
   }
   if (*tokenization == kRemiChord || *tokenization == kRemiPlan) {
-    return TokenizationKind::kRemi;
+    return DefaultConfig(TokenizationKind::kRemi, release);
   }
-  for (TokenizationKind kind : {TokenizationKind::kRemi, TokenizationKind::kMidiLike, TokenizationKind::kTsd}) {
-    if (*tokenization == ToString(kind)) {
-      return kind;
+  for (const Representation& representation : Representations()) {
+    if (*tokenization == representation.name) {
+      return DefaultConfig(representation.kind, release);
     }
   }
-  return MakeError("tokenization {} is not supported, expected {}", tokenization->dump(), kKinds);
+  for (const std::string_view name : {"CPWord", "Octuple", "MuMIDI"}) {
+    if (*tokenization == name) {
+      return MakeError(
+          "tokenization {} is not supported: it writes several ids at each step, where a model here writes one; "
+          "expected {}",
+          name, KindNames());
+    }
+  }
+  return MakeError("tokenization {} is not supported, expected {}", tokenization->dump(), KindNames());
 }
 
 /// Seven numbers of `value`, which is part of the plan.
@@ -389,9 +406,8 @@ Status ReadTrained(const std::string& key, const Json& value, TokenizerJson& res
 Result<TokenizerJson> ReadFile(const Json& file, MidiTokRelease fallback, bool trained_too) {
   CONTINUO_TRY(CheckObject(file, "the file"));
   CONTINUO_ASSIGN(const MidiTokRelease release, ReleaseOf(file, fallback));
-  CONTINUO_ASSIGN(const TokenizationKind kind, KindOf(file));
   TokenizerJson result;
-  result.config = DefaultConfig(kind, release);
+  CONTINUO_ASSIGN(result.config, DefaultOf(file, release));
   const bool has_plan = file["tokenization"] == kRemiPlan;
   const bool has_chords = has_plan || file["tokenization"] == kRemiChord;
   if (has_plan) {
@@ -429,6 +445,11 @@ Result<TokenizerJson> ReadFile(const Json& file, MidiTokRelease fallback, bool t
     std::erase_if(result.config.special_tokens, [](const std::string& token) { return token.ends_with("-unigram"); });
   }
   CONTINUO_ASSIGN(result.config, NormalizeConfig(std::move(result.config)));
+  if (const Representation& representation = RepresentationOf(result.config);
+      !result.model.empty() && !representation.trainable) {
+    return MakeError("_model: {} with ids that stand for several tokens (BPE, Unigram or WordPiece) is not supported",
+                     representation.name);
+  }
   return result;
 }
 

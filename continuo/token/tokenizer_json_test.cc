@@ -22,7 +22,11 @@ std::string ErrorOf(const std::string& text) {
 TEST(TokenizerJsonTest, ReadsBackWhatItWrites) {
   for (const std::string& preset : PresetNames()) {
     for (MidiTokRelease release : {MidiTokRelease::k3_0_4, MidiTokRelease::k3_1_0}) {
-      TokenizerConfig config = NormalizeConfig(*PresetConfig(preset, release)).value();
+      const std::optional<TokenizerConfig> found = PresetConfig(preset, release);
+      if (!found) {
+        continue;  // of 3.1.0 alone
+      }
+      TokenizerConfig config = NormalizeConfig(*found).value();
       const TokenizerJson read = Parse(WriteTokenizerJson(config, "abc")).value();
       // The programs come in the order of a Python set, which is a detail of how they are numbered.
       config.programs = read.config.programs;

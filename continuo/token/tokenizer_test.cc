@@ -210,6 +210,9 @@ TEST_F(TokenizerTest, SurvivesAnyScore) {
   odd.tracks = {track, track};
   for (const std::string& preset : PresetNames()) {
     for (MidiTokRelease release : {MidiTokRelease::k3_0_4, MidiTokRelease::k3_1_0}) {
+      if (!PresetConfig(preset, release)) {
+        continue;  // of 3.1.0 alone
+      }
       const auto tokenizer = Tokenizer::Load(preset, release).value();
       tokenizer->Decode(tokenizer->Encode(odd));
       tokenizer->Encode(Score{});

@@ -7,6 +7,7 @@
 #include "continuo/core/hash.h"
 #include "continuo/token/bpe_trainer.h"
 #include "continuo/token/encode_trained.h"
+#include "continuo/token/representation.h"
 #include "continuo/token/tokenizer_json.h"
 
 namespace continuo {
@@ -44,6 +45,10 @@ Result<TokenizerTrainer> TokenizerTrainer::Create(const TokenizerConfig& config,
   CONTINUO_ASSIGN(TokenizerConfig normalized, NormalizeConfig(config));
   if (normalized.chords != ChordSource::kNone) {
     return Error{fmt::format("{} cannot be trained: MidiTok does not know it", RepresentationName(normalized)),
+                 "take remi, midilike or tsd_default"};
+  }
+  if (!RepresentationOf(normalized).trainable) {
+    return Error{fmt::format("{} cannot be trained here", RepresentationName(normalized)),
                  "take remi, midilike or tsd_default"};
   }
   const std::string& split = normalized.encode_ids_split;

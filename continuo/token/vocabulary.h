@@ -42,8 +42,14 @@ enum class TokenType : uint8_t {
   kRepeat,     // Repeat of REMIPlan: the bar repeats the one that many bars before; 0: none
   kDensity,    // Density of REMIPlan: level of the number of notes that begin in the bar, 0 to 7
   kLoudness,   // Loudness of REMIPlan: level of their mean velocity, 0 to 7
+  kNoShift,    // TimeShift_0.0.1 of Structured: 0; the note begins when the one before does
+  kBeat,       // Beat_None of BEAT: 0
+  kSilence,    // Rest_None of BEAT: 0; the beat, or the track in it, has no note
+  kKey,        // Pitch of BEAT: MIDI key of a block's first, else semitones below the one before
+  kDrumKey,    // PitchDrum of BEAT: MIDI key
+  kPattern,    // Pattern of BEAT: what the key does in each quarter of the beat, 0 to 80
 };
-inline constexpr size_t kTokenTypes = static_cast<size_t>(TokenType::kLoudness) + 1;
+inline constexpr size_t kTokenTypes = static_cast<size_t>(TokenType::kPattern) + 1;
 
 struct TokenInfo {
   TokenType type = TokenType::kSpecial;

@@ -62,6 +62,18 @@ std::string ExpectedName(const Vocabulary& vocabulary, TokenId id, bool note_on_
       return fmt::format("Density_{}", value);
     case TokenType::kLoudness:
       return fmt::format("Loudness_{}", value);
+    case TokenType::kNoShift:
+      return "TimeShift_0.0.1";
+    case TokenType::kBeat:
+      return "Beat_None";
+    case TokenType::kSilence:
+      return "Rest_None";
+    case TokenType::kKey:
+      return fmt::format("Pitch_{}", value);
+    case TokenType::kDrumKey:
+      return fmt::format("PitchDrum_{}", value);
+    case TokenType::kPattern:
+      return fmt::format("Pattern_{}", value);
     case TokenType::kSpecial:
     case TokenType::kNoteChord:
     case TokenType::kTempo:
@@ -88,7 +100,9 @@ TEST(VocabularyTest, ATokenMeansWhatItsNameSays) {
                                           Everything(TokenizationKind::kMidiLike)};
   for (const MidiTokRelease release : {MidiTokRelease::k3_0_4, MidiTokRelease::k3_1_0}) {
     for (const std::string& preset : PresetNames()) {
-      configs.push_back(*PresetConfig(preset, release));
+      if (const std::optional<TokenizerConfig> config = PresetConfig(preset, release)) {
+        configs.push_back(*config);
+      }
     }
   }
   for (const TokenizerConfig& config : configs) {

@@ -3,6 +3,7 @@
 
     pip install miditok==3.1.0 symusic==0.6.0     (or 3.0.4 and 0.5.4)
     python make_cases.py --seed 1 --count 60 cases-3.1.0.json
+    python make_cases.py --seed 1 --count 48 cases-structured-beat-3.1.0.json --kinds Structured BEAT     (3.1.0 only)
 
 A case: {"tokenizer": the tokenizer.json that MidiTok saves, "vocab_sha256": of the vocabulary, one token a line,
 "score": {"tpq", "tempos": [[tick, microseconds per quarter]], "time_signatures": [[tick, numerator, denominator]],
@@ -18,6 +19,7 @@ import tempfile
 import warnings
 from pathlib import Path
 
+import miditok
 from miditok import MIDILike, REMI, TSD, TokenizerConfig
 from symusic import Note, Pedal, PitchBend, Score, Tempo, TimeSignature, Track
 
@@ -54,8 +56,8 @@ def some(rng, p):
     return rng.random() < p
 
 
-def random_config(rng):
-    kind = rng.choice([REMI, MIDILike, TSD])
+def random_config(rng, kinds=(REMI, MIDILike, TSD)):
+    kind = rng.choice(kinds)
     low = rng.choice([0, 21, 36, rng.randrange(0, 60)])
     beat_res = rng.choice(BEAT_RES)
     finest = max(beat_res.values())
@@ -178,9 +180,9 @@ def decoded(tokenizer, streams):
         return None
 
 
-def case(rng):
+def case(rng, kinds):
     while True:
-        kind, kw = random_config(rng)
+        kind, kw = random_config(rng, kinds)
         try:
             tokenizer = kind(TokenizerConfig(**kw))
             break
@@ -220,9 +222,11 @@ def main():
     parser.add_argument("out", type=Path)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=60)
+    parser.add_argument("--kinds", nargs="+", default=["REMI", "MIDILike", "TSD"])
     args = parser.parse_args()
     rng = random.Random(args.seed)
-    lines = [json.dumps(case(rng), separators=(",", ":")) for _ in range(args.count)]
+    kinds = [getattr(miditok, kind) for kind in args.kinds]
+    lines = [json.dumps(case(rng, kinds), separators=(",", ":")) for _ in range(args.count)]
     args.out.write_text("[\n" + ",\n".join(lines) + "\n]\n")
 
 

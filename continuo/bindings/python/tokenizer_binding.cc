@@ -156,6 +156,9 @@ nb::object ValueOf(const Vocabulary& vocabulary, TokenId id) {
     case TokenType::kBar:
     case TokenType::kBarEnd:
     case TokenType::kChord:
+    case TokenType::kNoShift:
+    case TokenType::kBeat:
+    case TokenType::kSilence:
       return nb::none();
     default:
       return nb::int_(info.value);

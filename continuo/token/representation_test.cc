@@ -1,0 +1,202 @@
+#include "continuo/token/representation.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <sstream>
+
+#include "continuo/token/score_json_testing.h"
+#include "continuo/token/tokenizer.h"
+
+namespace continuo {
+namespace {
+
+using testing::HasSubstr;
+
+/// Streams and windows by the names of their tokens.
+class Words {
+ public:
+  explicit Words(const std::string& preset, size_t bars = 0)
+      : tokenizer_(Tokenizer::Load(preset).value()), grammar_(tokenizer_->NewGrammar({bars})) {}
+
+  std::vector<TokenId> Ids(const std::string& text) const {
+    std::vector<TokenId> ids;
+    std::istringstream words(text);
+    for (std::string word; words >> word;) {
+      ids.push_back(tokenizer_->vocabulary().Find(word).value());
+    }
+    return ids;
+  }
+
+  std::string Text(const std::vector<TokenId>& ids) const {
+    std::string text;
+    for (const TokenId id : ids) {
+      text += (text.empty() ? "" : " ") + tokenizer_->vocabulary().token(id);
+    }
+    return text;
+  }
+
+  void Write(const std::string& text) {
+    for (const TokenId id : Ids(text)) {
+      ASSERT_TRUE(grammar_->Advance(id)) << tokenizer_->vocabulary().token(id) << " in " << text;
+    }
+  }
+
+  bool Takes(const std::string& word) const { return grammar_->Clone()->Advance(Ids(word)[0]); }
+  std::string Window(const std::string& text, size_t bar) const {
+    return Text(tokenizer_->WindowFromBar(Ids(text), bar));
+  }
+  Score Decode(const std::string& text) const { return tokenizer_->Decode(Streams{Ids(text)}); }
+  const Tokenizer& tokenizer() const { return *tokenizer_; }
+  const Grammar& grammar() const { return *grammar_; }
+
+ private:
+  std::unique_ptr<Tokenizer> tokenizer_;
+  std::unique_ptr<Grammar> grammar_;
+};
+
+TEST(RepresentationTest, ThoseOfSeveralIdsAtEachStepAreRefusedByName) {
+  for (const std::string name : {"CPWord", "Octuple", "MuMIDI"}) {
+    const auto tokenizer = Tokenizer::FromJson(R"({"tokenization": ")" + name + R"("})", "tokenizer.json");
+    ASSERT_FALSE(tokenizer.ok());
+    EXPECT_THAT(tokenizer.error().message, HasSubstr(name));
+    EXPECT_THAT(tokenizer.error().message, HasSubstr("several ids at each step"));
+  }
+}
+
+TEST(RepresentationTest, ThoseOf310AreRefusedFor304) {
+  for (const std::string name : {"Structured", "BEAT"}) {
+    const auto tokenizer =
+        Tokenizer::FromJson(R"({"tokenization": ")" + name + R"(", "miditok": "3.0.4"})", "tokenizer.json");
+    ASSERT_FALSE(tokenizer.ok());
+    EXPECT_THAT(tokenizer.error().message, HasSubstr("3.0.4 is not supported"));
+    EXPECT_FALSE(Tokenizer::Load(name == "BEAT" ? "beat_default" : "structured_default", MidiTokRelease::k3_0_4).ok());
+  }
+}
+
+TEST(RepresentationTest, TrainedVocabulariesOfOthersAreRefused) {
+  const auto tokenizer =
+      Tokenizer::FromPlainOrTrainedJson(R"({"tokenization": "BEAT", "_model": "{}"})", "tokenizer.json");
+  ASSERT_FALSE(tokenizer.ok());
+  EXPECT_THAT(tokenizer.error().message, HasSubstr("_model: BEAT"));
+}
+
+// What MidiTok 3.1.0 makes of C4 and E4 together, one and two beats long, and G4 half a beat later.
+TEST(RepresentationTest, ThreeNotesAreTheTokensOfTheDocumentation) {
+  Score score;
+  score.ticks_per_quarter = 8;
+  score.tempos = {{0, 500000}};
+  score.time_signatures = {{0, 4, 4}};
+  score.tracks.emplace_back().notes = {{0, 8, 60, 64}, {0, 16, 64, 64}, {4, 4, 67, 100}};
+  const Words structured("structured_default");
+  EXPECT_EQ(structured.Text(structured.tokenizer().Encode(score)[0]),
+            "TimeShift_0.0.1 Pitch_60 Velocity_63 Duration_1.0.8 TimeShift_0.0.1 Pitch_64 Velocity_63 Duration_2.0.8 "
+            "TimeShift_0.4.8 Pitch_67 Velocity_99 Duration_0.4.8");
+  const Words beat("beat_default");
+  EXPECT_EQ(beat.Text(beat.tokenizer().Encode(score)[0]),
+            "Bar_None TimeSig_4/4 Beat_None Program_0 Pitch_67 Pattern_5 Velocity_99 Pitch_3 Pattern_53 Velocity_63 "
+            "Pitch_4 Pattern_53 Velocity_63 Beat_None Program_0 Pitch_64 Pattern_80 Velocity_63");
+}
+
+TEST(StructuredGrammarTest, EveryNoteIsTheSameRow) {
+  Words words("structured_default");
+  EXPECT_TRUE(words.Takes("TimeShift_0.0.1"));
+  EXPECT_FALSE(words.Takes("Pitch_60"));
+  words.Write("TimeShift_1.0.8");
+  EXPECT_FALSE(words.Takes("TimeShift_1.0.8"));
+  words.Write("Pitch_60");
+  EXPECT_FALSE(words.Takes("Duration_1.0.8"));
+  words.Write("Velocity_127 Duration_1.0.8");
+  EXPECT_FALSE(words.Takes("Pitch_60"));
+  EXPECT_TRUE(words.Takes("EOS_None"));
+}
+
+TEST(StructuredGrammarTest, AShiftToTheEndClosesThePiece) {
+  Words words("structured_default", 1);
+  words.Write("TimeShift_3.0.8");
+  EXPECT_FALSE(words.Takes("TimeShift_1.0.8"));
+  words.Write("Pitch_60 Velocity_127");
+  EXPECT_TRUE(words.Takes("Duration_1.0.8"));
+  EXPECT_FALSE(words.Takes("Duration_1.1.8"));  // past the end
+  words.Write("Duration_1.0.8 TimeShift_2.0.8");
+  EXPECT_TRUE(words.grammar().complete());
+  EXPECT_EQ(words.grammar().bars(), 1U);
+}
+
+TEST(StructuredWindowTest, TheFirstNoteKeepsItsPlaceInTheBar) {
+  const Words words("structured_default");
+  const std::string note = " Pitch_60 Velocity_127 Duration_1.0.8 ";
+  EXPECT_EQ(words.Window("TimeShift_0.0.1" + note + "TimeShift_5.0.4" + note + "TimeShift_0.0.1" + note, 1),
+            "TimeShift_1.0.8 Pitch_60 Velocity_127 Duration_1.0.8 TimeShift_0.0.1 Pitch_60 Velocity_127 "
+            "Duration_1.0.8");
+  EXPECT_EQ(words.Window("TimeShift_0.0.1" + note, 1), "");
+}
+
+TEST(BeatGrammarTest, OnlyWhatSoundsIsSustained) {
+  Words words("beat_default");
+  words.Write("Bar_None TimeSig_4/4 Beat_None Program_0 Pitch_60");
+  EXPECT_FALSE(words.Takes("Pattern_80"));  // 2222
+  EXPECT_FALSE(words.Takes("Pattern_0"));
+  EXPECT_FALSE(words.Takes("Pattern_29"));  // 1002
+  words.Write("Pattern_53 Velocity_127");   // 1222
+  EXPECT_FALSE(words.Takes("Pitch_0"));
+  EXPECT_TRUE(words.Takes("Pitch_39"));
+  EXPECT_FALSE(words.Takes("Pitch_40"));  // to key 20, which is below the range
+  words.Write("Beat_None Program_0 Pitch_60");
+  EXPECT_TRUE(words.Takes("Pattern_80"));
+  EXPECT_FALSE(words.Takes("Pattern_56"));  // 2002
+}
+
+TEST(BeatGrammarTest, ABarHasItsBeats) {
+  Words words("beat_default", 2);
+  words.Write("Bar_None TimeSig_2/4 Beat_None Rest_None");
+  EXPECT_FALSE(words.Takes("Bar_None"));
+  words.Write("Beat_None Rest_None");
+  EXPECT_FALSE(words.Takes("Beat_None"));
+  words.Write("Bar_None Beat_None Rest_None Beat_None");
+  EXPECT_FALSE(words.Takes("Rest_None"));  // the last bar has no note yet
+  words.Write("Program_0 Pitch_60");
+  EXPECT_FALSE(words.Takes("Pattern_80"));
+  words.Write("Pattern_27 Velocity_127");
+  EXPECT_TRUE(words.Takes("EOS_None"));
+  words.Write("Bar_None");
+  EXPECT_TRUE(words.grammar().complete());
+  EXPECT_EQ(words.grammar().bars(), 2U);
+}
+
+TEST(BeatGrammarTest, TracksOfOneProgramAreInEveryBeat) {
+  Words words("beat_default");
+  const std::string key = " Pitch_60 Pattern_27 Velocity_127 ";
+  words.Write("Bar_None TimeSig_4/4 Beat_None Program_5" + key + "Program_5 Rest_None Beat_None");
+  EXPECT_FALSE(words.Takes("Rest_None"));
+  EXPECT_FALSE(words.Takes("Program_6"));
+  EXPECT_TRUE(words.Takes("Program_4"));
+  words.Write("Program_5" + key);
+  EXPECT_FALSE(words.Takes("Beat_None"));
+  EXPECT_FALSE(words.Takes("Program_6"));
+  words.Write("Program_5 Rest_None");
+  EXPECT_FALSE(words.Takes("Program_5"));
+  EXPECT_TRUE(words.Takes("Beat_None"));
+  EXPECT_EQ(words.Decode("Bar_None TimeSig_4/4 Beat_None Program_5 Rest_None Program_5" + key).tracks.size(), 2U);
+}
+
+TEST(BeatWindowTest, NotesThatSoundIntoItBeginAnew) {
+  const Words words("beat_default");
+  const std::string head = "Bar_None TimeSig_1/4 Beat_None Program_0 Pitch_60 ";
+  EXPECT_EQ(
+      words.Window(head + "Pattern_53 Velocity_127 Bar_None Beat_None Program_0 Pitch_60 Pattern_78 Velocity_99", 1),
+      "Bar_None TimeSig_1/4 Beat_None Program_0 Pitch_60 Pattern_51 Velocity_99");
+  EXPECT_EQ(words.Window(head + "Pattern_53 Velocity_127 Bar_None TimeSig_4/4 Beat_None Rest_None", 1),
+            "Bar_None TimeSig_4/4 Beat_None Rest_None");
+}
+
+TEST(BeatTest, KeysAreNotTransposed) {
+  const Words words("beat_default");
+  const std::vector<TokenId> up = words.tokenizer().TransposeMap(1);
+  EXPECT_EQ(up[static_cast<size_t>(words.Ids("Pitch_60")[0])], kNoToken);
+  EXPECT_EQ(words.tokenizer().TransposeMap(0)[static_cast<size_t>(words.Ids("Pitch_60")[0])], words.Ids("Pitch_60")[0]);
+}
+
+}  // namespace
+}  // namespace continuo
