@@ -400,6 +400,23 @@ TEST_P(ComposerTest, ACallersConstraintHoldsForTheNewNotesOfEveryPiece) {
   }
 }
 
+TEST(ComposerOfOthersTest, StructuredAndBeatWriteNewPiecesOnly) {
+  for (const char* preset : {"structured_default", "beat_default"}) {
+    const LoadedModel model = LoadFakeModel(preset, 256);
+    const Composer composer(model);
+    for (const size_t bars : {1U, 3U, 9U}) {
+      const auto written = composer.Write(NewRequest{.bars = bars}, {.count = 4});
+      ASSERT_TRUE(written.ok()) << preset << ": " << written.error().ToString();
+      for (const WrittenPiece& piece : *written) {
+        EXPECT_EQ(CountBars(piece.piece.score()), bars) << preset;
+      }
+    }
+    const Status continued = composer.Check(ContinueRequest{.piece = MidiPiece(Song(), "song.mid")}, {});
+    ASSERT_FALSE(continued.ok());
+    EXPECT_THAT(continued.error().message, HasSubstr("new pieces only"));
+  }
+}
+
 TEST(MidiPiece, BytesAndNotesComeBack) {
   const MidiPiece piece(Song(), "song");
   const Result<MidiPiece> again = MidiPiece::Parse(piece.Bytes(), "again");
