@@ -192,6 +192,8 @@ Result<std::string> LoadWeights(const fs::path& directory, const std::string& vo
   if (new_embedding) {
     found.vocab_size = config.vocab_size;
     found.tied_head = true;
+  } else if (found.vocab_size > config.vocab_size) {
+    found.vocab_size = config.vocab_size;  // the same tokens: the ids after theirs pad the vocabulary
   }
   if (found != config) {
     return Error{fmt::format("{}: does not have the shape of the model to train", directory.string()),
@@ -209,6 +211,8 @@ Result<std::string> LoadWeights(const fs::path& directory, const std::string& vo
           at::randn(parameter.master.sizes(), generator, at::kFloat) * value.std(0, /*unbiased=*/false) + value.mean(0);
     } else if (new_embedding && parameter.role == WeightRole::kPositions) {
       value = value.narrow(0, 0, config.context_length);
+    } else if (parameter.role == WeightRole::kTokens || parameter.role == WeightRole::kHead) {
+      value = value.narrow(0, 0, config.vocab_size);
     }
     CONTINUO_CHECK(value.numel() == parameter.master.numel());
     values.push_back(value.view_as(parameter.master));

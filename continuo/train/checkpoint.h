@@ -28,12 +28,12 @@ Status LoadCheckpoint(const std::filesystem::path& directory, uint64_t step, Tra
 /// Copies the weights of a Hugging Face directory of the model's own shape, and returns a
 /// sentence that says what was taken.
 ///
-/// If its file names the vocabulary `vocab_sha256`, or neither names one, all weights are taken. If
-/// it names none, it is a model of text: blocks, the final norm and the first
-/// learned positions are taken;
-/// each column of the token embedding is drawn from `seed` with the mean and the deviation that it
-/// has over the text's ids; a separate head is left out. A model of another vocabulary of music is
-/// an error. On failure nothing was changed.
+/// If its file or else the tokenizer.json beside it names the vocabulary `vocab_sha256`, or none
+/// names one, all weights are taken, but for the rows of ids that pad the vocabulary. If the file
+/// names none, it is a model of text: blocks, the final norm and the first learned positions are
+/// taken; each column of the token embedding is drawn from `seed` with the mean and the deviation
+/// that it has over the text's ids; a separate head is left out. A model of another vocabulary of
+/// music is an error. On failure nothing was changed.
 Result<std::string> LoadWeights(const std::filesystem::path& directory, const std::string& vocab_sha256, uint64_t seed,
                                 Transformer& model);
 

@@ -567,6 +567,29 @@ TEST_F(TrainerTest, ATextModelLendsItsBlocksAndTheSpreadOfItsEmbeddings) {
   EXPECT_FALSE(LoadWeights(folder_.path() / "music" / "final", "other", 1, other).ok());
 }
 
+TEST_F(TrainerTest, APaddedVocabularyLendsTheRowsOfItsTokens) {
+  TrainData data = MusicData(corpus_).value();
+  data.vocab_sha256 = "";  // as other programs save weights
+  data.texts["tokenizer.json"] = R"({"vocab_sha256": "music"})";
+  ModelConfig config = settings_.model;
+  config.vocab_size = 24;
+  const Transformer padded(config, NumberFormat::kF32, 1);
+  const fs::path source = folder_.path() / "padded";
+  ASSERT_TRUE(SaveModel(padded, data, false, source).ok());
+  config.vocab_size = 20;
+  Transformer model(config, NumberFormat::kF32, 2);
+  const auto taken = LoadWeights(source, "music", 1, model);
+  ASSERT_TRUE(taken.ok()) << taken.error().ToString();
+  EXPECT_THAT(*taken, HasSubstr("took all weights"));
+  for (size_t i = 0; i < model.parameters().size(); ++i) {
+    const at::Tensor& master = model.parameters()[i].master;
+    EXPECT_TRUE(master.equal(padded.parameters()[i].master.narrow(0, 0, master.size(0)))) << i;
+  }
+  config.vocab_size = 28;  // tokens that the file has no rows for
+  Transformer larger(config, NumberFormat::kF32, 2);
+  EXPECT_FALSE(LoadWeights(source, "music", 1, larger).ok());
+}
+
 TEST_F(TrainerTest, AFolderThatCannotBeWrittenIsAnError) {
   std::ofstream(folder_.path() / "file") << "x";
   EXPECT_FALSE(Run("file/run").ok());
