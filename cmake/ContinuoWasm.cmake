@@ -1,6 +1,7 @@
-# The library for WebAssembly, compiled by Emscripten. All that it needs of other libraries are
+# The library for WebAssembly, compiled by Emscripten. Of most other libraries it needs only
 # headers, taken from Debian's packages through a folder of links: the rest of /usr/include belongs
-# to the machine that compiles.
+# to the machine that compiles. Two are compiled from Debian's sources, which
+# tools/bootstrap.sh --wasm puts in CONTINUO_WASM_SOURCES.
 set(headers ${CMAKE_BINARY_DIR}/headers)
 file(MAKE_DIRECTORY ${headers})
 foreach(library fmt nlohmann hwy)
@@ -25,6 +26,23 @@ add_library(fmt::fmt ALIAS continuo_fmt)
 add_library(nlohmann_json::nlohmann_json INTERFACE IMPORTED)
 add_library(continuo_highway STATIC ${CMAKE_SOURCE_DIR}/cmake/wasm/highway.cc)
 add_library(PkgConfig::HWY ALIAS continuo_highway)
+
+set(CONTINUO_WASM_SOURCES $ENV{HOME}/.local/share/continuo/sources CACHE PATH "Sources of pugixml and zlib")
+set(pugixml ${CONTINUO_WASM_SOURCES}/pugixml/src)
+set(zlib ${CONTINUO_WASM_SOURCES}/zlib)
+foreach(file ${pugixml}/pugixml.cpp ${zlib}/inflate.c)
+  if(NOT EXISTS ${file})
+    message(FATAL_ERROR "${file} is missing: run tools/bootstrap.sh --wasm")
+  endif()
+endforeach()
+add_library(continuo_pugixml STATIC ${pugixml}/pugixml.cpp)
+target_include_directories(continuo_pugixml SYSTEM PUBLIC ${pugixml})
+add_library(PkgConfig::PUGIXML ALIAS continuo_pugixml)
+# What unpacks.
+add_library(continuo_zlib STATIC ${zlib}/adler32.c ${zlib}/crc32.c ${zlib}/inffast.c ${zlib}/inflate.c ${zlib}/inftrees.c
+                                 ${zlib}/zutil.c)
+target_include_directories(continuo_zlib SYSTEM PUBLIC ${zlib})
+add_library(ZLIB::ZLIB ALIAS continuo_zlib)
 
 # GoogleTest is compiled from Debian's package of its source.
 if(CONTINUO_TESTS)

@@ -89,6 +89,35 @@ if [ "$want_page_tests" = yes ] || [ "$want_checks" = yes ] || [ "$want_studio" 
   done
 fi
 
+# The studio's engine reads MusicXML with libraries that there are none of for WebAssembly: they are
+# compiled from the sources of Debian's packages. apt fetches them with lists of its own, so that no
+# setting of the machine is changed.
+sources_folder="${HOME:-}/.local/share/continuo/sources"
+fetch_sources() {
+  local new="$sources_folder.new" name
+  rm -rf "$new"
+  mkdir -p "$new/apt/lists/partial"
+  for name in "$@"; do
+    # From where the machine's apt has the library itself.
+    apt-cache policy "$name" | sed -n 's/^ *[0-9]* \(http[^ ]*\) \([^ /]*\)\/\([^ ]*\) .* Packages$/deb-src \1 \2 \3/p'
+  done | sort -u >"$new/apt/sources.list"
+  local apt=(apt-get -q -q -o "Dir::Etc::sourcelist=$new/apt/sources.list" -o Dir::Etc::sourceparts=/dev/null
+    -o "Dir::State::lists=$new/apt/lists" -o "APT::Sandbox::User=$(id -un)")
+  (
+    cd "$new" && "${apt[@]}" update && "${apt[@]}" source pugixml zlib >/dev/null 2>&1 &&
+      mkdir sources && mv pugixml-*/ sources/pugixml && mv zlib-*/ sources/zlib
+  ) || return
+  rm -rf "$sources_folder" && mv "$new/sources" "$sources_folder" && rm -rf "$new"
+}
+if [ "$want_studio" = yes ]; then
+  if [ -e "$sources_folder/pugixml/src/pugixml.cpp" ] && [ -e "$sources_folder/zlib/inflate.c" ]; then
+    echo "bootstrap: sources of pugixml and zlib are there"
+  else
+    echo "bootstrap: fetching the sources of pugixml and zlib to $sources_folder"
+    fetch_sources libpugixml-dev zlib1g-dev || echo "bootstrap: they could not be had; the studio cannot be compiled" >&2
+  fi
+fi
+
 # One release of clang-format, as another formats differently.
 clang_format_version=19.1.7
 tools_folder="${HOME:-}/.local/share/continuo/tools"

@@ -112,12 +112,15 @@ try {
       () => '',
       (error) => `${error.name}: ${error.message}`,
     );
-    const [likelihood, evaluation, xml, filled, continued] = await Promise.all([
+    const [likelihood, evaluation, xml, filled, continued, imported] = await Promise.all([
       engine.likelihood(midi),
       engine.evaluate(midi),
       engine.exportMusicXml(midi),
       engine.fill({midi, first: 3, last: 4}, {seed: 1, count: 2}),
-      engine.continueFrom({midi, promptBars: 4, bars: 4}, {seed: 1}),
+      engine.continueFrom({midi, promptBars: 4, bars: 4}, {seed: 1, scale: 'C major'}),
+      engine
+        .exportMusicXml(midi)
+        .then((text) => engine.importMusicXml(new TextEncoder().encode(text))),
     ]);
     return {
       info,
@@ -133,6 +136,7 @@ try {
       xml: xml.slice(0, 300),
       filled: filled.pieces.length,
       continued: continued.pieces.length,
+      imported: [...imported.midi.subarray(0, 4)],
     };
   }, prompt);
 
@@ -149,6 +153,7 @@ try {
   assert.match(result.evaluation.key, /major|minor/);
   assert.match(result.xml, /<score-partwise/);
   assert.deepEqual([result.filled, result.continued], [2, 1]);
+  assert.equal(Buffer.from(result.imported).toString(), 'MThd');
   assert.deepEqual(hosts, [], 'requests to a host');
   assert.deepEqual(faults, []);
 

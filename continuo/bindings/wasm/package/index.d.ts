@@ -143,6 +143,8 @@ export class Continuo {
   ): ComposeResult;
   likelihood(midi: Uint8Array): Likelihood;
   evaluate(midi: Uint8Array, options?: {bars?: number; structure?: boolean}): Evaluation;
+  /** The MIDI file of a MusicXML file, plain or compressed, and what of it was left out. */
+  importMusicXml(file: Uint8Array): {midi: Uint8Array; warnings: string[]};
   exportMusicXml(midi: Uint8Array, options?: MusicXmlOptions): string;
 }
 

@@ -77,6 +77,11 @@ export class Continuo {
     );
   }
 
+  importMusicXml(file) {
+    const {midi, warnings} = this.#engine.request('import', {musicxml: toBase64(file)});
+    return {midi: fromBase64(midi), warnings};
+  }
+
   exportMusicXml(midi, options = {}) {
     const fields = {midi: toBase64(midi), ...musicXmlFields(options)};
     return this.#engine.request('export', fields).musicxml;

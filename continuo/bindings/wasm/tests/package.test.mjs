@@ -120,6 +120,24 @@ test('measures and exports', () => {
   assert.equal(continuo.info().models[0].name, 'pop-piano');
 });
 
+test('reads MusicXML, plain and compressed, and refuses what is damaged', () => {
+  const xmlText = continuo.exportMusicXml(prompt);
+  const xml = new TextEncoder().encode(xmlText);
+  const {midi, warnings} = continuo.importMusicXml(xml);
+  assert.deepEqual(warnings, []);
+  const struck = xmlText
+    .split('<note')
+    .filter((note) => note.includes('<pitch>') && !note.includes('<tie type="stop"'));
+  assert.equal(continuo.likelihood(midi).notes, struck.length);
+  const packed = readFileSync(join(source, 'testdata/fuzz/musicxml/compressed.mxl'));
+  assert.ok(continuo.likelihood(continuo.importMusicXml(packed).midi).notes > 0);
+  const damaged = Uint8Array.from(packed);
+  damaged.fill(255, 100, 140);
+  for (const file of [xml.subarray(0, 400), damaged, new Uint8Array(10)]) {
+    assert.throws(() => continuo.importMusicXml(file), ContinuoError);
+  }
+});
+
 test('new notes keep to a scale and a range', () => {
   const pitches = [];
   continuo.generate(
