@@ -24,22 +24,42 @@ void RepeatConstraint::Restrict(std::span<uint8_t> allowed) const {
     }
     return;
   }
-  if (wanted_.empty() || in_note_) {
+  if (source_.empty() || in_note_) {
     return;
   }
-  const auto written = [&](const Item& item) {
-    return std::find(written_.begin(), written_.end(), item) != written_.end();
-  };
-  for (const Item& item : wanted_) {
-    if (item.position > at_.position) {
-      at_.ForbidPassing(item.position, *vocabulary_, allowed);
-      return;
-    }
-    if (item.position == at_.position && allowed[static_cast<size_t>(item.id)] != 0 && !written(item)) {
-      AllowOnly(item.id, allowed);
-      return;
+  // Notes that the model has written on its own, and may write before the next one that returns.
+  int64_t others = std::count_if(written_.begin(), written_.end(), [&](const Item& item) { return IsNote(item); });
+  int64_t may_be = 0;
+  for (const SourceItem& source : source_) {
+    if (source.returns && IsWritten(source.item)) {
+      others -= IsNote(source.item) ? 1 : 0;
     }
   }
+  const auto next = std::find_if(source_.begin(), source_.end(), [&](const SourceItem& source) {
+    may_be += !source.returns && IsNote(source.item) ? 1 : 0;
+    return source.returns && (source.item.position > at_.position ||
+                              (source.item.position == at_.position &&
+                               allowed[static_cast<size_t>(source.item.id)] != 0 && !IsWritten(source.item)));
+  });
+  if (next != source_.end() && next->item.position == at_.position) {
+    AllowOnly(next->item.id, allowed);
+    return;
+  }
+  if (next != source_.end()) {
+    at_.ForbidPassing(next->item.position, *vocabulary_, allowed);
+  }
+  if (others < may_be) {
+    return;
+  }
+  ForbidWhere(vocabulary_->range(TokenType::kPosition), allowed,
+              [&](TokenId id) { return next == source_.end() || vocabulary_->info(id).value != next->item.position; });
+  for (const TokenType type : {TokenType::kPitch, TokenType::kChord, TokenType::kTempo}) {
+    Forbid(type, *vocabulary_, allowed);
+  }
+}
+
+bool RepeatConstraint::IsWritten(const Item& item) const {
+  return std::find(written_.begin(), written_.end(), item) != written_.end();
 }
 
 void RepeatConstraint::Advance(TokenId id) {
@@ -62,7 +82,7 @@ void RepeatConstraint::EndBar() {
     bars_[static_cast<size_t>(at_.bar) % bars_.size()] = std::make_shared<const Bar>(std::move(written_));
   }
   written_.clear();
-  wanted_.clear();
+  source_.clear();
 }
 
 void RepeatConstraint::BeginRepeat(int lag) {
@@ -73,9 +93,7 @@ void RepeatConstraint::BeginRepeat(int lag) {
   const double spread = std::min(recall_, 1.0 - recall_);
   const double share = recall_ + spread * (2.0 * rng.NextDouble() - 1.0);
   for (const Item& item : *bars_[static_cast<size_t>(at_.bar - lag) % bars_.size()]) {
-    if (rng.NextDouble() < share) {
-      wanted_.push_back(item);
-    }
+    source_.push_back({item, rng.NextDouble() < share});
   }
 }
 

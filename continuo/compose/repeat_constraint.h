@@ -41,7 +41,13 @@ class RepeatConstraint final : public TokenConstraint {
     bool operator==(const Item&) const = default;
   };
   using Bar = std::vector<Item>;
+  struct SourceItem {
+    Item item;
+    bool returns = false;
+  };
 
+  bool IsNote(const Item& item) const { return vocabulary_->begins_note(item.id); }
+  bool IsWritten(const Item& item) const;
   void EndBar();
   void BeginRepeat(int lag);
 
@@ -49,10 +55,10 @@ class RepeatConstraint final : public TokenConstraint {
   double recall_;
   std::array<std::shared_ptr<const Bar>, 64> bars_{};  // bar b at b % 64, of complete bars
   BarPosition at_;
-  Bar written_;           // of the bar under way
-  Bar wanted_;            // of the bar that it repeats, what is to return
-  bool in_note_ = false;  // a pitch or a velocity came last
-  uint64_t hash_ = 0;     // of the tokens so far
+  Bar written_;                     // of the bar under way
+  std::vector<SourceItem> source_;  // of the bar that it repeats
+  bool in_note_ = false;            // a pitch or a velocity came last
+  uint64_t hash_ = 0;               // of the tokens so far
 };
 
 }  // namespace continuo

@@ -84,8 +84,23 @@ class RepeatConstraintTest : public ::testing::Test {
   LoadedModel model_;
 };
 
-TEST_F(RepeatConstraintTest, EverythingReturnsAtOne) {
-  EXPECT_EQ(Returning(Write(64, 1.0, "A16 B16 A16 B16")), 1.0);
+TEST_F(RepeatConstraintTest, EverythingReturnsAtOneAndNothingElse) {
+  const std::vector<Bar> bars = Write(64, 1.0, "A16 B16 A16 B16");
+  EXPECT_EQ(Returning(bars), 1.0);
+  for (size_t bar = 0; bar < bars.size(); ++bar) {
+    if (bars[bar].repeat > 0) {
+      EXPECT_EQ(bars[bar].notes, bars[bar - static_cast<size_t>(bars[bar].repeat)].notes) << bar;
+    }
+  }
+}
+
+TEST_F(RepeatConstraintTest, OthersTakeThePlaceOfNotesThatDoNotReturn) {
+  const std::vector<Bar> bars = Write(64, 0.6, "A16 B16 A16 B16");
+  for (size_t bar = 0; bar < bars.size(); ++bar) {
+    if (bars[bar].repeat > 0) {
+      EXPECT_LE(bars[bar].notes.size(), bars[bar - static_cast<size_t>(bars[bar].repeat)].notes.size()) << bar;
+    }
+  }
 }
 
 TEST_F(RepeatConstraintTest, TheShareAskedForReturns) {
