@@ -402,7 +402,17 @@ TEST_P(ComposerTest, ACallersConstraintHoldsForTheNewNotesOfEveryPiece) {
 
 TEST(ComposerOfOthersTest, StructuredAndBeatWriteNewPiecesOnly) {
   for (const char* preset : {"structured_default", "beat_default"}) {
-    const LoadedModel model = LoadFakeModel(preset, 256);
+    // Few instruments, for a file has room for 15 at a time.
+    std::vector<float> bias;
+    {
+      const LoadedModel plain = LoadFakeModel(preset, 256);
+      const Vocabulary& vocabulary = plain.tokenizer->vocabulary();
+      const IdRange programs = vocabulary.range(TokenType::kProgram);
+      bias.resize(vocabulary.size());
+      std::fill(bias.begin() + programs.first + std::min<TokenId>(programs.count, 4), bias.begin() + programs.end(),
+                -50.0F);
+    }
+    const LoadedModel model = LoadFakeModel(preset, 256, bias);
     const Composer composer(model);
     for (const size_t bars : {1U, 3U, 9U}) {
       const auto written = composer.Write(NewRequest{.bars = bars}, {.count = 4});
