@@ -90,6 +90,15 @@ Json RunIdentity(const ExperimentSpec& spec, const ExperimentInputs& inputs, con
   return identity;
 }
 
+/// Sampling in a set's identity. Without recall it is that of results from before there was any.
+Json SamplingIdentity(const SamplingOptions& options) {
+  Json identity = SamplingToJson(options);
+  if (options.recall == 0.0) {
+    identity.erase("recall");
+  }
+  return identity;
+}
+
 /// A set's identity with the number format of its model, if the spec sets it.
 Json WithPrecision(Json identity, const ExperimentSpec& spec) {
   if (spec.generate.precision) {
@@ -319,7 +328,7 @@ ExperimentPlan MakePlan(const ExperimentSpec& spec, const ExperimentInputs& inpu
                                          {"run", plan.runs[run].id},
                                          {"epoch", epoch},
                                          {"setting", sampling},
-                                         {"sampling", SamplingToJson(spec.sampling(sampling).options)},
+                                         {"sampling", SamplingIdentity(spec.sampling(sampling).options)},
                                          {"window", ToString(window)},
                                          {"seed", seed},
                                          {"pieces", set.count},
@@ -368,7 +377,7 @@ std::vector<SetCell> ContinuationCells(const ExperimentSpec& spec, const Experim
                                        {"run", plan.runs[run].id},
                                        {"epoch", epoch},
                                        {"setting", sampling},
-                                       {"sampling", SamplingToJson(spec.sampling(sampling).options)},
+                                       {"sampling", SamplingIdentity(spec.sampling(sampling).options)},
                                        {"prompt", inputs.prompts.at(prompt.name)},
                                        {"name", prompt.name},
                                        {"prompt_bars", continuations.prompt_bars},
