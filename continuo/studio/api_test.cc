@@ -278,6 +278,9 @@ TEST_F(ApiTest, RefusesWhatIsNotAskedRight) {
   EXPECT_THAT(ErrorOf(Post("generate", {{"scale", "A miner"}})), HasSubstr("scale is 'A miner'"));
   EXPECT_THAT(ErrorOf(Post("generate", {{"scale", {"A minor", {{"x", 1}}}}})), HasSubstr("400 scale is array"));
   EXPECT_THAT(ErrorOf(Post("generate", {{"max_notes", 0}})), HasSubstr("max_notes is '0'"));
+  // A whole number however it is written, as JSON Schema has it.
+  EXPECT_THAT(ErrorOf(Post("generate", {{"max_notes", 0.0}})), HasSubstr("max_notes is '0'"));
+  EXPECT_THAT(ErrorOf(Post("generate", {{"max_notes", 1.5}})), HasSubstr("a whole number"));
   EXPECT_THAT(ErrorOf(Post("generate", {{"bars", 2}, {"range", {"C3:C6", "C6:C7@4"}}})), HasSubstr("range is for"));
   EXPECT_THAT(ErrorOf(Post("generate", {{"keep_top", true}})), HasSubstr("keep_top is no field"));
   EXPECT_EQ(ErrorOf(Post("continue", {{"bars", 1}})), "400 midi is missing, expected a file in base64");

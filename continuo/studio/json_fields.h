@@ -103,12 +103,13 @@ class JsonFields {
     const nlohmann::ordered_json& list = value->is_array() ? *value : one;
     for (const nlohmann::ordered_json& text : list) {
       const bool fits = text.is_string() && text.get_ref<const std::string&>().size() <= most_bytes;
-      if ((!fits && !text.is_number_unsigned()) || list.size() > most) {
+      const std::optional<uint64_t> number = Whole(text);
+      if ((!fits && !number) || list.size() > most) {
         return MakeError(
             "{} is {}, expected a text of at most {} bytes, a whole number, or a list of at most {} of them", name,
             Text(*value), most_bytes, most);
       }
-      texts.push_back(fits ? text.get<std::string>() : text.dump());
+      texts.push_back(fits ? text.get<std::string>() : fmt::to_string(*number));
     }
     return texts;
   }
