@@ -199,7 +199,7 @@ def main():
     parser.add_argument("--kinds", nargs="+", default=KINDS)
     parser.add_argument("--sizes", nargs="+", type=int, default=[1000, 5000, 30000])
     parser.add_argument("--lessons", type=int, default=200, help="songs that MidiTok trains on")
-    parser.add_argument("--decodes", type=int, default=1, help="compare the scores of every so many-th song")
+    parser.add_argument("--decodes", type=int, default=1, help="compare the scores of every N-th song")
     options = parser.parse_args()
     songs = [str(path) for path in differ.midi_files(options.paths)]
     wrong = 0

@@ -292,7 +292,7 @@ class Generation {
     return true;
   }
 
-  /// The token that completed the piece is no part of it.
+  /// The token that completed the piece does not belong to it.
   bool EndsPiece(TokenId id) const {
     const bool shift = tokenizer_.vocabulary().info(id).type == TokenType::kTimeShift;
     return id == eos_ || id == bar_ || (shift && shift_begins_note_);

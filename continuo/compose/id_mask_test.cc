@@ -11,7 +11,7 @@
 #include "continuo/compose/fake_model_testing.h"
 #include "continuo/compose/likelihood.h"
 #include "continuo/compose/limit_constraint.h"
-#include "continuo/compose/music_limits.h"
+#include "continuo/compose/music_limits_testing.h"
 #include "continuo/compose/pitch_constraint.h"
 #include "continuo/compose/sliding_window.h"
 #include "continuo/compose/tempo_constraint.h"
@@ -169,15 +169,6 @@ TEST_P(IdMaskTest, ConstraintsHoldWithinIds) {
   if (const auto tempo = TempoConstraint::Create(100, *tokenizer_); tempo.ok()) {
     Walks({std::make_shared<CrowdedBarConstraint>(vocabulary), std::make_shared<TempoConstraint>(*tempo)}, 8, 7);
   }
-}
-
-MusicLimits Limits(const std::vector<std::pair<std::string, std::string>>& texts) {
-  MusicLimits limits;
-  for (const auto& [name, text] : texts) {
-    const Status status = AddLimit(name, text, limits);
-    EXPECT_TRUE(status.ok()) << status.error().ToString();
-  }
-  return limits;
 }
 
 TEST_P(IdMaskTest, LimitsOfNotesHoldWithinIds) {

@@ -9,6 +9,7 @@
 
 #include "continuo/compose/composer.h"
 #include "continuo/compose/fake_model_testing.h"
+#include "continuo/compose/music_limits_testing.h"
 #include "continuo/core/rng.h"
 #include "continuo/score/bars.h"
 
@@ -17,15 +18,6 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-
-MusicLimits Limits(const std::vector<std::pair<std::string, std::string>>& texts) {
-  MusicLimits limits;
-  for (const auto& [name, text] : texts) {
-    const Status status = AddLimit(name, text, limits);
-    EXPECT_TRUE(status.ok()) << status.error().ToString();
-  }
-  return limits;
-}
 
 template <typename Limit>
 const Limit* At(const std::vector<Limit>& limits, size_t bar) {

@@ -4,13 +4,11 @@
 
 #include "continuo/core/check.h"
 #include "continuo/core/rng.h"
-#include "continuo/token/plan.h"
 
 namespace continuo {
 
 RepeatConstraint::RepeatConstraint(const Tokenizer& tokenizer, double recall)
     : vocabulary_(&tokenizer.vocabulary()), recall_(recall) {
-  static_assert(std::tuple_size_v<decltype(bars_)> == kLongestRepeat);
   CONTINUO_CHECK(vocabulary_->has(TokenType::kRepeat));
 }
 
@@ -27,19 +25,12 @@ void RepeatConstraint::Restrict(std::span<uint8_t> allowed) const {
   if (source_.empty() || in_note_) {
     return;
   }
-  // Notes that the model has written on its own, and may write before the next one that returns.
-  int64_t others = std::count_if(written_.begin(), written_.end(), [&](const Item& item) { return IsNote(item); });
-  int64_t may_be = 0;
-  for (const SourceItem& source : source_) {
-    if (source.returns && IsWritten(source.item)) {
-      others -= IsNote(source.item) ? 1 : 0;
-    }
-  }
+  size_t replaced = 0;  // notes before the next item that returns, which do not
   const auto next = std::find_if(source_.begin(), source_.end(), [&](const SourceItem& source) {
-    may_be += !source.returns && IsNote(source.item) ? 1 : 0;
+    replaced += !source.returns && vocabulary_->begins_note(source.item.id) ? 1 : 0;
     return source.returns && (source.item.position > at_.position ||
                               (source.item.position == at_.position &&
-                               allowed[static_cast<size_t>(source.item.id)] != 0 && !IsWritten(source.item)));
+                               allowed[static_cast<size_t>(source.item.id)] != 0 && !source.written));
   });
   if (next != source_.end() && next->item.position == at_.position) {
     AllowOnly(next->item.id, allowed);
@@ -48,7 +39,7 @@ void RepeatConstraint::Restrict(std::span<uint8_t> allowed) const {
   if (next != source_.end()) {
     at_.ForbidPassing(next->item.position, *vocabulary_, allowed);
   }
-  if (others < may_be) {
+  if (others_ < replaced) {
     return;
   }
   ForbidWhere(vocabulary_->range(TokenType::kPosition), allowed,
@@ -56,10 +47,6 @@ void RepeatConstraint::Restrict(std::span<uint8_t> allowed) const {
   for (const TokenType type : {TokenType::kPitch, TokenType::kChord, TokenType::kTempo}) {
     Forbid(type, *vocabulary_, allowed);
   }
-}
-
-bool RepeatConstraint::IsWritten(const Item& item) const {
-  return std::find(written_.begin(), written_.end(), item) != written_.end();
 }
 
 void RepeatConstraint::Advance(TokenId id) {
@@ -73,8 +60,20 @@ void RepeatConstraint::Advance(TokenId id) {
   if (token.type == TokenType::kRepeat) {
     BeginRepeat(token.value);
   } else if (token.type == TokenType::kPitch || token.type == TokenType::kChord) {
-    written_.push_back({at_.position, id});
+    Write({at_.position, id});
   }
+}
+
+void RepeatConstraint::Write(const Item& item) {
+  bool returns = false;
+  for (SourceItem& source : source_) {
+    if (source.returns && source.item == item) {
+      source.written = true;
+      returns = true;
+    }
+  }
+  others_ += !returns && vocabulary_->begins_note(item.id) ? 1 : 0;
+  written_.push_back(item);
 }
 
 void RepeatConstraint::EndBar() {
@@ -83,6 +82,7 @@ void RepeatConstraint::EndBar() {
   }
   written_.clear();
   source_.clear();
+  others_ = 0;
 }
 
 void RepeatConstraint::BeginRepeat(int lag) {

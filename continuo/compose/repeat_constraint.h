@@ -8,6 +8,7 @@
 
 #include "continuo/compose/bar_position.h"
 #include "continuo/compose/token_constraint.h"
+#include "continuo/token/plan.h"
 #include "continuo/token/tokenizer.h"
 
 namespace continuo {
@@ -44,19 +45,20 @@ class RepeatConstraint final : public TokenConstraint {
   struct SourceItem {
     Item item;
     bool returns = false;
+    bool written = false;
   };
 
-  bool IsNote(const Item& item) const { return vocabulary_->begins_note(item.id); }
-  bool IsWritten(const Item& item) const;
+  void Write(const Item& item);
   void EndBar();
   void BeginRepeat(int lag);
 
   const Vocabulary* vocabulary_;
   double recall_;
-  std::array<std::shared_ptr<const Bar>, 64> bars_{};  // bar b at b % 64, of complete bars
+  std::array<std::shared_ptr<const Bar>, kLongestRepeat> bars_{};  // complete bars: b at b % kLongestRepeat
   BarPosition at_;
   Bar written_;                     // of the bar under way
   std::vector<SourceItem> source_;  // of the bar that it repeats
+  size_t others_ = 0;               // notes of the bar under way that stand for those that do not return
   bool in_note_ = false;            // a pitch or a velocity came last
   uint64_t hash_ = 0;               // of the tokens so far
 };

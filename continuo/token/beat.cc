@@ -197,7 +197,7 @@ class BeatEncoder {
     for (size_t i = 0; i < readers_.size(); ++i) {
       const int program = prepared_.tracks[i].program;
       const auto& keys = readers_[i].ReadBeat(start, ticks_per_beat);
-      // Tracks of one program are told apart by their order, so that the silent are written too.
+      // Tracks of one program are told apart by their order: silent ones are written too.
       if (keys.empty() && tracks_of_program_[static_cast<size_t>(program + 1)] == 1) {
         continue;
       }
@@ -676,7 +676,8 @@ std::unique_ptr<Grammar> NewGrammar(const TokenTables& tables, const GrammarTarg
   return std::make_unique<BeatGrammar>(tables, target);
 }
 
-/// From a bar on, with the signature and tempo in force there. Notes that sound into it begin anew.
+/// From a bar on, with the signature and tempo in force there. Notes that sound into it begin
+/// there.
 std::vector<TokenId> Window(std::span<const TokenId> ids, size_t bar, const TokenTables& tables) {
   const auto type_of = [&tables](TokenId id) {
     return static_cast<size_t>(id) < tables.infos.size() ? tables.infos[static_cast<size_t>(id)].type

@@ -97,7 +97,7 @@ Score Decode(std::span<const std::vector<TokenId>> streams, const TokenTables& t
 }
 
 /// With a target, a TimeShift to its end or beyond closes the last bar, as a Bar token does
-/// elsewhere: it is no part of the piece.
+/// elsewhere, and does not belong to the piece.
 class StructuredGrammar : public SmallGrammar<StructuredGrammar> {
  public:
   StructuredGrammar(const TokenTables& tables, const GrammarTarget& target)

@@ -179,7 +179,7 @@ void TokenTablesBuilder::SetValues() {
     }
     tables_.tempo_us.push_back(static_cast<int32_t>(std::round(60e6 / tempo)));
     // symusic keeps whole microseconds, so that MidiTok names the tempo that is left of the
-    // token's after they were cut off. Where that is no token, MidiTok fails; we keep the token.
+    // token's after they were cut off. Where there is no such token, MidiTok fails; we keep ours.
     const double kept = PythonRoundToHundredths(60e6 / std::trunc(60e6 / tempo));
     const auto named = std::find(tables_.tempos.begin(), tables_.tempos.end(), kept);
     const size_t index = named == tables_.tempos.end() ? i : static_cast<size_t>(named - tables_.tempos.begin());
