@@ -45,6 +45,10 @@ ConfigJson WriteGptNeoXConfig(const ModelConfig& config);
 Result<ModelConfig> ReadLlamaConfig(const ConfigJson& json, Architecture architecture, std::string_view name);
 ConfigJson WriteLlamaConfig(const ModelConfig& config);
 
+/// What all families but GPT-2 write alike: vocabulary, context, width, layers, heads and inner
+/// width.
+Status ReadShape(const ConfigJson& json, ModelConfig& config, std::string_view name);
+
 /// What several families write alike: rope_theta and rope_scaling, or since release 5
 /// rope_parameters, which holds both. `partial`, unless null, takes the part of each head that is
 /// rotated; else all of it must be.

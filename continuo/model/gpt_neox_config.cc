@@ -40,12 +40,7 @@ Result<ModelConfig> ReadGptNeoXConfig(const ConfigJson& json, std::string_view n
   config.qkv_bias = true;
   config.feed_bias = true;
   config.parallel_residual = true;
-  CONTINUO_TRY(ReadField(json, "vocab_size", config.vocab_size, name));
-  CONTINUO_TRY(ReadField(json, "max_position_embeddings", config.context_length, name));
-  CONTINUO_TRY(ReadField(json, "hidden_size", config.width, name));
-  CONTINUO_TRY(ReadField(json, "num_hidden_layers", config.layers, name));
-  CONTINUO_TRY(ReadField(json, "num_attention_heads", config.heads, name));
-  CONTINUO_TRY(ReadField(json, "intermediate_size", config.inner_width, name));
+  CONTINUO_TRY(ReadShape(json, config, name));
   CONTINUO_TRY(ReadField(json, "hidden_dropout", config.dropout, name));
   CONTINUO_TRY(ReadField(json, "layer_norm_eps", config.norm_epsilon, name));
   CONTINUO_TRY(ReadField(json, "tie_word_embeddings", config.tied_head, name));

@@ -68,14 +68,9 @@ Result<ModelConfig> ReadLlamaConfig(const ConfigJson& json, Architecture archite
   config.dropout = 0;
   config.norm_epsilon = 1e-6;
   config.tied_head = false;
-  CONTINUO_TRY(ReadField(json, "vocab_size", config.vocab_size, name));
-  CONTINUO_TRY(ReadField(json, "max_position_embeddings", config.context_length, name));
-  CONTINUO_TRY(ReadField(json, "hidden_size", config.width, name));
-  CONTINUO_TRY(ReadField(json, "num_hidden_layers", config.layers, name));
-  CONTINUO_TRY(ReadField(json, "num_attention_heads", config.heads, name));
+  CONTINUO_TRY(ReadShape(json, config, name));
   CONTINUO_TRY(ReadField(json, "num_key_value_heads", config.kv_head_count, name));
   CONTINUO_TRY(ReadField(json, "head_dim", config.head_width, name));
-  CONTINUO_TRY(ReadField(json, "intermediate_size", config.inner_width, name));
   CONTINUO_TRY(ReadField(json, "attention_dropout", config.dropout, name));
   CONTINUO_TRY(ReadField(json, "rms_norm_eps", config.norm_epsilon, name));
   CONTINUO_TRY(ReadField(json, "tie_word_embeddings", config.tied_head, name));

@@ -161,6 +161,16 @@ Status RequireKeys(const ConfigJson& json, std::initializer_list<const char*> ke
   return {};
 }
 
+Status ReadShape(const ConfigJson& json, ModelConfig& config, std::string_view name) {
+  CONTINUO_TRY(ReadField(json, "vocab_size", config.vocab_size, name));
+  CONTINUO_TRY(ReadField(json, "max_position_embeddings", config.context_length, name));
+  CONTINUO_TRY(ReadField(json, "hidden_size", config.width, name));
+  CONTINUO_TRY(ReadField(json, "num_hidden_layers", config.layers, name));
+  CONTINUO_TRY(ReadField(json, "num_attention_heads", config.heads, name));
+  CONTINUO_TRY(ReadField(json, "intermediate_size", config.inner_width, name));
+  return {};
+}
+
 ModelConfig Canonical(ModelConfig config) {
   ModelConfig defaults = config;
   defaults.inner_width = 0;
