@@ -16,7 +16,9 @@ inline const Tokenizer& FuzzTokenizer(uint8_t number) {
     std::vector<TokenizerConfig> configs;
     for (const std::string& preset : PresetNames()) {
       for (const MidiTokRelease release : {MidiTokRelease::k3_1_0, MidiTokRelease::k3_0_4}) {
-        configs.push_back(PresetConfig(preset, release).value());
+        if (const auto config = PresetConfig(preset, release); config) {  // some came with 3.1.0
+          configs.push_back(*config);
+        }
       }
     }
     TokenizerConfig chords = PresetConfig("remichord", MidiTokRelease::k3_1_0).value();
