@@ -34,7 +34,9 @@ lap "tests of the modules"
 "$source/tools/studio.sh" "$build" "$wasm" "$wasm/out" package
 four_lanes=$wasm/four-lanes
 rm -rf "$four_lanes" && mkdir -p "$four_lanes"
-"$build/bin/four_lanes" "$wasm/model" 8 1 4 "$four_lanes"
+for seed in 1 2 3 4; do
+  "$build/bin/continuo" -q generate --lanes 4 --bars 8 --seed $seed -o "$four_lanes/$seed"
+done
 CONTINUO_PACKAGE=$wasm/out/npm CONTINUO_FOUR_LANES=$four_lanes node --test "$source"/continuo/bindings/wasm/tests/*.test.mjs
 lap "npm package"
 

@@ -654,6 +654,26 @@ TEST_F(CliTest, AModelSaysHowItIsToBeSampledAndComputed) {
   ExpectError({"generate", "--model", model, "-o", Path("out")}, R"(precision is "int4")");
 }
 
+#if defined(__x86_64__)
+TEST_F(CliTest, LanesOfFourRoundInTheirOwnWay) {
+  const auto nll = [&](const std::vector<std::string>& flags) -> double {
+    std::vector<std::string> arguments = {"generate", "--precision", "f32", "--bars", "2", "-o", Path("out")};
+    arguments.insert(arguments.end(), flags.begin(), flags.end());
+    EXPECT_EQ(Continuo(arguments).exit_code, 0);
+    return Json::parse(*ReadTextFile(Path("out/manifest.json")))["pieces"][0]["nll_per_token"];
+  };
+  const double four = nll({"--lanes", "4", "--temperature", "0"});
+  EXPECT_EQ(nll({"--lanes", "4", "--temperature", "0", "--threads", "1"}), four);
+  const double own = nll({"--temperature", "0"});
+  EXPECT_NEAR(own, four, 1e-3);
+  if (__builtin_cpu_supports("avx2")) {
+    EXPECT_NE(own, four);
+  }
+  EXPECT_EQ(Continuo({"generate", "--lanes", "8", "-o", Path("x")}).exit_code, 2);
+  ExpectError({"generate", "--lanes", "4", "--device", "cuda", "-o", Path("x")}, "--lanes 4 is for --device cpu");
+}
+#endif
+
 TEST_F(CliTest, CtrlCKeepsTheWholePiecesAndTheirManifest) {
   const pid_t pid = Start({"generate", "--bars", "8", "--count", "2000", "-o", Path("out")});
   for (int i = 0; i < 600 && !fs::exists(Path("out/piece-001.mid")); ++i) {

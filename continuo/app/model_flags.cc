@@ -3,6 +3,7 @@
 #include <iterator>
 
 #include "continuo/app/terminal.h"
+#include "continuo/engine/cpu/kernels.h"
 #include "continuo/os/machine.h"
 
 namespace continuo {
@@ -30,6 +31,11 @@ void AddModelFlags(CLI::App& command, ModelFlags& flags) {
       .add_option("--precision", flags.precision,
                   "compute in f32, bf16 or int8; default: the model's generation.json, else the format of its weights")
       ->check(CLI::IsMember({"f32", "bf16", "int8"}));
+  command
+      .add_option("--lanes", flags.lanes,
+                  "4: vectors of four numbers, for the bytes of the studio in one file, on x86 only; default: what the "
+                  "processor has")
+      ->check(CLI::IsMember({4}));
 }
 
 Status BecomeTorchProgram(const AppContext& context) {
@@ -52,6 +58,9 @@ Status CheckMemory(const ModelConfig& config, NumberFormat precision, size_t seq
 }
 
 Result<LoadedModel> LoadModel(const ModelFlags& flags, size_t sequences, const AppContext& context) {
+  if (flags.lanes != 0 && (flags.device != "cpu" || context.loader_for)) {
+    return MakeError("--lanes {} is for --device cpu, and the device is {}", flags.lanes, flags.device);
+  }
   if (!context.loader_for && flags.device != "cpu") {
     return BecomeTorchProgram(context).error();
   }
@@ -69,6 +78,9 @@ Result<LoadedModel> LoadModel(const ModelFlags& flags, size_t sequences, const A
   CONTINUO_ASSIGN(const GenerationSettings settings, ReadGenerationSettings(directory));
   if (!options.precision) {
     options.precision = settings.precision.value_or(StoredPrecision(directory));
+  }
+  if (flags.lanes != 0 && !UseFourLanes()) {
+    return MakeError("--lanes {} needs an x86 processor, and this is another one", flags.lanes);
   }
   CONTINUO_TRY(CheckMemory(directory.config(), *options.precision, sequences, path.string()));
   return LoadModel(directory, options);

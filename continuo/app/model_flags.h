@@ -17,9 +17,10 @@ struct ModelFlags {
   size_t threads = 0;
   std::string device = "cpu";
   std::string precision;  // empty: the model's own
+  int lanes = 0;          // 4, or 0: the processor's own
 };
 
-/// --model, --tokenizer, --threads, --device and --precision.
+/// --model, --tokenizer, --threads, --device, --precision and --lanes.
 void AddModelFlags(CLI::App& command, ModelFlags& flags);
 /// --tokenizer alone.
 void AddModelTokenizerFlag(CLI::App& command, std::string& tokenizer);

@@ -188,5 +188,15 @@ const char* KernelTargetName() {
   return HWY_DYNAMIC_DISPATCH(TargetName)();
 }
 
+bool UseFourLanes() {
+#if HWY_ARCH_X86
+  hwy::DisableTargets(HWY_AVX2 | (HWY_AVX2 - 1));  // smaller bits are newer instruction sets
+  hwy::GetChosenTarget().DeInit();                 // chosen again at the next call
+  return true;
+#else
+  return false;
+#endif
+}
+
 }  // namespace continuo
 #endif  // HWY_ONCE

@@ -30,4 +30,9 @@ void ExactGelu(float* x, size_t count);
 /// The instruction set that the kernels use here, as Highway names it.
 const char* KernelTargetName();
 
+/// Computes from now on with vectors of four numbers and without fused multiply-add, as the
+/// WebAssembly build does, so that a seed gives its bytes. False on processors that cannot, all but
+/// x86. Not while anything is computed.
+bool UseFourLanes();
+
 }  // namespace continuo
