@@ -6,6 +6,7 @@
 
 #include "continuo/compose/composer.h"
 #include "continuo/compose/likelihood.h"
+#include "continuo/compose/limit_constraint.h"
 #include "continuo/compose/plan_constraint.h"
 #include "continuo/compose/score_parts.h"
 #include "continuo/compose/tempo_constraint.h"
@@ -251,6 +252,17 @@ nlohmann::ordered_json Api::Models() const {
         controls.push_back(field.name);
       }
     }
+    if (tokenizer.vocabulary().has(TokenType::kRepeat)) {
+      controls.push_back("recall");
+    }
+    Json grids = Json::array();
+    for (const int grid : {8, 12, 16}) {
+      MusicLimits limits;
+      limits.grid.push_back({.value = grid});
+      if (LimitConstraint::Create(limits, tokenizer, {}).ok()) {
+        grids.push_back(grid);
+      }
+    }
     models.push_back({{"name", entry.name},
                       {"sha256", entry.model->weights_sha256},
                       {"vocabulary", tokenizer.model_size()},
@@ -258,7 +270,8 @@ nlohmann::ordered_json Api::Models() const {
                       {"context", entry.model->model->context_length()},
                       {"ticks_per_quarter", kTicksPerQuarter},
                       {"sampling", SamplingToJson(entry.model->sampling)},
-                      {"controls", std::move(controls)}});
+                      {"controls", std::move(controls)},
+                      {"grids", std::move(grids)}});
   }
   return {{"version", options_.version},
           {"models", std::move(models)},

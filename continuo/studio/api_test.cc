@@ -76,6 +76,7 @@ TEST_F(ApiTest, DescribesTheModels) {
   EXPECT_EQ(json["models"][0]["vocabulary"], model_.tokenizer->vocabulary().size());
   EXPECT_EQ(json["models"][1]["vocabulary"], other_.tokenizer->vocabulary().size());
   EXPECT_EQ(json["models"][0]["controls"], Json({"tempo"}));  // this preset has no chords
+  EXPECT_EQ(json["models"][0]["grids"], Json({8, 16}));       // eight positions in a quarter note, so no triplets
   EXPECT_EQ(json["limits"]["bars"], 40);
   EXPECT_EQ(json["version"], "1.2.3");
   EXPECT_EQ(json["render"], false);
@@ -85,7 +86,7 @@ TEST(PlannedApiTest, AModelWithPlanTokensTakesAFormDensityAndLoudness) {
   const LoadedModel model = LoadFakeModel("remiplan");
   Api api({{"planned", &model}});
   const Json models = Json::parse(api.Answer({"GET", "/api/v1/models", "", ""}, {}).body);
-  for (const char* control : {"chords", "form", "density", "loudness"}) {
+  for (const char* control : {"chords", "form", "density", "loudness", "recall"}) {
     EXPECT_THAT(models["models"][0]["controls"].dump(), HasSubstr(control));
   }
   const auto midi = [&api](const Json& body) {
@@ -103,6 +104,7 @@ TEST(PlannedApiTest, AModelWithPlanTokensTakesAFormDensityAndLoudness) {
   const std::string free = midi({{"bars", 4}});
   const std::string formed = midi({{"bars", 4}, {"form", "A2 A2"}});
   EXPECT_NE(free, formed);
+  EXPECT_NE(formed, midi({{"bars", 4}, {"form", "A2 A2"}, {"recall", 1}}));
   EXPECT_NE(midi({{"bars", 4}, {"density", 3}}), midi({{"bars", 4}, {"density", "6"}}));
   EXPECT_NE(midi({{"bars", 4}, {"form", "AB"}, {"loudness", "1 6"}}), midi({{"bars", 4}, {"loudness", "1:1 6:4"}}));
 }

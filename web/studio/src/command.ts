@@ -1,5 +1,5 @@
 // A take as a command line of the program that writes the same bytes.
-import type {ComposeOptions} from './engine.ts';
+import type {ComposeOptions, Limit} from './engine.ts';
 
 export interface HowMade {
   task: 'generate' | 'continue' | 'fill';
@@ -11,6 +11,7 @@ export interface HowMade {
   track?: number;
   options: ComposeOptions;
   model: string;
+  engine: 'server' | 'wasm';
 }
 
 /** A curve from 0 to 1 over new bars, as the engine reads it: "2:1 6:24", levels from 0 to 7 at rising bars. */
@@ -40,9 +41,13 @@ function samplingFlags(options: ComposeOptions): string[] {
   add('--top-p', options.topP);
   add('--min-p', options.minP);
   add('--repetition-penalty', options.repetitionPenalty);
+  add('--recall', options.recall);
   if (options.retries) add('--retries', options.retries);
   return words;
 }
+
+/** What the program takes without --model. */
+export const kShippedModel = 'pop-piano';
 
 /** A name that no program takes for a flag. */
 const fileOf = (name: string) => (name.startsWith('-') ? `./${name}` : name);
@@ -79,17 +84,23 @@ export function commandOf(
     number = rank;
   }
   words.push(...samplingFlags(options));
-  const extra: [string, string | string[] | undefined][] = [
+  const extra: [string, Limit<number> | undefined][] = [
     ['--chords', options.chords],
     ['--form', options.form],
     ['--density', options.density],
     ['--loudness', options.loudness],
     ['--scale', options.scale],
     ['--range', options.range],
+    ['--grid', options.grid],
+    ['--max-notes', options.maxNotes],
+    ['--max-polyphony', options.maxPolyphony],
   ];
   for (const [flag, values] of extra)
-    for (const value of [values ?? []].flat()) if (value) words.push(flag, value);
+    for (const value of [values ?? []].flat()) if (value) words.push(flag, String(value));
   if (options.keepTop) words.push('--keep-top');
+  if (how.model !== kShippedModel) words.push('--model', fileOf(how.model));
+  // The engine in the page has vectors of four numbers, and so rounds as the program then does.
+  if (how.engine === 'wasm') words.push('--lanes', '4');
   words.push('-o', 'out/takes');
   return {
     command: words.map(quote).join(' '),

@@ -8,18 +8,20 @@ import type {
   ComposeOptions,
   Evaluation,
   Likelihood,
+  Limit,
   MusicXmlOptions,
   Note,
 } from '../../../continuo/bindings/wasm/package/index.js';
 
 /** What a model has tokens for, beside what all of them can be asked for. */
-export type Control = 'chords' | 'tempo' | 'form' | 'density' | 'loudness';
+export type Control = 'chords' | 'tempo' | 'form' | 'density' | 'loudness' | 'recall';
 
 export type {
   BarUpdate,
   ComposeOptions,
   Evaluation,
   Likelihood,
+  Limit,
   MusicXmlOptions,
   Note as WrittenNote,
 };
@@ -85,8 +87,11 @@ export interface ModelInfo {
     topP: number;
     minP: number;
     repetitionPenalty: number;
+    recall: number;
   };
   controls: Control[];
+  /** Of which parts of a whole note new notes may be asked to begin on: 8, 12, 16. */
+  grids: number[];
 }
 
 export interface EngineInfo {

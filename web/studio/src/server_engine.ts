@@ -78,8 +78,10 @@ export class ServerEngine implements Engine {
           topP: number(sampling.top_p, 1),
           minP: number(sampling.min_p, 0),
           repetitionPenalty: number(sampling.repetition_penalty, 1),
+          recall: number(sampling.recall, 0),
         },
         controls: Array.isArray(model.controls) ? (model.controls as Control[]) : [],
+        grids: Array.isArray(model.grids) ? (model.grids as number[]) : [],
       },
       limits: {
         bars: number(json.limits.bars, 1024),

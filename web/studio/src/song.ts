@@ -368,7 +368,39 @@ export function makeNote(note: NewNote): Note {
 
 export function addNotes(song: Song, added: readonly NewNote[]): {song: Song; ids: number[]} {
   const made = added.map(makeNote);
-  return {song: withNotes(song, [...song.notes, ...made]), ids: made.map((note) => note.id)};
+  const ids = made.map((note) => note.id);
+  return {song: settled(withNotes(song, [...song.notes, ...made]), new Set(ids)), ids};
+}
+
+/** No pitch sounds twice where a note of `ids` is one of the two: the earlier note ends where the later one begins. A file
+ * says only that a key goes down or up, so that whoever reads it would mix up their ends. */
+export function settled(song: Song, ids: ReadonlySet<number>): Song {
+  const keyOf = ({track, channel, pitch}: Note) => (track * 16 + channel) * 128 + pitch;
+  const sounding = new Map<number, Note[]>();
+  for (const note of song.notes) if (ids.has(note.id)) sounding.set(keyOf(note), []);
+  const ends = new Map<number, number>();
+  for (const note of song.notes) {
+    const key = keyOf(note);
+    const before = sounding.get(key);
+    if (!before) continue;
+    const still: Note[] = [];
+    for (const one of before) {
+      if (one.end <= note.tick) continue;
+      if (one.tick < note.tick && (ids.has(one.id) || ids.has(note.id)))
+        ends.set(one.id, note.tick);
+      else still.push(one);
+    }
+    still.push(note);
+    sounding.set(key, still);
+  }
+  if (ends.size === 0) return song;
+  return withNotes(
+    song,
+    song.notes.map((note) => {
+      const end = ends.get(note.id);
+      return end === undefined ? note : {...note, end, offSeq: kFirst};
+    }),
+  );
 }
 
 export function removeNotes(song: Song, ids: ReadonlySet<number>): Song {
@@ -383,22 +415,25 @@ export function changeNotes(
   ids: ReadonlySet<number>,
   change: (note: Note) => NoteChange,
 ): Song {
+  const moved = new Set<number>();
   const notes = song.notes.map((note) => {
     if (!ids.has(note.id)) return note;
     const next = {...note, ...change(note)};
     const tick = Math.max(0, Math.round(next.tick));
     const end = Math.max(tick + 1, Math.round(next.end));
+    const pitch = clamp(Math.round(next.pitch), 0, 127);
+    if (tick !== note.tick || end !== note.end || pitch !== note.pitch) moved.add(note.id);
     return {
       ...next,
       tick,
       end,
-      pitch: clamp(Math.round(next.pitch), 0, 127),
+      pitch,
       velocity: clamp(Math.round(next.velocity), 1, 127),
       onSeq: tick === note.tick ? note.onSeq : kLast,
       offSeq: end === note.end ? note.offSeq : kFirst,
     };
   });
-  return withNotes(song, notes);
+  return settled(withNotes(song, notes), moved);
 }
 
 export const clamp = (value: number, low: number, high: number) =>

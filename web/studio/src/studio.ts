@@ -13,6 +13,7 @@ import {
   type Watch,
   type WrittenNote,
 } from './engine.ts';
+import {kNoLimits, limitOptions, type BarLimits, type Limits} from './limits.ts';
 import {MidiError, metaEvent, parseMidi, writeMidi, type Note, type Song} from './midi.ts';
 import {Player} from './player.ts';
 import type {BarRange} from './roll.ts';
@@ -24,8 +25,8 @@ import {
   clamp,
   emptySong,
   makeNote,
-  asciiPitchName,
   removeNotes,
+  settled,
   usualTrack,
   withNotes,
   type NewNote,
@@ -49,7 +50,6 @@ export interface TakeSet extends HowMade {
   id: string;
   source: Uint8Array | null;
   modelSha256: string;
-  engine: 'server' | 'wasm';
   takes: Take[];
   running: boolean;
   kept: number | null;
@@ -81,10 +81,10 @@ export interface ComposeForm {
   form: string;
   density: number[] | null;
   loudness: number[] | null;
-  scale: string;
-  /** MIDI pitches; null: as the model likes. */
-  lowest: number | null;
-  highest: number | null;
+  /** How much of a bar returns in one that repeats it, 0 to 1. */
+  recall: number | null;
+  limits: Limits;
+  barLimits: readonly BarLimits[];
   keepTop: boolean;
   autoplay: boolean;
 }
@@ -105,9 +105,9 @@ const kForm: ComposeForm = {
   form: '',
   density: null,
   loudness: null,
-  scale: '',
-  lowest: null,
-  highest: null,
+  recall: null,
+  limits: kNoLimits,
+  barLimits: [],
   keepTop: false,
   autoplay: true,
 };
@@ -262,12 +262,13 @@ export class Studio {
     if (!this.pieceId.value) {
       const id = newKey();
       const title = `Sketch ${all.length + 1}`;
+      const {free} = await claim(id);
       if (this.hasBegun()) {
         this.pieceId.value = id;
         this.title.value = title;
       } else this.reset(id, title, emptySong());
       this.created = Date.now();
-      this.release = (await claim(id)).free;
+      this.release = free;
     }
     this.loaded = true;
     this.saveSoon();
@@ -742,7 +743,24 @@ export class Studio {
     this.form.value = {...this.form.value, ...change};
   }
 
-  private options(task: Task, bars: number): ComposeOptions {
+  /** The bars that a request would write, counted from 1; null if there is nothing to continue, or none are chosen. */
+  written(task = this.form.value.task): {first: number; last: number} | null {
+    const {newBars, moreBars} = this.form.value;
+    if (task === 'generate') return {first: 1, last: newBars};
+    const {barCount} = analyse(this.song.value);
+    if (barCount === 0) return null;
+    const range = this.bars.value;
+    if (task === 'continue') {
+      // After the selected bars, else after the last.
+      const after = range ? clamp(range.last + 1, 1, barCount) : barCount;
+      return {first: after + 1, last: after + moreBars};
+    }
+    if (!range || range.first >= barCount) return null;
+    return {first: range.first + 1, last: Math.min(range.last + 1, barCount)};
+  }
+
+  private options(task: Task, written: {first: number; last: number}): ComposeOptions {
+    const bars = written.last - written.first + 1;
     const form = this.form.value;
     const controls = this.info.value?.model.controls ?? [];
     const options: ComposeOptions = {
@@ -762,11 +780,8 @@ export class Studio {
       options.density = courseOf(form.density, bars);
     if (controls.includes('loudness') && form.loudness)
       options.loudness = courseOf(form.loudness, bars);
-    if (form.scale) options.scale = form.scale;
-    if (form.lowest !== null || form.highest !== null) {
-      const [low, high] = [form.lowest ?? 0, form.highest ?? 127].map(asciiPitchName);
-      options.range = `${low}:${high}`;
-    }
+    if (controls.includes('recall') && form.recall !== null) options.recall = form.recall;
+    Object.assign(options, limitOptions(form.limits, form.barLimits, written));
     if (task === 'fill' && form.keepTop) options.keepTop = true;
     return options;
   }
@@ -788,7 +803,7 @@ export class Studio {
     if (this.busy.value || !this.engine.value) return;
     this.player.wake();
     await this.freshIfUsed();
-    const options = {...this.options('generate', bars), count: 1};
+    const options = {...this.options('generate', {first: 1, last: bars}), count: 1};
     await this.write('generate', {bars}, options, true);
     if (this.form.value.task === 'generate') this.expectTask(this.song.value);
   }
@@ -800,57 +815,42 @@ export class Studio {
     const form = this.form.value;
     if (form.autoplay) this.player.wake();
     if (this.looking.value) this.keepLooking();
-    const analysis = analyse(this.song.value);
-    if (task === 'generate') {
-      await this.freshIfUsed();
-      await this.write(
-        'generate',
-        {bars: form.newBars},
-        this.options('generate', form.newBars),
-        form.autoplay,
-      );
+    if (task === 'generate') await this.freshIfUsed();
+    const written = this.written(task);
+    if (!written) {
+      this.sayNothingToWrite(task);
       return;
     }
-    if (this.song.value.notes.length === 0) {
+    const {first, last} = written;
+    const options = this.options(task, written);
+    if (task === 'generate') {
+      await this.write('generate', {bars: last}, options, form.autoplay);
+    } else if (task === 'continue') {
+      if (!this.reaches(first - 1)) return;
+      const request = {promptBars: first - 1, bars: last - first + 1};
+      await this.write('continue', request, options, form.autoplay);
+    } else {
+      if (!this.reaches(last)) return;
+      await this.write('fill', {first, last}, options, form.autoplay);
+    }
+  }
+
+  private sayNothingToWrite(task: Task): void {
+    const {barCount} = analyse(this.song.value);
+    if (barCount === 0)
       this.say(
         'note',
         'There is nothing to continue yet.',
         'Write a new piece, open a file, or draw some notes.',
       );
-      return;
-    }
-    if (task === 'continue') {
-      // After the selected bars, else after the last.
-      const promptBars = this.bars.value
-        ? clamp(this.bars.value.last + 1, 1, analysis.barCount)
-        : analysis.barCount;
-      if (!this.reaches(promptBars)) return;
-      await this.write(
-        'continue',
-        {promptBars, bars: form.moreBars},
-        this.options('continue', form.moreBars),
-        form.autoplay,
-      );
-      return;
-    }
-    const range = this.bars.value;
-    if (!range) {
+    else if (task === 'fill' && this.bars.value)
+      this.say('note', `The piece ends with bar ${barCount}.`, 'Continue it instead.');
+    else
       this.say(
         'note',
         'Which bars? None are selected.',
         'Drag over the bar numbers above the notes.',
       );
-      return;
-    }
-    if (range.first >= analysis.barCount) {
-      this.say('note', `The piece ends with bar ${analysis.barCount}.`, 'Continue it instead.');
-      return;
-    }
-    const first = range.first + 1;
-    const last = Math.min(range.last + 1, analysis.barCount);
-    if (!this.reaches(last)) return;
-    const options = this.options('fill', last - first + 1);
-    await this.write('fill', {first, last}, options, form.autoplay);
   }
 
   private write(
@@ -1212,12 +1212,16 @@ function readOptions(json: unknown): Record<string, unknown> {
     'count',
     'retries',
     'bpm',
+    'recall',
   ];
-  const texts = ['chords', 'tempo', 'form', 'density', 'loudness', 'scale', 'range'];
+  const texts = ['chords', 'tempo', 'form', 'density', 'loudness'];
+  const limits = ['scale', 'range', 'grid', 'maxNotes', 'maxPolyphony'];
+  const isLimit = (value: unknown) => typeof value === 'string' || Number.isFinite(value);
   for (const [name, value] of Object.entries(json)) {
     if (
       (numbers.includes(name) && Number.isFinite(value)) ||
       (texts.includes(name) && typeof value === 'string') ||
+      (limits.includes(name) && [value].flat().every(isLimit)) ||
       (name === 'keepTop' && typeof value === 'boolean')
     )
       options[name] = value;
@@ -1308,7 +1312,9 @@ function growingSong(
     if (note.tick < from || note.tick >= to) return true;
     return set.task === 'fill' && analysis.tracks[note.track].drum;
   });
-  return withNotes(base, [...rest, ...written.map((note) => liveNote(note, target))]);
+  const fresh = written.map((note) => liveNote(note, target));
+  const song = withNotes(base, [...rest, ...fresh]);
+  return stopped ? settled(song, new Set(fresh.map((note) => note.id))) : song;
 }
 
 function liveNote(note: WrittenNote, target: {track: number; channel: number}): Note {

@@ -1,4 +1,7 @@
-// The page in a real browser, with the real engine behind it: node browser.mjs CONTINUO [--shots FOLDER]
+// The page in a real browser, with a real engine: node browser.mjs CONTINUO [STUDIO.html] [--shots FOLDER]
+//
+// The page of `continuo studio`, or STUDIO.html, with the engine inside, opened from a file without a network. CONTINUO
+// writes the takes again by their command lines.
 //
 // Without a browser or playwright-core it says so and exits with 77, or with 1 where CONTINUO_REQUIRE_BROWSER is set.
 import assert from 'node:assert/strict';
@@ -10,26 +13,33 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import {createRequire} from 'node:module';
 import {tmpdir} from 'node:os';
-import {basename, dirname, join} from 'node:path';
-import {fileURLToPath} from 'node:url';
+import {basename, dirname, join, resolve} from 'node:path';
+import {fileURLToPath, pathToFileURL} from 'node:url';
 import {servePage} from './serve.mjs';
+import {writePlanModel} from './plan_model.mjs';
 import {findChromium} from '../../common/find_chromium.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, '..', '..', '..');
 const cases = join(process.env.CONTINUO_SHARED ?? join(root, '..', 'shared'), 'cases');
-const [continuo, flag, shots] = process.argv.slice(2);
+const words = process.argv.slice(2);
+const flag = words.indexOf('--shots');
+const shots = flag < 0 ? '' : words.splice(flag, 2)[1];
+const [continuo, oneFile] = words.map((word) => resolve(word));
 
 const {chromium, executablePath} = findChromium(import.meta.url);
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 const folder = mkdtempSync(join(tmpdir(), 'continuo-studio-'));
 const pageFile = join(here, '..', 'dist', 'studio.html');
-const server = await servePage(continuo, pageFile);
+const server = oneFile
+  ? {address: pathToFileURL(oneFile).href, stop: () => {}}
+  : await servePage(continuo, pageFile);
 const browser = await chromium.launch({
   executablePath,
   args: [
@@ -53,6 +63,7 @@ async function open(
     viewport: {width, height},
     colorScheme,
     acceptDownloads: true,
+    offline: address.startsWith('file:'),
   });
   const complaints = [];
   const watch = (page) => {
@@ -62,8 +73,8 @@ async function open(
     page.on('pageerror', (error) => complaints.push(String(error.stack)));
     page.on('request', (request) => {
       const url = request.url();
-      if (!url.startsWith(address.split('#')[0]) && !/^(file|data|blob):/.test(url))
-        complaints.push(`asks for ${url}`);
+      const own = address.startsWith('http') && url.startsWith(address.split('#')[0]);
+      if (!own && !/^(file|data|blob):/.test(url)) complaints.push(`asks for ${url}`);
     });
   };
   const make = async () => {
@@ -186,7 +197,7 @@ async function selectBars(page, first, last) {
 }
 
 /** Runs the command line of a take; the bytes must be the take's. */
-async function checkCommand(page, place) {
+async function checkCommand(page, place, model) {
   const made = await page.evaluate((place) => {
     const {studio} = window.continuoStudio;
     const set = studio.setOf(studio.activeSet.value);
@@ -200,6 +211,7 @@ async function checkCommand(page, place) {
   }, place);
   const work = mkdtempSync(join(folder, 'command-'));
   if (made.source) writeFileSync(join(work, made.name), Uint8Array.from(made.source));
+  if (model) symlinkSync(model, join(work, basename(model)));
   const program = made.command.replace(/^continuo /, '"$0" -q ');
   execFileSync('sh', ['-c', program, continuo], {
     cwd: work,
@@ -233,7 +245,10 @@ function bigFile(count, ticks = 60) {
 const prompt = readFileSync(join(root, 'examples', 'prompt.mid'));
 
 async function checkNewPiece({page}) {
-  assert.match(await page.locator('.engine').textContent(), /Server · \S+/);
+  assert.match(
+    await page.locator('.engine').textContent(),
+    oneFile ? /Inside this page · \S+/ : /Server · \S+/,
+  );
   await page.locator('#new-piece').click();
   await page.waitForFunction(() => window.continuoStudio.studio.shown.value.notes.length > 0);
   await page.waitForFunction(() => window.continuoStudio.studio.player.tick > 0);
@@ -295,15 +310,13 @@ async function checkLimits({page}) {
   const before = await notesOf(page);
   await selectBars(page, 2, 3);
   await page.getByRole('radio', {name: 'Rewrite'}).click();
-  await page.getByText('Scale, range, melody').click();
+  const summary = page.locator('.compose details summary').first();
+  await page.getByText('Scale, range, rhythm').click();
   await page.getByLabel('Scale', {exact: true}).selectOption('Eb');
   await page.getByLabel('Kind of scale').selectOption('major pentatonic');
   await page.getByLabel('Lowest note').selectOption('C3');
   await page.getByLabel('Highest note').selectOption('A♭5');
-  assert.equal(
-    await page.locator('.compose details summary').first().textContent(),
-    'Eb major pentatonic, from C3, up to A♭5',
-  );
+  assert.equal(await summary.textContent(), 'Eb major pentatonic, from C3, up to A♭5');
   const write = async () => {
     await page.locator('.compose > .primary').click();
     await idle(page);
@@ -323,9 +336,46 @@ async function checkLimits({page}) {
   const top = (notes) => Math.max(...notes.filter(([tick]) => tick === 3840).map((one) => one[2]));
   assert.equal(top(await notesOf(page)), top(before));
   await page.keyboard.press('Escape');
-  await page.evaluate(() =>
-    window.continuoStudio.studio.setForm({scale: '', lowest: null, highest: null, keepTop: false}),
+  await page.getByLabel('Keep the melody of these bars').uncheck();
+
+  // Other limits for the second bar.
+  await page.getByRole('button', {name: 'Other limits for some bars'}).click();
+  assert.equal(await page.getByLabel('First bar of part 1').inputValue(), '4');
+  await page.getByLabel('Scale of part 1').selectOption('C');
+  await page.getByLabel('Kind of scale of part 1').selectOption('whole tone');
+  await page.getByLabel('Rhythm of part 1').selectOption('eighths');
+  await page.getByLabel('Notes in a bar, at most of part 1').fill('5');
+  await page.getByLabel('Notes at once, at most of part 1').fill('2');
+  await page.getByLabel('Notes at once, at most of part 1').blur();
+  assert.match(
+    await summary.textContent(),
+    /, bar 4: C whole tone, eighths, 5 notes a bar, 2 at once$/,
   );
+  const parts = await write();
+  assert.ok(parts.some(([tick]) => tick < 5760) && parts.some(([tick]) => tick >= 5760));
+  for (const [tick, , pitch] of parts) {
+    const scale = tick < 5760 ? [3, 5, 7, 10, 0] : [0, 2, 4, 6, 8, 10];
+    assert.ok(scale.includes(pitch % 12), `key ${pitch} at ${tick}`);
+    assert.ok(tick < 5760 || tick % 240 === 0, `at ${tick}`);
+  }
+  const second = parts.filter(([tick]) => tick >= 5760);
+  assert.ok(second.length <= 5, `${second.length} notes`);
+  for (const [tick] of second)
+    assert.ok(second.filter((note) => note[0] <= tick && note[1] > tick).length <= 2, `at ${tick}`);
+  await page.keyboard.press('Escape');
+  // Limits of bars that are not written are not sent.
+  await selectBars(page, 0, 1);
+  await page.getByText('These bars are not written now.').waitFor();
+  await write();
+  await page.keyboard.press('Escape');
+  await page.getByRole('button', {name: 'Remove part 1'}).click();
+  await page.evaluate(() => {
+    const {studio} = window.continuoStudio;
+    const limits = studio.form.value.limits;
+    const none = {scale: '', lowest: null, highest: null, grid: null};
+    studio.setForm({limits: {...limits, ...none}});
+  });
+  await page.getByText('Scale, range, rhythm').click();
 }
 
 async function checkMusicXml({page, complaints}) {
@@ -356,7 +406,7 @@ async function checkMusicXml({page, complaints}) {
   await page.locator('.message.error', {hasText: '“broken” could not be opened.'}).waitFor();
   await page.getByRole('button', {name: 'Dismiss'}).first().click();
   assert.deepEqual(await begun(page), read);
-  assert.match(complaints.pop(), /status of 422/);
+  if (!oneFile) assert.match(complaints.pop(), /status of 422/);
 }
 
 async function checkContinue({page}) {
@@ -869,7 +919,7 @@ async function checkWidth(width) {
     await ready(page);
     const at = `${width} ${colorScheme}`;
     const shot = async (name) => {
-      if (flag !== '--shots') return;
+      if (!shots) return;
       mkdirSync(shots, {recursive: true});
       await page.screenshot({path: join(shots, `${name}-${width}-${colorScheme}.png`)});
     };
@@ -886,7 +936,7 @@ async function checkWidth(width) {
     await idle(page);
     await checkAccess(page, `${at}, takes`);
     await shot('takes');
-    if (colorScheme === 'light' && (width === 1024 || flag)) {
+    if (colorScheme === 'light' && (width === 1024 || shots)) {
       for (const tab of ['Play', 'Inspect', 'Sound']) {
         await page.getByRole('tab', {name: tab}).click();
         if (tab === 'Inspect')
@@ -924,6 +974,46 @@ async function checkToken() {
     const stranger = await open(1024, {address: other.address.split('#')[0]});
     await stranger.page.locator('.engine.fault').waitFor();
     await stranger.context.close();
+  } finally {
+    other.stop();
+  }
+}
+
+/** A model with plan tokens has a form and recall, which a command line that names it has too. */
+async function checkPlan() {
+  const model = writePlanModel(continuo, join(root, 'examples'), folder, 'planned');
+  const other = await servePage(continuo, pageFile, ['--model', model]);
+  try {
+    const {page, context, complaints} = await open(1440, {address: other.address});
+    await ready(page);
+    await opened(page, 'prompt.mid', prompt);
+    await page.getByLabel('Form').fill('A2 A2');
+    const recall = page.locator('.slider', {hasText: 'Recall'});
+    assert.equal(await recall.locator('output').textContent(), '0.50', "the model's own");
+    await page.evaluate(() => {
+      const {studio} = window.continuoStudio;
+      // Random weights would fill bars to the brim.
+      const limits = {...studio.form.value.limits, maxNotes: 8};
+      studio.setForm({moreBars: 4, count: 1, autoplay: false, limits});
+    });
+    const lost = async (share) => {
+      await recall.locator('input').fill(share);
+      await page.locator('.compose > .primary').click();
+      await idle(page);
+      await checkCommand(page, 0, model);
+      const notes = await notesOf(page);
+      await page.keyboard.press('Escape');
+      const fresh = notes.filter(([tick]) => tick >= 8 * 1920);
+      const begun = fresh.filter(([tick]) => tick < 10 * 1920);
+      const later = new Set(fresh.map(([tick, , pitch]) => `${tick - 3840} ${pitch}`));
+      assert.ok(begun.length > 4, `${begun.length} notes`);
+      return begun.filter(([tick, , pitch]) => !later.has(`${tick} ${pitch}`)).length;
+    };
+    assert.equal(await lost('1'), 0, 'notes that do not return');
+    assert.match(await page.locator('.settings').textContent(), /A2 A2 · recall 1/);
+    assert.ok((await lost('0')) > 0);
+    assert.deepEqual(complaints, []);
+    await context.close();
   } finally {
     other.stop();
   }
@@ -1023,13 +1113,14 @@ try {
     if (wants(`width ${width}`))
       await check(`at ${width} pixels, light and dark`, () => checkWidth(width));
   }
+  if (wants('plan') && !oneFile) await check('form and recall of a model with a plan', checkPlan);
   if (wants('slow store')) await check('a slow store loses nothing', checkSlowStore);
-  if (wants('alone')) await check('the page without an engine', checkAlone);
-  if (wants('token')) await check('a server with a token and a file', checkToken);
+  if (wants('alone') && !oneFile) await check('the page without an engine', checkAlone);
+  if (wants('token') && !oneFile) await check('a server with a token and a file', checkToken);
 } finally {
   await browser.close();
   server.stop();
   rmSync(folder, {recursive: true, force: true});
 }
-console.log(`${basename(pageFile)}: ${failed ? 'FAILED' : 'ok'}`);
+console.log(`${oneFile ?? 'the page of a server'}: ${failed ? 'FAILED' : 'ok'}`);
 process.exit(failed ? 1 : 0);

@@ -30,6 +30,7 @@ const {parseMidi, writeMidi} = await load('midi');
 const {analyse, addNotes, changeNotes, removeNotes, emptySong} = await load('song');
 const {commandOf, courseOf, quote} = await load('command');
 const {faultOf, completions} = await load('chords');
+const {kNoLimits, isLimited, limitOptions} = await load('limits');
 process.on('exit', () => rmSync(folder, {recursive: true, force: true}));
 
 /** A MIDI file of tracks given as lists of [delta, ...bytes]; deltas below 128. */
@@ -173,6 +174,48 @@ test('notes are edited, and everything else stays', () => {
     '60 144 48,1',
     '70 128 48,64',
     '100 ff47 ',
+  ]);
+});
+
+test('no pitch sounds twice after an edit, so that a file says what the page shows', () => {
+  const note = (tick, end, pitch = 60) => ({
+    track: 1,
+    channel: 0,
+    pitch,
+    tick,
+    end,
+    velocity: 50 + tick / 10,
+  });
+  const shown = (song) => song.notes.map(({tick, end, pitch}) => [tick, end, pitch]);
+  const readAgain = (song) => shown(parseMidi(writeMidi(song)));
+  let {song} = addNotes(emptySong(), [note(0, 400), note(600, 700), note(100, 200, 62)]);
+  // Within one, across the start of one, and from one tick as another.
+  ({song} = addNotes(song, [note(100, 200), note(500, 650)]));
+  assert.deepEqual(shown(song), [
+    [0, 100, 60],
+    [100, 200, 60],
+    [100, 200, 62],
+    [500, 600, 60],
+    [600, 700, 60],
+  ]);
+  assert.deepEqual(readAgain(song), shown(song));
+  const upper = song.notes.find(({pitch}) => pitch === 62);
+  const moved = changeNotes(song, new Set([upper.id]), () => ({pitch: 60, tick: 50, end: 900}));
+  assert.deepEqual(readAgain(moved), shown(moved));
+  assert.deepEqual(shown(moved).slice(0, 3), [
+    [0, 50, 60],
+    [50, 100, 60],
+    [100, 200, 60],
+  ]);
+  // What overlaps in a file stays so until it is moved.
+  const overlapping = parseMidi(
+    file([[[0, 0x90, 60, 1], [10, 0x90, 60, 2], [10, 0x80, 60, 0], [10, 0x80, 60, 0], kEnd]]),
+  );
+  const [first] = overlapping.notes;
+  const louder = changeNotes(overlapping, new Set([first.id]), () => ({velocity: 9}));
+  assert.deepEqual(shown(louder), [
+    [0, 20, 60],
+    [10, 30, 60],
   ]);
 });
 
@@ -327,7 +370,35 @@ test('a take is a command line', () => {
     commandOf({...how, options: lists}, 0, 0).command,
     / --scale 'C major@1-2' --scale 'A minor@3-' --range 'C3:F#5' -o /,
   );
+  const counted = {seed: 1, grid: ['8', '16@3-4'], maxNotes: 6, maxPolyphony: 2, recall: 0};
+  assert.match(
+    commandOf({...how, options: counted, model: 'my model', engine: 'wasm'}, 0, 0).command,
+    / --recall 0 --grid 8 --grid 16@3-4 --max-notes 6 --max-polyphony 2 --model 'my model' --lanes 4 -o /,
+  );
   assert.equal(quote('$(rm)'), "'$(rm)'");
+});
+
+test('limits are for all bars, and others for those that are written', () => {
+  const all = {...kNoLimits, scale: 'C major', lowest: 48, maxNotes: 8};
+  const some = [
+    {...kNoLimits, first: 3, last: 6, scale: 'A minor', grid: 8},
+    {...kNoLimits, first: 5, last: 9, highest: 72},
+    {...kNoLimits, first: 20, last: 30, maxNotes: 1},
+    {...kNoLimits, first: 1, last: 9},
+  ];
+  assert.deepEqual(limitOptions(all, [], {first: 1, last: 8}), {
+    scale: 'C major',
+    range: 'C3:G9',
+    maxNotes: 8,
+  });
+  assert.deepEqual(limitOptions(all, some, {first: 4, last: 8}), {
+    scale: ['C major', 'A minor@4-6'],
+    range: ['C3:G9', 'C-1:C5@5-8'],
+    grid: '8@4-6',
+    maxNotes: 8,
+  });
+  assert.deepEqual(limitOptions(kNoLimits, some, {first: 10, last: 19}), {});
+  assert.deepEqual([isLimited(all), isLimited(kNoLimits)], [true, false]);
 });
 
 test('a curve is points of levels at rising bars', () => {

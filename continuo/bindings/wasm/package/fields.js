@@ -8,6 +8,7 @@ export function composeFields(options) {
     top_p: options.topP,
     min_p: options.minP,
     repetition_penalty: options.repetitionPenalty,
+    recall: options.recall,
     seed: options.seed,
     count: options.count,
     keep: options.keep,

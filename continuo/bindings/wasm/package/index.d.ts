@@ -1,5 +1,9 @@
 export {ContinuoError} from './engine.js';
 
+/** One limit, or several: a text may name the bars that it is for, "A minor@9-16". Of several the
+ * last that names a bar holds there. */
+export type Limit<Value> = Value | string | (Value | string)[];
+
 /** A field left out means the model's own choice, as a flag left out on the command line does. */
 export interface ComposeOptions {
   /** Divides the logits; 0: always the likeliest token. */
@@ -31,17 +35,19 @@ export interface ComposeOptions {
   density?: string;
   /** How loud, 0 to 7, as `density`. */
   loudness?: string;
-  /** "A minor", or with bars: "A minor@9-16". This and the next four limit new notes of any model
-   * (docs/generation.md). */
-  scale?: string | string[];
+  /** The share of the notes that return in a bar which repeats another, 0 to 1; for models with
+   * tokens of plans. */
+  recall?: number;
+  /** "A minor". This and the next four limit new notes of any model (docs/generation.md). */
+  scale?: Limit<string>;
   /** Lowest and highest note: "C3:C6". */
-  range?: string | string[];
+  range?: Limit<string>;
   /** Notes begin on sixteenths (16), eighths (8) or triplets (12). */
-  grid?: number;
+  grid?: Limit<number>;
   /** Notes that begin in a bar, at most. */
-  maxNotes?: number;
+  maxNotes?: Limit<number>;
   /** Notes that sound at once, at most. */
-  maxPolyphony?: number;
+  maxPolyphony?: Limit<number>;
   /** The melody of the bars stays, and new notes lie below it. Of `fill` only. */
   keepTop?: boolean;
 }

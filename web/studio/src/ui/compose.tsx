@@ -2,9 +2,17 @@ import {useRef, useState} from 'preact/hooks';
 import {completions, faultOf} from '../chords.ts';
 import type {Inspection} from '../inspection.ts';
 import {analyse, clamp, pitchName} from '../song.ts';
+import {
+  gridName,
+  isLimited,
+  kNoLimits,
+  limitWords,
+  type BarLimits,
+  type Limits,
+} from '../limits.ts';
 import type {ComposeForm, Studio, Task} from '../studio.ts';
 import {Icon} from './icons.tsx';
-import {Segments, Stepper} from './parts.tsx';
+import {IconButton, Segments, Stepper} from './parts.tsx';
 import {CurveField} from './curve.tsx';
 
 const kTasks = [
@@ -22,9 +30,10 @@ export function ComposePanel({studio, inspection}: {studio: Studio; inspection: 
   const own = info?.model.sampling;
   const set = (change: Partial<ComposeForm>) => studio.setForm(change);
   const temperature = form.temperature ?? own?.temperature ?? 1;
+  const recall = form.recall ?? own?.recall ?? 0;
   const nothing = form.task !== 'generate' && barCount === 0;
   const unchosen = form.task === 'fill' && !bars;
-  const after = bars ? clamp(bars.last + 1, 1, Math.max(1, barCount)) : barCount;
+  const after = (studio.written('continue')?.first ?? 1) - 1;
   const count = form.count;
   const takes = `${count} ${count === 1 ? 'take' : 'takes'}`;
 
@@ -173,6 +182,29 @@ export function ComposePanel({studio, inspection}: {studio: Studio; inspection: 
           ends={['soft', 'loud']}
           onChange={(loudness) => set({loudness})}
         />
+      )}
+      {controls.includes('recall') && (
+        <label class="slider">
+          <span class="label">
+            Recall <output>{recall.toFixed(2)}</output>
+          </span>
+          <input
+            type="range"
+            min={0}
+            max={1}
+            step={0.05}
+            value={recall}
+            aria-valuetext={`${Math.round(recall * 100)} percent of a bar returns where it is repeated`}
+            onInput={(event) => {
+              const value = Number(event.currentTarget.value);
+              set({recall: value === own?.recall ? null : value});
+            }}
+          />
+          <span class="ends" aria-hidden="true">
+            <span>repeats freely</span>
+            <span>exactly</span>
+          </span>
+        </label>
       )}
       <LimitFields studio={studio} keyName={inspection.evaluation.value?.key ?? ''} />
       <details>
@@ -345,69 +377,34 @@ const kScales = [
 /** The keys of a piano, the highest first. */
 const kPianoKeys = Array.from({length: 88}, (_, i) => 108 - i);
 
-/** What limits new notes, whatever the model: scale, range, and a melody that stays. */
+/** What limits new notes, whatever the model: in all bars, in some, and a melody that stays. */
 function LimitFields({studio, keyName}: {studio: Studio; keyName: string}) {
-  const {scale, lowest, highest, keepTop, task} = studio.form.value;
+  const {limits, barLimits, keepTop, task} = studio.form.value;
+  const written = studio.written();
   const set = (change: Partial<ComposeForm>) => studio.setForm(change);
-  const [root, ...kind] = scale.split(' ');
-  const own = /^([A-G][#b]?) (major|minor)$/.exec(keyName);
+  const replace = (index: number, change: Partial<BarLimits>) =>
+    set({barLimits: barLimits.map((one, i) => (i === index ? {...one, ...change} : one))});
+  // The second half of what will be written.
+  const add = () => {
+    const {first, last} = written ?? {first: 1, last: 1};
+    const from = first + Math.floor((last - first + 1) / 2);
+    set({barLimits: [...barLimits, {...kNoLimits, first: from, last}]});
+  };
   const active = [
-    scale,
-    lowest !== null && `from ${pitchName(lowest)}`,
-    highest !== null && `up to ${pitchName(highest)}`,
-    keepTop && task === 'fill' && 'melody kept',
-  ].filter(Boolean);
+    ...limitWords(limits),
+    ...barLimits.filter(isLimited).map((one) => `${barWords(one)}: ${limitWords(one).join(', ')}`),
+    ...(keepTop && task === 'fill' ? ['melody kept'] : []),
+  ];
   return (
-    <details>
-      <summary>{active.length ? active.join(', ') : 'Scale, range, melody'}</summary>
-      <div class="row">
-        <label class="field" for="scale-root">
-          Scale
-        </label>
-        <select
-          id="scale-root"
-          value={root}
-          onChange={(event) => {
-            const next = event.currentTarget.value;
-            const usual = kind.join(' ') || (own?.[1] === next ? own[2] : 'major');
-            set({scale: next && `${next} ${usual}`});
-          }}
-        >
-          <option value="">any</option>
-          {kRoots.map((name) => (
-            <option key={name} value={name}>
-              {name}
-            </option>
-          ))}
-        </select>
-        {scale && (
-          <select
-            aria-label="Kind of scale"
-            value={kind.join(' ')}
-            onChange={(event) => set({scale: `${root} ${event.currentTarget.value}`})}
-          >
-            {kScales.map((name) => (
-              <option key={name}>{name}</option>
-            ))}
-          </select>
-        )}
-      </div>
-      <div class="row">
-        <span class="field">Range</span>
-        <PitchSelect
-          label="Lowest note"
-          value={lowest}
-          keys={kPianoKeys.filter((key) => key <= (highest ?? 127))}
-          onChange={(value) => set({lowest: value})}
-        />
-        <span class="unit">to</span>
-        <PitchSelect
-          label="Highest note"
-          value={highest}
-          keys={kPianoKeys.filter((key) => key >= (lowest ?? 0))}
-          onChange={(value) => set({highest: value})}
-        />
-      </div>
+    <details class="limits">
+      <summary>{active.length ? active.join(', ') : 'Scale, range, rhythm'}</summary>
+      <LimitRows
+        studio={studio}
+        keyName={keyName}
+        limits={limits}
+        where=""
+        onChange={(change) => set({limits: {...limits, ...change}})}
+      />
       {task === 'fill' && (
         <label class="check row">
           <input
@@ -418,7 +415,193 @@ function LimitFields({studio, keyName}: {studio: Studio; keyName: string}) {
           Keep the melody of these bars
         </label>
       )}
+      {barLimits.map((one, index) => {
+        const where = ` of part ${index + 1}`;
+        const outside = written && (one.first > written.last || one.last < written.first);
+        return (
+          <fieldset key={index} class="bar-limits">
+            <legend class="visually-hidden">{`Limits of ${barWords(one)}`}</legend>
+            <div class="row">
+              <span class="field">Bars</span>
+              <BarNumber
+                label={`First bar${where}`}
+                value={one.first}
+                onInput={(first) => replace(index, {first, last: Math.max(first, one.last)})}
+              />
+              <span class="unit">to</span>
+              <BarNumber
+                label={`Last bar${where}`}
+                value={one.last}
+                onInput={(last) => replace(index, {last, first: Math.min(last, one.first)})}
+              />
+              <span class="grow" />
+              <IconButton
+                icon="trash"
+                label={`Remove part ${index + 1}`}
+                onClick={() => set({barLimits: barLimits.filter((_, i) => i !== index)})}
+              />
+            </div>
+            {outside && <p class="fault">These bars are not written now.</p>}
+            <LimitRows
+              studio={studio}
+              keyName={keyName}
+              limits={one}
+              where={where}
+              onChange={(change) => replace(index, change)}
+            />
+          </fieldset>
+        );
+      })}
+      {written && (
+        <button type="button" class="quiet" onClick={add}>
+          Other limits for some bars
+        </button>
+      )}
     </details>
+  );
+}
+
+const barWords = ({first, last}: BarLimits) =>
+  first === last ? `bar ${first}` : `bars ${first}–${last}`;
+
+function BarNumber(props: {label: string; value: number; onInput: (value: number) => void}) {
+  return (
+    <input
+      type="number"
+      class="narrow"
+      aria-label={props.label}
+      min={1}
+      max={10000}
+      value={props.value}
+      onChange={(event) =>
+        props.onInput(clamp(Math.round(Number(event.currentTarget.value)) || 1, 1, 10000))
+      }
+    />
+  );
+}
+
+/** The limits of all bars, or of some; `where` names these for who listens. */
+function LimitRows(props: {
+  studio: Studio;
+  keyName: string;
+  limits: Limits;
+  where: string;
+  onChange: (change: Partial<Limits>) => void;
+}) {
+  const {studio, keyName, limits, where, onChange} = props;
+  const {scale, lowest, highest, grid} = limits;
+  const grids = studio.info.value?.model.grids ?? [];
+  const [root, ...kind] = scale.split(' ');
+  const own = /^([A-G][#b]?) (major|minor)$/.exec(keyName);
+  const none = where ? 'as in all' : 'any';
+  return (
+    <>
+      <div class="row">
+        <span class="field">Scale</span>
+        <select
+          aria-label={`Scale${where}`}
+          value={root}
+          onChange={(event) => {
+            const next = event.currentTarget.value;
+            const usual = kind.join(' ') || (own?.[1] === next ? own[2] : 'major');
+            onChange({scale: next && `${next} ${usual}`});
+          }}
+        >
+          <option value="">{none}</option>
+          {kRoots.map((name) => (
+            <option key={name} value={name}>
+              {name}
+            </option>
+          ))}
+        </select>
+        {scale && (
+          <select
+            aria-label={`Kind of scale${where}`}
+            value={kind.join(' ')}
+            onChange={(event) => onChange({scale: `${root} ${event.currentTarget.value}`})}
+          >
+            {kScales.map((name) => (
+              <option key={name}>{name}</option>
+            ))}
+          </select>
+        )}
+      </div>
+      <div class="row">
+        <span class="field">Range</span>
+        <PitchSelect
+          label={`Lowest note${where}`}
+          value={lowest}
+          keys={kPianoKeys.filter((key) => key <= (highest ?? 127))}
+          onChange={(value) => onChange({lowest: value})}
+        />
+        <span class="unit">to</span>
+        <PitchSelect
+          label={`Highest note${where}`}
+          value={highest}
+          keys={kPianoKeys.filter((key) => key >= (lowest ?? 0))}
+          onChange={(value) => onChange({highest: value})}
+        />
+      </div>
+      {grids.length > 0 && (
+        <label class="row">
+          <span class="field">Rhythm</span>
+          <select
+            aria-label={`Rhythm${where}`}
+            value={grid ?? ''}
+            onChange={(event) => onChange({grid: Number(event.currentTarget.value) || null})}
+          >
+            <option value="">{none}</option>
+            {grids.map((parts) => (
+              <option key={parts} value={parts}>
+                {gridName(parts)}
+              </option>
+            ))}
+          </select>
+        </label>
+      )}
+      <MostNotes
+        field="At most"
+        unit="notes a bar"
+        label={`Notes in a bar, at most${where}`}
+        value={limits.maxNotes}
+        onChange={(maxNotes) => onChange({maxNotes})}
+      />
+      <MostNotes
+        field=""
+        unit="notes at once"
+        label={`Notes at once, at most${where}`}
+        value={limits.maxPolyphony}
+        onChange={(maxPolyphony) => onChange({maxPolyphony})}
+      />
+    </>
+  );
+}
+
+function MostNotes(props: {
+  field: string;
+  unit: string;
+  label: string;
+  value: number | null;
+  onChange: (value: number | null) => void;
+}) {
+  return (
+    <label class="row">
+      <span class="field">{props.field}</span>
+      <input
+        type="number"
+        class="narrow"
+        aria-label={props.label}
+        min={1}
+        max={999}
+        placeholder="any"
+        value={props.value ?? ''}
+        onChange={(event) => {
+          const value = Math.round(Number(event.currentTarget.value));
+          props.onChange(value >= 1 ? Math.min(value, 999) : null);
+        }}
+      />
+      <span class="unit">{props.unit}</span>
+    </label>
   );
 }
 

@@ -3,6 +3,7 @@ import type {Studio, Take, TakeSet} from '../studio.ts';
 import {analyse} from '../song.ts';
 import {onTheme} from '../theme.ts';
 import {saveBytes} from '../files.ts';
+import {kShippedModel} from '../command.ts';
 import {fileName} from '../studio.ts';
 import {Icon} from './icons.tsx';
 import {IconButton} from './parts.tsx';
@@ -85,6 +86,13 @@ function Settings({set}: {set: TakeSet}) {
   if (options.tempo === 'free') words.push('free tempo');
   if (options.chords) words.push(options.chords);
   if (options.form) words.push(options.form);
+  if (options.recall !== undefined) words.push(`recall ${options.recall}`);
+  const {scale, range, grid, maxNotes, maxPolyphony} = options;
+  words.push(...[scale ?? [], range ?? []].flat());
+  words.push(...[grid ?? []].flat().map((parts) => `grid ${parts}`));
+  words.push(...[maxNotes ?? []].flat().map((most) => `${most} notes a bar`));
+  words.push(...[maxPolyphony ?? []].flat().map((most) => `${most} at once`));
+  if (options.keepTop) words.push('melody kept');
   return <span class="settings">{words.join(' · ')}</span>;
 }
 
@@ -120,12 +128,12 @@ function Card({
       await navigator.clipboard.writeText(text);
       setCopied(true);
       setTimeout(() => setCopied(false), 2500);
+      const reads: string[] = [];
       if (set.source)
-        studio.say(
-          'note',
-          'Command copied.',
-          `It reads ${set.sourceName}: save that file with “Source” on the take.`,
-        );
+        reads.push(`It reads ${set.sourceName}: save that file with “Source” on the take.`);
+      if (set.model !== kShippedModel)
+        reads.push(`It takes the model ${set.model} from the folder in which it runs.`);
+      if (reads.length) studio.say('note', 'Command copied.', reads.join(' '));
     } catch {
       studio.say('note', 'Copy this command:', text);
     }
