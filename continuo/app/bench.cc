@@ -1,11 +1,11 @@
 #include <algorithm>
-#include <chrono>
 #include <limits>
 #include <memory>
 
 #include "continuo/app/bench_generate.h"
 #include "continuo/app/command.h"
 #include "continuo/app/terminal.h"
+#include "continuo/core/clock.h"
 #include "continuo/os/file.h"
 #include "continuo/os/signals.h"
 #include "continuo/score/score_file.h"
@@ -24,13 +24,12 @@ struct BenchFilesFlags {
 /// the fastest took, since other work on the machine only ever slows a pass down.
 template <typename Pass>
 double FastestPass(const Pass& pass) {
-  using Seconds = std::chrono::duration<double>;
   double fastest = std::numeric_limits<double>::infinity();
   double all = 0.0;
   for (int passes = 0; (all < 1.0 || passes < 3) && InterruptSignal() == 0; ++passes) {
-    const auto start = std::chrono::steady_clock::now();
+    const auto start = Clock::now();
     pass();
-    const double seconds = Seconds(std::chrono::steady_clock::now() - start).count();
+    const double seconds = SecondsSince(start);
     fastest = std::min(fastest, seconds);
     all += seconds;
   }

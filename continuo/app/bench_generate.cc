@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <ctime>
 #include <filesystem>
 #include <memory>
@@ -11,6 +10,7 @@
 
 #include "continuo/app/model_flags.h"
 #include "continuo/app/terminal.h"
+#include "continuo/core/clock.h"
 #include "continuo/core/rng.h"
 #include "continuo/core/thread_pool.h"
 #include "continuo/engine/cpu/cpu_model.h"
@@ -25,7 +25,6 @@ namespace continuo {
 namespace {
 
 namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
 
 constexpr size_t kPrompt = 512;
 
@@ -39,10 +38,6 @@ struct BenchFlags {
   size_t tokens = 512;
   std::string folder;
 };
-
-double SecondsSince(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 /// Processor time of all threads: the fairer measure on a machine that does other work at the same
 /// time.

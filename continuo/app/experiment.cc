@@ -9,6 +9,7 @@
 
 #include "continuo/app/command.h"
 #include "continuo/app/terminal.h"
+#include "continuo/core/clock.h"
 #include "continuo/core/thread_pool.h"
 #include "continuo/experiment/plan.h"
 #include "continuo/experiment/progress.h"
@@ -136,11 +137,11 @@ Status RunRun(const RunFlags& flags, const AppContext& context) {
   options.only = flags.only;
   options.workers = flags.workers;
   options.threads = flags.threads;
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = Clock::now();
   std::mutex mutex;
   const auto note = [&](const std::string& line) {
     const std::lock_guard lock(mutex);
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const double seconds = SecondsSince(start);
     PrintNote(context, fmt::format("{:>8}  {}", FormatDuration(seconds), line));
   };
   CONTINUO_ASSIGN(const RunnerReport report, RunExperiment(spec, inputs, plan, options, note, SignalStop()));

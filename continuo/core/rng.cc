@@ -51,11 +51,4 @@ uint64_t Rng::NextBelow(uint64_t bound) {
   return value % bound;
 }
 
-void Rng::Seek(uint64_t position) {
-  position_ = position / 4 * 4;
-  while (position_ < position) {
-    NextU32();
-  }
-}
-
 }  // namespace continuo

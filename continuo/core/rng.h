@@ -30,10 +30,6 @@ class Rng {
   /// Uniform in [0, bound), without bias. `bound` is at least 1.
   uint64_t NextBelow(uint64_t bound);
 
-  /// How many 32-bit words were drawn; `Seek` to it gives the same continuation.
-  uint64_t position() const { return position_; }
-  void Seek(uint64_t position);
-
  private:
   uint64_t seed_;
   uint64_t stream_;

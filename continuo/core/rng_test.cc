@@ -17,20 +17,6 @@ TEST(Philox, GivesTheKnownAnswersOfRandom123) {
             (std::array<uint32_t, 4>{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
 }
 
-TEST(Rng, SeekContinuesTheSameStream) {
-  Rng whole(7, 3);
-  std::vector<uint32_t> words;
-  for (int i = 0; i < 11; ++i) {
-    words.push_back(whole.NextU32());
-  }
-  for (uint64_t start = 0; start < 11; ++start) {
-    Rng late(7, 3);
-    late.Seek(start);
-    EXPECT_EQ(late.position(), start);
-    EXPECT_EQ(late.NextU32(), words[start]) << "after Seek(" << start << ")";
-  }
-}
-
 TEST(Rng, StreamsAndSeedsDiffer) {
   EXPECT_NE(Rng(1, 0).NextU64(), Rng(1, 1).NextU64());
   EXPECT_NE(Rng(1, 0).NextU64(), Rng(2, 0).NextU64());

@@ -1,10 +1,10 @@
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <span>
 
 #include "continuo/compose/composer.h"
 #include "continuo/compose/likelihood.h"
+#include "continuo/core/clock.h"
 #include "continuo/core/hash.h"
 #include "continuo/core/thread_pool.h"
 #include "continuo/experiment/steps.h"
@@ -19,16 +19,11 @@ namespace continuo {
 namespace {
 
 namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
 using NamedSummaries = std::vector<std::pair<std::string, Summary>>;
 
 // Sets of fewer pieces are not compared with real music.
 constexpr size_t kLeastForDistance = 3;
 constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
-
-double SecondsSince(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 double Per(double total, size_t count) {
   return count > 0 ? total / static_cast<double>(count) : kUndefined;
@@ -197,6 +192,7 @@ std::vector<std::string> RealMusic::Names() const {
     ranked.resize(count);
   }
   std::vector<std::string> names;
+  names.reserve(ranked.size());
   for (auto& [hash, name] : ranked) {
     names.push_back(std::move(name));
   }
@@ -443,6 +439,7 @@ Result<SetOutcome> PiecesStep(const ExperimentContext& context, RealMusic& real,
                             {.threads = context.threads, .precision = context.spec.generate.precision}));
   CONTINUO_ASSIGN(const std::vector<NewPiece> pieces, WritePieces(context, cell, model));
   std::vector<SetPiece> measured;
+  measured.reserve(pieces.size());
   for (const NewPiece& piece : pieces) {
     measured.push_back({piece.name, piece.measured});
   }

@@ -4,6 +4,7 @@
 #include <limits>
 #include <thread>
 
+#include "continuo/core/clock.h"
 #include "continuo/experiment/steps.h"
 #include "continuo/model/model_directory.h"
 #include "continuo/os/file.h"
@@ -14,7 +15,6 @@ namespace continuo {
 namespace {
 
 namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
 
 constexpr auto kPoll = std::chrono::milliseconds(100);
 constexpr auto kCurveEvery = std::chrono::seconds(5);

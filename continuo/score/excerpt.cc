@@ -18,11 +18,6 @@ namespace {
 
 constexpr int64_t kLatest = std::numeric_limits<Tick>::max();
 
-template <typename Event>
-bool Earlier(const Event& a, const Event& b) {
-  return a.time < b.time;
-}
-
 /// The events in [from, to), moved to 0.
 template <typename Event>
 std::vector<Event> Between(const std::vector<Event>& events, Tick from, Tick to) {
@@ -109,57 +104,6 @@ void CutAt(Tick length, Track& track) {
   }
 }
 
-template <typename Event>
-int64_t LastTime(const std::vector<Event>& events) {
-  int64_t last = 0;
-  for (const Event& event : events) {
-    int64_t end = event.time;
-    if constexpr (requires { event.duration; }) {
-      end += event.duration;
-    }
-    last = std::max(last, end);
-  }
-  return last;
-}
-
-int64_t LastTime(const Score& score) {
-  int64_t last = std::max({LastTime(score.tempos), LastTime(score.time_signatures), LastTime(score.key_signatures),
-                           LastTime(score.markers)});
-  for (const Track& track : score.tracks) {
-    last = std::max({last, LastTime(track.notes), LastTime(track.controls), LastTime(track.pitch_bends),
-                     LastTime(track.pedals), LastTime(track.lyrics)});
-  }
-  return last;
-}
-
-/// Merges `more`, moved by `at`, into a list in the order of time; at one time what was there comes
-/// first.
-template <typename Event>
-void Merge(std::vector<Event>& events, const std::vector<Event>& more, Tick at) {
-  const auto middle = static_cast<ptrdiff_t>(events.size());
-  events.insert(events.end(), more.begin(), more.end());
-  for (auto event = events.begin() + middle; event != events.end(); ++event) {
-    event->time += at;
-  }
-  std::inplace_merge(events.begin(), events.begin() + middle, events.end(), Earlier<Event>);
-}
-
-/// Whether `events`, the last before `at`, would govern music put at `at` that does not say
-/// otherwise itself.
-template <typename Event>
-bool NeedsDefault(const std::vector<Event>& events, const std::vector<Event>& more, Tick at) {
-  const bool governed = !events.empty() && events.front().time <= at;
-  return governed && (more.empty() || more.front().time > 0);
-}
-
-void AppendTrack(Track& track, const Track& more, Tick at) {
-  Merge(track.notes, more.notes, at);
-  Merge(track.controls, more.controls, at);
-  Merge(track.pitch_bends, more.pitch_bends, at);
-  Merge(track.pedals, more.pedals, at);
-  Merge(track.lyrics, more.lyrics, at);
-}
-
 }  // namespace
 
 Score Excerpt(const Score& score, Tick from, Tick to, bool cut) {
@@ -191,42 +135,6 @@ Score ExcerptBars(const Score& score, size_t first, size_t last, bool by_signatu
   CONTINUO_CHECK(first <= last);
   const BarGrid grid(score, by_signature);
   return Excerpt(score, grid.Line(first), grid.Line(last), cut);
-}
-
-Status AppendScore(Score& score, const Score& more, Tick at) {
-  CONTINUO_CHECK(score.ticks_per_quarter == more.ticks_per_quarter && at >= 0);
-  if (const int64_t last = LastTime(more) + at; last > kLatest) {
-    return MakeError("the joined music would end at tick {}, where {} is the last there is", last, kLatest);
-  }
-  if (NeedsDefault(score.tempos, more.tempos, at)) {
-    Merge(score.tempos, {Tempo{}}, at);
-  }
-  if (NeedsDefault(score.time_signatures, more.time_signatures, at)) {
-    Merge(score.time_signatures, {TimeSignature{}}, at);
-  }
-  Merge(score.tempos, more.tempos, at);
-  Merge(score.time_signatures, more.time_signatures, at);
-  Merge(score.key_signatures, more.key_signatures, at);
-  Merge(score.markers, more.markers, at);
-
-  std::vector<bool> joined(score.tracks.size(), false);
-  for (const Track& track : more.tracks) {
-    size_t home = 0;
-    while (home < joined.size() && (joined[home] || score.tracks[home].is_drum != track.is_drum ||
-                                    score.tracks[home].program != track.program)) {
-      ++home;
-    }
-    if (home == joined.size()) {
-      Track& added = score.tracks.emplace_back();
-      added.name = track.name;
-      added.program = track.program;
-      added.is_drum = track.is_drum;
-      joined.push_back(false);
-    }
-    joined[home] = true;
-    AppendTrack(score.tracks[home], track, at);
-  }
-  return {};
 }
 
 }  // namespace continuo

@@ -2,7 +2,6 @@
 
 #include <cstddef>
 
-#include "continuo/core/result.h"
 #include "continuo/score/score.h"
 
 namespace continuo {
@@ -18,14 +17,5 @@ Score Excerpt(const Score& score, Tick from, Tick to, bool cut = true);
 
 /// The bars [first, last) of a score (see BarGrid).
 Score ExcerptBars(const Score& score, size_t first, size_t last, bool by_signature = true, bool cut = true);
-
-/// Puts `more` after or into `score`, its tick 0 at `at`. Each of its tracks joins the first track
-/// of its program and kind that no other has joined yet, or becomes a new one. A default that is in
-/// force at its beginning (120 qpm, 4/4) is written out where the score's would last otherwise.
-/// What the score has from `at` on stays where it is.
-///
-/// Fails, the score unchanged, when a time would pass 2^31 - 1. Both must have the same ticks a
-/// quarter note.
-Status AppendScore(Score& score, const Score& more, Tick at);
 
 }  // namespace continuo

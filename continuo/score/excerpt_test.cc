@@ -3,8 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <limits>
-
 namespace continuo {
 namespace {
 
@@ -81,65 +79,6 @@ TEST(Excerpt, OfNothingIsEmpty) {
   const Score part = Excerpt(Song(), 100, 100);
   EXPECT_THAT(part.tracks[0].notes, IsEmpty());
   EXPECT_THAT(part.tempos, ElementsAre(Tempo{0, 600000}));
-}
-
-TEST(AppendScore, PutsTheBarsBackTogether) {
-  Score song = Song();
-  song.tracks[0].notes.erase(song.tracks[0].notes.begin() + 8);  // the one that would be cut
-  song.tracks[0].controls.clear();
-  song.tracks[0].pedals.clear();
-  song.tracks[0].pitch_bends.clear();
-  Score joined = ExcerptBars(song, 0, 1);
-  for (size_t bar = 1; bar < 4; ++bar) {
-    ASSERT_TRUE(AppendScore(joined, ExcerptBars(song, bar, bar + 1), static_cast<Tick>(bar) * 1920).ok());
-  }
-  EXPECT_EQ(joined.tracks, song.tracks);
-  EXPECT_EQ(joined.markers, song.markers);
-  EXPECT_EQ(joined.tempos.back(), (Tempo{5760, 400000}));
-}
-
-TEST(AppendScore, JoinsTracksOfOneProgramAndAddsTheRest) {
-  Score score;
-  score.tracks.resize(2);
-  score.tracks[1].name = "two";
-  Score more;
-  more.tracks.resize(4);
-  more.tracks[3].is_drum = true;
-  for (size_t i = 0; i < more.tracks.size(); ++i) {
-    more.tracks[i].notes = {{0, 10, static_cast<uint8_t>(i), 64}};
-  }
-  ASSERT_TRUE(AppendScore(score, more, 100).ok());
-  ASSERT_EQ(score.tracks.size(), 4u);
-  for (size_t i = 0; i < 4; ++i) {
-    EXPECT_THAT(score.tracks[i].notes, ElementsAre(Note{100, 10, static_cast<uint8_t>(i), 64}));
-    EXPECT_EQ(score.tracks[i].is_drum, i == 3);
-  }
-  EXPECT_EQ(score.tracks[1].name, "two");
-}
-
-TEST(AppendScore, WritesOutTheDefaultsThatWereInForce) {
-  Score score;
-  score.tempos = {{0, 600000}};
-  score.time_signatures = {{0, 3, 4}};
-  ASSERT_TRUE(AppendScore(score, Score{}, 1440).ok());
-  EXPECT_THAT(score.tempos, ElementsAre(Tempo{0, 600000}, Tempo{1440, 500000}));
-  EXPECT_THAT(score.time_signatures, ElementsAre(TimeSignature{0, 3, 4}, TimeSignature{1440, 4, 4}));
-
-  Score plain;
-  ASSERT_TRUE(AppendScore(plain, Score{}, 1440).ok());
-  EXPECT_EQ(plain, Score{});
-}
-
-TEST(AppendScore, RefusesWhatWouldPassTheLastTick) {
-  Score score;
-  Score more;
-  more.tracks.resize(1);
-  more.tracks[0].notes = {{10, 20, 60, 64}};
-  const Tick last = std::numeric_limits<Tick>::max();
-  EXPECT_TRUE(AppendScore(score, more, last - 30).ok());
-  const Score before = score;
-  EXPECT_FALSE(AppendScore(score, more, last - 29).ok());
-  EXPECT_EQ(score, before);
 }
 
 }  // namespace

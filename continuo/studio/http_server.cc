@@ -23,11 +23,10 @@
 #include <utility>
 #include <vector>
 
+#include "continuo/core/clock.h"
 #include "continuo/studio/access.h"
 
 namespace continuo {
-
-using Clock = std::chrono::steady_clock;
 
 struct HttpServer::State {
   Api& api;
@@ -184,23 +183,18 @@ bool IsGone(int socket) {
 /// Asks to stop when the server does, when the client of a request has gone, or when the request
 /// has computed for as long as it may.
 StopToken StopFor(const HttpServer::State& state, MHD_Connection* connection) {
-  struct Asked {
-    const HttpServer::State& state;
-    int socket;
-    Clock::time_point deadline;
-    std::atomic<Clock::duration::rep> next_look{0};  // at the client; it costs a system call
-  };
-  auto asked = std::make_shared<Asked>(state, SocketOf(connection), Clock::now() + state.options.longest);
-  return StopToken([asked] {
+  // When to look at the client again, which costs a system call.
+  auto next_look = std::make_shared<std::atomic<Clock::duration::rep>>(0);
+  return StopToken([&state, next_look, socket = SocketOf(connection), deadline = Clock::now() + state.options.longest] {
     const Clock::time_point now = Clock::now();
-    if (asked->state.stopping || now > asked->deadline) {
+    if (state.stopping || now > deadline) {
       return true;
     }
-    if (now.time_since_epoch().count() < asked->next_look) {
+    if (now.time_since_epoch().count() < *next_look) {
       return false;
     }
-    asked->next_look = (now + std::chrono::milliseconds(100)).time_since_epoch().count();
-    return IsGone(asked->socket);
+    *next_look = (now + std::chrono::milliseconds(100)).time_since_epoch().count();
+    return IsGone(socket);
   });
 }
 
@@ -230,7 +224,7 @@ MHD_Result QueueBody(MHD_Connection* connection, ApiAnswer& answer) {
     response = MHD_create_response_from_buffer_with_free_callback_cls(bytes.size(), const_cast<uint8_t*>(bytes.data()),
                                                                       &FreeFile, held.get());
     if (response != nullptr) {
-      held.release();  // the response's
+      static_cast<void>(held.release());  // the response's
     }
   } else {
     response = MHD_create_response_from_buffer(answer.body.size(), answer.body.data(), MHD_RESPMEM_MUST_COPY);
@@ -325,7 +319,7 @@ MHD_Result Handle(HttpServer::State& state, MHD_Connection* connection, const ch
   if (response == nullptr) {
     return MHD_NO;
   }
-  stream.release();  // the response's
+  static_cast<void>(stream.release());  // the response's
   return Queue(connection, answer.status, response, answer.content_type);
 }
 

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "continuo/core/clock.h"
 #include "continuo/os/file.h"
 #include "continuo/run/event_file.h"
 #include "continuo/run/run_directory.h"
@@ -22,17 +23,12 @@ namespace continuo {
 namespace {
 
 namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
 
 constexpr size_t kValidationTokens = 16384;  // a batch; without gradients there is room for more
 constexpr double kRateSmoothing = 0.9;
 /// A loss this many times that of guessing, or of the first update where that is higher, has
 /// exploded.
 constexpr double kExplosion = 2.0;
-
-double SecondsSince(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 double WallSeconds() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();

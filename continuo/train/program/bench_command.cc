@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <ctime>
 #include <exception>
 #include <memory>
@@ -10,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "continuo/core/clock.h"
 #include "continuo/core/rng.h"
 #include "continuo/os/machine.h"
 #include "continuo/run/setting.h"
@@ -48,7 +48,6 @@ struct Times {
 /// Makes the trainer's updates on the same ids. Returns the times of each but the first, in which
 /// LibTorch initializes itself.
 Times TimeUpdates(const TrainSettings& settings, const BenchOptions& options, TrainObserver& observer) {
-  using Clock = std::chrono::steady_clock;
   constexpr ScheduleValue kValue = {.lr = 1e-4, .beta1 = 0.9};
   OneProcess alone;
   TrainingModel model(settings, alone);
@@ -62,7 +61,7 @@ Times TimeUpdates(const TrainSettings& settings, const BenchOptions& options, Tr
         model.AccumulateGradients(batch, {.rows = batch.rows, .step = step, .targets = batch.target_count});
     const double norm = model.GradientNorm();
     model.Update(norm, kValue);
-    const double took = std::chrono::duration<double>(Clock::now() - start).count();
+    const double took = SecondsSince(start);
     if (step > 0) {
       times.wall.push_back(took);
       times.processor.push_back(static_cast<double>(std::clock() - processor_start) / CLOCKS_PER_SEC);

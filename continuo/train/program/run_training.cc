@@ -11,6 +11,7 @@
 #include <memory>
 #include <string_view>
 
+#include "continuo/core/clock.h"
 #include "continuo/os/console.h"
 #include "continuo/os/signals.h"
 #include "continuo/run/run_directory.h"
@@ -88,7 +89,6 @@ class TerminalObserver : public TrainObserver {
   bool ShouldStop() const override { return InterruptSignal() != 0; }
 
  private:
-  using Clock = std::chrono::steady_clock;
   void Clear() {
     if (open_) {
       fmt::print(stderr, "\r\033[K");

@@ -4,7 +4,7 @@
 namespace continuo {
 
 int TrainCommand(int argc, char** argv) {
-  CLI::App app("Trains a GPT-2 on a corpus.", "continuo train");
+  CLI::App app("Trains a model on a corpus.", "continuo train");
   app.footer("Example:\n  continuo train --corpus out/corpus -o out/run --layers 6 --heads 4 --width 256 --minutes 60");
   TrainSettings settings;
   RunOptions options;
