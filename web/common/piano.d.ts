@@ -8,9 +8,11 @@ export class Piano {
   constructor(context: BaseAudioContext);
   readonly context: BaseAudioContext;
   readonly tones: Map<number, AudioBuffer>;
+  /** What notes are struck into; another one after `hush`. */
   readonly level: GainNode;
   readonly output: AudioNode;
-  gain: number;
+  readonly gain: number;
+  setGain(gain: number): void;
   prepare(pitches: Iterable<number>): boolean;
   levelFor(line: {
     notes: {start: number; off: number; velocity: number}[];

@@ -92,9 +92,7 @@ export class Piano {
     this.context = context;
     this.tones = new Map();
     this.sounding = new Set();
-    this.level = context.createGain();
     this.gain = 0.55;
-    this.level.gain.value = this.gain;
     const limiter = context.createDynamicsCompressor();
     limiter.threshold.value = -10;
     limiter.knee.value = 12;
@@ -105,10 +103,26 @@ export class Piano {
     reverb.buffer = room(context);
     const wet = context.createGain();
     wet.gain.value = 0.22;
-    this.level.connect(limiter);
-    this.level.connect(reverb).connect(wet).connect(limiter);
+    reverb.connect(wet).connect(limiter);
+    this.room = reverb;
     this.output = limiter;
+    this.level = this.makeLevel();
     limiter.connect(context.destination);
+  }
+
+  /** What notes are struck into. Its gain is set, not scheduled: Chromium passes over what is scheduled for a time at which
+   * nothing sounds. */
+  makeLevel() {
+    const level = this.context.createGain();
+    level.gain.value = this.gain;
+    level.connect(this.output);
+    level.connect(this.room);
+    return level;
+  }
+
+  setGain(gain) {
+    this.gain = gain;
+    this.level.gain.value = gain;
   }
 
   /** Computes what these pitches need; whether there was something to compute. */
@@ -133,8 +147,7 @@ export class Piano {
         (sum, note) => sum + strength(note.velocity) ** 2 * Math.min(1.5, note.off - note.start),
         0,
       ) / Math.max(1, length);
-    this.gain = Math.max(0.25, Math.min(1.6, kLoudness / Math.sqrt(Math.max(energy, 1e-6))));
-    this.level.gain.setValueAtTime(this.gain, this.context.currentTime);
+    this.setGain(Math.max(0.25, Math.min(1.6, kLoudness / Math.sqrt(Math.max(energy, 1e-6)))));
   }
 
   /** Strikes a key at a time of the context, damped at `stop`; `into` may lead elsewhere than to the piano's own level. Gives a
@@ -178,8 +191,10 @@ export class Piano {
   /** Silence, soon. */
   hush() {
     const now = this.context.currentTime;
-    this.level.gain.cancelScheduledValues(now);
-    this.level.gain.setTargetAtTime(0, now, 0.02);
+    const old = this.level;
+    old.gain.setTargetAtTime(0, now, 0.02);
+    setTimeout(() => old.disconnect(), 1000);
+    this.level = this.makeLevel();
     const sources = [...this.sounding];
     this.sounding.clear();
     for (const source of sources) {
@@ -189,6 +204,5 @@ export class Piano {
         /* has ended */
       }
     }
-    this.level.gain.setValueAtTime(this.gain, now + 0.14);
   }
 }

@@ -38,7 +38,9 @@ export class Recorder {
   readonly answerBars = signal(2);
   readonly snapRecorded = signal(false);
   readonly soundFont = signal('');
-  readonly soundFontState = signal<'none' | 'loading' | 'ready' | 'failed'>('none');
+  readonly soundFontState = signal<'none' | 'loading' | 'ready'>('none');
+  private processor: Promise<void> | undefined;
+  private synth: SoundFontSynth | undefined;
   private readonly studio: Studio;
   private midi: MIDIAccess | undefined;
   private readonly held = new Map<number, Held>();
@@ -444,48 +446,81 @@ export class Recorder {
   }
 
   async useSoundFont(file: File): Promise<void> {
+    if (this.soundFontState.value === 'loading') return;
     const {player} = this.studio;
+    const before = this.soundFont.value;
     this.soundFontState.value = 'loading';
     this.soundFont.value = file.name;
+    let synth: SoundFontSynth | undefined;
     try {
       if (file.size > 512 << 20) throw new Error('It has more than 512 MB.');
       const band = player.wake();
       const context = player.context!;
-      const {WorkletSynthesizer, processor} = await loadChunk<{
-        WorkletSynthesizer: new (context: AudioContext) => SoundFontSynth;
-        processor: string;
-      }>('chunk-soundfont');
-      const url = URL.createObjectURL(new Blob([fromBase64(processor)], {type: 'text/javascript'}));
-      await context.audioWorklet.addModule(url);
-      URL.revokeObjectURL(url);
-      const synth = new WorkletSynthesizer(context);
-      await synth.isReady;
-      await synth.soundBankManager.addSoundBank(await file.arrayBuffer(), 'own');
-      synth.connect(band.output);
+      const chunk = await loadChunk<SoundFontChunk>('chunk-soundfont');
+      this.processor ??= addProcessor(context, chunk.processor);
+      await this.processor;
+      synth = new chunk.WorkletSynthesizer(context);
+      const {eventHandler, soundBankManager, isReady} = synth;
+      await isReady;
+      // What is damaged is an event; the manager waits on.
+      const damaged = new Promise<never>((_, reject) =>
+        eventHandler.addEvent('soundBankError', 'own', reject),
+      );
+      const added = soundBankManager.addSoundBank(await file.arrayBuffer(), 'own');
+      await Promise.race([added, damaged]);
+      synth.connect(band.input);
+      this.silenceSoundFont();
+      this.synth = synth;
       player.sounder = soundFontSounder(synth, () => context.currentTime);
       this.soundFontState.value = 'ready';
     } catch (error) {
-      this.soundFontState.value = 'failed';
+      synth?.destroy();
+      this.soundFont.value = before;
+      this.soundFontState.value = before ? 'ready' : 'none';
       this.studio.report(error, `${file.name} could not be used.`);
     }
   }
 
   noSoundFont(): void {
-    this.studio.player.sounder?.hush();
-    this.studio.player.sounder = undefined;
+    this.silenceSoundFont();
     this.soundFont.value = '';
     this.soundFontState.value = 'none';
   }
+
+  private silenceSoundFont(): void {
+    const {player} = this.studio;
+    player.sounder?.hush();
+    player.sounder = undefined;
+    this.synth?.destroy();
+    this.synth = undefined;
+  }
+}
+
+interface SoundFontChunk {
+  WorkletSynthesizer: new (context: AudioContext) => SoundFontSynth;
+  /** A script in base64. */
+  processor: string;
+}
+
+/** An audio context takes a processor once. */
+async function addProcessor(context: AudioContext, script: string): Promise<void> {
+  const url = URL.createObjectURL(new Blob([fromBase64(script)], {type: 'text/javascript'}));
+  await context.audioWorklet.addModule(url);
+  URL.revokeObjectURL(url);
 }
 
 interface SoundFontSynth {
   isReady: Promise<unknown>;
   soundBankManager: {addSoundBank(data: ArrayBuffer, id: string): Promise<void>};
+  eventHandler: {
+    addEvent(event: 'soundBankError', id: string, callback: (error: Error) => void): void;
+  };
   connect(node: AudioNode): void;
   noteOn(channel: number, pitch: number, velocity: number, options?: {time?: number}): void;
   noteOff(channel: number, pitch: number, options?: {time?: number}): void;
   programChange(channel: number, program: number, options?: {time?: number}): void;
   stopAll(force?: boolean): void;
+  destroy(): void;
 }
 
 function soundFontSounder(synth: SoundFontSynth, now: () => number): Sounder {

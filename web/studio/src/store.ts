@@ -5,6 +5,8 @@ export interface StoredTake {
   midi: Uint8Array;
   nll: number | null;
   stopped?: boolean;
+  /** Of a rewriting; without, its place in the list. */
+  rank?: number;
 }
 
 export interface StoredSet {

@@ -44,6 +44,8 @@ export interface Take {
   nll?: number;
   /** It was stopped: only complete bars, which no command line writes again. */
   stopped?: boolean;
+  /** Of a rewriting: its place among the candidates, 0 the best, by which the command line numbers its files; or kUnranked. */
+  rank?: number;
 }
 
 export interface TakeSet extends HowMade {
@@ -119,6 +121,8 @@ interface WriteRequest {
   last?: number;
 }
 
+/** Of a take whose set was stopped before all candidates were there. */
+export const kUnranked = -1;
 export const kMostBytes = 64 << 20;
 const newKey = () => crypto.getRandomValues(new Uint32Array(2)).join('-');
 const randomSeed = () => crypto.getRandomValues(new Uint32Array(1))[0] % 1000000;
@@ -401,8 +405,9 @@ export class Studio {
           ...set,
           options: set.options as ComposeOptions,
           running: false,
-          takes: set.takes.map((take) => ({
+          takes: set.takes.map((take, place) => ({
             index: take.index,
+            rank: take.rank ?? place,
             bars: 0,
             live: [],
             midi: take.midi,
@@ -564,6 +569,7 @@ export class Studio {
           midi: take.midi!,
           nll: take.nll ?? null,
           stopped: take.stopped,
+          rank: take.rank,
         })),
     };
   }
@@ -976,16 +982,14 @@ export class Studio {
         take.nll = piece.followingNll ?? piece.nllPerToken;
       }
       if (task === 'fill') {
-        // In the order in which the command line numbers its files.
-        set.takes = result.pieces.map((piece) => set.takes[piece.index]);
-        if (this.looking.value?.set === set.id && result.pieces.length)
-          this.looking.value = {set: set.id, index: this.looking.value.index};
+        for (const [rank, piece] of result.pieces.entries()) set.takes[piece.index].rank = rank;
       }
       this.announce(
         `${result.pieces.length} ${result.pieces.length === 1 ? 'take' : 'takes'} written`,
       );
     } catch (error) {
       for (const take of set.takes) {
+        if (task === 'fill') take.rank = kUnranked;
         if (take.midi || take.live.length === 0) continue;
         take.stopped = true;
         const grown = growingSong(set, take, base, info.model.ticksPerQuarter, true);
@@ -1140,7 +1144,7 @@ export class Studio {
   }
 
   command(set: TakeSet, take: Take): {command: string; file: string} {
-    return commandOf(set, take.index, set.takes.indexOf(take));
+    return commandOf(set, take.index, take.rank ?? 0);
   }
 
   removeSet(id: string): void {
@@ -1253,6 +1257,7 @@ function readSet(json: Record<string, unknown>): StoredSet {
       midi: fromBase64(String(take.midi)),
       nll: typeof take.nll === 'number' ? take.nll : null,
       stopped: take.stopped === true,
+      rank: take.rank === undefined ? undefined : number(take.rank),
     })),
   };
 }

@@ -79,12 +79,16 @@ const kPatches: Patch[] = [
 export class Band {
   readonly context: BaseAudioContext;
   readonly piano: Piano;
+  /** Of other instruments, which are as loud as these. */
+  readonly input: GainNode;
   private noise: AudioBuffer | undefined;
   private readonly sounding = new Set<AudioScheduledSourceNode>();
 
   constructor(context: BaseAudioContext) {
     this.context = context;
     this.piano = new Piano(context);
+    this.input = context.createGain();
+    this.input.connect(this.piano.output);
     for (const [key, buffer] of tones) this.piano.tones.set(key, buffer);
     if (tones.size < toneKeys.length) waiting.push(this.piano);
   }
@@ -94,8 +98,8 @@ export class Band {
   }
 
   setVolume(volume: number): void {
-    this.piano.gain = volume;
-    this.piano.level.gain.setTargetAtTime(volume, this.context.currentTime, 0.02);
+    this.piano.setGain(volume);
+    this.input.gain.value = volume;
   }
 
   strike(

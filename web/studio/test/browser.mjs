@@ -283,6 +283,7 @@ async function checkRewrite({page}) {
   await page.locator('.compose > .primary').click();
   await idle(page);
   assert.equal(await page.locator('.card').count(), 4);
+  assert.equal(await page.locator('.best').count(), 1);
   await page.locator('.card').nth(1).locator('.face').click();
   const after = await notesOf(page);
   const outside = (notes) => notes.filter(([tick]) => tick < 3840 || tick >= 7680);
@@ -410,6 +411,7 @@ async function checkMusicXml({page, complaints}) {
 }
 
 async function checkContinue({page}) {
+  await opened(page, 'prompt.mid', prompt);
   await page.evaluate(() => {
     const {studio} = window.continuoStudio;
     studio.player.pause();
@@ -429,6 +431,7 @@ async function checkContinue({page}) {
   await page.keyboard.press('c');
   await idle(page);
   assert.equal(await barCount(page), 11);
+  assert.equal(await page.locator('.card .keep').count(), 2, 'both takes can be kept');
   const after = await notesOf(page);
   assert.deepEqual(after.slice(0, before.length), before);
   assert.ok(after.slice(before.length).every(([tick]) => tick >= 8 * 1920));
@@ -532,6 +535,19 @@ print(json.dumps(notes))`,
 
 /** Playback stands where the music is not written yet, and goes on when it is; a loop stays in its bars. */
 async function checkPlayback({page}) {
+  // As loud after a pause, in which all that sounded has died away, as before it.
+  await opened(page, 'prompt.mid', prompt);
+  for (let i = 0; i < 3; ++i) {
+    await page.evaluate(() => window.continuoStudio.studio.player.play(0));
+    await page.waitForFunction(() => window.continuoStudio.studio.player.loudness() > 0.01, null, {
+      timeout: 20000,
+    });
+    await page.evaluate(() => window.continuoStudio.studio.player.pause());
+    await page.waitForFunction(() => window.continuoStudio.studio.player.loudness() < 1e-3, null, {
+      timeout: 20000,
+    });
+    await page.waitForTimeout(300);
+  }
   await page.evaluate(() => {
     const {studio} = window.continuoStudio;
     studio.player.pause();
@@ -834,6 +850,71 @@ async function checkBigFiles({page}) {
   await opened(page, 'prompt.mid', prompt);
 }
 
+/** A General MIDI SoundFont of Debian's packages sounds, and sounds like itself. */
+async function checkSoundFont({page, complaints}) {
+  const fonts = ['TimGM6mb.sf2', 'FluidR3_GM.sf2', 'default-GM.sf2'];
+  const font = fonts
+    .map((name) => `/usr/share/sounds/sf2/${name}`)
+    .find((path) => existsSync(path));
+  if (!font) {
+    console.log('   skipped: no SoundFont (apt-get install timgm6mb-soundfont)');
+    return;
+  }
+  await opened(page, 'prompt.mid', prompt);
+  await page.getByRole('tab', {name: 'Sound'}).click();
+  const choose = page.locator('.sound-panel input[type=file]');
+  const state = () => page.evaluate(() => window.continuoStudio.recorder.soundFontState.value);
+  const becomes = (wanted) =>
+    page.waitForFunction(
+      (wanted) => window.continuoStudio.recorder.soundFontState.value === wanted,
+      wanted,
+      {timeout: 60000},
+    );
+  // A damaged one is refused, and the built-in sounds stay.
+  const cut = join(folder, 'cut.sf2');
+  writeFileSync(cut, readFileSync(font).subarray(0, 100000));
+  await choose.setInputFiles(cut);
+  await page.locator('.message.error', {hasText: 'cut.sf2 could not be used.'}).waitFor();
+  assert.equal(await state(), 'none');
+  assert.match(complaints.pop(), /SF parsing error/);
+  await page.getByRole('button', {name: 'Dismiss'}).first().click();
+  const heard = async () => {
+    await page.evaluate(() => window.continuoStudio.studio.player.play(0));
+    await page.waitForFunction(() => window.continuoStudio.studio.player.loudness() > 1e-3, null, {
+      timeout: 20000,
+    });
+    await page.evaluate(() => window.continuoStudio.studio.player.pause());
+    await page.waitForFunction(() => window.continuoStudio.studio.player.loudness() < 1e-4, null, {
+      timeout: 20000,
+    });
+  };
+  await heard();
+  await choose.setInputFiles(font);
+  await becomes('ready');
+  await page.evaluate(() => {
+    const {player} = window.continuoStudio.studio;
+    const {strike} = player.sounder;
+    window.struck = 0;
+    player.sounder.strike = (...words) => {
+      window.struck++;
+      return strike(...words);
+    };
+  });
+  await heard();
+  assert.ok((await page.evaluate(() => window.struck)) > 0);
+  // A damaged one in its place leaves it.
+  await drop(page, 'cut.sf2', readFileSync(cut));
+  await page.locator('.message.error', {hasText: 'cut.sf2 could not be used.'}).waitFor();
+  await page.getByRole('button', {name: 'Dismiss'}).first().click();
+  assert.match(complaints.pop(), /SF parsing error/);
+  assert.equal(await state(), 'ready');
+  await heard();
+  await page.getByRole('button', {name: 'Built-in sounds'}).click();
+  assert.equal(await state(), 'none');
+  await heard();
+  await page.getByRole('tab', {name: 'Compose'}).click();
+}
+
 async function checkInspection({page}) {
   await opened(page, 'prompt.mid', prompt);
   await page.getByRole('tab', {name: 'Inspect'}).click();
@@ -850,6 +931,16 @@ async function checkInspection({page}) {
   const {name, bytes} = await save(page, /^Sheet music/);
   assert.equal(name, 'prompt.musicxml');
   assert.equal(bytes.toString().match(/<measure /g).length, 8);
+  // Others read the notes of the page, each once, in it.
+  writeFileSync(join(folder, name), bytes);
+  const python = process.env.CONTINUO_NOTATION_PYTHON ?? 'python3';
+  const script = join(here, 'read_musicxml.py');
+  const read = JSON.parse(execFileSync(python, [script, join(folder, name)]).toString());
+  const shown = (await notesOf(page)).map(([tick, , pitch]) => [tick / 480, pitch]);
+  const once = new Map(shown.map((note) => [String(note), note]));
+  const ordered = [...once.values()].sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+  assert.deepEqual(read.notes, ordered);
+  console.log(`   sheet music read by ${read.reader}`);
   await page.getByRole('tab', {name: 'Compose'}).click();
 }
 
@@ -1099,6 +1190,7 @@ try {
     ['recording, call and response, MIDI output', checkRecording],
     ['files of the cases open and save as they are', checkFiles],
     ['broken files lose nothing', checkHostileFiles],
+    ["someone's SoundFont sounds", checkSoundFont],
     ['inspection and sheet music', checkInspection],
     ['large files', checkBigFiles],
     ['a crash loses nothing, another tab does not interfere, sessions are files', checkCrash],

@@ -71,11 +71,7 @@ export function SoundPanel({studio, recorder}: {studio: Studio; recorder: Record
         <p class="row">
           <span class="field wide">
             {recorder.soundFont.value}
-            <small>
-              {' '}
-              {recorder.soundFontState.value === 'loading' && 'is being read …'}
-              {recorder.soundFontState.value === 'failed' && 'could not be used'}
-            </small>
+            {recorder.soundFontState.value === 'loading' && <small> is being read …</small>}
           </span>
           <button type="button" class="quiet" onClick={() => recorder.noSoundFont()}>
             Built-in sounds

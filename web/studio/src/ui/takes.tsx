@@ -4,7 +4,7 @@ import {analyse} from '../song.ts';
 import {onTheme} from '../theme.ts';
 import {saveBytes} from '../files.ts';
 import {kShippedModel} from '../command.ts';
-import {fileName} from '../studio.ts';
+import {fileName, kUnranked} from '../studio.ts';
 import {Icon} from './icons.tsx';
 import {IconButton} from './parts.tsx';
 
@@ -107,6 +107,8 @@ function Card({
   take: Take;
   place: number;
 }) {
+  // A set and its takes change in place, of which this tells.
+  void studio.sets.value;
   const looking = studio.looking.value?.set === set.id && studio.looking.value.index === take.index;
   const kept = set.kept === take.index;
   const playing = looking && studio.playing.value;
@@ -121,6 +123,7 @@ function Card({
     set.task === 'generate' ? 0 : set.task === 'continue' ? set.promptBars : set.first - 1;
   const done = Math.max(0, take.bars - from);
   const name = `Take ${place + 1}`;
+  const best = set.task === 'fill' && !set.running && take.rank === 0 && set.takes.length > 1;
   const copy = async () => {
     const {command, file} = studio.command(set, take);
     const text = `${command}    # writes it as ${file}`;
@@ -143,19 +146,27 @@ function Card({
       <button
         type="button"
         class="face"
-        aria-label={`${name}${kept ? ', kept' : ''}: show it`}
+        aria-label={`${name}${best ? ', the best fit' : ''}${kept ? ', kept' : ''}: show it`}
+        title={best ? 'The model finds the bars that follow likeliest after this take.' : undefined}
         aria-pressed={looking}
         onClick={() => studio.look(set.id, take.index)}
         onDblClick={() => studio.keep(set.id, take.index)}
       >
-        <Thumbnail studio={studio} set={set} take={take} />
+        <Thumbnail
+          studio={studio}
+          set={set}
+          take={take}
+          running={set.running}
+          notes={take.midi ? -1 : take.live.length}
+        />
+        {best && <span class="best">best fit</span>}
         {set.running && !take.midi && (
           <span class="progress" style={{width: `${(100 * done) / Math.max(1, goal - from)}%`}} />
         )}
       </button>
       {!(set.running && !take.midi) && (
         <div class="extras">
-          {!take.stopped && (
+          {!take.stopped && take.rank !== kUnranked && (
             <IconButton
               icon={copied ? 'check' : 'copy'}
               label={`Copy the command line of ${name}`}
@@ -227,9 +238,16 @@ function Card({
   );
 }
 
-function Thumbnail({studio, set, take}: {studio: Studio; set: TakeSet; take: Take}) {
+/** Drawn again when `running` or `notes` changes. */
+function Thumbnail(props: {
+  studio: Studio;
+  set: TakeSet;
+  take: Take;
+  running: boolean;
+  notes: number;
+}) {
+  const {studio, set, take, running, notes} = props;
   const canvas = useRef<HTMLCanvasElement>(null);
-  const version = take.midi ? -1 : take.live.length;
   useEffect(() => {
     const draw = () => canvas.current && drawThumbnail(canvas.current, studio, set, take);
     draw();
@@ -240,7 +258,7 @@ function Thumbnail({studio, set, take}: {studio: Studio; set: TakeSet; take: Tak
       off();
       observer.disconnect();
     };
-  }, [version, set.running]);
+  }, [take, running, notes]);
   return <canvas ref={canvas} class="thumbnail" aria-hidden="true" />;
 }
 
