@@ -3,6 +3,7 @@
 
 import argparse
 import json
+import os
 import pathlib
 import struct
 import subprocess
@@ -40,8 +41,10 @@ def run_continuo(args, precision, batch, threads):
     command += ["--threads", str(threads), "--prompt", str(args.prompt), "--tokens", str(args.tokens)]
     command += ["--layers", str(config["n_layer"]), "--heads", str(config["n_head"])]
     command += ["--width", str(config["n_embd"]), "--vocab", str(config["vocab_size"])]
+    command += ["--avx2"] if args.avx2 else []
     result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    return result["tokens_per_second"], result["prompt_seconds"], result["tokens_per_processor_second"]
+    names = ["tokens_per_second", "tokens_per_processor_second", "prompt_seconds", "prompt_processor_seconds"]
+    return [result[name] for name in names]
 
 
 # ---- CTranslate2
@@ -110,7 +113,7 @@ def run_ctranslate2(args, compute_type, batch, threads):
     prompt, prompt_processor = generate(1)
     whole, whole_processor = generate(args.tokens + 1)
     tokens = batch * args.tokens
-    return tokens / (whole - prompt), prompt, tokens / (whole_processor - prompt_processor)
+    return tokens / (whole - prompt), tokens / (whole_processor - prompt_processor), prompt, prompt_processor
 
 
 # ---- llama.cpp
@@ -193,13 +196,13 @@ def run_llama_cpp(args, kind, batch, threads):
     def best(row):
         return int(np.ctypeslib.as_array(lib.llama_get_logits_ith(context, row), (vocab,)).argmax())
 
-    start = time.perf_counter()
+    start, processor_start = time.perf_counter(), time.process_time()
     next_ids = []
     for s in range(batch):
         ids = rng.integers(1, vocab, args.prompt).tolist()
         decode(ids, range(args.prompt), [s] * args.prompt, [i + 1 == args.prompt for i in range(args.prompt)])
         next_ids.append(best(args.prompt - 1))
-    prompt = time.perf_counter() - start
+    prompt, prompt_processor = time.perf_counter() - start, time.process_time() - processor_start
     start, processor_start = time.perf_counter(), time.process_time()
     for step in range(args.tokens):
         decode(next_ids, [args.prompt + step] * batch, list(range(batch)), [True] * batch)
@@ -208,7 +211,7 @@ def run_llama_cpp(args, kind, batch, threads):
     processor = time.process_time() - processor_start
     lib.llama_free(context)
     lib.llama_model_free(model)
-    return batch * args.tokens / seconds, prompt, batch * args.tokens / processor
+    return batch * args.tokens / seconds, batch * args.tokens / processor, prompt, prompt_processor
 
 
 RUNNERS = {
@@ -232,11 +235,14 @@ def main():
     parser.add_argument("--tokens", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--types", nargs="+", help="only these, as in int8 Q8_0")
+    parser.add_argument("--avx2", action="store_true", help="no instructions beyond AVX2; llama.cpp must be built without")
     parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
     args = parser.parse_args()
     args.config = {"n_layer": args.layers, "n_head": args.heads, "n_embd": args.width, "vocab_size": args.vocab}
     args.config["n_positions"] = 1024
     args.model = pathlib.Path(args.folder) / f"{args.layers}x{args.width}h{args.heads}v{args.vocab}" / "f32"
+    if args.avx2:
+        os.environ |= {"CT2_FORCE_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
     if args.child:  # a process of its own for each measurement, so that no thread pool lives on in the next
         name, kind, batch, threads = args.child
         print(json.dumps(RUNNERS[name][0](args, kind, int(batch), int(threads))))
@@ -253,21 +259,22 @@ def main():
                         child = [sys.executable, *sys.argv, "--child", name, kind, str(batch), str(threads)]
                         done = subprocess.run(child, capture_output=True, text=True)
                         if done.returncode != 0:
-                            best.setdefault((name, kind), (0.0, 0.0, 0.0, done.stderr.strip().splitlines()[-1:]))
+                            best.setdefault((name, kind), (0.0, 0.0, 0.0, 0.0, done.stderr.strip().splitlines()[-1:]))
                             continue
-                        speed, prompt, processor = json.loads(done.stdout.splitlines()[-1])
-                        before = best.get((name, kind), (0.0, prompt, 0.0))
+                        speed, processor, prompt, prompt_processor = json.loads(done.stdout.splitlines()[-1])
+                        before = best.get((name, kind), (0.0, 0.0, prompt, prompt_processor))
                         best[name, kind] = (
                             max(speed, before[0]),
-                            min(prompt, before[1]),
-                            max(processor, before[2]),
+                            max(processor, before[1]),
+                            min(prompt, before[2]),
+                            min(prompt_processor, before[3]),
                             [],
                         )
             print(f"batch {batch}, {threads} threads")
-            for (name, kind), (speed, prompt, processor, error) in best.items():
+            for (name, kind), (speed, processor, prompt, prompt_processor, error) in best.items():
                 print(
                     f"  {name:12} {kind:8} {speed:8.1f} tok/s ({processor:.1f} a processor second)"
-                    f"   prompt {prompt:.2f} s {' '.join(error)}"
+                    f"   prompt {prompt:.2f} s ({prompt_processor:.2f} of the processor) {' '.join(error)}"
                 )
             sys.stdout.flush()
 

@@ -36,6 +36,7 @@ struct BenchFlags {
   size_t threads = 0;
   size_t prompt = 0;  // 0: kPrompt, or as many as the context has room for
   size_t tokens = 512;
+  bool avx2 = false;
   std::string folder;
 };
 
@@ -138,6 +139,7 @@ double BytesAStep(const BenchFlags& flags) {
 /// Measured times in seconds: the prompts, then the tokens after them.
 struct Times {
   double prompt = 0;
+  double prompt_processor = 0;
   double decode = 0;
   double decode_processor = 0;
   bool interrupted = false;
@@ -157,9 +159,11 @@ Times Measure(const LanguageModel& model, const BenchFlags& flags, Progress& pro
   }
   std::vector<float> logits(flags.batch * vocab_size);
   Times times;
+  const double prompt_processor_start = ProcessorSeconds();
   const auto prompt_start = Clock::now();
   session->Append(inputs, logits);
   times.prompt = SecondsSince(prompt_start);
+  times.prompt_processor = ProcessorSeconds() - prompt_processor_start;
 
   std::vector<int32_t> next(flags.batch);
   const double processor_start = ProcessorSeconds();
@@ -199,6 +203,9 @@ Status RunBenchGenerate(BenchFlags flags, const AppContext& context) {
   }
   CONTINUO_TRY(CheckMemory(flags.config, *ParseComputeFormat(flags.precision), flags.batch, "a model of that size"));
   flags.threads = ThreadCount(flags.threads);
+  if (flags.avx2) {
+    ForbidAvx512();
+  }
   if (flags.prompt == 0) {
     flags.prompt = std::min(kPrompt, static_cast<size_t>(flags.config.context_length) - flags.tokens);
   }
@@ -234,16 +241,13 @@ Status RunBenchGenerate(BenchFlags flags, const AppContext& context) {
   const std::string instructions =
       context.loader_for ? "LibTorch on " + flags.device : fmt::format("{} {}", KernelTargetName(), DotInstructions());
   if (context.json) {
-    nlohmann::ordered_json values = {{"tokens_per_second", speed},
-                                     {"tokens_per_processor_second", processor_speed},
-                                     {"prompt_seconds", times.prompt},
-                                     {"load_seconds", load},
-                                     {"resident_mb", resident},
-                                     {"precision", flags.precision},
-                                     {"architecture", ToString(flags.config.architecture)},
-                                     {"batch", flags.batch},
-                                     {"threads", flags.threads},
-                                     {"instructions", instructions}};
+    nlohmann::ordered_json values = {
+        {"tokens_per_second", speed},     {"tokens_per_processor_second", processor_speed},
+        {"prompt_seconds", times.prompt}, {"prompt_processor_seconds", times.prompt_processor},
+        {"load_seconds", load},           {"resident_mb", resident},
+        {"precision", flags.precision},   {"architecture", ToString(flags.config.architecture)},
+        {"batch", flags.batch},           {"threads", flags.threads},
+        {"instructions", instructions}};
     if (bandwidth > 0) {
       values["bandwidth_gb_per_second"] = bandwidth / 1e9;
       values["bandwidth_limit_tokens_per_second"] = limit;
@@ -304,6 +308,7 @@ void AddBenchGenerateCommand(CLI::App& bench, AppContext& context) {
       ->check(CLI::Range(1, 65536));
   number("--tokens", flags->tokens, "ids to write after them, always the likeliest")->check(CLI::Range(1, 65536));
   AddDeviceFlag(*command, flags->device);
+  command->add_flag("--avx2", flags->avx2, "use no instructions beyond AVX2, as on a processor without AVX-512");
   command->add_option("--folder", flags->folder,
                       "keep the random model there, so that other programs can read it; default: removed");
   command->callback(

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <type_traits>
+#include <utility>
 
 #include "continuo/engine/cpu/dot_instructions.h"
 
@@ -28,6 +29,12 @@ constexpr size_t kBlock = HeadCacheLayout::kBlock;
 constexpr size_t kBlockVectors = kBlock / kLanes;
 // Sums of this many blocks at once hide the latency of a multiply-add and fit the registers.
 constexpr size_t kBlocksAtOnce = kBlockVectors >= 8 ? 1 : 8 / kBlockVectors;
+// Queries that read keys and values together, and with how many blocks and vectors of sums: of
+// AVX-512's 32 registers these take half, of the others' 16 too.
+constexpr size_t kTileQueries = kBlockVectors <= 2 ? 4 : kBlockVectors == 4 ? 2 : 1;
+static_assert(kTileQueries <= AttentionScratch::kMostQueries);
+constexpr size_t kTileBlocks = kBlockVectors == 1 ? 4 : 1;
+constexpr size_t kTileVectors = kBlockVectors == 1 ? 4 : 2;
 
 /// Puts the first of kVectors vectors times `factor` at out[dim], those that are dimensions.
 template <size_t kVectors>
@@ -60,6 +67,36 @@ void ScoresToWeights(float* scores, size_t first, size_t length, size_t padded, 
   std::fill(scores + length, scores + padded, 0.0F);
 }
 
+template <size_t kQueries, size_t kBlocks>
+HWY_INLINE void ClearScores(VF (&sum)[kQueries][kBlocks][kBlockVectors]) {
+  for (size_t q = 0; q < kQueries; ++q) {
+    for (size_t b = 0; b < kBlocks; ++b) {
+      for (size_t v = 0; v < kBlockVectors; ++v) {
+        sum[q][b][v] = hn::Zero(DF());
+      }
+    }
+  }
+}
+
+template <size_t kQueries, size_t kBlocks>
+HWY_INLINE void StoreScores(const VF (&sum)[kQueries][kBlocks][kBlockVectors], float* HWY_RESTRICT scores,
+                            size_t stride) {
+  for (size_t q = 0; q < kQueries; ++q) {
+    for (size_t b = 0; b < kBlocks; ++b) {
+      for (size_t v = 0; v < kBlockVectors; ++v) {
+        hn::StoreU(sum[q][b][v], DF(), scores + q * stride + b * kBlock + v * kLanes);
+      }
+    }
+  }
+}
+
+template <class Attention, size_t... kIndices>
+HWY_INLINE std::array<Attention, sizeof...(kIndices)> MakeQueries(const HeadCacheLayout& layout, const QueryRun& run,
+                                                                  AttentionScratch& scratch,
+                                                                  std::index_sequence<kIndices...> /*indices*/) {
+  return {Attention(layout, run.query + kIndices * run.stride, scratch, kIndices)...};
+}
+
 namespace plain {
 #define CONTINUO_DOT 0
 #include "continuo/engine/cpu/attention-inl.h"
@@ -81,25 +118,25 @@ namespace bf16 {
 }  // namespace bf16
 #endif
 
-void Attend(const HeadCacheLayout& layout, const float* query, const uint8_t* keys, const uint8_t* values, size_t first,
-            size_t length, AttentionScratch& scratch, float* out, bool use_vnni, bool use_bf16) {
+void Attend(const HeadCacheLayout& layout, const QueryRun& run, const uint8_t* keys, const uint8_t* values,
+            AttentionScratch& scratch, bool use_vnni, bool use_bf16) {
   switch (layout.precision) {
     case NumberFormat::kF32:
-      return plain::AttendWith<plain::F32Attention>(layout, query, keys, values, first, length, scratch, out);
+      return plain::AttendWith<plain::F32Attention>(layout, run, keys, values, scratch);
     case NumberFormat::kBf16:
 #if HWY_TARGET == HWY_AVX3
       if (use_bf16) {
-        return bf16::AttendWith<bf16::Bf16Attention>(layout, query, keys, values, first, length, scratch, out);
+        return bf16::AttendWith<bf16::Bf16Attention>(layout, run, keys, values, scratch);
       }
 #endif
-      return plain::AttendWith<plain::Bf16Attention>(layout, query, keys, values, first, length, scratch, out);
+      return plain::AttendWith<plain::Bf16Attention>(layout, run, keys, values, scratch);
     case NumberFormat::kInt8:
 #if CONTINUO_HAS_BYTE_PRODUCTS
       if (use_vnni) {
-        return vnni::AttendWith<vnni::Int8Attention>(layout, query, keys, values, first, length, scratch, out);
+        return vnni::AttendWith<vnni::Int8Attention>(layout, run, keys, values, scratch);
       }
 #endif
-      return plain::AttendWith<plain::Int8Attention>(layout, query, keys, values, first, length, scratch, out);
+      return plain::AttendWith<plain::Int8Attention>(layout, run, keys, values, scratch);
     case NumberFormat::kF16:
       break;  // not computed in
   }
@@ -233,19 +270,19 @@ HWY_EXPORT(Attend);
 HWY_EXPORT(StoreInCache);
 
 AttentionScratch::AttentionScratch(const HeadCacheLayout& layout)
-    : scores(layout.positions),
+    : scores(kMostQueries * layout.positions),
       padded_query(layout.value_stride() * sizeof(float)),
-      query(layout.value_stride() * sizeof(uint16_t)),
-      weights(layout.positions * sizeof(uint16_t)) {}
+      query(kMostQueries * layout.value_stride() * sizeof(uint16_t)),
+      weights(kMostQueries * layout.positions * sizeof(uint16_t)) {}
 
 void StoreInCache(const HeadCacheLayout& layout, const float* key, const float* value, size_t position, uint8_t* keys,
                   uint8_t* values) {
   HWY_DYNAMIC_DISPATCH(StoreInCache)(layout, key, value, position, keys, values);
 }
 
-void Attend(const HeadCacheLayout& layout, const float* query, const uint8_t* keys, const uint8_t* values, size_t first,
-            size_t length, AttentionScratch& scratch, float* out) {
-  HWY_DYNAMIC_DISPATCH(Attend)(layout, query, keys, values, first, length, scratch, out, UseVnni(), UseBf16Dot());
+void Attend(const HeadCacheLayout& layout, const QueryRun& run, const uint8_t* keys, const uint8_t* values,
+            AttentionScratch& scratch) {
+  HWY_DYNAMIC_DISPATCH(Attend)(layout, run, keys, values, scratch, UseVnni(), UseBf16Dot());
 }
 
 }  // namespace continuo

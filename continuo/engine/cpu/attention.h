@@ -49,8 +49,30 @@ struct HeadCacheLayout {
 void StoreInCache(const HeadCacheLayout& layout, const float* key, const float* value, size_t position, uint8_t* keys,
                   uint8_t* values);
 
+/// Queries of one head at positions of one sequence that follow each other.
+struct QueryRun {
+  const float* query = nullptr;  // [head_dim], the next `stride` further
+  size_t stride = 0;
+  size_t count = 1;
+  size_t length = 0;     // the first query attends to the positions before, each other to one more
+  size_t window = 0;     // of which the last so many; 0: all
+  float* out = nullptr;  // [head_dim], the next `out_stride` further
+  size_t out_stride = 0;
+
+  /// The first position that a query attends to.
+  size_t first(size_t index) const { return window == 0 || length + index <= window ? 0 : length + index - window; }
+  /// Goes on to the queries after the first `queries`.
+  void Skip(size_t queries) {
+    query += queries * stride;
+    out += queries * out_stride;
+    length += queries;
+    count -= queries;
+  }
+};
+
 /// What a thread needs to attend to caches of a layout.
 struct AttentionScratch {
+  static constexpr size_t kMostQueries = 4;  // together
   explicit AttentionScratch(const HeadCacheLayout& layout);
   std::vector<float> scores;
   AlignedBytes padded_query;
@@ -58,11 +80,11 @@ struct AttentionScratch {
   AlignedBytes weights;
 };
 
-/// One head's attention for one query over the positions from `first` to `length` - 1: out =
-/// softmax(q k^T / sqrt(head_dim)) v [head_dim]. Sums are exact integers or f32 whose order `first`
-/// and `length` alone decide. In bf16 the query and the weights are rounded to bf16 too; in int8
-/// the query to int8, with a scale, and weights times values' scales to 2^-14 of the largest.
-void Attend(const HeadCacheLayout& layout, const float* query, const uint8_t* keys, const uint8_t* values, size_t first,
-            size_t length, AttentionScratch& scratch, float* out);
+/// One head's attention: of each query, out = softmax(q k^T / sqrt(head_dim)) v [head_dim] over the
+/// positions that it attends to. Sums are exact integers or f32 whose order these positions alone
+/// decide, not the queries beside. In bf16 the query and the weights are rounded to bf16 too; in
+/// int8 the query to int8, with a scale, and weights times values' scales to 2^-14 of the largest.
+void Attend(const HeadCacheLayout& layout, const QueryRun& run, const uint8_t* keys, const uint8_t* values,
+            AttentionScratch& scratch);
 
 }  // namespace continuo

@@ -68,6 +68,17 @@ struct Cache {
   AlignedBytes value_bytes;
 };
 
+/// One query over the positions from `first` to `length` - 1.
+void AttendOne(const HeadCacheLayout& layout, const float* query, const uint8_t* keys, const uint8_t* values,
+               size_t first, size_t length, AttentionScratch& scratch, float* out) {
+  QueryRun run;
+  run.query = query;
+  run.length = length;
+  run.window = length - first;
+  run.out = out;
+  Attend(layout, run, keys, values, scratch);
+}
+
 class AttentionTest : public ::testing::TestWithParam<NumberFormat> {};
 
 TEST_P(AttentionTest, IsTheSoftmaxOfTheScoresTimesTheValues) {
@@ -91,8 +102,8 @@ TEST_P(AttentionTest, IsTheSoftmaxOfTheScoresTimesTheValues) {
       OnEachTarget([&] {
         AttentionScratch scratch(cache.layout);
         std::vector<float> out(head_dim + 1, 7.0F);
-        Attend(cache.layout, query.data(), cache.key_bytes.data(), cache.value_bytes.data(), first, length, scratch,
-               out.data());
+        AttendOne(cache.layout, query.data(), cache.key_bytes.data(), cache.value_bytes.data(), first, length, scratch,
+                  out.data());
         for (size_t d = 0; d < head_dim; ++d) {
           double expected = 0.0;
           for (size_t t = 0; t < length; ++t) {
@@ -129,7 +140,8 @@ TEST_P(AttentionTest, OneScoreFarAboveTheOthersTakesAll) {
     }
     AttentionScratch scratch(layout);
     std::vector<float> out(kDim);
-    Attend(layout, std::vector<float>(kDim, 1.0F).data(), keys.data(), values.data(), 0, kLength, scratch, out.data());
+    AttendOne(layout, std::vector<float>(kDim, 1.0F).data(), keys.data(), values.data(), 0, kLength, scratch,
+              out.data());
     for (const float value : out) {
       EXPECT_FLOAT_EQ(value, 20.0F);
     }
@@ -150,10 +162,68 @@ TEST_P(AttentionTest, EqualWeightsOfManyLargestValuesDontOverflow) {
     }
     AttentionScratch scratch(layout);
     std::vector<float> out(kDim);
-    Attend(layout, key.data(), keys.data(), values.data(), 0, kLength, scratch, out.data());
+    AttendOne(layout, key.data(), keys.data(), values.data(), 0, kLength, scratch, out.data());
     for (const float sum : out) {
       EXPECT_NEAR(sum, -3.0F, 3.0 * 2 * kLength * 0x1p-24);  // two sums of equal numbers
     }
+  });
+}
+
+TEST_P(AttentionTest, QueriesTogetherGetTheBitsThatEachGetsAlone) {
+  constexpr size_t kLength = 1100;  // more than 512 pairs
+  constexpr size_t kDim = 40;
+  const Cache cache(kLength, kDim, GetParam());
+  const std::vector<float> queries = RandomFloats(kLength * kDim, 3);
+  OnEachTarget([&] {
+    AttentionScratch scratch(cache.layout);
+    for (const size_t window : {0U, 20U, 1030U}) {
+      for (const size_t first : {1U, 14U, 1020U, 1041U}) {
+        QueryRun run;
+        run.query = queries.data();
+        run.stride = kDim;
+        run.count = 23;
+        run.length = first;
+        run.window = window;
+        std::vector<float> together(run.count * (kDim + 1), 7.0F);
+        run.out = together.data();
+        run.out_stride = kDim + 1;
+        Attend(cache.layout, run, cache.key_bytes.data(), cache.value_bytes.data(), scratch);
+        for (size_t i = 0; i < run.count; ++i) {
+          std::vector<float> alone(kDim + 1, 7.0F);
+          AttendOne(cache.layout, queries.data() + i * kDim, cache.key_bytes.data(), cache.value_bytes.data(),
+                    run.first(i), first + i, scratch, alone.data());
+          const std::span of_run = std::span(together).subspan(i * (kDim + 1), kDim + 1);
+          EXPECT_TRUE(std::equal(alone.begin(), alone.end(), of_run.begin()))
+              << "window " << window << " from " << first << ", query " << i;
+        }
+      }
+    }
+  });
+}
+
+TEST_P(AttentionTest, AQueryOfARunSeesNothingOfLaterPositions) {
+  OnEachTarget([&] {
+    constexpr size_t kDim = 16;
+    const HeadCacheLayout layout(16, kDim, GetParam());
+    AlignedBytes keys(layout.key_bytes());
+    AlignedBytes values(layout.value_bytes());
+    for (size_t t = 0; t < 4; ++t) {
+      const std::vector<float> value(kDim, t < 2 ? 1.0F : std::numeric_limits<float>::quiet_NaN());
+      StoreInCache(layout, value.data(), value.data(), t, keys.data(), values.data());
+    }
+    AttentionScratch scratch(layout);
+    const std::vector<float> queries(4 * kDim, 1.0F);
+    std::vector<float> out(4 * kDim);
+    QueryRun run;
+    run.query = queries.data();
+    run.stride = kDim;
+    run.count = 4;
+    run.length = 1;
+    run.out = out.data();
+    run.out_stride = kDim;
+    Attend(layout, run, keys.data(), values.data(), scratch);
+    EXPECT_NEAR(out[kDim], 1.0F, 1e-3);
+    EXPECT_TRUE(std::isnan(out[2 * kDim]));
   });
 }
 
@@ -173,7 +243,7 @@ TEST(Attention, AKeyOrValueThatIsNoNumberShowsInEveryPrecision) {
         StoreInCache(layout, std::vector<float>(16, 1.0F).data(), value.data(), 0, keys.data(), values.data());
         AttentionScratch scratch(layout);
         std::vector<float> out(16);
-        Attend(layout, value.data(), keys.data(), values.data(), 0, 1, scratch, out.data());
+        AttendOne(layout, value.data(), keys.data(), values.data(), 0, 1, scratch, out.data());
         EXPECT_FALSE(std::isfinite(out[9]));
       });
     }

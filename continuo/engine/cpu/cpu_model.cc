@@ -17,6 +17,8 @@ namespace {
 // Rows that go through the layers together: enough to use each weight read well, few enough to stay
 // in cache.
 constexpr size_t kMaxRows = 256;
+// Rows that attend together: few enough to share out to threads.
+constexpr size_t kMaxRun = 16;
 // Handing work to a thread that watches for it costs about a microsecond, in which a core does some
 // 50,000 multiply-adds.
 constexpr size_t kWorkWorthAThread = 100'000;
@@ -148,6 +150,12 @@ struct Row {
   size_t position;
   size_t id;
   bool wants_logits;
+};
+
+/// Rows at positions of one slot that follow each other.
+struct RowRun {
+  size_t row;
+  size_t count;
 };
 
 /// Where a row's queries, keys and values lie: those of a head at `query` (or `key`, `value`) plus
@@ -315,6 +323,7 @@ class ForwardPass {
         std::transform(token, token + width_, position, to, std::plus<>());
       }
     }
+    FindRuns();
     for (size_t layer = 0; layer < weights_.layers.size(); ++layer) {
       const Layer& w = weights_.layers[layer];
       Normalize(hidden_, w.attention_norm, rows, normal_);
@@ -340,6 +349,16 @@ class ForwardPass {
     Normalize(hidden_, weights_.final_norm, outputs, normal_);
     Multiply(normal_, outputs, weights_.head, MatMulMode::kStore, logits.data());
     return outputs;
+  }
+
+  void FindRuns() {
+    runs_.clear();
+    for (size_t row = 0; row < rows_.size(); ++row) {
+      if (row == 0 || rows_[row].slot != rows_[row - 1].slot || runs_.back().count == kMaxRun) {
+        runs_.push_back({row, 0});
+      }
+      ++runs_.back().count;
+    }
   }
 
   /// Norms a row's queries (or keys) of one head, and turns them by their position.
@@ -378,24 +397,28 @@ class ForwardPass {
         }
       }
     });
-    // The first position that one attends to.
-    const auto first_seen = [this](size_t position) {
-      return window_ > 0 && position >= window_ ? position + 1 - window_ : 0;
-    };
     size_t work = 0;
     for (const Row& row : rows_) {
-      work += 2 * (row.position + 1 - first_seen(row.position)) * query_width_;
+      work += 2 * (window_ > 0 ? std::min(window_, row.position + 1) : row.position + 1) * query_width_;
     }
-    Share(rows_.size() * heads_, work, [&](size_t first, size_t last, size_t thread) {
+    // Query heads of one head of keys and values come after each other, then runs of one sequence,
+    // so that they find keys and values in the cache.
+    Share(runs_.size() * heads_, work, [&](size_t first, size_t last, size_t thread) {
       for (size_t i = first; i < last; ++i) {
-        const size_t row = i / heads_;
-        const size_t head = i % heads_;
-        const size_t position = rows_[row].position;
+        const size_t kv_head = i / (runs_.size() * group);
+        const size_t head = kv_head * group + i % group;
+        const auto [row, count] = runs_[i / group % runs_.size()];
         const Slot& slot = *rows_[row].slot;
-        Attend(cache_layout_, qkv_.data() + row * qkv_width_ + head * places_.stride,
-               slot.keys.data() + (layer * kv_heads_ + head / group) * key_bytes,
-               slot.values.data() + (layer * kv_heads_ + head / group) * value_bytes, first_seen(position),
-               position + 1, scratch_[thread], attended_.data() + row * query_width_ + head * head_dim_);
+        QueryRun run;
+        run.query = qkv_.data() + row * qkv_width_ + head * places_.stride;
+        run.stride = qkv_width_;
+        run.count = count;
+        run.length = rows_[row].position + 1;
+        run.window = window_;
+        run.out = attended_.data() + row * query_width_ + head * head_dim_;
+        run.out_stride = query_width_;
+        Attend(cache_layout_, run, slot.keys.data() + (layer * kv_heads_ + kv_head) * key_bytes,
+               slot.values.data() + (layer * kv_heads_ + kv_head) * value_bytes, scratch_[thread]);
       }
     });
   }
@@ -415,6 +438,7 @@ class ForwardPass {
   const HeadCacheLayout cache_layout_;
   std::vector<AttentionScratch> scratch_;  // of each thread
   std::vector<Row> rows_;
+  std::vector<RowRun> runs_;
   Activations activations_;
   // Activations, one row each: [rows, width], attended [rows, query_width], qkv [rows, qkv_width],
   // expanded [rows, feed_width].

@@ -1,6 +1,7 @@
 #include "continuo/engine/cpu/dot_instructions.h"
 
 #include <hwy/base.h>
+#include <hwy/targets.h>
 
 #include <atomic>
 #include <string_view>
@@ -41,6 +42,11 @@ bool UseBf16Dot() {
 void AllowDotInstructions(bool allow) {
   use_vnni = allow && CpuHasVnni();
   use_bf16 = allow && CpuHasBf16();
+}
+
+void ForbidAvx512() {
+  hwy::DisableTargets(HWY_AVX2 - 1);  // smaller bits stand for more
+  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
 }
 
 const char* DotInstructions() {

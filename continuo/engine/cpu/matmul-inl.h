@@ -8,107 +8,148 @@ constexpr size_t kPanel = PackedMatrix::kPanelOutputs;
 constexpr size_t kGroup = Int8Layout::kGroupInputs;
 constexpr size_t kLanes = hn::MaxLanes(DF());
 constexpr size_t kVectors = kPanel / kLanes;
-// Rows that go through a group of weights together. With 2 vectors (AVX-512's 32 registers) that
-// makes 16 sums, else 8: what fits the registers, and no less than hides the latency of a
-// multiply-add.
-constexpr size_t kMaxTileRows = kVectors == 2 ? 8 : kVectors == 4 ? 2 : 1;
-// Rows whose sums lie in the first-level cache (4 KiB) while a panel's weights go by.
-constexpr size_t kChunkRows = 32;
+// Rows and vectors of outputs that go through a group of weights together: as many sums as fit the
+// registers, and no less than hide the latency of a multiply-add. AVX-512 has 32 registers, the
+// others 16.
+constexpr size_t kTileVectors = std::min<size_t>(kVectors, 2);
+constexpr size_t kTileRows = kVectors == 2 ? 12 : kVectors < 32 ? 6 : 1;
+// Products of bytes keep more in registers.
+constexpr size_t kByteTileRows = kVectors == 2 ? CONTINUO_DOT == CONTINUO_DOT_VNNI ? 12 : 8 : kVectors < 32 ? 4 : 1;
+// Rows whose sums lie in the first-level cache (6 KiB) while a panel's weights go by.
+constexpr size_t kChunkRows = 48;
 // How far ahead weights are fetched where several rows keep the processor busy meanwhile: far
 // enough for memory to answer, and on beyond the page that the hardware fetches from. A single row
 // only waits for memory, and runs slower with it.
 constexpr size_t kAheadBytes = 4096;
 
+// A kernel's kRowsAtOnce are the most that a tile has, kWidestRows those of which one has the whole
+// panel. AddGroup adds the product of kRows rows and one group, for kCount vectors of outputs
+// from `output` of the panel on, to sums [kRows, kPanel].
+
 #if CONTINUO_DOT != CONTINUO_DOT_BF16
 struct Int8Kernel {
-  /// Adds the product of one group to sums [kRows, kPanel].
-  template <size_t kRows>
+  static constexpr size_t kRowsAtOnce = kByteTileRows;
+  static constexpr size_t kWidestRows = 1;
+
+  template <size_t kRows, size_t kCount>
   static HWY_INLINE void AddGroup(const Activations& x, size_t row, const PackedMatrix& w, size_t panel, size_t group,
-                                  float* HWY_RESTRICT sums) {
+                                  size_t output, float* HWY_RESTRICT sums) {
     const DF df;
     const DI di;
-    [[maybe_unused]] const VI zero = hn::Set(di, static_cast<int32_t>(0x80808080U));  // of four weights
     const uint8_t* weights = w.int8_panel(panel) + group * kGroup * kPanel;
-    const int8_t* values[kRows];
-    VI sum[kRows][kVectors];
+    VI sum[kRows][kCount];
     for (size_t r = 0; r < kRows; ++r) {
-      values[r] = x.int8(row + r) + group * kGroup;
-      const VI start = CONTINUO_DOT == CONTINUO_DOT_VNNI ? hn::Set(di, x.offsets(row + r)[group]) : hn::Zero(di);
-      for (size_t v = 0; v < kVectors; ++v) {
+      const VI start = hn::Set(di, kUnsigned ? x.offsets(row + r)[group] : 0);
+      for (size_t v = 0; v < kCount; ++v) {
         sum[r][v] = start;
       }
     }
-    for (size_t quad = 0; quad < kGroup; quad += 4) {
+    for (size_t quad = 0; quad < Int8Layout::kQuads; ++quad) {
+      const auto* quads = reinterpret_cast<const int32_t*>(weights) + quad * kPanel + output;
       if (kRows >= 4 && row == 0) {
-        const uint8_t* ahead = weights + kAheadBytes + quad * kPanel;
-        hwy::Prefetch(ahead);
-        hwy::Prefetch(ahead + 64);
+        hwy::Prefetch(reinterpret_cast<const uint8_t*>(quads) + kAheadBytes);
+        hwy::Prefetch(reinterpret_cast<const uint8_t*>(quads) + kAheadBytes + 64);
       }
-#if CONTINUO_DOT == CONTINUO_DOT_VNNI
-      VI weight[kVectors];
-      for (size_t v = 0; v < kVectors; ++v) {
-        weight[v] = hn::LoadU(di, reinterpret_cast<const int32_t*>(weights + quad * kPanel) + v * kLanes);
-      }
-      for (size_t r = 0; r < kRows; ++r) {
-        int32_t four = 0;
-        std::memcpy(&four, values[r] + quad, sizeof(four));
-        const VI value = hn::Set(di, four);
-        for (size_t v = 0; v < kVectors; ++v) {
-          sum[r][v] = AddByteProducts(sum[r][v], weight[v], value);
-        }
-      }
-#else
-      for (size_t r = 0; r < kRows; ++r) {
-        int32_t four = 0;
-        std::memcpy(&four, values[r] + quad, sizeof(four));
-        const SignedQuads value(hn::Set(di, four));
-        for (size_t v = 0; v < kVectors; ++v) {
-          const auto bytes = hn::LoadU(di, reinterpret_cast<const int32_t*>(weights + quad * kPanel) + v * kLanes);
-          sum[r][v] = hn::Add(sum[r][v], SignedQuads(hn::Xor(bytes, zero)).Dot(value));
-        }
-      }
-#endif
+      AddQuad<kRows, kCount>(x, row, group, quad, quads, sum);
     }
-    for (size_t v = 0; v < kVectors; ++v) {
-      const VF scale = LoadBf16(w.scales(panel) + group * kPanel + v * kLanes);
+    for (size_t v = 0; v < kCount; ++v) {
+      const VF scale = LoadBf16(w.scales(panel) + group * kPanel + output + v * kLanes);
       for (size_t r = 0; r < kRows; ++r) {
-        float* to = sums + r * kPanel + v * kLanes;
+        float* to = sums + r * kPanel + output + v * kLanes;
         const VF both = hn::Mul(scale, hn::Set(df, x.scales(row + r)[group]));
         hn::Store(hn::MulAdd(hn::ConvertTo(df, sum[r][v]), both, hn::Load(df, to)), df, to);
       }
     }
+  }
+
+ private:
+  // Whether weights are multiplied as they are stored, plus 128, which the activations' offsets
+  // take back.
+  static constexpr bool kUnsigned = CONTINUO_DOT == CONTINUO_DOT_VNNI || CONTINUO_HAS_SHORT_PRODUCTS;
+
+  /// Adds the products of four inputs.
+  template <size_t kRows, size_t kCount>
+  static HWY_INLINE void AddQuad(const Activations& x, size_t row, size_t group, size_t quad, const int32_t* quads,
+                                 VI (&sum)[kRows][kCount]) {
+    const DI di;
+#if CONTINUO_DOT == CONTINUO_DOT_VNNI
+    VI weight[kCount];
+    for (size_t v = 0; v < kCount; ++v) {
+      weight[v] = hn::LoadU(di, quads + v * kLanes);
+    }
+    for (size_t r = 0; r < kRows; ++r) {
+      const VI value = hn::Set(di, FourBytes(x.int8(row + r) + group * kGroup + 4 * quad));
+      for (size_t v = 0; v < kCount; ++v) {
+        sum[r][v] = AddByteProducts(sum[r][v], weight[v], value);
+      }
+    }
+#elif CONTINUO_HAS_SHORT_PRODUCTS
+    VI even[kCount];  // the first and the third of four, in 16 bits each
+    VI odd[kCount];
+    for (size_t v = 0; v < kCount; ++v) {
+      const VI weight = hn::LoadU(di, quads + v * kLanes);
+      even[v] = EvenBytes(weight);
+      odd[v] = OddBytes(weight);
+    }
+    for (size_t r = 0; r < kRows; ++r) {
+      const int32_t* pairs = x.pairs(row + r) + group * (kGroup / 2) + quad;
+      const VI first = hn::Set(di, pairs[0]);
+      const VI second = hn::Set(di, pairs[Int8Layout::kQuads]);
+      for (size_t v = 0; v < kCount; ++v) {
+        sum[r][v] = AddPairProducts(AddPairProducts(sum[r][v], even[v], first), odd[v], second);
+      }
+    }
+#else
+    const VI zero = hn::Set(di, static_cast<int32_t>(0x80808080U));  // of four weights
+    for (size_t r = 0; r < kRows; ++r) {
+      const SignedQuads value(hn::Set(di, FourBytes(x.int8(row + r) + group * kGroup + 4 * quad)));
+      for (size_t v = 0; v < kCount; ++v) {
+        const auto bytes = hn::LoadU(di, quads + v * kLanes);
+        sum[r][v] = hn::Add(sum[r][v], SignedQuads(hn::Xor(bytes, zero)).Dot(value));
+      }
+    }
+#endif
+  }
+
+  [[maybe_unused]] static HWY_INLINE int32_t FourBytes(const int8_t* from) {
+    int32_t four = 0;
+    std::memcpy(&four, from, sizeof(four));
+    return four;
   }
 };
 #endif
 
 #if CONTINUO_DOT != CONTINUO_DOT_VNNI
 struct Bf16Kernel {
-  template <size_t kRows>
+  static constexpr size_t kRowsAtOnce = kTileRows;
+  static constexpr size_t kWidestRows = 2;
+
+  template <size_t kRows, size_t kCount>
   static HWY_INLINE void AddGroup(const Activations& x, size_t row, const PackedMatrix& w, size_t panel, size_t group,
-                                  float* HWY_RESTRICT sums) {
+                                  size_t output, float* HWY_RESTRICT sums) {
     const DF df;
     const DI di;
     const size_t first = group * kGroup;
     const size_t count = std::min(kGroup, (w.inputs() - first + 1) / 2 * 2);
-    const uint16_t* weights = w.bf16_panel(panel) + first * kPanel;
+    const uint16_t* weights = w.bf16_panel(panel) + first * kPanel + 2 * output;
     const uint16_t* values[kRows];
-    VF sum[kRows][kVectors];
+    VF sum[kRows][kCount];
     for (size_t r = 0; r < kRows; ++r) {
       values[r] = x.bf16(row + r) + first;
-      for (size_t v = 0; v < kVectors; ++v) {
-        sum[r][v] = hn::Load(df, sums + r * kPanel + v * kLanes);
+      for (size_t v = 0; v < kCount; ++v) {
+        sum[r][v] = hn::Load(df, sums + r * kPanel + output + v * kLanes);
       }
     }
     for (size_t input = 0; input < count; input += 2) {
-      VI weight[kVectors];
-      for (size_t v = 0; v < kVectors; ++v) {
+      VI weight[kCount];
+      for (size_t v = 0; v < kCount; ++v) {
         weight[v] = hn::LoadU(di, reinterpret_cast<const int32_t*>(weights + input * kPanel + v * 2 * kLanes));
       }
       for (size_t r = 0; r < kRows; ++r) {
         int32_t two = 0;
         std::memcpy(&two, values[r] + input, sizeof(two));
         const VI value = hn::Set(di, two);
-        for (size_t v = 0; v < kVectors; ++v) {
+        for (size_t v = 0; v < kCount; ++v) {
 #if CONTINUO_DOT == CONTINUO_DOT_BF16
           sum[r][v] = AddBf16Products(sum[r][v], weight[v], value);
 #else
@@ -119,8 +160,8 @@ struct Bf16Kernel {
       }
     }
     for (size_t r = 0; r < kRows; ++r) {
-      for (size_t v = 0; v < kVectors; ++v) {
-        hn::Store(sum[r][v], df, sums + r * kPanel + v * kLanes);
+      for (size_t v = 0; v < kCount; ++v) {
+        hn::Store(sum[r][v], df, sums + r * kPanel + output + v * kLanes);
       }
     }
   }
@@ -129,36 +170,39 @@ struct Bf16Kernel {
 
 #if CONTINUO_DOT == CONTINUO_DOT_PLAIN
 struct F32Kernel {
-  template <size_t kRows>
+  static constexpr size_t kRowsAtOnce = kTileRows;
+  static constexpr size_t kWidestRows = 2;
+
+  template <size_t kRows, size_t kCount>
   static HWY_INLINE void AddGroup(const Activations& x, size_t row, const PackedMatrix& w, size_t panel, size_t group,
-                                  float* HWY_RESTRICT sums) {
+                                  size_t output, float* HWY_RESTRICT sums) {
     const DF df;
     const size_t first = group * kGroup;
     const size_t count = std::min(kGroup, w.inputs() - first);
-    const float* weights = w.f32_panel(panel) + first * kPanel;
+    const float* weights = w.f32_panel(panel) + first * kPanel + output;
     const float* values[kRows];
-    VF sum[kRows][kVectors];
+    VF sum[kRows][kCount];
     for (size_t r = 0; r < kRows; ++r) {
       values[r] = x.f32(row + r) + first;
-      for (size_t v = 0; v < kVectors; ++v) {
-        sum[r][v] = hn::Load(df, sums + r * kPanel + v * kLanes);
+      for (size_t v = 0; v < kCount; ++v) {
+        sum[r][v] = hn::Load(df, sums + r * kPanel + output + v * kLanes);
       }
     }
     for (size_t input = 0; input < count; ++input) {
-      VF weight[kVectors];
-      for (size_t v = 0; v < kVectors; ++v) {
+      VF weight[kCount];
+      for (size_t v = 0; v < kCount; ++v) {
         weight[v] = hn::LoadU(df, weights + input * kPanel + v * kLanes);
       }
       for (size_t r = 0; r < kRows; ++r) {
         const VF value = hn::Set(df, values[r][input]);
-        for (size_t v = 0; v < kVectors; ++v) {
+        for (size_t v = 0; v < kCount; ++v) {
           sum[r][v] = hn::MulAdd(value, weight[v], sum[r][v]);
         }
       }
     }
     for (size_t r = 0; r < kRows; ++r) {
-      for (size_t v = 0; v < kVectors; ++v) {
-        hn::Store(sum[r][v], df, sums + r * kPanel + v * kLanes);
+      for (size_t v = 0; v < kCount; ++v) {
+        hn::Store(sum[r][v], df, sums + r * kPanel + output + v * kLanes);
       }
     }
   }
@@ -166,17 +210,23 @@ struct F32Kernel {
 #endif
 
 /// Adds the product of one group to sums [rows, kPanel], kRows rows at a time, then the rest by
-/// half as many.
+/// fewer.
 template <class Kernel, size_t kRows>
 HWY_INLINE void AddGroupToRows(const Activations& x, size_t row, size_t rows, const PackedMatrix& w, size_t panel,
                                size_t group, float* sums) {
+  // Of few rows part of a panel has too few sums to hide latencies.
+  constexpr size_t kCount = kRows <= Kernel::kWidestRows ? kVectors : kTileVectors;
   size_t r = 0;
   for (; r + kRows <= rows; r += kRows) {
-    Kernel::template AddGroup<kRows>(x, row + r, w, panel, group, sums + r * kPanel);
+    for (size_t output = 0; output < kPanel; output += kCount * kLanes) {
+      Kernel::template AddGroup<kRows, kCount>(x, row + r, w, panel, group, output, sums + r * kPanel);
+    }
   }
   if constexpr (kRows > 1) {
     if (r < rows) {
-      AddGroupToRows<Kernel, kRows / 2>(x, row + r, rows - r, w, panel, group, sums + r * kPanel);
+      AddGroupToRows<Kernel, kRows == 12  ? 8
+                             : kRows == 6 ? 4
+                                          : kRows / 2>(x, row + r, rows - r, w, panel, group, sums + r * kPanel);
     }
   }
 }
@@ -194,7 +244,7 @@ void MultiplyPanels(const Activations& x, const PackedMatrix& w, size_t first_pa
         }
       }
       for (size_t group = 0; group < w.groups(); ++group) {
-        AddGroupToRows<Kernel, kMaxTileRows>(x, row, rows, w, panel, group, sums);
+        AddGroupToRows<Kernel, Kernel::kRowsAtOnce>(x, row, rows, w, panel, group, sums);
       }
       WritePanel(sums, row, rows, w, panel, mode, y, stride);
     }

@@ -100,7 +100,27 @@ void MatMul(const Activations& x, const PackedMatrix& w, size_t first_panel, siz
   (void)use_bf16;
 }
 
-void PrepareRows(Activations& x, size_t first, size_t last) {
+/// Rounds a group to int8, which are stored as the kernels read them. Returns the sum.
+HWY_INLINE int32_t StoreInt8Group(const float* from, Activations& x, size_t row, size_t group, bool use_vnni) {
+  constexpr size_t kGroup = Int8Layout::kGroupInputs;
+#if CONTINUO_HAS_SHORT_PRODUCTS
+  if (!CONTINUO_HAS_BYTE_PRODUCTS || !use_vnni) {
+    HWY_ALIGN int32_t quads[Int8Layout::kQuads];
+    const int32_t sum = RoundToInt8(from, kGroup, reinterpret_cast<int8_t*>(quads), x.scales(row) + group);
+    int32_t* pairs = x.pairs(row) + group * (kGroup / 2);
+    for (size_t i = 0; i < Int8Layout::kQuads; i += hn::Lanes(DI())) {
+      const VI bytes = hn::Load(DI(), quads + i);
+      hn::StoreU(EvenSignedBytes(bytes), DI(), pairs + i);
+      hn::StoreU(OddSignedBytes(bytes), DI(), pairs + Int8Layout::kQuads + i);
+    }
+    return sum;
+  }
+#endif
+  (void)use_vnni;
+  return RoundToInt8(from, kGroup, x.int8(row) + group * kGroup, x.scales(row) + group);
+}
+
+void PrepareRows(Activations& x, size_t first, size_t last, bool use_vnni) {
   constexpr size_t kGroup = Int8Layout::kGroupInputs;
   if (x.precision() == NumberFormat::kF32) {
     return;
@@ -116,8 +136,7 @@ void PrepareRows(Activations& x, size_t first, size_t last) {
         from = padded;
       }
       if (x.precision() == NumberFormat::kInt8) {
-        const int32_t sum = RoundToInt8(from, kGroup, x.int8(row) + group * kGroup, x.scales(row) + group);
-        x.offsets(row)[group] = -128 * sum;
+        x.offsets(row)[group] = -128 * StoreInt8Group(from, x, row, group, use_vnni);
       } else {
         for (size_t i = 0; i < kGroup; i += hn::Lanes(DF())) {
           StoreBf16(hn::LoadU(DF(), from + i), x.bf16(row) + group * kGroup + i);
@@ -145,14 +164,14 @@ void Activations::Reset(NumberFormat precision, const float* x, size_t rows, siz
   if (precision == NumberFormat::kBf16) {
     values_.Reserve(rows * padded_inputs() * sizeof(uint16_t));
   } else if (precision == NumberFormat::kInt8) {
-    values_.Reserve(rows * padded_inputs());
+    values_.Reserve(rows * padded_inputs() * sizeof(int16_t));
     scales_.Reserve(rows * groups() * sizeof(float));
     offsets_.Reserve(rows * groups() * sizeof(int32_t));
   }
 }
 
 void PrepareRows(Activations& x, size_t first, size_t last) {
-  HWY_DYNAMIC_DISPATCH(PrepareRows)(x, first, last);
+  HWY_DYNAMIC_DISPATCH(PrepareRows)(x, first, last, UseVnni());
 }
 
 void MatMul(const Activations& x, const PackedMatrix& w, size_t first_panel, size_t last_panel, MatMulMode mode,

@@ -25,6 +25,9 @@ class Activations {
   /// [padded_inputs], zeros past the end.
   const uint16_t* bf16(size_t row) const { return values_.as<uint16_t>() + row * padded_inputs(); }
   const int8_t* int8(size_t row) const { return values_.as<int8_t>() + row * padded_inputs(); }
+  /// Instead of int8, where products of 16 bits are faster: for each group 16 pairs of the first
+  /// and third of four values, then 16 of the second and fourth.
+  const int32_t* pairs(size_t row) const { return values_.as<int32_t>() + row * padded_inputs() / 2; }
   /// [groups]: the activation is int8 * scale.
   const float* scales(size_t row) const { return scales_.as<float>() + row * groups(); }
   /// [groups]: -128 times the sum of the group's int8 values, which takes back what weights around
@@ -32,6 +35,7 @@ class Activations {
   const int32_t* offsets(size_t row) const { return offsets_.as<int32_t>() + row * groups(); }
 
   uint16_t* bf16(size_t row) { return values_.as<uint16_t>() + row * padded_inputs(); }
+  int32_t* pairs(size_t row) { return values_.as<int32_t>() + row * padded_inputs() / 2; }
   int8_t* int8(size_t row) { return values_.as<int8_t>() + row * padded_inputs(); }
   float* scales(size_t row) { return scales_.as<float>() + row * groups(); }
   int32_t* offsets(size_t row) { return offsets_.as<int32_t>() + row * groups(); }

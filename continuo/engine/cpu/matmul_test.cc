@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <string>
 #include <vector>
 
 #include "continuo/core/rng.h"
@@ -229,6 +230,26 @@ TEST(PrepareRows, RoundsAsTheScalarFunctionsDo) {
   });
 }
 
+/// A row's values, whichever way they are stored.
+std::vector<int> Int8Values(const Activations& x, size_t row) {
+  const std::string target = std::string(KernelTargetName()) + DotInstructions();
+  const bool in_pairs = target == "SSE2" || target == "SSSE3" || target == "SSE4" || target == "AVX2" ||
+                        target == "AVX3" || target == "AVX3BF16";
+  std::vector<int> values(x.padded_inputs());
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (!in_pairs) {
+      values[i] = x.int8(row)[i];
+      continue;
+    }
+    const size_t quad = i % kGroup / 4;
+    const size_t pair = i / kGroup * (kGroup / 2) + (i % 2 == 0 ? 0 : Int8Layout::kQuads) + quad;
+    int16_t both[2];
+    std::memcpy(both, x.pairs(row) + pair, sizeof(both));
+    values[i] = both[i % 4 / 2];
+  }
+  return values;
+}
+
 TEST(PrepareRows, Int8StaysWithinRangeAndSumsUp) {
   std::vector<float> x = RandomFloats(130, 5);
   std::fill_n(x.begin(), 64, 0.0F);
@@ -238,19 +259,19 @@ TEST(PrepareRows, Int8StaysWithinRangeAndSumsUp) {
     Activations activations;
     activations.Reset(NumberFormat::kInt8, x.data(), 1, x.size());
     PrepareRows(activations, 0, 1);
+    const std::vector<int> values = Int8Values(activations, 0);
     for (size_t group = 0; group < 3; ++group) {
       int32_t sum = 0;
       for (size_t i = group * kGroup; i < (group + 1) * kGroup; ++i) {
-        const int value = activations.int8(0)[i];
-        EXPECT_GE(value, -127);
-        sum += value;
+        EXPECT_GE(values[i], -127);
+        sum += values[i];
       }
       EXPECT_EQ(activations.offsets(0)[group], -128 * sum);
     }
     EXPECT_EQ(activations.scales(0)[0], 0.0F);
-    EXPECT_EQ(activations.int8(0)[0], 0);
-    EXPECT_EQ(activations.int8(0)[129], 127);
-    EXPECT_EQ(activations.int8(0)[130], 0);
+    EXPECT_EQ(values[0], 0);
+    EXPECT_EQ(values[129], 127);
+    EXPECT_EQ(values[130], 0);
   });
 }
 

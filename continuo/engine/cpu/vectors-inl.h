@@ -113,6 +113,38 @@ HWY_INLINE VI AddByteProducts(VI sum, VI unsigned_bytes, VI signed_bytes) {
 #define CONTINUO_HAS_BYTE_PRODUCTS 0
 #endif
 
+// Whether products of pairs of 16 bits do better than SignedQuads where there are no byte products.
+#undef CONTINUO_HAS_SHORT_PRODUCTS
+#if HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
+#define CONTINUO_HAS_SHORT_PRODUCTS 1
+#else
+#define CONTINUO_HAS_SHORT_PRODUCTS 0
+#endif
+
+#if CONTINUO_HAS_SHORT_PRODUCTS
+/// The sum and, in each lane, the two products of numbers of 16 bits.
+HWY_INLINE VI AddPairProducts(VI sum, VI a, VI b) {
+  const hn::Repartition<int16_t, DI> d16;
+  VI none = hn::Zero(DI());  // here the sums are of neighbours, and all in the first
+  return hn::ReorderWidenMulAccumulate(DI(), hn::BitCast(d16, a), hn::BitCast(d16, b), sum, none);
+}
+/// The first and third of four unsigned bytes, and the second and fourth, in 16 bits each.
+HWY_INLINE VI EvenBytes(VI bytes) {
+  return hn::And(bytes, hn::Set(DI(), 0x00ff00ff));
+}
+HWY_INLINE VI OddBytes(VI bytes) {
+  return hn::BitCast(DI(), hn::ShiftRight<8>(hn::BitCast(hn::Repartition<uint16_t, DI>(), bytes)));
+}
+/// The same of signed bytes.
+HWY_INLINE VI EvenSignedBytes(VI bytes) {
+  const hn::Repartition<int16_t, DI> d16;
+  return hn::BitCast(DI(), hn::ShiftRight<8>(hn::ShiftLeft<8>(hn::BitCast(d16, bytes))));
+}
+HWY_INLINE VI OddSignedBytes(VI bytes) {
+  return hn::BitCast(DI(), hn::ShiftRight<8>(hn::BitCast(hn::Repartition<int16_t, DI>(), bytes)));
+}
+#endif
+
 /// Two bf16 in 32 bits as floats.
 HWY_INLINE VF FirstOfPair(VI pair) {
   return hn::BitCast(DF(), hn::ShiftLeft<16>(pair));
