@@ -1,6 +1,8 @@
 #include "continuo/compose/id_mask.h"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 
 #include "continuo/core/check.h"
 #include "continuo/token/trained_vocabulary.h"
@@ -10,6 +12,37 @@ namespace continuo {
 namespace {
 
 constexpr size_t kMostRemembered = size_t{32} << 20;  // bytes
+
+/// By eight bits: eight bytes of 0 or 1.
+std::array<std::array<uint8_t, 8>, 256> MakeSpread() {
+  std::array<std::array<uint8_t, 8>, 256> spread{};
+  for (size_t bits = 0; bits < spread.size(); ++bits) {
+    for (size_t i = 0; i < 8; ++i) {
+      spread[bits][i] = static_cast<uint8_t>(bits >> i & 1);
+    }
+  }
+  return spread;
+}
+
+/// An eighth of the size, so that a mask comes from the cache rather than from memory.
+std::vector<uint8_t> Pack(std::span<const uint8_t> mask) {
+  std::vector<uint8_t> bits((mask.size() + 7) / 8);
+  for (size_t i = 0; i < mask.size(); ++i) {
+    bits[i / 8] = static_cast<uint8_t>(bits[i / 8] | mask[i] << i % 8);
+  }
+  return bits;
+}
+
+void Unpack(std::span<const uint8_t> bits, std::span<uint8_t> mask) {
+  static const std::array<std::array<uint8_t, 8>, 256> spread = MakeSpread();
+  size_t i = 0;
+  for (; i + 8 <= mask.size(); i += 8) {
+    std::memcpy(mask.data() + i, spread[bits[i / 8]].data(), 8);
+  }
+  for (; i < mask.size(); ++i) {
+    mask[i] = static_cast<uint8_t>(bits[i / 8] >> i % 8 & 1);
+  }
+}
 
 }  // namespace
 
@@ -46,18 +79,20 @@ void IdMask::RestrictByGrammar(const Grammar& grammar, std::span<uint8_t> allowe
     return;
   }
   if (const auto known = by_grammar_.find(key_); known != by_grammar_.end()) {
-    std::copy(known->second.begin(), known->second.end(), allowed.begin());
+    Unpack(known->second, allowed);
     return;
   }
   WalkGrammar(grammar, allowed);
-  if ((by_grammar_.size() + 1) * allowed.size() > kMostRemembered) {
+  std::vector<uint8_t> bits = Pack(allowed);
+  if ((by_grammar_.size() + 1) * bits.size() > kMostRemembered) {
     by_grammar_.clear();
   }
-  by_grammar_.emplace(key_, std::vector<uint8_t>(allowed.begin(), allowed.end()));
+  by_grammar_.emplace(key_, std::move(bits));
 }
 
-template <typename Open, typename Enter>
-void IdMask::Walk(uint32_t first, uint32_t end, std::span<uint8_t> allowed, const Open& open, const Enter& enter) {
+template <typename Open, typename Copy, typename Take>
+void IdMask::Walk(uint32_t first, uint32_t end, std::span<uint8_t> allowed, const Open& open, const Copy& copy,
+                  const Take& take) {
   const auto nodes = trie_.nodes();
   const auto open_depth = [&](size_t depth) {
     if (masks_.size() <= depth) {
@@ -72,7 +107,7 @@ void IdMask::Walk(uint32_t first, uint32_t end, std::span<uint8_t> allowed, cons
       ends_.pop_back();
     }
     const IdTrie::Node& node = nodes[place];
-    const size_t depth = ends_.size() - 1;
+    size_t depth = ends_.size() - 1;
     if (masks_[depth][static_cast<size_t>(node.token)] == 0) {
       place = node.end;
       continue;
@@ -82,9 +117,13 @@ void IdMask::Walk(uint32_t first, uint32_t end, std::span<uint8_t> allowed, cons
     }
     ++place;
     if (place < node.end) {
-      enter(depth + 1, node.token);
-      ends_.push_back(node.end);
-      open_depth(depth + 1);
+      // Below the last node of a depth its state is the last that is needed there.
+      if (depth == 0 || node.end < ends_.back()) {
+        copy(++depth);
+        ends_.push_back(node.end);
+      }
+      take(depth, node.token);
+      open_depth(depth);
     }
   }
 }
@@ -95,14 +134,14 @@ void IdMask::WalkGrammar(const Grammar& grammar, std::span<uint8_t> allowed) {
   Walk(
       0, static_cast<uint32_t>(trie_.nodes().size()), allowed,
       [&](size_t depth, std::span<uint8_t> mask) { state(depth).Allowed(mask); },
-      [&](size_t depth, TokenId token) {
+      [&](size_t depth) {
         if (grammars_.size() < depth) {
           grammars_.push_back(state(depth - 1).Clone());
         } else {
           grammars_[depth - 1]->CopyFrom(state(depth - 1));
         }
-        CONTINUO_CHECK(grammars_[depth - 1]->Advance(token));
-      });
+      },
+      [&](size_t depth, TokenId token) { CONTINUO_CHECK(grammars_[depth - 1]->Advance(token)); });
 }
 
 void IdMask::WalkAll(const ConstraintList& constraints, std::span<const TokenId> begun, std::span<uint8_t> allowed) {
@@ -129,14 +168,14 @@ void IdMask::WalkAll(const ConstraintList& constraints, std::span<const TokenId>
   }
   Walk(
       first, end, allowed, [&](size_t depth, std::span<uint8_t> mask) { lists_[depth].Restrict(mask); },
-      [&](size_t depth, TokenId token) {
+      [&](size_t depth) {
         if (lists_.size() <= depth) {
           lists_.push_back(lists_[depth - 1].Clone());
         } else {
           lists_[depth].CopyFrom(lists_[depth - 1]);
         }
-        lists_[depth].Take(token);
-      });
+      },
+      [&](size_t depth, TokenId token) { lists_[depth].Take(token); });
 }
 
 }  // namespace continuo

@@ -33,16 +33,18 @@ class IdMask {
   void RestrictByGrammar(const Grammar& grammar, std::span<uint8_t> allowed);
   void WalkGrammar(const Grammar& grammar, std::span<uint8_t> allowed);
   void WalkAll(const ConstraintList& constraints, std::span<const TokenId> begun, std::span<uint8_t> allowed);
-  /// Walks the nodes from `first` to `end`. `open(depth)` makes the mask of that depth, the first
-  /// being 0; `enter(depth, token)` makes the state of a depth from that of the one above.
-  template <typename Open, typename Enter>
-  void Walk(uint32_t first, uint32_t end, std::span<uint8_t> allowed, const Open& open, const Enter& enter);
+  /// Walks the nodes from `first` to `end`. `open(depth)` makes the mask of that depth's state, the
+  /// first being 0; `copy(depth)` makes the state of a depth that of the one above;
+  /// `take(depth, token)` moves it on.
+  template <typename Open, typename Copy, typename Take>
+  void Walk(uint32_t first, uint32_t end, std::span<uint8_t> allowed, const Open& open, const Copy& copy,
+            const Take& take);
 
   const Tokenizer& tokenizer_;
   const IdTrie& trie_;
   std::vector<TokenId> marks_;  // ids that stand for nothing
 
-  std::unordered_map<std::string, std::vector<uint8_t>> by_grammar_;
+  std::unordered_map<std::string, std::vector<uint8_t>> by_grammar_;  // a bit for each id
   std::string key_;
   // By depth, for walks.
   std::vector<std::vector<uint8_t>> masks_;
