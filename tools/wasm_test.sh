@@ -46,6 +46,8 @@ if [ ! -e "$source/web/studio/node_modules/.package-lock.json" ]; then
   exit 0
 fi
 "$source/tools/studio.sh" "$build" "$wasm" "$wasm/out"
-# Without a browser the test says so.
+# Without a browser the tests say so.
 node "$source/web/studio/test/one_file.mjs" "$wasm/out/studio.html" || [ $? -eq 77 ]
+lap "engine of studio.html"
+node "$source/web/studio/test/browser.mjs" "$build/bin/continuo" "$wasm/out/studio.html" || [ $? -eq 77 ]
 lap "studio.html"

@@ -1,7 +1,8 @@
 // Puts an engine into the built page: node embed.mjs PAGE.html ENGINE.js [ID=FILE ...] -o OUTPUT.html
 //
 // ENGINE.js is a classic script that sets window.CONTINUO_WASM (WasmProvider in src/engine.ts); it runs before the page's own
-// script, and its hash joins the Content-Security-Policy. Each FILE becomes an element that nothing executes, in base64:
+// script, and its hash joins the Content-Security-Policy, with scripts from data: addresses, which are the only ones that a
+// page from a file can give an audio worklet. Each FILE becomes an element that nothing executes, in base64:
 // document.getElementById(ID).textContent. WebAssembly and Workers made from a Blob are allowed by the policy.
 import {createHash} from 'node:crypto';
 import {readFileSync, writeFileSync} from 'node:fs';
@@ -18,7 +19,7 @@ export function embed(page, script, files = {}) {
   if (!page.includes(place) || !page.includes(policy))
     throw new Error('not the page of the studio');
   return page
-    .replace(policy, () => `${policy} 'sha256-${hash}'`)
+    .replace(policy, () => `${policy} data: 'sha256-${hash}'`)
     .replace(place, () => `${blocks.join('')}<script>${script}</script>`);
 }
 

@@ -474,6 +474,7 @@ export class Recorder {
       player.sounder = soundFontSounder(synth, () => context.currentTime);
       this.soundFontState.value = 'ready';
     } catch (error) {
+      if (!synth) this.processor = undefined; // to be tried again
       synth?.destroy();
       this.soundFont.value = before;
       this.soundFontState.value = before ? 'ready' : 'none';
@@ -502,8 +503,13 @@ interface SoundFontChunk {
   processor: string;
 }
 
-/** An audio context takes a processor once. */
+/** An audio context takes a processor once. Chromium takes none from a Blob in a page that was opened from a file; the policy
+ * of a server's page allows none from a data: address. */
 async function addProcessor(context: AudioContext, script: string): Promise<void> {
+  if (location.protocol === 'file:') {
+    await context.audioWorklet.addModule(`data:text/javascript;base64,${script}`);
+    return;
+  }
   const url = URL.createObjectURL(new Blob([fromBase64(script)], {type: 'text/javascript'}));
   await context.audioWorklet.addModule(url);
   URL.revokeObjectURL(url);

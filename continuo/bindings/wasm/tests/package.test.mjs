@@ -155,6 +155,19 @@ test('new notes keep to a scale and a range', () => {
   }
 });
 
+test('new notes keep to a grid and a number of notes, in all bars or some', () => {
+  const bars = [];
+  continuo.generate(
+    {bars: 4, seed: 4, grid: [8, '16@3-4'], maxNotes: '3@2-', maxPolyphony: 2},
+    {onBar: ({bars: count, notes}) => void bars.push([count, notes])},
+  );
+  assert.equal(bars.length, 4);
+  for (const [bar, notes] of bars) {
+    for (const {time} of notes) assert.equal(time % (bar < 3 ? 240 : 120), 0, `bar ${bar}: ${time}`);
+    assert.ok(bar < 2 || notes.length <= 3, `bar ${bar}: ${notes.length} notes`);
+  }
+});
+
 test('what is wrong is an error with words, and the engine serves on', () => {
   const failure = (work) => {
     try {
@@ -169,6 +182,7 @@ test('what is wrong is an error with words, and the engine serves on', () => {
   assert.match(failure(() => continuo.likelihood(new Uint8Array(10))).message, /midi/);
   assert.match(failure(() => continuo.continueFrom(prompt, {promptBars: 900})).message, /bars/);
   assert.equal(failure(() => continuo.fill(prompt, {first: 1, last: 9999})).code, 'invalid');
+  assert.match(failure(() => continuo.generate({bars: 1, recall: 0.5})).message, /recall is 0.5/);
   assert.ok(continuo.evaluate(prompt).key);
 });
 
