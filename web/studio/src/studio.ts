@@ -913,6 +913,9 @@ export class Studio {
       this.liveSong.value = growingSong(set, set.takes[0], base, info.model.ticksPerQuarter);
     });
     const place = task === 'generate' ? 0 : this.freshBars(set)!.first;
+    // Who does not listen to the new bars still sees them.
+    if (!play && task !== 'generate' && !this.player.playing)
+      this.player.seek(this.analysis.value.bar(Math.max(0, place - 1)).tick);
     const beginPlaying = () => {
       if (!play || started) return;
       const analysis = this.analysis.value;
