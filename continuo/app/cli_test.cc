@@ -674,6 +674,31 @@ TEST_F(CliTest, LanesOfFourRoundInTheirOwnWay) {
 }
 #endif
 
+TEST_F(CliTest, ATokenizerMayLieBesideTheModelDirectory) {
+  const std::string model = CopyModel();
+  const std::string tokenizer = Path("mine.json");
+  fs::rename(Path("model/tokenizer.json"), tokenizer);
+  ExpectError({"generate", "--model", model, "--bars", "1", "-o", Path("none")}, "tokenizer.json: no such file");
+  ExpectError({"likelihood", kPrompt.string(), "--model", model}, "tokenizer.json: no such file");
+  const std::vector<std::string> write = {"generate", "--bars", "2", "--seed", "3", "--model"};
+  const auto piece = [&](const std::string& folder, std::vector<std::string> more) {
+    more.insert(more.begin(), write.begin(), write.end());
+    more.insert(more.end(), {"-o", Path(folder)});
+    const Outcome run = Continuo(more);
+    EXPECT_EQ(run.exit_code, 0) << run.err;
+    return *ReadTextFile(Path(folder + "/piece-001.mid"));
+  };
+  const std::string own = piece("own", {kModel.string()});
+  EXPECT_EQ(piece("beside", {model, "--tokenizer", tokenizer}), own);
+  // quantize puts it beside the smaller weights.
+  const Outcome quantized =
+      Continuo({"quantize", model, "--tokenizer", tokenizer, "--precision", "int8", "-o", Path("int8")});
+  ASSERT_EQ(quantized.exit_code, 0) << quantized.err;
+  EXPECT_EQ(*ReadTextFile(Path("int8/tokenizer.json")), *ReadTextFile(tokenizer));
+  WriteBytes("mine.json", "{}");
+  ExpectError({"generate", "--model", model, "--tokenizer", tokenizer, "-o", Path("none")}, "mine.json");
+}
+
 TEST_F(CliTest, CtrlCKeepsTheWholePiecesAndTheirManifest) {
   const pid_t pid = Start({"generate", "--bars", "8", "--count", "2000", "-o", Path("out")});
   for (int i = 0; i < 600 && !fs::exists(Path("out/piece-001.mid")); ++i) {
