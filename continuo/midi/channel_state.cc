@@ -205,23 +205,34 @@ bool IsInForce(const MidiEvent& event) {
   return event.is_meta(kMetaTempo) || event.is_meta(kMetaTimeSignature) || event.is_meta(kMetaKeySignature);
 }
 
-/// Whether the events keep their order where it matters when each stays in its track: those of one
-/// channel, and system exclusive events among all.
-bool KeepOrderInTracks(const MidiDocument& document, const std::vector<Place>& places) {
+/// Whether events keep their order where it matters when each stays in its track: those of one
+/// channel, and system exclusive events among all. The events at `places` come first, at the same
+/// time as what the tracks have at `time`.
+bool KeepOrderInTracks(const MidiDocument& document, const std::vector<Place>& places, uint32_t time) {
   std::array<uint32_t, kMidiChannels> latest{};
-  for (const Place& place : places) {
-    const MidiEvent& event = At(document, place);
-    if (event.status == kMeta) {
-      continue;
-    }
+  const auto in_order = [&latest](const MidiEvent& event, uint32_t track, bool is_latest) {
     for (uint8_t channel = 0; channel < kMidiChannels; ++channel) {
-      if (event.is_channel_message() && event.channel() != channel) {
+      if (event.status == kMeta || (event.is_channel_message() && event.channel() != channel)) {
         continue;
       }
-      if (place.track < latest[channel]) {
+      if (track < latest[channel]) {
         return false;
       }
-      latest[channel] = place.track;
+      latest[channel] = is_latest ? track : latest[channel];
+    }
+    return true;
+  };
+  for (const Place& place : places) {
+    if (!in_order(At(document, place), place.track, true)) {
+      return false;
+    }
+  }
+  for (uint32_t track = 0; track < document.tracks.size(); ++track) {
+    const std::vector<MidiEvent>& events = document.tracks[track].events;
+    for (uint32_t i = FirstAt(document.tracks[track], time); i < events.size() && events[i].time == time; ++i) {
+      if (!in_order(events[i], track, false)) {
+        return false;
+      }
     }
   }
   return true;
@@ -322,7 +333,7 @@ MidiDocument ExtractFrom(const MidiDocument& document, uint32_t time) {
     }
     std::reverse(chased.begin(), chased.end());
   }
-  const bool in_tracks = KeepOrderInTracks(document, chased);
+  const bool in_tracks = KeepOrderInTracks(document, chased, time);
 
   MidiDocument extract = document;
   std::vector<std::vector<MidiEvent>> heads(document.tracks.size());

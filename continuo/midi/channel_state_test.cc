@@ -128,6 +128,16 @@ TEST(ExtractFrom, KeepsTheOrderOfEventsOfAChannelInSeveralTracks) {
   EXPECT_THAT(Events(extract, 1), IsEmpty());
 }
 
+TEST(ExtractFrom, PutsWhatIsInForceBeforeWhatAnEarlierTrackHasAtThatTime) {
+  // What the second track sets comes before the volume and the note of the first.
+  const MidiDocument document =
+      Document({Hex("00 c002 10 b00764 00 903c40 10 803c00"), Hex("00 b00700 00 c003 00 b10711")});
+  const MidiDocument extract = ExtractFrom(document, 16);
+  EXPECT_THAT(Events(extract),
+              ElementsAre("0 b0 07 00", "0 c0 03", "0 b1 07 11", "0 b0 07 64", "0 90 3c 40", "16 80 3c 00"));
+  EXPECT_THAT(Events(extract, 1), IsEmpty());
+}
+
 void ExpectSameState(const ChannelState& a, const ChannelState& b, uint64_t seed) {
   ASSERT_EQ(a.program, b.program) << seed;
   ASSERT_EQ(a.bank_msb, b.bank_msb) << seed;
