@@ -43,7 +43,7 @@ class Cases {
       return {};
     }
     for (const WrittenPiece& written : *pieces) {
-      EXPECT_EQ(FaultOfContinuation(piece, prompt_bars, written), "") << name;
+      EXPECT_EQ(FaultOfContinuation(piece, prompt_bars, bars, written), "") << name;
       EXPECT_GT(written.new_notes, 0U);
       Tick last = 0;  // a note of the prompt may ring longer than the new bars
       for (const Track& track : written.piece.score().tracks) {
@@ -260,6 +260,22 @@ TEST(Cases, ABarInWhichANoteOnlyRingsCounts) {
   Cases().Continue("tied.mid", 8, 4);
 }
 
+/// A new track comes before the chunks at the end of a file, as in Yamaha's XF, so that readers that
+/// expect all tracks in a row find it.
+TEST(Cases, AForeignChunkAtTheEndStaysThere) {
+  MidiDocument document = Read("twenty.mid").document();
+  document.tracks.resize(3);
+  document.foreign = {{{'X', 'F', 'I', 'H', 0, 0, 0, 0}, 1}, {{'X', 'F', 'K', 'M', 0, 0, 0, 0}, 3}};
+  const MidiPiece piece = *MidiPiece::FromDocument(document, "xf.mid");
+  const LoadedModel model = LoadFakeModel("remi_programs");
+  const auto written = Composer(model).Write(ContinueRequest{.piece = piece, .prompt_bars = 2, .bars = 1}, {});
+  ASSERT_TRUE(written.ok()) << written.error().ToString();
+  const MidiDocument& after = written->front().piece.document();
+  ASSERT_GT(after.tracks.size(), 3U);
+  EXPECT_EQ(after.foreign.at(0).before, 1U);
+  EXPECT_EQ(after.foreign.at(1).before, after.tracks.size());
+}
+
 /// Random files of all that editing must leave alone, through every kind of tokenizer.
 TEST(RandomFiles, LoseNothingOutsideTheNewBars) {
   size_t written_pieces = 0;
@@ -275,10 +291,11 @@ TEST(RandomFiles, LoseNothingOutsideTheNewBars) {
         continue;
       }
       const size_t prompt_bars = 1 + rng.NextBelow(std::min<size_t>(bars, 12));
+      const size_t new_bars = 1 + rng.NextBelow(3);
       const auto continued = Composer(model).Write(
-          ContinueRequest{.piece = piece, .prompt_bars = prompt_bars, .bars = 1 + rng.NextBelow(3)}, {.seed = seed});
+          ContinueRequest{.piece = piece, .prompt_bars = prompt_bars, .bars = new_bars}, {.seed = seed});
       if (continued.ok()) {
-        EXPECT_EQ(FaultOfContinuation(piece, prompt_bars, continued->front()), "") << preset << " " << seed;
+        EXPECT_EQ(FaultOfContinuation(piece, prompt_bars, new_bars, continued->front()), "") << preset << " " << seed;
         ++written_pieces;
       } else {
         EXPECT_THAT(continued.error().message, HasSubstr("random: bar "));

@@ -88,11 +88,17 @@ Result<Prompt> TakePrompt(const MidiPiece& piece, size_t bars, size_t new_bars, 
   CONTINUO_ASSIGN(const TimeSignature next,
                   ReadSignature(signature, score.ticks_per_quarter, bars, line, tokenizer, piece.name()));
   signatures.push_back(next);
+  const int64_t bar_ticks = BarTicks(score.ticks_per_quarter, signature);
+  if (static_cast<int64_t>(new_bars) > (kLast - line) / bar_ticks - 1) {
+    return MakeError("{}: {} new bars after tick {} would end after the last tick of a MIDI file, {}", piece.name(),
+                     new_bars, line, kLast);
+  }
 
   Prompt prompt{.kept = piece.document(),
                 .voices = Voices(piece.document(), static_cast<uint32_t>(line)),
                 .name = piece.name(),
                 .seam = {},
+                .end = static_cast<Tick>(line + static_cast<int64_t>(new_bars) * bar_ticks),
                 .tempo = tempo,
                 .signature = cut ? std::optional(signature) : std::nullopt,
                 .voice = track};
@@ -101,11 +107,6 @@ Result<Prompt> TakePrompt(const MidiPiece& piece, size_t bars, size_t new_bars, 
   CONTINUO_ASSIGN(ReadableBars read, ReadBars(score, grid, signatures, tokenizer, piece.name(), track));
   seam.ids = std::move(read.ids);
   seam.decoded_line = read.line;
-  const int64_t bar_ticks = BarTicks(score.ticks_per_quarter, signature);
-  if (static_cast<int64_t>(new_bars) > (kLast - line) / bar_ticks - 1) {
-    return MakeError("{}: {} new bars after tick {} would end after the last tick of a MIDI file, {}", piece.name(),
-                     new_bars, line, kLast);
-  }
 
   KeepBefore(prompt.kept, static_cast<uint32_t>(line));
   seam.pitches =
@@ -134,7 +135,7 @@ Result<Continuation> JoinContinuation(const Prompt& prompt, std::span<const Toke
   Continuation joined;
   joined.raised = ResetChannels(document, line, sounding);
   SpliceEvents(document, prompt, part, finder);
-  joined.notes = SpliceNotes(document, part, prompt.seam.line, kLast, finder);
+  joined.notes = SpliceNotes(document, part, {prompt.seam.line, prompt.end, kLast}, finder);
   CONTINUO_ASSIGN(joined.whole, MidiPiece::FromDocument(std::move(document), prompt.name));
   return joined;
 }

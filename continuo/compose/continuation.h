@@ -18,7 +18,8 @@ struct Prompt {
   MidiDocument kept;  // the events before the bar line, and the ends of the notes that sound across it
   Voices voices;      // of the whole piece
   std::string name;
-  Seam seam;  // at the bar line
+  Seam seam;     // at the bar line
+  Tick end = 0;  // of the new bars
   TempoRule tempo;
   /// That the bar line needs, for it cuts the bar before short.
   std::optional<TimeSignature> signature;

@@ -258,7 +258,7 @@ Result<Filled> FillGap(const Gap& gap, std::span<const TokenId> ids, const Token
   MidiDocument document = gap.kept;
   VoiceFinder finder(document, gap.voices, tokenizer, static_cast<uint32_t>(gap.seam.line));
   Filled filled;
-  filled.notes = SpliceNotes(document, part, gap.seam.line, gap.end, finder);
+  filled.notes = SpliceNotes(document, part, {gap.seam.line, gap.end, gap.end}, finder);
   CONTINUO_ASSIGN(filled.whole, MidiPiece::FromDocument(std::move(document), gap.name));
   return filled;
 }

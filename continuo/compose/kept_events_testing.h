@@ -54,8 +54,9 @@ inline size_t NotesIn(const MidiPiece& piece) {
   return notes;
 }
 
-/// What is wrong with a continuation, or "".
-inline std::string FaultOfContinuation(const MidiPiece& piece, size_t prompt_bars, const WrittenPiece& written) {
+/// What is wrong with a continuation by `bars` bars, or "".
+inline std::string FaultOfContinuation(const MidiPiece& piece, size_t prompt_bars, size_t bars,
+                                       const WrittenPiece& written) {
   const MidiDocument& before = piece.document();
   const auto line = static_cast<uint32_t>(BarLine(piece.score(), prompt_bars));
   std::vector<std::set<uint32_t>> ends(before.tracks.size());
@@ -79,6 +80,14 @@ inline std::string FaultOfContinuation(const MidiPiece& piece, size_t prompt_bar
   if (NotesIn(*written.new_bars) != written.new_notes) {
     return fmt::format("{} notes in the new bars, where {} were expected", NotesIn(*written.new_bars),
                        written.new_notes);
+  }
+  const BarGrid grid(written.piece.score());
+  for (const Track& track : written.piece.score().tracks) {
+    for (const Note& note : track.notes) {
+      if (grid.BarAt(note.time) >= prompt_bars + bars) {
+        return fmt::format("a note at tick {}, after the new bars", note.time);
+      }
+    }
   }
   return "";
 }

@@ -69,20 +69,17 @@ Score DecodeFrom(const Seam& seam, std::span<const TokenId> ids, int32_t ticks_p
   return NewPart(decoded, seam.decoded_line, ticks_per_quarter);
 }
 
-SplicedNotes SpliceNotes(MidiDocument& document, const Score& part, Tick line, Tick end, VoiceFinder& finder) {
+SplicedNotes SpliceNotes(MidiDocument& document, const Score& part, const SplicePlace& place, VoiceFinder& finder) {
   std::vector<NewMidiNote> notes;
   for (const Track& track : part.tracks) {
     for (const Note& note : track.notes) {
-      const int64_t begin = int64_t{line} + note.time;
-      const int64_t note_end = std::min<int64_t>(begin + std::max<Tick>(note.duration, 1), end);
-      if (begin >= end) {
-        continue;
-      }
-      const VoiceFinder::Place place = finder.Find(track.program, track.is_drum, static_cast<uint32_t>(begin));
-      notes.push_back({.track = place.track,
+      const int64_t begin = std::min<int64_t>(int64_t{place.line} + note.time, place.bars_end - 1);
+      const int64_t end = std::min<int64_t>(begin + std::max<Tick>(note.duration, 1), place.longest_end);
+      const VoiceFinder::Place voice = finder.Find(track.program, track.is_drum, static_cast<uint32_t>(begin));
+      notes.push_back({.track = voice.track,
                        .begin = static_cast<uint32_t>(begin),
-                       .end = static_cast<uint32_t>(note_end),
-                       .channel = place.channel,
+                       .end = static_cast<uint32_t>(end),
+                       .channel = voice.channel,
                        .pitch = note.pitch,
                        .velocity = std::clamp<uint8_t>(note.velocity, 1, 127)});
     }

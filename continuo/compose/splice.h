@@ -67,8 +67,15 @@ struct SplicedNotes {
   size_t dropped = 0;    // where the pitch is held already
 };
 
-/// Adds the notes of `part`, whose times count from `line`, those that begin at or after `end` left
-/// out, and those that sound longer cut there.
-SplicedNotes SpliceNotes(MidiDocument& document, const Score& part, Tick line, Tick end, VoiceFinder& finder);
+/// Where new notes go.
+struct SplicePlace {
+  Tick line = 0;         // from which the times of the part count
+  Tick bars_end = 0;     // before which notes begin
+  Tick longest_end = 0;  // at which notes that sound longer are cut
+};
+
+/// Adds the notes of `part`. A note that rounding to the ticks of the file moves to `bars_end` or
+/// later begins one tick before.
+SplicedNotes SpliceNotes(MidiDocument& document, const Score& part, const SplicePlace& place, VoiceFinder& finder);
 
 }  // namespace continuo

@@ -141,6 +141,9 @@ VoiceFinder::Place VoiceFinder::Find(uint8_t program, bool is_drum, uint32_t tim
 VoiceFinder::Place VoiceFinder::Add(uint8_t channel, uint8_t program) {
   const bool several = document_.format == 1 && document_.tracks.size() < kMostTracks;
   if (document_.tracks.empty() || several) {
+    for (MidiForeignChunk& chunk : document_.foreign) {  // what is after the last track stays there
+      chunk.before += chunk.before == document_.tracks.size() ? 1 : 0;
+    }
     document_.tracks.emplace_back();
   }
   const auto track = static_cast<uint32_t>(several ? document_.tracks.size() - 1 : 0);
