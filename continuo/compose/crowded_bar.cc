@@ -4,8 +4,9 @@ namespace continuo {
 
 CrowdedBarConstraint::CrowdedBarConstraint(const Vocabulary& vocabulary, size_t limit) : limit_(limit) {
   std::vector<TokenId> forbidden;
-  for (const TokenType type : {TokenType::kPitch, TokenType::kPitchDrum, TokenType::kProgram, TokenType::kPedal,
-                               TokenType::kPitchBend, TokenType::kNoShift, TokenType::kKey, TokenType::kDrumKey}) {
+  for (const TokenType type :
+       {TokenType::kPitch, TokenType::kPitchDrum, TokenType::kProgram, TokenType::kPedal, TokenType::kPitchBend,
+        TokenType::kTempo, TokenType::kNoShift, TokenType::kKey, TokenType::kDrumKey}) {
     const IdRange ids = vocabulary.range(type);
     for (TokenId id = ids.first; id < ids.end(); ++id) {
       forbidden.push_back(id);

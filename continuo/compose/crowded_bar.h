@@ -8,8 +8,8 @@
 
 namespace continuo {
 
-/// Forbids new notes, programs, pedals and pitch bends in a bar that has taken `limit` tokens, so
-/// that a model that repeats one chord forever still reaches the bar line.
+/// Forbids new notes, programs, tempos, pedals and pitch bends in a bar that has taken `limit`
+/// tokens, so that a model that repeats one chord forever still reaches the bar line.
 class CrowdedBarConstraint final : public TokenConstraint {
  public:
   /// Ten times what a bar of Pop1K7 takes in REMI (some 50 tokens).

@@ -6,12 +6,16 @@
 #include <set>
 
 #include "continuo/compose/crowded_bar.h"
+#include "continuo/compose/tempo_range.h"
 #include "continuo/token/tokenizer.h"
 
 namespace continuo {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::ElementsAre;
+using ::testing::Not;
 
 /// Forbids some ids from the `from`-th token on.
 class ForbidFrom final : public TokenConstraint {
@@ -132,6 +136,15 @@ TEST_F(ConstraintListTest, ACrowdedBarHasNoNewNotesUntilTheNextBarBegins) {
   list_.BeginBar(1);
   advance({Id(TokenType::kPosition, 0)});
   EXPECT_TRUE(Allows(list_, pitch));
+}
+
+TEST_F(ConstraintListTest, ACrowdedBarTakesNoTempoInPlaceOfANote) {
+  list_.Add(CrowdedBarConstraint(vocabulary(), 1));
+  list_.Add(TempoRangeConstraint(vocabulary(), 1.0, 0.0));
+  ASSERT_TRUE(list_.Advance(Id(TokenType::kBar)));
+  ASSERT_TRUE(list_.Advance(Id(TokenType::kPosition, 0)));
+  // After a position something must come.
+  EXPECT_THAT(Types(list_), AllOf(Contains(TokenType::kPitch), Not(Contains(TokenType::kTempo))));
 }
 
 }  // namespace
