@@ -8,6 +8,7 @@
 #include "continuo/os/file.h"
 #include "continuo/os/process.h"
 #include "continuo/score/midi_files.h"
+#include "continuo/score/score_file.h"
 
 namespace continuo {
 
@@ -86,8 +87,7 @@ void PrintNote(const AppContext& context, std::string_view text) {
 
 void PrintRepairs(const AppContext& context, const std::vector<std::string>& repairs) {
   if (!repairs.empty()) {
-    const std::string more = repairs.size() > 1 ? fmt::format(" (and {} more)", repairs.size() - 1) : "";
-    PrintNote(context, repairs.front() + more);
+    PrintNote(context, RepairsInOneLine(repairs));
   }
 }
 

@@ -94,17 +94,8 @@ Status RunCorpusBuild(const CorpusFlags& flags, const AppContext& context) {
                       {"failures", std::move(failures)},
                       {"repairs", std::move(repairs)}});
   }
-  for (size_t i = 0; i < report.repairs.size();) {  // one line per file
-    size_t next = i;
-    std::vector<std::string> lines;
-    for (; next < report.repairs.size() && report.repairs[next].file == report.repairs[i].file; ++next) {
-      lines.push_back(report.repairs[next].reason);
-    }
-    PrintRepairs(context, lines);
-    i = next;
-  }
-  for (const CorpusBuildReport::Failure& failure : report.failures) {
-    PrintNote(context, fmt::format("skipped {}", failure.reason));
+  for (const std::string& line : report.Lines()) {
+    PrintNote(context, line);
   }
   CONTINUO_TRY(PrintLine(
       fmt::format("{}: {} songs of {} files ({} duplicates, {} skipped), {} tokens to train on, {} to validate",

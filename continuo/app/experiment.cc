@@ -104,6 +104,7 @@ Status PrintPlan(const ExperimentSpec& spec, const ExperimentInputs& inputs, con
                       {"runs", runs},
                       {"sets", sets},
                       {"continuations", ContinuationCount(spec)},
+                      {"prompt_notes", inputs.prompt_notes},
                       {"seconds", seconds}});
   }
   for (const RunCell& run : plan.runs) {
@@ -126,6 +127,9 @@ Status RunRun(const RunFlags& flags, const AppContext& context) {
     for (const std::string& skipped : folder.skipped) {
       PrintNote(context, fmt::format("{}: skipped {}", name, skipped));
     }
+  }
+  for (const std::string& note : inputs.prompt_notes) {
+    PrintNote(context, note);
   }
   const ExperimentPlan plan = MakePlan(spec, inputs);
   if (flags.dry_run) {
@@ -151,6 +155,7 @@ Status RunRun(const RunFlags& flags, const AppContext& context) {
                             {"skipped", report.skipped},
                             {"failed", report.failed},
                             {"left", report.left},
+                            {"prompt_notes", inputs.prompt_notes},
                             {"stopped", report.stopped}}));
   } else {
     CONTINUO_TRY(PrintLine(fmt::format("{}: {} cells done, {} done before, {} failed, {} left{}", flags.output,

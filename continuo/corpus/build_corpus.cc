@@ -340,6 +340,22 @@ Result<CorpusBuildReport> BuildCorpus(const fs::path& folder, const Tokenizer& t
   return BuildCorpus(std::span(&source, 1), tokenizer, output, options, progress, stop);
 }
 
+std::vector<std::string> CorpusBuildReport::Lines() const {
+  std::vector<std::string> lines;
+  for (size_t i = 0; i < repairs.size();) {
+    std::vector<std::string> of_file;
+    const std::string& file = repairs[i].file;
+    for (; i < repairs.size() && repairs[i].file == file; ++i) {
+      of_file.push_back(repairs[i].reason);
+    }
+    lines.push_back(RepairsInOneLine(of_file));
+  }
+  for (const Failure& failure : failures) {
+    lines.push_back(fmt::format("skipped {}", failure.reason));
+  }
+  return lines;
+}
+
 Result<CorpusBuildReport> BuildCorpus(std::span<const CorpusSource> sources, const Tokenizer& tokenizer,
                                       const fs::path& output, const CorpusBuildOptions& options, Progress& progress,
                                       const StopToken& stop) {

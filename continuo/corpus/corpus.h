@@ -59,6 +59,9 @@ struct CorpusBuildReport {
     size_t shortened_notes = 0;  // sounded on into the next of their pitch
   };
   std::vector<Source> sources;
+
+  /// A line for each file that was repaired, then one for each that was skipped.
+  std::vector<std::string> Lines() const;
 };
 
 /// Tokenizes every MIDI file under the folders of `sources` into a corpus directory at `output`,

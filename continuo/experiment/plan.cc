@@ -9,7 +9,9 @@
 #include "continuo/model/model_directory.h"
 #include "continuo/os/file.h"
 #include "continuo/run/setting.h"
+#include "continuo/score/bars.h"
 #include "continuo/score/midi_files.h"
+#include "continuo/score/score_file.h"
 #include "continuo/token/tokenizer.h"
 
 namespace continuo {
@@ -226,7 +228,7 @@ Result<ExperimentInputs> FindInputs(const ExperimentSpec& spec, const fs::path& 
   for (const CorpusSpec& corpus : spec.corpora) {
     CONTINUO_ASSIGN(inputs.corpora[corpus.name], ReadCorpusFolder(corpus, inputs.Resolve(corpus.folder)));
   }
-  std::vector<std::unique_ptr<Tokenizer>> tokenizers;
+  std::vector<std::pair<std::string, std::unique_ptr<Tokenizer>>> tokenizers;  // by name
   for (const TokenizerSpec& tokenizer : spec.tokenizers) {
     const std::string source = tokenizer.is_file ? inputs.Resolve(tokenizer.source).string() : tokenizer.source;
     if (tokenizer.is_file && !fs::is_regular_file(source)) {
@@ -234,7 +236,7 @@ Result<ExperimentInputs> FindInputs(const ExperimentSpec& spec, const fs::path& 
     }
     CONTINUO_ASSIGN(auto loaded, Tokenizer::LoadPlainOrTrained(source, tokenizer.release));
     inputs.tokenizers[tokenizer.name] = Sha256Hex(loaded->ToJson());
-    tokenizers.push_back(std::move(loaded));
+    tokenizers.emplace_back(tokenizer.name, std::move(loaded));
   }
   for (const ModelSpec& model : spec.models) {
     if (model.init_from.empty()) {
@@ -254,11 +256,22 @@ Result<ExperimentInputs> FindInputs(const ExperimentSpec& spec, const fs::path& 
     }
     CONTINUO_ASSIGN(const std::vector<uint8_t> bytes, ReadFile(file));
     CONTINUO_ASSIGN(MidiPiece piece, MidiPiece::Parse(bytes, file.string()));
-    const Request request = ContinueRequest{.piece = std::move(piece),
-                                            .prompt_bars = static_cast<size_t>(spec.continuations.prompt_bars),
-                                            .bars = static_cast<size_t>(spec.continuations.bars)};
-    for (const auto& tokenizer : tokenizers) {
-      CONTINUO_TRY(CheckRequest(request, *tokenizer));
+    const auto prompt_bars = static_cast<size_t>(spec.continuations.prompt_bars);
+    const size_t bars = CountBars(piece.score());
+    if (bars < prompt_bars) {
+      return MakeError("continue.prompts: {}: {}: has {} bars, but the prompt is to be its first {}", prompt.name,
+                       file.string(), bars, prompt_bars);
+    }
+    if (!piece.repairs().empty()) {
+      inputs.prompt_notes.push_back(RepairsInOneLine(piece.repairs()));
+    }
+    const Request request = ContinueRequest{
+        .piece = std::move(piece), .prompt_bars = prompt_bars, .bars = static_cast<size_t>(spec.continuations.bars)};
+    for (const auto& [name, tokenizer] : tokenizers) {
+      if (const Status status = CheckRequest(request, *tokenizer); !status.ok()) {
+        inputs.prompt_notes.push_back(
+            fmt::format("tokenizer {} cannot continue the prompt {}: {}", name, prompt.name, status.error().message));
+      }
     }
     inputs.prompts[prompt.name] = Sha256Hex(bytes);
   }

@@ -27,14 +27,16 @@ struct ExperimentInputs {
   std::map<std::string, std::string> prompts;      // SHA-256 by name
   std::map<std::string, std::string> init_models;  // SHA-256 of the weights by the model's name
   std::map<std::string, std::string> tokenizers;   // SHA-256 of the configuration by name
+  /// A line for each prompt that was repaired, and for each tokenizer that can't continue a prompt.
+  std::vector<std::string> prompt_notes;
 
   /// A path of the spec: relative to the data folder, unless it is absolute.
   std::filesystem::path Resolve(const std::string& path) const { return data / path; }
 };
 
 /// Finds everything that the spec names. Fails, naming the key and the path, on the first that does
-/// not exist, on a folder without MIDI files, and on a prompt that has too few bars for a
-/// tokenizer.
+/// not exist, on a folder without MIDI files, and on a prompt that has too few bars. A prompt that
+/// some tokenizers can't continue fails only where it is to be continued.
 Result<ExperimentInputs> FindInputs(const ExperimentSpec& spec, const std::filesystem::path& data);
 
 /// A corpus to build: the songs of one [corpora] with one tokenizer.

@@ -322,9 +322,12 @@ Status Runner::Do(const Task& task, const FileLock& lock) {
   }
   bool done = true;
   if (task.kind == Task::Kind::kCorpus) {
-    const Status status = BuildCorpusStep(context_, plan_.corpora[task.index]);
-    if (!status.ok()) {
-      return status.error().code == ErrorCode::kCancelled ? Status() : Failed(task, status.error());
+    const auto lines = BuildCorpusStep(context_, plan_.corpora[task.index]);
+    if (!lines.ok()) {
+      return lines.error().code == ErrorCode::kCancelled ? Status() : Failed(task, lines.error());
+    }
+    for (const std::string& line : *lines) {
+      notes_(line);
     }
   } else if (task.kind == Task::Kind::kRun) {
     CONTINUO_TRY(results_.SetStatus(task.id, CellStatus::kRunning));

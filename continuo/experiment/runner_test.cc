@@ -22,7 +22,9 @@ namespace continuo {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::AllOf;
 using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 class RunnerTest : public testing::Test {
@@ -216,6 +218,41 @@ TEST_F(RunnerTest, RecordsAFailedTrainingAndTriesItAgainTheNextTime) {
   EXPECT_EQ(again.failed, 0U);
   EXPECT_EQ(again.done, 3U);
   EXPECT_EQ(Read(experiment).runs[0].error, "");
+}
+
+TEST_F(RunnerTest, APromptThatCannotBeContinuedLeavesTheOtherCellsAlone) {
+  SmallExperiment experiment;
+  const fs::path cases = CONTINUO_SOURCE_DIR "/testdata/cases";
+  std::vector<PromptSpec>& prompts = experiment.spec().continuations.prompts;
+  prompts.insert(prompts.begin(), {"waltz", (cases / "m3_4.mid").string()});
+  prompts.push_back({"seven", (cases / "m7_8.mid").string()});
+  prompts.push_back({"open", (cases / "lastoff.mid").string()});
+  EXPECT_THAT(experiment.Inputs().prompt_notes,
+              ElementsAre(AllOf(HasSubstr("tokenizer pop cannot continue the prompt waltz"), HasSubstr("3/4")),
+                          AllOf(HasSubstr("prompt seven"), HasSubstr("7/8")), HasSubstr("4 notes without a note-off")));
+  const RunnerReport report = Run(experiment).value();
+  EXPECT_EQ(report.failed, 2U);
+  EXPECT_EQ(report.done, 5U);  // a training, real music, a set of pieces, two continuations
+  EXPECT_EQ(report.left, 0U);
+  for (const SetRow& set : Read(experiment).sets) {
+    const bool bad = set.prompt == "waltz" || set.prompt == "seven";
+    EXPECT_EQ(set.status, bad ? CellStatus::kFailed : CellStatus::kDone) << set.prompt;
+    EXPECT_EQ(set.pieces.empty(), bad) << set.prompt;
+    EXPECT_THAT(set.error, bad ? HasSubstr(set.prompt == "waltz" ? "is in 3/4" : "is in 7/8") : HasSubstr(""));
+  }
+}
+
+TEST_F(RunnerTest, SongsThatAreRepairedOrSkippedAreNoted) {
+  SmallExperiment experiment;
+  const TemporaryFolder songs;
+  fs::copy(CONTINUO_SOURCE_DIR "/examples/corpus", songs.path());
+  fs::copy(CONTINUO_SOURCE_DIR "/testdata/cases/lastoff.mid", songs.path());
+  std::ofstream(songs.path() / "bad.mid") << "no music";
+  experiment.spec().corpora[0].folder = songs.path().string();
+  experiment.spec().corpora[0].songs = 0;
+  EXPECT_EQ(Run(experiment)->failed, 0U);
+  EXPECT_THAT(notes_, Contains(AllOf(HasSubstr("lastoff.mid"), HasSubstr("4 notes"))));
+  EXPECT_THAT(notes_, Contains(AllOf(HasSubstr("skipped"), HasSubstr("bad.mid"))));
 }
 
 TEST_F(RunnerTest, StartsNothingAfterAStop) {

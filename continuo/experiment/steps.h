@@ -62,8 +62,8 @@ struct ExperimentContext {
   const StopToken& stop;
 };
 
-/// Builds a corpus, unless it exists.
-Status BuildCorpusStep(const ExperimentContext& context, const CorpusCell& cell);
+/// Builds a corpus, unless it exists. Returns a line for each file that it skipped or repaired.
+Result<std::vector<std::string>> BuildCorpusStep(const ExperimentContext& context, const CorpusCell& cell);
 
 /// Trains a run to its end, from its last checkpoint if it was begun, and writes its curve to the
 /// results as it grows. `lock` goes to the program, so that nobody else begins while it still runs.

@@ -105,10 +105,10 @@ std::vector<std::string> TrainArguments(const ExperimentContext& context, const 
 
 }  // namespace
 
-Status BuildCorpusStep(const ExperimentContext& context, const CorpusCell& cell) {
+Result<std::vector<std::string>> BuildCorpusStep(const ExperimentContext& context, const CorpusCell& cell) {
   const fs::path target = context.folder.corpus(cell);
   if (fs::exists(target)) {
-    return {};
+    return std::vector<std::string>();
   }
   const CorpusSpec& corpus = context.spec.corpus(cell.corpus);
   const TokenizerSpec& tokenizer = context.spec.tokenizer(cell.tokenizer);
@@ -133,12 +133,10 @@ Status BuildCorpusStep(const ExperimentContext& context, const CorpusCell& cell)
       const auto loaded,
       Tokenizer::LoadPlainOrTrained(
           tokenizer.is_file ? context.inputs.Resolve(tokenizer.source).string() : tokenizer.source, tokenizer.release));
-  const Result<CorpusBuildReport> report = BuildCorpus(
-      songs, *loaded, target, {.valid_fraction = corpus.valid, .threads = context.threads}, NoProgress(), context.stop);
-  if (!report.ok()) {
-    return report.error();
-  }
-  return {};
+  CONTINUO_ASSIGN(const CorpusBuildReport report,
+                  BuildCorpus(songs, *loaded, target, {.valid_fraction = corpus.valid, .threads = context.threads},
+                              NoProgress(), context.stop));
+  return report.Lines();
 }
 
 Status PutCurveStep(const ExperimentContext& context, const RunCell& cell) {

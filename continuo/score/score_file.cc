@@ -10,6 +10,13 @@
 
 namespace continuo {
 
+std::string RepairsInOneLine(std::span<const std::string> repairs) {
+  if (repairs.size() < 2) {
+    return repairs.empty() ? std::string() : repairs.front();
+  }
+  return fmt::format("{} (and {} more)", repairs.front(), repairs.size() - 1);
+}
+
 Result<ScoreAndWarnings> ParseScore(std::span<const uint8_t> bytes, std::string_view name, const ReadOptions& options) {
   Defects defects(name);
   CONTINUO_ASSIGN(const MidiChunks chunks, FindMidiChunks(bytes, defects));

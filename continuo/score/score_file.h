@@ -23,6 +23,10 @@ struct ScoreAndWarnings {
   std::vector<std::string> warnings;
 };
 
+/// What was repaired in a file, in one line: the first repair, and the number of the others. Empty
+/// if there are none.
+std::string RepairsInOneLine(std::span<const std::string> repairs);
+
 /// The most tracks that a file can hold beside the conductor's. Reading leaves out what is beyond.
 inline constexpr size_t kMaxTracks = 65534;
 

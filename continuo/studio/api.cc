@@ -80,12 +80,23 @@ Result<PieceBytes> ReadPieceBytes(JsonFields& fields) {
   return read;
 }
 
-Result<MidiPiece> ParsePiece(const PieceBytes& read) {
+/// A piece and what was repaired or left out to read it.
+struct ParsedPiece {
+  MidiPiece piece;
+  std::vector<std::string> repairs;
+};
+
+Result<ParsedPiece> ParsePiece(const PieceBytes& read) {
+  ParsedPiece parsed;
   if (!read.is_musicxml) {
-    return MidiPiece::Parse(read.bytes, "midi");
+    CONTINUO_ASSIGN(parsed.piece, MidiPiece::Parse(read.bytes, "midi"));
+    parsed.repairs = parsed.piece.repairs();
+    return parsed;
   }
-  CONTINUO_ASSIGN(const ScoreAndWarnings parsed, ParseMusicXml(read.bytes, "musicxml"));
-  return MidiPiece::Parse(SerializeScore(parsed.score), "musicxml");
+  CONTINUO_ASSIGN(ScoreAndWarnings sheet, ParseMusicXml(read.bytes, "musicxml"));
+  CONTINUO_ASSIGN(parsed.piece, MidiPiece::Parse(SerializeScore(sheet.score), "musicxml"));
+  parsed.repairs = std::move(sheet.warnings);
+  return parsed;
 }
 
 /// What all requests that write music have.
@@ -152,6 +163,10 @@ Json PieceJson(const WrittenPiece& written) {
   }
   if (written.following_nll) {
     json["following_nll"] = NumberOrNull(*written.following_nll);
+  }
+  for (const RaisedLevel& level : written.raised) {
+    json["raised_levels"].push_back(
+        {{"channel", level.channel + 1}, {"controller", level.controller}, {"from", level.from}, {"to", level.to}});
   }
   return json;
 }
@@ -349,8 +364,11 @@ Result<ApiAnswer> Api::Compose(std::string_view what, JsonFields& fields, Place 
     }
   }
   Request request = start;
+  std::vector<std::string> repairs;
   if (what == "continue") {
-    CONTINUO_ASSIGN(next.piece, ParsePiece(piece));
+    CONTINUO_ASSIGN(ParsedPiece parsed, ParsePiece(piece));
+    next.piece = std::move(parsed.piece);
+    repairs = std::move(parsed.repairs);
     request = std::move(next);
   } else if (what == "fill") {
     if (gap.last <= gap.first) {
@@ -359,15 +377,17 @@ Result<ApiAnswer> Api::Compose(std::string_view what, JsonFields& fields, Place 
     if (gap.last - gap.first > limits().bars) {
       return MakeError("first is {} and last is {}, expected at most {} bars", gap.first + 1, gap.last, limits().bars);
     }
-    CONTINUO_ASSIGN(gap.piece, ParsePiece(piece));
+    CONTINUO_ASSIGN(ParsedPiece parsed, ParsePiece(piece));
+    gap.piece = std::move(parsed.piece);
+    repairs = std::move(parsed.repairs);
     request = std::move(gap);
   }
   CONTINUO_TRY(Composer(*model).Check(request, options));
 
   ApiAnswer answer;
   answer.content_type = "text/event-stream";
-  answer.run = [model, request = std::move(request), options = std::move(options), place = std::move(place)](
-                   const EventSink& sink, const StopToken& stop) mutable {
+  answer.run = [model, request = std::move(request), options = std::move(options), repairs = std::move(repairs),
+                place = std::move(place)](const EventSink& sink, const StopToken& stop) mutable {
     // The place in the queue goes with this call, however it ends.
     const Place turn = std::move(place);
     if (!turn->Wait(stop, [&](size_t before) { return sink("waiting", {{"before", before}}); })) {
@@ -393,7 +413,7 @@ Result<ApiAnswer> Api::Compose(std::string_view what, JsonFields& fields, Place 
     for (const RankedPiece& ranked : report->ranking) {
       ranking.push_back({{"index", ranked.index}, {"nll", NumberOrNull(ranked.nll)}});
     }
-    sink("done", {{"pieces", report->delivered}, {"ranking", std::move(ranking)}});
+    sink("done", {{"pieces", report->delivered}, {"ranking", std::move(ranking)}, {"repairs", repairs}});
   };
   return answer;
 }
@@ -402,9 +422,9 @@ Result<ApiAnswer> Api::MeasureLikelihoods(JsonFields& fields, const StopToken& s
   CONTINUO_ASSIGN(const LoadedModel* const model, ModelOf(fields));
   CONTINUO_ASSIGN(const PieceBytes read, ReadPieceBytes(fields));
   CONTINUO_TRY(fields.Finish());
-  CONTINUO_ASSIGN(const MidiPiece piece, ParsePiece(read));
+  CONTINUO_ASSIGN(const ParsedPiece parsed, ParsePiece(read));
   const Tokenizer& tokenizer = *model->tokenizer;
-  const auto streams = tokenizer.EncodeForModel(ReadableScore(piece.score(), tokenizer));
+  const auto streams = tokenizer.EncodeForModel(ReadableScore(parsed.piece.score(), tokenizer));
   const std::vector<TokenId> ids = streams.empty() ? std::vector<TokenId>() : streams.front();
   CONTINUO_ASSIGN(const Likelihood likelihood, MeasureLikelihood(*model->model, tokenizer, ids, NoProgress(), stop));
   Json bars = Json::array();
@@ -414,7 +434,8 @@ Result<ApiAnswer> Api::MeasureLikelihoods(JsonFields& fields, const StopToken& s
   return JsonAnswer({{"tokens", ids.size()},
                      {"notes", likelihood.notes},
                      {"nll", NumberOrNull(likelihood.total())},
-                     {"nll_of_bars", bars}});
+                     {"nll_of_bars", bars},
+                     {"repairs", parsed.repairs}});
 }
 
 Result<ApiAnswer> Api::Evaluate(JsonFields& fields, const StopToken& stop) const {
@@ -424,14 +445,14 @@ Result<ApiAnswer> Api::Evaluate(JsonFields& fields, const StopToken& stop) const
   options.bars = static_cast<int64_t>(bars);
   CONTINUO_ASSIGN(options.structure, fields.Flag("structure", true));
   CONTINUO_TRY(fields.Finish());
-  CONTINUO_ASSIGN(const MidiPiece piece, ParsePiece(read));
-  CONTINUO_ASSIGN(const PieceMeasures measures, MeasurePiece(piece.score(), options, stop));
+  CONTINUO_ASSIGN(const ParsedPiece parsed, ParsePiece(read));
+  CONTINUO_ASSIGN(const PieceMeasures measures, MeasurePiece(parsed.piece.score(), options, stop));
   Json metrics = Json::object();
   const auto rows = PieceMetrics();
   for (size_t i = 0; i < rows.size(); ++i) {
     metrics[std::string(rows[i].name)] = NumberOrNull(measures.values[i]);
   }
-  return JsonAnswer({{"metrics", metrics}, {"key", measures.description.key.Name()}});
+  return JsonAnswer({{"metrics", metrics}, {"key", measures.description.key.Name()}, {"repairs", parsed.repairs}});
 }
 
 Result<ApiAnswer> Api::Import(JsonFields& fields) const {
@@ -454,15 +475,16 @@ Result<ApiAnswer> Api::Export(JsonFields& fields) const {
   CONTINUO_ASSIGN(options.chords, fields.Flag("chords", true));
   CONTINUO_ASSIGN(options.dynamics, fields.Flag("dynamics", false));
   CONTINUO_TRY(fields.Finish());
-  CONTINUO_ASSIGN(const MidiPiece piece, ParsePiece(read));
-  CONTINUO_ASSIGN(const std::string xml, ScoreToMusicXml(piece.score(), options, "midi"));
-  return JsonAnswer({{"musicxml", xml}});
+  CONTINUO_ASSIGN(const ParsedPiece parsed, ParsePiece(read));
+  CONTINUO_ASSIGN(const std::string xml, ScoreToMusicXml(parsed.piece.score(), options, "midi"));
+  return JsonAnswer({{"musicxml", xml}, {"repairs", parsed.repairs}});
 }
 
 Result<ApiAnswer> Api::Render(JsonFields& fields, const StopToken& stop) const {
   CONTINUO_ASSIGN(const PieceBytes read, ReadPieceBytes(fields));
   CONTINUO_TRY(fields.Finish());
-  CONTINUO_ASSIGN(const MidiPiece piece, ParsePiece(read));
+  CONTINUO_ASSIGN(const ParsedPiece parsed, ParsePiece(read));
+  const MidiPiece& piece = parsed.piece;
   // To the ends of the tracks, up to which a player continues.
   const double seconds = TempoMap(piece.score()).Seconds(piece.document().end());
   if (seconds > limits().render_seconds) {

@@ -223,6 +223,32 @@ TEST_F(ApiTest, MeasuresAndExports) {
   EXPECT_TRUE(again.contains("musicxml")) << again;
 }
 
+TEST_F(ApiTest, ReportsWhatWasRepaired) {
+  const auto file = ReadFile(CONTINUO_SOURCE_DIR "/testdata/cases/lastoff.mid");
+  const std::string midi = EncodeBase64(file.value());
+  for (const auto& [what, more] :
+       {std::pair("likelihood", Json::object()), std::pair("evaluate", Json{{"structure", false}}),
+        std::pair("export", Json::object()), std::pair("continue", Json{{"prompt_bars", 4}, {"bars", 1}}),
+        std::pair("fill", Json{{"first", 3}, {"last", 3}})}) {
+    Json body = {{"midi", midi}};
+    body.update(more);
+    const ApiAnswer answer = Post(what, body);
+    const Json report = answer.run ? Events(answer).back().second : Json::parse(answer.body);
+    ASSERT_EQ(report["repairs"].size(), 1u) << what << report;
+    EXPECT_THAT(report["repairs"][0].get<std::string>(), HasSubstr("4 notes without a note-off"));
+  }
+  EXPECT_TRUE(Json::parse(Post("evaluate", {{"midi", Midi()}, {"structure", false}}).body)["repairs"].empty());
+}
+
+TEST_F(ApiTest, ReportsLevelsThatWereRaised) {
+  const auto file = ReadFile(CONTINUO_SOURCE_DIR "/testdata/cases/fade.mid");
+  const auto events = Events(Post("continue", {{"midi", EncodeBase64(file.value())}, {"prompt_bars", 8}, {"bars", 1}}));
+  const auto piece = std::find_if(events.begin(), events.end(), [](const auto& e) { return e.first == "piece"; });
+  ASSERT_NE(piece, events.end());
+  EXPECT_EQ(piece->second["raised_levels"][0]["controller"], 11);
+  EXPECT_EQ(piece->second["raised_levels"][0]["from"], 0);
+}
+
 TEST_F(ApiTest, MakesMidiOfMusicXml) {
   const std::string xml = Json::parse(Post("export", {{"midi", Midi()}}).body)["musicxml"];
   const std::vector<uint8_t> file(xml.begin(), xml.end());
