@@ -260,8 +260,8 @@ TEST(Cases, ABarInWhichANoteOnlyRingsCounts) {
   Cases().Continue("tied.mid", 8, 4);
 }
 
-/// A new track comes before the chunks at the end of a file, as in Yamaha's XF, so that readers that
-/// expect all tracks in a row find it.
+/// A new track comes before the chunks at the end of a file, as in Yamaha's XF, so that readers
+/// that expect all tracks in a row find it.
 TEST(Cases, AForeignChunkAtTheEndStaysThere) {
   MidiDocument document = Read("twenty.mid").document();
   document.tracks.resize(3);

@@ -81,7 +81,7 @@ Result<LoadedModel> LoadModel(const ModelDirectory& directory, std::optional<Num
   CONTINUO_ASSIGN(const std::optional<std::string> json, directory.ReadText(kTokenizerFile));
   if (!json) {
     return Error{fmt::format("{}: no such file, but a model needs its tokenizer", name),
-                 "--tokenizer takes one from elsewhere"};
+                 "--tokenizer takes one from elsewhere", ErrorCode::kNotFound};
   }
   CONTINUO_ASSIGN(loaded.tokenizer, Tokenizer::FromPlainOrTrainedJson(*json, name));
   const size_t size = loaded.tokenizer->model_size();

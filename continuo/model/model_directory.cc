@@ -68,7 +68,7 @@ Result<ModelDirectory> ModelDirectory::Open(const fs::path& path, const fs::path
   std::map<std::string, fs::path> elsewhere;
   if (!tokenizer.empty()) {
     if (!fs::is_regular_file(tokenizer, code)) {
-      return MakeError("{}: no such file, expected a tokenizer.json", tokenizer.string());
+      return MakeError(ErrorCode::kNotFound, "{}: no such file, expected a tokenizer.json", tokenizer.string());
     }
     elsewhere["tokenizer.json"] = tokenizer;
   }

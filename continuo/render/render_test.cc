@@ -165,7 +165,7 @@ TEST_F(RenderTest, SoundsAsFluidSynthPlaysTheFileItself) {
 }
 
 TEST_F(RenderTest, AProgramChangeKeepsVolumeAndPan) {
-  // At 100 a minute a bar lasts 2.4 s; the flute enters with bar 5. Both play at volume 20, on the left.
+  // At 100 a minute a bar lasts 2.4 s; the flute enters with bar 5. Both play softly, on the left.
   const Audio audio = Render(Bytes(kCases / "pcmid.mid"));
   const float piano = audio.Peak(0, 9.6, 0);
   const float flute = audio.Peak(9.6, 19.2, 0);
@@ -181,7 +181,7 @@ TEST_F(RenderTest, ProgramAndPanOfAnotherTrackHold) {
 }
 
 TEST_F(RenderTest, NotesWithoutAnEndSound) {
-  // The last chord begins at 16.8 s. Its notes end with the track, at 19.2 s, or at a controller, at 18.6 s.
+  // The last chord begins at 16.8 s; it ends with the track, at 19.2 s, or a controller, at 18.6 s.
   for (const auto& [name, end] : {std::pair("lastoff.mid", 19.2), std::pair("cc123.mid", 18.6)}) {
     const Audio audio = Render(Bytes(kCases / name));
     EXPECT_GT(audio.Peak(16.8, 17.4), 0.2F) << name;

@@ -13,6 +13,7 @@
 #include "continuo/compose/composer.h"
 #include "continuo/compose/likelihood.h"
 #include "continuo/compose/score_parts.h"
+#include "continuo/model/model_directory.h"
 #include "continuo/token/tokenizer_json.h"
 
 namespace continuo::python {
@@ -267,7 +268,8 @@ nb::dict Sampling(const LoadedModel& model) {
   return sampling;
 }
 
-LoadedModel* Load(const nb::bytes& directory, size_t threads, const std::optional<std::string>& precision) {
+LoadedModel* Load(const nb::bytes& directory, size_t threads, const std::optional<std::string>& precision,
+                  const std::optional<nb::bytes>& tokenizer) {
   CpuModelOptions options{.threads = threads};
   if (precision) {
     options.precision = ParseComputeFormat(*precision);
@@ -276,7 +278,11 @@ LoadedModel* Load(const nb::bytes& directory, size_t threads, const std::optiona
     }
   }
   const std::filesystem::path path = ToPath(directory);
-  return new LoadedModel(LongWork().Run([&] { return LoadModel(path, options); }));
+  const std::filesystem::path tokenizer_path = tokenizer ? ToPath(*tokenizer) : std::filesystem::path();
+  return new LoadedModel(LongWork().Run([&]() -> Result<LoadedModel> {
+    CONTINUO_ASSIGN(const ModelDirectory opened, ModelDirectory::Open(path, tokenizer_path));
+    return LoadModel(opened, options);
+  }));
 }
 
 }  // namespace
@@ -285,7 +291,7 @@ void BindComposer(nb::module_& module) {
   module.attr("max_bars") = kMaxBars;
   nb::class_<LoadedModel>(module, "Model")
       .def_static("load", &Load, nb::rv_policy::take_ownership, nb::arg("directory"), nb::arg("threads"),
-                  nb::arg("precision").none())
+                  nb::arg("precision").none(), nb::arg("tokenizer").none())
       .def_prop_ro("weights_sha256", [](const LoadedModel& model) { return model.weights_sha256; })
       // Of a trained vocabulary that of the tokens, which the pieces' ids are of.
       .def_prop_ro("tokenizer_json",

@@ -190,8 +190,9 @@ class Model:
 
     `directory` is a model directory (config.json, model.safetensors, tokenizer.json), or the name of
     a model that ships; default: the one that ships, pop piano. `threads` 0 takes one for each core.
-    `precision` is "f32", "bf16" or "int8"; default: the model's own. Raises NotFoundError, or
-    InvalidError on files that are damaged or do not match.
+    `precision` is "f32", "bf16" or "int8"; default: the model's own. `tokenizer` is a tokenizer.json
+    to use in place of the directory's, for one that has none. Raises NotFoundError, or InvalidError
+    on files that are damaged or do not match.
 
     Calls from several threads take turns. A process that forks must load its models afterwards.
 
@@ -201,21 +202,31 @@ class Model:
     2
     """
 
-    def __init__(self, directory: StrPath | None = None, *, threads: int = 0, precision: str | None = None) -> None:
+    def __init__(
+        self,
+        directory: StrPath | None = None,
+        *,
+        threads: int = 0,
+        precision: str | None = None,
+        tokenizer: StrPath | None = None,
+    ) -> None:
         if threads < 0:
             raise InvalidError(f"threads is {threads}, expected 0 or more")
         path = MODELS / "pop-piano" if directory is None else Path(directory)
         if not path.exists() and directory is not None and (MODELS / str(directory)).is_dir():
             path = MODELS / str(directory)
-        self._arguments = (directory, threads, precision)
-        self._core = _core.Model.load(to_bytes_path(path), threads, precision)
+        self._arguments = (directory, threads, precision, tokenizer)
+        given = None if tokenizer is None else to_bytes_path(tokenizer)
+        self._core = _core.Model.load(to_bytes_path(path), threads, precision, given)
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._streaming = False
         #: The model directory.
         self.directory: Path = path
         #: The tokenizer that the model was trained with.
-        self.tokenizer: Tokenizer = Tokenizer.from_bytes(self._core.tokenizer_json, name=str(path / "tokenizer.json"))
+        self.tokenizer: Tokenizer = Tokenizer.from_bytes(
+            self._core.tokenizer_json, name=str(path / "tokenizer.json" if tokenizer is None else tokenizer)
+        )
 
     @property
     def sampling(self) -> dict[str, float]:
@@ -495,5 +506,5 @@ def _piece(parts: dict[str, Any]) -> Piece:
     )
 
 
-def _load(directory: StrPath | None, threads: int, precision: str | None) -> Model:
-    return Model(directory, threads=threads, precision=precision)
+def _load(directory: StrPath | None, threads: int, precision: str | None, tokenizer: StrPath | None) -> Model:
+    return Model(directory, threads=threads, precision=precision, tokenizer=tokenizer)

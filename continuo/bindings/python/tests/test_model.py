@@ -365,6 +365,21 @@ def test_models_pickle_as_their_directory(model):
     assert again.generate(bars=1)[0].to_bytes() == model.generate(bars=1)[0].to_bytes()
 
 
+def test_a_directory_without_a_tokenizer_takes_one(model, tmp_path):
+    for file in model.directory.iterdir():
+        if file.name != "tokenizer.json":
+            (tmp_path / file.name).symlink_to(file)
+    with pytest.raises(FileNotFoundError, match="tokenizer.json"):
+        ct.Model(tmp_path)
+    tokenizer = model.directory / "tokenizer.json"
+    given = ct.Model(tmp_path, tokenizer=tokenizer)
+    assert given.tokenizer.vocab == model.tokenizer.vocab
+    assert given.generate(bars=1)[0].to_bytes() == model.generate(bars=1)[0].to_bytes()
+    assert pickle.loads(pickle.dumps(given)).tokenizer.vocab == model.tokenizer.vocab
+    with pytest.raises(FileNotFoundError, match="none.json"):
+        ct.Model(tmp_path, tokenizer=tmp_path / "none.json")
+
+
 def test_progress_counts_bars(model):
     calls = []
     model.generate(bars=3, count=2, progress=lambda done, total: calls.append((done, total)))
