@@ -58,7 +58,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     CONTINUO_CHECK(decoded <= 4 * notes);  // a velocity is of one beat of a key: four onsets at most
   } else {
     CONTINUO_CHECK(decoded <= notes);
-    if (tokenizer.config().kind != TokenizationKind::kMidiLike) {
+    if (tokenizer.config().kind != TokenizationKind::kMidiLike &&
+        tokenizer.config().kind != TokenizationKind::kMmmMidiLike) {
       CONTINUO_CHECK(decoded + 1 >= notes);  // the last may lack its duration
     }
   }

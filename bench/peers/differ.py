@@ -38,6 +38,9 @@ ALL = {
     "use_programs": True, "use_chords": True, "use_rests": True, "use_time_signatures": True,
     "use_sustain_pedals": True, "use_pitch_bends": True, "use_tempos": True,
 }
+PERTOK = {
+    "ticks_per_quarter": 320, "use_microtiming": True, "max_microtiming_shift": 0.125, "num_microtiming_bins": 30,
+}
 PRESETS = {
     "remi": ("REMI", {**NO_METER, **TEMPO}),
     "remiplus": ("REMI", {"use_chords": True, "use_time_signatures": True, **TEMPO}),
@@ -59,8 +62,13 @@ PRESETS = {
     "structured_programs": ("Structured", {"use_programs": True}),
     "beat_default": ("BEAT", {}),
     "beat_tempos": ("BEAT", {**TEMPO, "use_pitchdrum_tokens": False}),
+    "pertok_default": ("PerTok", PERTOK),
+    "pertok_positions": ("PerTok", {**PERTOK, **TEMPO, "use_programs": True, "use_position_toks": True}),
+    "mmm_remi_default": ("MMM", {"base_tokenizer": "REMI"}),
+    "mmm_midilike_default": ("MMM", {"base_tokenizer": "MIDILike"}),
+    "mmm_tsd_all": ("MMM", {**ALL, "base_tokenizer": "TSD"}),
 }
-ONLY_3_1_0 = {name for name, (kind, _) in PRESETS.items() if kind in ("Structured", "BEAT")}
+ONLY_3_1_0 = {name for name, (kind, _) in PRESETS.items() if kind in ("Structured", "BEAT", "PerTok", "MMM")}
 TRAINED = [("REMI", "bar"), ("REMI", "beat"), ("TSD", "bar"), ("MIDILike", "beat"), ("MIDILike", "no")]
 
 

@@ -190,6 +190,22 @@ struct Plan {
   GenerationOptions generation;
 };
 
+/// What a representation can't do is refused by its name.
+Status CheckRepresentation(const Request& request, const ComposeOptions& options, const Tokenizer& tokenizer) {
+  const Representation& representation = RepresentationOf(tokenizer.config());
+  if (representation.base != nullptr) {
+    return MakeError("a model of {} writes one track after the other, but pieces are written bar by bar",
+                     representation.name);
+  }
+  if (!representation.continuable && !std::holds_alternative<NewRequest>(request)) {
+    return MakeError("a model of {} writes new pieces only", representation.name);
+  }
+  if (!representation.continuable && !options.limits.empty()) {
+    return MakeError("the notes that a model of {} writes cannot be limited", representation.name);
+  }
+  return {};
+}
+
 Result<Plan> MakePlan(const LoadedModel& model, const Request& request, const ComposeOptions& options) {
   const Tokenizer& tokenizer = *model.tokenizer;
   Plan plan;
@@ -207,10 +223,7 @@ Result<Plan> MakePlan(const LoadedModel& model, const Request& request, const Co
   if (options.limits.keep_top && !std::holds_alternative<FillRequest>(request)) {
     return MakeError("keep_top keeps the top notes of bars that are rewritten, but this request rewrites none");
   }
-  if (const Representation& representation = RepresentationOf(tokenizer.config());
-      !representation.common_tokens && (!std::holds_alternative<NewRequest>(request) || !options.limits.empty())) {
-    return MakeError("a model of {} writes new pieces only, without limits of their notes", representation.name);
-  }
+  CONTINUO_TRY(CheckRepresentation(request, options, tokenizer));
   TempoRule tempo;
   if (options.bpm) {
     tempo = {TempoRule::Kind::kFixed, *options.bpm};
@@ -228,7 +241,7 @@ Result<Plan> MakePlan(const LoadedModel& model, const Request& request, const Co
   generation.guards = options.guards;
   generation.retries = options.retries;
   const bool limited = !options.limits.empty();
-  if (!limited && RepresentationOf(tokenizer.config()).common_tokens) {
+  if (!limited && RepresentationOf(tokenizer.config()).continuable) {
     generation.constraints.push_back(plan.job->pitches);
   }
   generation.constraints.insert(generation.constraints.end(), plan.job->constraints.begin(),

@@ -7,8 +7,10 @@
 #include <map>
 
 #include "continuo/compose/fake_model_testing.h"
+#include "continuo/compose/kept_events_testing.h"
 #include "continuo/score/bars.h"
 #include "continuo/score/tempo_map.h"
+#include "continuo/token/representation.h"
 
 namespace continuo {
 namespace {
@@ -400,31 +402,71 @@ TEST_P(ComposerTest, ACallersConstraintHoldsForTheNewNotesOfEveryPiece) {
   }
 }
 
-TEST(ComposerOfOthersTest, StructuredAndBeatWriteNewPiecesOnly) {
-  for (const char* preset : {"structured_default", "beat_default"}) {
-    // Few instruments, for a file has room for 15 at a time.
-    std::vector<float> bias;
-    {
-      const LoadedModel plain = LoadFakeModel(preset, 256);
-      const Vocabulary& vocabulary = plain.tokenizer->vocabulary();
-      const IdRange programs = vocabulary.range(TokenType::kProgram);
-      bias.resize(vocabulary.size());
-      std::fill(bias.begin() + programs.first + std::min<TokenId>(programs.count, 4), bias.begin() + programs.end(),
-                -50.0F);
-    }
-    const LoadedModel model = LoadFakeModel(preset, 256, bias);
-    const Composer composer(model);
-    for (const size_t bars : {1U, 3U, 9U}) {
-      const auto written = composer.Write(NewRequest{.bars = bars}, {.count = 4});
-      ASSERT_TRUE(written.ok()) << preset << ": " << written.error().ToString();
-      for (const WrittenPiece& piece : *written) {
-        EXPECT_EQ(CountBars(piece.piece.score()), bars) << preset;
-      }
-    }
-    const Status continued = composer.Check(ContinueRequest{.piece = MidiPiece(Song(), "song.mid")}, {});
-    ASSERT_FALSE(continued.ok());
-    EXPECT_THAT(continued.error().message, HasSubstr("new pieces only"));
+class ComposerOfOthersTest : public ::testing::TestWithParam<const char*> {
+ protected:
+  /// Of few instruments, for a file has room for 15 at a time.
+  static LoadedModel Load() {
+    const LoadedModel plain = LoadFakeModel(GetParam(), 256);
+    const Vocabulary& vocabulary = plain.tokenizer->vocabulary();
+    const IdRange programs = vocabulary.range(TokenType::kProgram);
+    std::vector<float> bias(vocabulary.size());
+    std::fill(bias.begin() + programs.first + std::min<TokenId>(programs.count, 4), bias.begin() + programs.end(),
+              -50.0F);
+    return LoadFakeModel(GetParam(), 256, bias);
   }
+
+  const LoadedModel model_ = Load();
+  const Composer composer_{model_};
+};
+
+TEST_P(ComposerOfOthersTest, NewPiecesHaveTheirBars) {
+  for (const size_t bars : {1U, 3U, 9U}) {
+    const auto written = composer_.Write(NewRequest{.bars = bars}, {.count = 4});
+    ASSERT_TRUE(written.ok()) << written.error().ToString();
+    for (const WrittenPiece& piece : *written) {
+      EXPECT_EQ(CountBars(piece.piece.score()), bars);
+    }
+  }
+}
+
+TEST_P(ComposerOfOthersTest, WhatIsGivenStaysAndTheNewBarsHaveNotes) {
+  const MidiPiece song(Song(), "song.mid");
+  if (!RepresentationOf(model_.tokenizer->config()).continuable) {
+    for (const Request& request : {Request(ContinueRequest{.piece = song}), Request(FillRequest{.piece = song})}) {
+      const Status status = composer_.Check(request, {});
+      ASSERT_FALSE(status.ok());
+      EXPECT_THAT(status.error().message, HasSubstr("new pieces only"));
+    }
+    return;
+  }
+  for (size_t bars = 1; bars < 4; ++bars) {
+    const auto continued =
+        composer_.Write(ContinueRequest{.piece = song, .prompt_bars = bars, .bars = 4}, {.count = 3, .seed = bars});
+    ASSERT_TRUE(continued.ok()) << continued.error().ToString();
+    for (const WrittenPiece& piece : *continued) {
+      EXPECT_EQ(FaultOfContinuation(song, bars, piece), "");
+      EXPECT_EQ(CountBars(piece.piece.score()), bars + 4);
+      EXPECT_GT(piece.new_notes, 0U);
+    }
+    const auto filled =
+        composer_.Write(FillRequest{.piece = song, .first = bars - 1, .last = bars + 1}, {.count = 3, .seed = bars});
+    ASSERT_TRUE(filled.ok()) << filled.error().ToString();
+    for (const WrittenPiece& piece : *filled) {
+      EXPECT_EQ(FaultOfFill(song, bars - 1, bars + 1, *model_.tokenizer, piece), "");
+      EXPECT_GT(piece.new_notes, 0U);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, ComposerOfOthersTest,
+                         ::testing::Values("structured_default", "beat_default", "pertok_default"),
+                         [](const auto& kind) { return std::string(kind.param); });
+
+TEST(MmmTest, NoPiecesAreWritten) {
+  const LoadedModel model = LoadFakeModel("mmm_remi_default", 256);
+  const Status status = Composer(model).Check(NewRequest{.bars = 2}, {});
+  ASSERT_FALSE(status.ok());
+  EXPECT_THAT(status.error().message, HasSubstr("a model of MMM writes one track after the other"));
 }
 
 TEST(MidiPiece, BytesAndNotesComeBack) {

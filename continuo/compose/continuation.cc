@@ -6,6 +6,7 @@
 #include <limits>
 #include <utility>
 
+#include "continuo/compose/bar_line_constraint.h"
 #include "continuo/compose/readable_bars.h"
 #include "continuo/compose/signature_constraint.h"
 #include "continuo/midi/midi_format.h"
@@ -113,6 +114,9 @@ Result<Prompt> TakePrompt(const MidiPiece& piece, size_t bars, size_t new_bars, 
       std::make_shared<PitchConstraint>(tokenizer, HeldAt(prompt.kept, prompt.voices, seam, tokenizer, track));
   if (auto range = TempoConstraintOf(tempo, score, grid.Line(bars - std::min(bars, kTempoBars)), line, tokenizer)) {
     seam.constraints.push_back(std::move(range));
+  }
+  if (tokenizer.vocabulary().has(TokenType::kNoShift)) {
+    seam.constraints.push_back(std::make_shared<BarLineConstraint>(tokenizer, seam.decoded_line));
   }
   if (tokenizer.config().use_time_signatures) {
     seam.constraints.push_back(std::make_shared<SignatureConstraint>(tokenizer, bars, std::span(&next, 1)));

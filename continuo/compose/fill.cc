@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "continuo/compose/bar_line_constraint.h"
 #include "continuo/compose/likelihood.h"
 #include "continuo/compose/readable_bars.h"
 #include "continuo/compose/signature_constraint.h"
@@ -185,6 +186,9 @@ Result<Gap> MakeGap(const MidiPiece& piece, size_t first, size_t last, const Tok
   const Tick tempo_end = first > 0 ? seam.line : gap.end;
   if (auto range = TempoConstraintOf({}, score, grid.Line(first - std::min(first, kTempoBars)), tempo_end, tokenizer)) {
     seam.constraints.push_back(std::move(range));
+  }
+  if (tokenizer.vocabulary().has(TokenType::kNoShift)) {
+    seam.constraints.push_back(std::make_shared<BarLineConstraint>(tokenizer, seam.decoded_line));
   }
   if (tokenizer.config().use_time_signatures) {
     seam.constraints.push_back(

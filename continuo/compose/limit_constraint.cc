@@ -103,13 +103,18 @@ Status LimitConstraint::CheckBars(std::string_view name, const BarSpan& bars, co
 
 Status LimitConstraint::CheckPitches(size_t bar) const {
   const Rules rules = RulesOf(*limits_, bar);
-  const IdRange ids = vocabulary_->range(TokenType::kPitch);
   int low = 127;
   int high = 0;
+  if (is_beat()) {
+    low = tokenizer_->config().pitch_range[0];
+    high = tokenizer_->config().pitch_range[1];
+  }
+  const IdRange ids = vocabulary_->range(TokenType::kPitch);
   for (TokenId id = ids.first; id < ids.end(); ++id) {
-    const int pitch = vocabulary_->info(id).value;
-    low = std::min(low, pitch);
-    high = std::max(high, pitch);
+    low = std::min(low, vocabulary_->info(id).value);
+    high = std::max(high, vocabulary_->info(id).value);
+  }
+  for (int pitch = low; pitch <= high; ++pitch) {
     if (rules.Allows(pitch)) {
       return {};
     }
@@ -123,6 +128,11 @@ Status LimitConstraint::CheckPitches(size_t bar) const {
 Result<LimitConstraint> LimitConstraint::Create(const MusicLimits& limits, const Tokenizer& tokenizer,
                                                 const Place& place, std::vector<KeptNote> kept) {
   LimitConstraint result(limits, tokenizer, place, std::move(kept));
+  if (limits.keep_top && result.is_beat()) {
+    return MakeError(
+        "keep_top is not supported for BEAT, whose tokens say in each beat again what each key does: a note that is "
+        "kept would be spread over the beats that it lasts");
+  }
   std::vector<size_t> changes = {place.first_bar};  // bars in which other limits come into force
   const auto check = [&](std::string_view name, const BarSpan& bars) -> Status {
     CONTINUO_TRY(CheckBars(name, bars, place));
@@ -365,8 +375,10 @@ void LimitConstraint::RestrictTime(bool strict, std::span<uint8_t> allowed) cons
   }
 
   const int32_t end = last_line + BarTicks();
+  const bool begins_notes = vocabulary_->has(TokenType::kNoShift);  // a TimeShift does, or ends the piece
   const auto closed = [&](int32_t tick) {
-    return strict && tick != kept && tick != end && !note_offs_due && !pedal_down && !MayStrike(tick);
+    const bool at_end = begins_notes ? tick >= end : tick == end;
+    return strict && tick != kept && !at_end && !note_offs_due && !pedal_down && !MayStrike(tick);
   };
   ForbidWhere(vocabulary_->range(TokenType::kTimeShift), allowed, [&](TokenId id) {
     if (allowed[static_cast<size_t>(id)] == 0) {
@@ -375,6 +387,9 @@ void LimitConstraint::RestrictTime(bool strict, std::span<uint8_t> allowed) cons
     const int32_t tick = state_.tick() + state_.meter().TimeTicks(vocabulary_->info(id).value);
     return passes_last_note(tick) || closed(tick);
   });
+  if (closed(state_.tick())) {  // the next note would begin here
+    Forbid(TokenType::kNoShift, *vocabulary_, allowed);
+  }
   ForbidWhere(vocabulary_->range(TokenType::kRest), allowed, [&](TokenId id) {
     if (allowed[static_cast<size_t>(id)] == 0) {
       return true;
@@ -440,7 +455,140 @@ bool LimitConstraint::RestrictToKept(std::span<uint8_t> allowed) const {
   return AnyAllowed(allowed);
 }
 
+int32_t LimitConstraint::TickOfStep(size_t step) const {
+  return state_.tick() + static_cast<int32_t>(step) * (state_.meter().ticks_per_beat() / kBeatSteps);
+}
+
+bool LimitConstraint::MayStrikeStep(size_t step) const {
+  const Rules rules = RulesOf(*limits_, static_cast<size_t>(bar()));
+  return OnGrid(rules.grid, TickOfStep(step) - state_.tick_at_bar()) && sounding_steps_[step] < rules.max_polyphony &&
+         (bar() != counted_bar_ || notes_in_bar_ < rules.max_notes);
+}
+
+bool LimitConstraint::MayStrikeInBeat() const {
+  for (size_t step = 0; step < sounding_steps_.size(); ++step) {
+    if (MayStrikeStep(step)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+bool LimitConstraint::MustStrikeInBeat() const {
+  // In the last bar a note must begin while the grid has a place for one.
+  return bar() == last_bar() && !last_bar_has_note_ && MayStrikeInBeat() &&
+         state_.tick() + state_.meter().ticks_per_beat() > LastStrike();
+}
+
+bool LimitConstraint::HasRoomToGoOn() const {
+  const Rules rules = RulesOf(*limits_, static_cast<size_t>(bar()));
+  return !MustStrikeInBeat() && sounding_steps_[0] < rules.max_polyphony;
+}
+
+/// Whether the track under way may write a key: a new note, or one that goes on.
+bool LimitConstraint::AllowsKey(int key) const {
+  const int program = state_.program();
+  const bool allowed = program == -1 || RulesOf(*limits_, static_cast<size_t>(bar())).Allows(key);
+  const auto track = tracks_of_program_.find(program);
+  const int number = track == tracks_of_program_.end() ? 0 : track->second;
+  return (allowed && MayStrikeInBeat()) || (HasRoomToGoOn() && sounding_keys_.contains({program, number, key}));
+}
+
+bool LimitConstraint::AllowsPattern(int pattern, bool must_strike) const {
+  const Rules rules = RulesOf(*limits_, static_cast<size_t>(bar()));
+  const bool may_strike = state_.program() == -1 || rules.Allows(state_.key());
+  int onsets = 0;
+  for (size_t step = 0; step < sounding_steps_.size(); ++step) {
+    const BeatDigit digit = BeatDigitOf(pattern, step);
+    if (digit == kOnsetStep && (!may_strike || !MayStrikeStep(step))) {
+      return false;
+    }
+    if (digit != kSilentStep && sounding_steps_[step] >= rules.max_polyphony) {
+      return false;
+    }
+    onsets += digit == kOnsetStep ? 1 : 0;
+  }
+  const int notes = bar() == counted_bar_ ? notes_in_bar_ : 0;
+  return (onsets > 0 || !must_strike) && (onsets == 0 || notes <= rules.max_notes - onsets);
+}
+
+void LimitConstraint::LimitBeat(std::span<uint8_t> allowed) const {
+  if (!in_beat_) {
+    return;
+  }
+  const bool must_strike = MustStrikeInBeat();
+  ForbidWhere(vocabulary_->range(TokenType::kPattern), allowed,
+              [&](TokenId id) { return !AllowsPattern(vocabulary_->info(id).value, must_strike); });
+  for (const TokenType type : {TokenType::kKey, TokenType::kDrumKey}) {
+    ForbidWhere(vocabulary_->range(type), allowed,
+                [&](TokenId id) { return !AllowsKey(state_.KeyAfter(vocabulary_->info(id))); });
+  }
+  if (must_strike) {
+    Forbid(TokenType::kSilence, *vocabulary_, allowed);
+    Forbid(TokenType::kBeat, *vocabulary_, allowed);
+  }
+  if (MayStrikeInBeat()) {
+    return;
+  }
+  // Tracks that have no key to go on with, unless they must say so.
+  std::vector<uint8_t> next(allowed.size());
+  ForbidWhere(vocabulary_->range(TokenType::kProgram), allowed, [&](TokenId id) {
+    const int program = vocabulary_->info(id).value;
+    const auto track = tracks_of_program_.find(program);
+    const int number = track == tracks_of_program_.end() ? 1 : track->second + 1;
+    const auto sounding = sounding_keys_.lower_bound({program, number, 0});
+    if (allowed[static_cast<size_t>(id)] == 0 ||
+        (HasRoomToGoOn() && sounding != sounding_keys_.end() && std::get<0>(*sounding) == program &&
+         std::get<1>(*sounding) == number)) {
+      return false;
+    }
+    const std::unique_ptr<Grammar> after = grammar_->Clone();
+    if (!after->Advance(id)) {
+      return false;
+    }
+    after->Allowed(next);
+    const IdRange silence = vocabulary_->range(TokenType::kSilence);
+    return next[static_cast<size_t>(silence.first)] == 0;
+  });
+}
+
+void LimitConstraint::AdvanceBeat(const TokenInfo& token) {
+  switch (token.type) {
+    case TokenType::kBar:
+      in_beat_ = false;
+      break;
+    case TokenType::kBeat:
+      in_beat_ = true;
+      sounding_keys_ = std::exchange(held_keys_, {});
+      sounding_steps_.fill(0);
+      tracks_of_program_.clear();
+      break;
+    case TokenType::kProgram:
+      ++tracks_of_program_[token.value];
+      break;
+    case TokenType::kPattern:
+      for (size_t step = 0; step < sounding_steps_.size(); ++step) {
+        const BeatDigit digit = BeatDigitOf(token.value, step);
+        sounding_steps_[step] += digit != kSilentStep ? 1 : 0;
+        if (digit == kOnsetStep && writing_) {
+          ++notes_in_bar_;
+          last_bar_has_note_ = last_bar_has_note_ || bar() == last_bar();
+        }
+      }
+      if (BeatDigitOf(token.value, sounding_steps_.size() - 1) != kSilentStep) {
+        held_keys_.emplace(state_.program(), tracks_of_program_[state_.program()], state_.key());
+      }
+      break;
+    default:
+      break;
+  }
+}
+
 void LimitConstraint::Limit(bool strict, std::span<uint8_t> allowed) const {
+  if (is_beat()) {
+    LimitBeat(allowed);
+    return;
+  }
   RestrictNotes(allowed);
   RestrictPrograms(allowed);
   RestrictDurations(allowed);
@@ -515,12 +663,15 @@ void LimitConstraint::Advance(TokenId id) {
   if (token.type == TokenType::kPosition) {
     position_ = token.value;
   }
-  if (!writing_) {
-    return;
-  }
-  if (bar() != counted_bar_) {
+  if (writing_ && bar() != counted_bar_) {
     counted_bar_ = bar();
     notes_in_bar_ = 0;
+  }
+  if (is_beat()) {
+    AdvanceBeat(token);
+  }
+  if (!writing_) {
+    return;
   }
   const int32_t now = state_.tick();
   std::erase_if(sounding_, [now](const Sounding& note) { return note.end <= now; });

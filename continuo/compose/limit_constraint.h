@@ -1,10 +1,14 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -12,6 +16,7 @@
 #include "continuo/compose/music_limits.h"
 #include "continuo/compose/token_constraint.h"
 #include "continuo/core/result.h"
+#include "continuo/token/beat_pattern.h"
 #include "continuo/token/grammar.h"
 #include "continuo/token/stream_state.h"
 #include "continuo/token/tokenizer.h"
@@ -139,6 +144,23 @@ class LimitConstraint final : public TokenConstraint {
   bool RestrictToKept(std::span<uint8_t> allowed) const;
   void Limit(bool strict, std::span<uint8_t> allowed) const;
 
+  // Of BEAT, where a Pattern says what a key does in each step of a beat.
+
+  /// A key of a track: its program, which of the program's tracks it is, the key.
+  using BeatKey = std::tuple<int, int, int>;
+  bool is_beat() const { return vocabulary_->has(TokenType::kPattern); }
+  int32_t TickOfStep(size_t step) const;
+  /// Whether the limits let a note begin at a step of this beat.
+  bool MayStrikeStep(size_t step) const;
+  bool MayStrikeInBeat() const;
+  bool MustStrikeInBeat() const;
+  /// Whether a note of the beat before may go on in this one.
+  bool HasRoomToGoOn() const;
+  bool AllowsKey(int key) const;
+  bool AllowsPattern(int pattern, bool must_strike) const;
+  void LimitBeat(std::span<uint8_t> allowed) const;
+  void AdvanceBeat(const TokenInfo& token);
+
   const Tokenizer* tokenizer_;
   const Vocabulary* vocabulary_;
   std::shared_ptr<const MusicLimits> limits_;
@@ -158,6 +180,13 @@ class LimitConstraint final : public TokenConstraint {
   std::optional<Sounding> begun_;                       // a new note whose duration is to come
   std::vector<std::pair<int32_t, int>> kept_sounding_;  // onset and pitch, in streams of note-offs
   const KeptNote* forced_ = nullptr;                    // whose velocity and duration are to come
+
+  // Of BEAT:
+  bool in_beat_ = false;
+  std::array<int, kBeatPlaces.size()> sounding_steps_{};  // keys that sound in each step of the beat
+  std::set<BeatKey> sounding_keys_;                       // to the end of the beat before
+  std::set<BeatKey> held_keys_;                           // to the end of this beat
+  std::map<int, int> tracks_of_program_;                  // in this beat
 };
 
 }  // namespace continuo

@@ -109,6 +109,10 @@ LoadedModel LoadModelOfFewPrograms(const std::string& preset, const std::vector<
   loaded.tokenizer = std::move(*Tokenizer::Create(config));
   const Vocabulary& vocabulary = loaded.tokenizer->vocabulary();
   std::vector<float> bias(vocabulary.size(), 0.0F);
+  if (vocabulary.has(TokenType::kPattern)) {  // few tracks of one program, for a file has room for 15 instruments
+    const IdRange ids = vocabulary.range(TokenType::kProgram);
+    std::fill_n(bias.begin() + ids.first, ids.count, -8.0F);
+  }
   for (const TokenType type : likely) {
     const IdRange ids = vocabulary.range(type);
     std::fill_n(bias.begin() + ids.first, ids.count, 100.0F);
@@ -208,7 +212,9 @@ TEST_P(LimitTest, RandomCombinationsHoldAndEveryPieceComesToItsEnd) {
 }
 
 TEST_P(LimitTest, AModelThatPrefersNotesStaysWithinThem) {
-  const LoadedModel model = LoadModelOfFewPrograms(GetParam(), {TokenType::kPitch, TokenType::kProgram});
+  const bool beat = model_.tokenizer->vocabulary().has(TokenType::kPattern);
+  const LoadedModel model =
+      LoadModelOfFewPrograms(GetParam(), {TokenType::kPitch, beat ? TokenType::kKey : TokenType::kProgram});
   const MusicLimits limits = Limits({{"max_polyphony", "2"}, {"max_notes", "6"}, {"scale", "D dorian"}});
   const auto pieces = Composer(model).Write(NewRequest{.bars = 4}, {.count = 2, .limits = limits});
   ASSERT_TRUE(pieces.ok()) << pieces.error().ToString();
@@ -220,6 +226,13 @@ TEST_P(LimitTest, AModelThatPrefersNotesStaysWithinThem) {
 
 TEST_P(LimitTest, TheTopNotesStayAndNewNotesLieBelow) {
   const MidiPiece song(Song());
+  if (model_.tokenizer->vocabulary().has(TokenType::kPattern)) {
+    MusicLimits limits;
+    limits.keep_top = true;
+    EXPECT_THAT(ErrorOf(FillRequest{.piece = song, .first = 2, .last = 5}, limits),
+                HasSubstr("keep_top is not supported for BEAT"));
+    return;
+  }
   std::vector<Note> melody;
   for (const Note& note : song.score().tracks[0].notes) {
     if (note.pitch >= 72) {
@@ -290,7 +303,8 @@ TEST_P(LimitTest, TheSameSeedGivesTheSameBytesInAnyBatch) {
 
 TEST_P(LimitTest, ErrorsNameTheLimit) {
   EXPECT_THAT(ErrorOf(NewRequest{.bars = 4}, Limits({{"grid", "12"}})),
-              AllOf(HasSubstr("grid is 12"), HasSubstr("into 8 parts"), HasSubstr("16 or 8")));
+              AllOf(HasSubstr("grid is 12"), HasSubstr(GetParam() == "beat_default" ? "into 4 parts" : "into 8 parts"),
+                    HasSubstr("16 or 8")));
   EXPECT_THAT(ErrorOf(NewRequest{.bars = 4}, Limits({{"scale", "C major@5-8"}})),
               AllOf(HasSubstr("scale is for bars 5 to 8"), HasSubstr("1 to 4")));
   EXPECT_THAT(ErrorOf(ContinueRequest{.piece = MidiPiece(Song()), .prompt_bars = 4, .bars = 4},
@@ -306,7 +320,8 @@ TEST_P(LimitTest, ErrorsNameTheLimit) {
 INSTANTIATE_TEST_SUITE_P(Presets, LimitTest,
                          ::testing::Values("remi", "remiplus", "remichord", "remiplan", "midilike", "hw_midilike",
                                            "hw_remiplus", "tsd_default", "remi_default", "midilike_default",
-                                           "remi_programs", "remi_all", "midilike_all", "tsd_all"));
+                                           "remi_programs", "remi_all", "midilike_all", "tsd_all", "structured_default",
+                                           "beat_default"));
 
 TEST(LimitConstraint, TripletsNeedTokensThatDivideAQuarterNoteByThree) {
   for (const char* preset : {"remi", "midilike", "tsd_default"}) {

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "continuo/compose/bar_position.h"
+#include "continuo/token/beat_pattern.h"
+
 namespace continuo {
 
 PitchConstraint::PitchConstraint(const Tokenizer& tokenizer, std::vector<HeldPitch> held)
@@ -15,6 +18,10 @@ PitchConstraint::PitchConstraint(const Tokenizer& tokenizer, std::vector<HeldPit
 }
 
 void PitchConstraint::Restrict(std::span<uint8_t> allowed) const {
+  if (vocabulary_->has(TokenType::kPattern)) {
+    RestrictBeat(allowed);
+    return;
+  }
   const int32_t tick = state_.tick();
   const int program = state_.program();
   const auto forbid = [&](int pitch) {
@@ -38,16 +45,44 @@ void PitchConstraint::Restrict(std::span<uint8_t> allowed) const {
   }
 }
 
+void PitchConstraint::RestrictBeat(std::span<uint8_t> allowed) const {
+  const int program = state_.program();
+  const auto struck = [&](int key) {
+    return state_.tick() == tick_ &&
+           std::find(struck_.begin(), struck_.end(), std::pair(program, key)) != struck_.end();
+  };
+  for (const TokenType type : {TokenType::kKey, TokenType::kDrumKey}) {
+    ForbidWhere(vocabulary_->range(type), allowed,
+                [&](TokenId id) { return struck(state_.KeyAfter(vocabulary_->info(id))); });
+  }
+  const int32_t step = state_.meter().ticks_per_beat() / kBeatSteps;
+  for (const HeldPitch& note : *held_) {
+    if (note.program != program || note.pitch != state_.key()) {
+      continue;
+    }
+    ForbidWhere(vocabulary_->range(TokenType::kPattern), allowed, [&](TokenId id) {
+      for (size_t i = 0; i < kBeatPlaces.size(); ++i) {
+        const int32_t tick = state_.tick() + static_cast<int32_t>(i) * step;
+        if (BeatDigitOf(vocabulary_->info(id).value, i) == kOnsetStep && note.begin <= tick && tick < note.end) {
+          return true;
+        }
+      }
+      return false;
+    });
+  }
+}
+
 void PitchConstraint::Advance(TokenId id) {
   state_.Advance(id);
-  if (!vocabulary_->begins_note(id)) {
+  const bool is_pattern = vocabulary_->info(id).type == TokenType::kPattern;
+  if (!vocabulary_->begins_note(id) && !is_pattern) {
     return;
   }
   if (state_.tick() != tick_) {
     tick_ = state_.tick();
     struck_.clear();
   }
-  struck_.emplace_back(state_.program(), vocabulary_->info(id).value);
+  struck_.emplace_back(state_.program(), is_pattern ? state_.key() : vocabulary_->info(id).value);
 }
 
 bool PitchConstraint::RestrictIds(const IdTrie& trie, std::span<uint8_t> allowed) const {

@@ -33,6 +33,9 @@ class PitchConstraint final : public TokenConstraint {
   bool RestrictIds(const IdTrie& trie, std::span<uint8_t> allowed) const override;
 
  private:
+  /// In BEAT: the keys of a beat, and what they do in its quarters.
+  void RestrictBeat(std::span<uint8_t> allowed) const;
+
   const Vocabulary* vocabulary_;
   std::shared_ptr<const std::vector<HeldPitch>> held_;
   StreamState state_;

@@ -9,6 +9,7 @@
 #include "continuo/compose/score_parts.h"
 #include "continuo/compose/voices.h"
 #include "continuo/core/check.h"
+#include "continuo/token/representation.h"
 #include "continuo/token/stream_state.h"
 
 namespace continuo {
@@ -162,7 +163,13 @@ Result<ReadableBars> ReadBars(const Score& score, const BarGrid& grid, std::span
 
   // A note at the bar line makes the tokenizer write everything that leads there: empty bars, time
   // shifts.
-  if (tokenizer.one_stream() || readable.tracks.empty()) {
+  const auto known = std::find_if(readable.tracks.begin(), readable.tracks.end(), [&](const Track& candidate) {
+    return HasProgram(tokenizer.config(), candidate.program, candidate.is_drum);
+  });
+  if (!RepresentationOf(tokenizer.config()).merges_tracks && known != readable.tracks.end()) {
+    // Another track of a program would be written in every bar.
+    known->notes.push_back(NoteTrack(tokenizer, score, line).notes.front());
+  } else if (tokenizer.one_stream() || readable.tracks.empty()) {
     readable.tracks.push_back(NoteTrack(tokenizer, score, line));
   } else {
     Track& only = readable.tracks.front();
@@ -201,6 +208,11 @@ Result<ReadableBars> ReadBars(const Score& score, const BarGrid& grid, std::span
     }
     const int32_t reached = state.has_bar_tokens() ? state.tick_at_bar() : state.tick();
     if (reached == read.line) {
+      // The time of a note begins it: the first new one is yet to choose its own (see
+      // BarLineConstraint).
+      if (tokenizer.vocabulary().has(TokenType::kNoShift) && !ids.empty()) {
+        ids.pop_back();
+      }
       read.ids = std::move(ids);
       return read;
     }

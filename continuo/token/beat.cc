@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "continuo/token/beat_pattern.h"
 #include "continuo/token/clocks.h"
 #include "continuo/token/decoder.h"
 #include "continuo/token/prepared_score.h"
@@ -22,23 +23,15 @@ namespace continuo {
 
 namespace {
 
-constexpr int kSteps = 4;  // in a beat
 // Each beat and each silent track in it has tokens: an absurd delta time could ask for any number.
 // A song has some thousand.
 constexpr size_t kMostIds = size_t{1} << 23;
-constexpr int kPatterns = 81;
-constexpr std::array<int, kSteps> kPlace{27, 9, 3, 1};  // of each step's digit
-enum Digit : int { kSilent = 0, kOnset = 1, kSustain = 2 };
-
-Digit DigitOf(int pattern, size_t step) {
-  return static_cast<Digit>(pattern / kPlace[step] % 3);
-}
 
 Status Adapt(TokenizerConfig& config) {
   config.use_programs = true;
   config.use_time_signatures = true;
   config.one_token_stream_for_programs = true;
-  config.beat_res = {{0, 1, kSteps}};
+  config.beat_res = {{0, 1, kBeatSteps}};
   config.use_note_duration_programs = config.programs;
   config.use_rests = false;
   config.use_chords = false;
@@ -57,7 +50,7 @@ void WriteVocabulary(TokenTablesBuilder& builder) {
   tables.beat = builder.Add("Beat_None", TokenType::kBeat, 0);
   tables.silence = builder.Add("Rest_None", TokenType::kSilence, 0);
   builder.AddPitches("Pitch", TokenType::kKey, {0, 127}, tables.pitch);
-  for (int pattern = 0; pattern < kPatterns; ++pattern) {
+  for (int pattern = 0; pattern < kBeatPatterns; ++pattern) {
     builder.Add(fmt::format("Pattern_{}", pattern), TokenType::kPattern, pattern);
   }
   if (tables.config.use_velocities) {
@@ -85,13 +78,13 @@ class TrackReader {
     }
     std::erase_if(sounding_, [start](const PreparedNote& note) { return note.end() <= start; });
     keys_.clear();
-    const int32_t step = ticks_per_beat / kSteps;
+    const int32_t step = ticks_per_beat / kBeatSteps;
     for (const PreparedNote& note : sounding_) {
       KeyInBeat key;
-      for (size_t i = 0; i < kPlace.size(); ++i) {
+      for (size_t i = 0; i < kBeatPlaces.size(); ++i) {
         const int32_t tick = start + static_cast<int32_t>(i) * step;
         if (tick >= note.time && tick < note.end()) {
-          key.pattern += kPlace[i] * (tick == note.time ? kOnset : kSustain);
+          key.pattern += kBeatPlaces[i] * (tick == note.time ? kOnsetStep : kSustainStep);
           key.velocities += Velocity(note.velocity);
           ++key.steps;
         }
@@ -175,7 +168,7 @@ class BeatEncoder {
       for (; tempo < prepared_.tempos.size() && prepared_.tempos[tempo].time <= bar; ++tempo) {
         Put(tables_.tempo[prepared_.tempos[tempo].index]);
       }
-      const int32_t beat = std::max(kSteps, static_cast<int32_t>(prepared_.ticks_per_quarter * 4.0 / denominator));
+      const int32_t beat = std::max(kBeatSteps, static_cast<int32_t>(prepared_.ticks_per_quarter * 4.0 / denominator));
       bar_end = bar + beat * std::max(1, numerator);
       for (int32_t start = bar; start < std::min(bar_end, end_) && ids_.size() < kMostIds; start += beat) {
         PutBeat(start, beat);
@@ -332,21 +325,21 @@ class BeatDecoder : public Decoder {
       }
       velocity = Info(position + 2).value;
     }
-    const int64_t step = ticks_per_beat_ / kSteps;
-    for (size_t i = 0; i < kPlace.size(); ++i) {
+    const int64_t step = ticks_per_beat_ / kBeatSteps;
+    for (size_t i = 0; i < kBeatPlaces.size(); ++i) {
       const int64_t tick = now_ + static_cast<int64_t>(i) * step;
-      TakeStep(DigitOf(Info(position + 1).value, i), tick, static_cast<int32_t>(step), velocity);
+      TakeStep(BeatDigitOf(Info(position + 1).value, i), tick, static_cast<int32_t>(step), velocity);
     }
   }
 
   /// The key of `previous_` on the track under way.
-  void TakeStep(Digit digit, int64_t tick, int32_t step, int velocity) {
+  void TakeStep(BeatDigit digit, int64_t tick, int32_t step, int velocity) {
     const auto active = active_.find({track_, previous_});
-    if (digit == kOnset) {
+    if (digit == kOnsetStep) {
       std::vector<Note>& notes = CurrentTrack().notes;
       active_[{track_, previous_}] = {notes.size(), tick + step};
       notes.push_back({Clamp(tick), step, static_cast<uint8_t>(previous_), static_cast<uint8_t>(velocity)});
-    } else if (digit == kSustain && active != active_.end() && active->second.end == tick) {
+    } else if (digit == kSustainStep && active != active_.end() && active->second.end == tick) {
       Note& note = CurrentTrack().notes[active->second.note];
       note.duration = AddTicks(note.duration, step);
       active->second.end += step;
@@ -582,15 +575,15 @@ class BeatGrammar : public SmallGrammar<BeatGrammar> {
     const auto held = held_.find(HeldKey());
     const bool sounds = held != held_.end() && held->second == clock_.tick();
     const TokenId first = tables_.range(TokenType::kPattern).first;
-    for (int pattern = 1; pattern < kPatterns; ++pattern) {
+    for (int pattern = 1; pattern < kBeatPatterns; ++pattern) {
       bool allowed = true;
       bool on = sounds;
       bool starts = false;
-      for (size_t i = 0; i < kPlace.size(); ++i) {
-        const Digit digit = DigitOf(pattern, i);
-        allowed = allowed && (digit != kSustain || on);
-        starts = starts || digit == kOnset;
-        on = digit != kSilent;
+      for (size_t i = 0; i < kBeatPlaces.size(); ++i) {
+        const BeatDigit digit = BeatDigitOf(pattern, i);
+        allowed = allowed && (digit != kSustainStep || on);
+        starts = starts || digit == kOnsetStep;
+        on = digit != kSilentStep;
       }
       if (allowed && (starts || !MustStart())) {
         sink.One(first + pattern);
@@ -635,14 +628,14 @@ class BeatGrammar : public SmallGrammar<BeatGrammar> {
   }
 
   void TakePattern(int pattern) {
-    const int32_t step = clock_.meter().ticks_per_beat() / kSteps;
+    const int32_t step = clock_.meter().ticks_per_beat() / kBeatSteps;
     int32_t end = -1;
-    for (size_t i = 0; i < kPlace.size(); ++i) {
-      if (const Digit digit = DigitOf(pattern, i); digit == kSilent) {
+    for (size_t i = 0; i < kBeatPlaces.size(); ++i) {
+      if (const BeatDigit digit = BeatDigitOf(pattern, i); digit == kSilentStep) {
         end = -1;
       } else {
         end = clock_.tick() + static_cast<int32_t>(i + 1) * step;
-        if (digit == kOnset) {
+        if (digit == kOnsetStep) {
           NoteBegins();
         }
       }
@@ -713,7 +706,7 @@ std::vector<TokenId> Window(std::span<const TokenId> ids, size_t bar, const Toke
     TokenId id = ids[next];
     if (type == TokenType::kPattern && beats == 1) {
       const int pattern = tables.infos[static_cast<size_t>(id)].value;
-      id -= DigitOf(pattern, 0) == kSustain ? kPlace[0] * (kSustain - kOnset) : 0;
+      id -= BeatDigitOf(pattern, 0) == kSustainStep ? kBeatPlaces[0] * (kSustainStep - kOnsetStep) : 0;
     }
     window.push_back(id);
   }
@@ -722,7 +715,7 @@ std::vector<TokenId> Window(std::span<const TokenId> ids, size_t bar, const Toke
 
 }  // namespace
 
-constinit const Representation kBeat{
+constinit const Representation kBeatRepresentation{
     .name = "BEAT",
     .preset = "beat",
     .kind = TokenizationKind::kBeat,
@@ -731,6 +724,7 @@ constinit const Representation kBeat{
     .merges_tracks = false,
     .tempos_on_bar_lines = true,
     .only_3_1_0 = true,
+    .continuable = true,
     .adapt = Adapt,
     .write_vocabulary = WriteVocabulary,
     .encode = Encode,

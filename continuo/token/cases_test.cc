@@ -66,6 +66,9 @@ TEST(MidiTokCasesTest, RandomConfigurationsAreTokenizedLike310) {
 TEST(MidiTokCasesTest, StructuredAndBeatAreTokenizedLike310) {
   CheckFile(kTestData / "cases-structured-beat-3.1.0.json", 40);
 }
+TEST(MidiTokCasesTest, PerTokAndMmmAreTokenizedLike310) {
+  CheckFile(kTestData / "cases-pertok-mmm-3.1.0.json", 40);
+}
 TEST(MidiTokCasesTest, RandomConfigurationsAreTokenizedLike304) {
   CheckFile(kTestData / "cases-3.0.4.json", 40);
 }

@@ -122,8 +122,8 @@ class RemiClock {
   int32_t beats_ = 0;
 };
 
-/// Where a stream of MIDI-Like or TSD stands. Bars are counted in the running meter, from its
-/// signature on.
+/// Where a stream of MIDI-Like, TSD, Structured or PerTok stands. Bars are counted in the running
+/// meter, from its signature on.
 class ShiftClock {
  public:
   explicit ShiftClock(const TokenTables& tables) : meter_(tables, {}) {}
@@ -131,9 +131,9 @@ class ShiftClock {
   const MeterClock& meter() const { return meter_; }
   int32_t tick() const { return tick_; }
   /// Number of the bar that now lies in, from 0. A bar line belongs to the bar that begins there.
-  int32_t bar() const { return bar_at_meter_ + (tick_ - tick_at_meter_) / meter_.ticks_per_bar(); }
+  int32_t bar() const { return bar_at_meter_ + since_meter() / meter_.ticks_per_bar(); }
   /// Ticks since the bar under way began.
-  int32_t ticks_into_bar() const { return (tick_ - tick_at_meter_) % meter_.ticks_per_bar(); }
+  int32_t ticks_into_bar() const { return since_meter() % meter_.ticks_per_bar(); }
 
   /// Where a bar from the running signature on begins.
   int32_t TickOfBar(int64_t bar) const {
@@ -143,6 +143,21 @@ class ShiftClock {
   void Shift(int64_t ticks) { tick_ = AddTicks(tick_, ticks); }
   void OnRest(int32_t ticks, int32_t from) { tick_ = AddTicks(std::max(tick_, from), ticks); }
 
+  /// What MidiTok takes for the length of a bar in PerTok: right in quarters.
+  int64_t PerTokBarTicks() const {
+    return int64_t{meter_.meter().numerator} * meter_.meter().denominator * meter_.ticks_per_beat() / 4;
+  }
+  /// Where a Bar token of PerTok leads: bars are counted from the start of the piece, as if all
+  /// were in the running meter.
+  int32_t NextPerTokBar() const { return AddTicks(0, (int64_t{pertok_bar_} + 1) * PerTokBarTicks()); }
+  void OnPerTokBar() {
+    tick_ = NextPerTokBar();
+    tick_at_pertok_bar_ = tick_;
+    ++pertok_bar_;
+  }
+  int32_t tick_at_pertok_bar() const { return tick_at_pertok_bar_; }
+  void OnPerTokPosition(int32_t ticks) { tick_ = AddTicks(tick_at_pertok_bar_, ticks); }
+
   /// A signature within a bar begins a new one.
   void OnMeter(const Meter& meter) {
     bar_at_meter_ = bar() + (ticks_into_bar() > 0 ? 1 : 0);
@@ -151,10 +166,15 @@ class ShiftClock {
   }
 
  private:
+  /// PerTok may go back in time where the meter changes.
+  int32_t since_meter() const { return std::max(0, tick_ - tick_at_meter_); }
+
   MeterClock meter_;
   int32_t tick_ = 0;
   int32_t tick_at_meter_ = 0;
   int32_t bar_at_meter_ = 0;
+  int32_t pertok_bar_ = 0;
+  int32_t tick_at_pertok_bar_ = 0;
 };
 
 }  // namespace continuo

@@ -6,6 +6,7 @@
 
 #include "continuo/token/miditok_3_0_4.h"
 #include "continuo/token/plan.h"
+#include "continuo/token/representation.h"
 
 namespace continuo {
 
@@ -281,10 +282,11 @@ template <bool kTimed>
 }
 
 template <bool kTimed>
-std::vector<Encoded<kTimed>> EncodePrepared(const PreparedScore& prepared, const TokenTables& tables) {
-  const bool remi = tables.config.kind == TokenizationKind::kRemi;
+std::vector<Encoded<kTimed>> EncodeLists(const PreparedScore& prepared, const std::vector<EventList>& lists,
+                                         const TokenTables& tables) {
+  const bool remi = tables.representation->bar_tokens;
   std::vector<Encoded<kTimed>> streams;
-  for (const EventList& list : OrderedEvents(prepared, tables)) {
+  for (const EventList& list : lists) {
     streams.push_back(remi ? RemiEncoder<kTimed>(list, prepared.ticks_per_quarter, tables).Run()
                            : EncodeShifts<kTimed>(list, prepared.ticks_per_quarter, tables));
   }
@@ -314,11 +316,17 @@ std::vector<Encoded<kTimed>> EncodePrepared(const PreparedScore& prepared, const
 }  // namespace
 
 std::vector<std::vector<TokenId>> EncodeScore(const Score& score, const TokenTables& tables) {
-  return EncodePrepared<false>(PrepareScore(score, tables), tables);
+  const PreparedScore prepared = PrepareScore(score, tables);
+  return EncodePrepared(prepared, OrderedEvents(prepared, tables), tables);
+}
+
+std::vector<std::vector<TokenId>> EncodePrepared(const PreparedScore& prepared, const std::vector<EventList>& lists,
+                                                 const TokenTables& tables) {
+  return EncodeLists<false>(prepared, lists, tables);
 }
 
 std::vector<EncodedStream> EncodeTimed(const PreparedScore& prepared, const TokenTables& tables) {
-  return EncodePrepared<true>(prepared, tables);
+  return EncodeLists<true>(prepared, OrderedEvents(prepared, tables), tables);
 }
 
 }  // namespace continuo

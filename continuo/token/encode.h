@@ -5,12 +5,17 @@
 
 #include "continuo/score/score.h"
 #include "continuo/token/event_list.h"
+#include "continuo/token/prepared_score.h"
 #include "continuo/token/token_tables.h"
 
 namespace continuo {
 
 /// The ids of a score, one list for each track or one for all, as MidiTok writes them.
 std::vector<std::vector<TokenId>> EncodeScore(const Score& score, const TokenTables& tables);
+
+/// The same of a score prepared by the same tables, and its events.
+std::vector<std::vector<TokenId>> EncodePrepared(const PreparedScore& prepared, const std::vector<EventList>& lists,
+                                                 const TokenTables& tables);
 
 /// Ids and, in ticks of the prepared score, the time that MidiTok gives each: that of the event it
 /// belongs to; of Rest and TimeShift, where they begin; of Bar_End, the tick before the bar line.

@@ -286,6 +286,14 @@ class Preparation {
     prepared_.sections = Sections<BeatSection>(prepared_.time_signatures, [this](const TimeSignature& meter) {
       return TicksPerBeat(meter.denominator, prepared_.ticks_per_quarter);
     });
+    if (tables_.representation->keeps_ticks && !has_time_signatures_) {
+      // MidiTok looks for chords with the beat of scores that it has resampled to beat_res.
+      int finest = 4;
+      for (const Meter& meter : tables_.time_signatures) {
+        finest = std::max(finest, meter.denominator);
+      }
+      prepared_.sections = {{INT32_MAX, tables_.positions_per_beat * (finest / 4)}};
+    }
     if (several) {
       grid_ = Times(Sections<GridSection>(prepared_.time_signatures, [this](const TimeSignature& meter) {
         const double finest = tables_.positions_per_beat * (meter.denominator / 4.0);
@@ -314,7 +322,7 @@ class Preparation {
     const int32_t from = std::max(1, score_.ticks_per_quarter);
     if (!config_.use_time_signatures) {
       meters.assign(1, TimeSignature{});
-      prepared_.ticks_per_quarter = tables_.positions_per_beat;
+      prepared_.ticks_per_quarter = TicksPerQuarter(4);
       return {from, prepared_.ticks_per_quarter};
     }
     for (const TimeSignature& meter : score_.time_signatures) {
@@ -323,20 +331,30 @@ class Preparation {
       }
     }
     SortByTime(meters);
-    if (meters.empty() || meters[0].time != 0) {
+    has_time_signatures_ = !meters.empty();
+    // Where ticks are kept, MidiTok does this only after it has moved signatures to bar lines.
+    if (meters.empty() || (meters[0].time != 0 && !tables_.representation->keeps_ticks)) {
       meters.insert(meters.begin(), TimeSignature{});
     }
     int finest = 1;
     for (const TimeSignature& meter : meters) {
       finest = std::max(finest, meter.denominator);
     }
-    prepared_.ticks_per_quarter = std::max(1, tables_.positions_per_beat * finest / 4);
+    prepared_.ticks_per_quarter = TicksPerQuarter(finest);
     const TimeScale scale(from, prepared_.ticks_per_quarter);
     for (TimeSignature& meter : meters) {
-      meter.time = scale.Cut(meter.time);
+      meter.time = tables_.representation->keeps_ticks ? scale(meter.time) : scale.Cut(meter.time);
     }
     PlaceTimeSignatures(meters, prepared_.ticks_per_quarter, config_.delete_equal_successive_time_sig_changes);
     return scale;
+  }
+
+  /// Of a score whose finest signature has that denominator.
+  int32_t TicksPerQuarter(int finest) const {
+    if (tables_.representation->keeps_ticks) {
+      return config_.pertok.ticks_per_quarter;
+    }
+    return std::max(1, tables_.positions_per_beat * finest / 4);
   }
 
   bool HasSeveralDenominators() const {
@@ -382,7 +400,7 @@ class Preparation {
     } else {
       grid_.MoveTimes(track.notes);
     }
-    if (timed && end == NoteEnd::kDuration) {
+    if (timed && end == NoteEnd::kDuration && !tables_.representation->keeps_ticks) {
       MoveDurations(track.notes, prepared_.sections, tables_);
     }
     if (config_.remove_duplicated_notes) {
@@ -490,6 +508,7 @@ class Preparation {
   const TokenTables& tables_;
   const TokenizerConfig& config_;
   Times grid_;
+  bool has_time_signatures_ = false;  // the score has one that has a token
   PreparedScore prepared_;
 };
 

@@ -37,7 +37,7 @@ constexpr Representation kRemi{
     .kind = TokenizationKind::kRemi,
     .bar_tokens = true,
     .trainable = true,
-    .common_tokens = true,
+    .continuable = true,
     .write_vocabulary = WriteRemi,
     .encode = EncodeScore,
     .decode = DecodeRemi,
@@ -52,7 +52,7 @@ constexpr Representation kMidiLike{
     .kind = TokenizationKind::kMidiLike,
     .note_end = NoteEnd::kNoteOff,
     .trainable = true,
-    .common_tokens = true,
+    .continuable = true,
     .write_vocabulary = WriteShifts,
     .encode = EncodeScore,
     .decode = DecodeMidiLike,
@@ -66,7 +66,7 @@ constexpr Representation kTsd{
     .preset = "tsd",
     .kind = TokenizationKind::kTsd,
     .trainable = true,
-    .common_tokens = true,
+    .continuable = true,
     .write_vocabulary = WriteShifts,
     .encode = EncodeScore,
     .decode = DecodeTsd,
@@ -78,7 +78,15 @@ constexpr Representation kTsd{
 }  // namespace
 
 std::span<const Representation> Representations() {
-  static const std::array rows{kRemi, kMidiLike, kTsd, kStructured, kBeat};
+  static const std::array rows{kRemi,
+                               kMidiLike,
+                               kTsd,
+                               kStructuredRepresentation,
+                               kBeatRepresentation,
+                               kPerTokRepresentation,
+                               MmmOf(kRemi, "mmm_remi", TokenizationKind::kMmmRemi),
+                               MmmOf(kMidiLike, "mmm_midilike", TokenizationKind::kMmmMidiLike),
+                               MmmOf(kTsd, "mmm_tsd", TokenizationKind::kMmmTsd)};
   return rows;
 }
 

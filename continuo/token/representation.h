@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <memory>
 #include <span>
@@ -31,25 +32,31 @@ struct Representation {
   std::string_view preset;  // of the preset of MidiTok's defaults, without "_default"
   TokenizationKind kind;
 
+  /// Of a representation that writes the tracks one after the other into one stream: that of a
+  /// track. Else null.
+  const Representation* base = nullptr;
+
   /// Each bar begins with a Bar token. Else bars are counted from the time.
   bool bar_tokens = false;
   NoteEnd note_end = NoteEnd::kDuration;
   /// Tracks of one program become one where all tracks share a stream.
   bool merges_tracks = true;
+  /// Scores are resampled to PerTokConfig::ticks_per_quarter, and lengths of notes are not moved.
+  bool keeps_ticks = false;
   /// Tempos change at bar lines only: preparation moves them to the next.
   bool tempos_on_bar_lines = false;
   /// 3.0.4 has it in a way that we do not do.
   bool only_3_1_0 = false;
   /// Ids that stand for several tokens are done.
   bool trainable = false;
-  /// Notes and times are in tokens of TokenType that other representations have as well, in the
-  /// same meaning, so that what limits new music by them can read a stream. Else only whole new
-  /// pieces are written, without limits.
-  bool common_tokens = false;
+  /// Pieces can be continued, bars of them rewritten, and new notes limited: see LimitConstraint.
+  bool continuable = false;
 
   /// Sets what MidiTok sets whatever the configuration says, and checks what is this
   /// representation's own. Null: nothing.
   Status (*adapt)(TokenizerConfig& config) = nullptr;
+  /// The lengths of time tokens, rising. Null: those of beat_res.
+  std::vector<std::array<int, 3>> (*durations)(const TokenizerConfig& config) = nullptr;
   /// Adds the tokens after the special ones, in MidiTok's order.
   void (*write_vocabulary)(TokenTablesBuilder& builder) = nullptr;
   /// See Tokenizer.
@@ -67,7 +74,10 @@ std::span<const Representation> Representations();
 const Representation& RepresentationOf(const TokenizerConfig& config);
 
 // The representations that are a file each.
-extern const Representation kStructured;
-extern const Representation kBeat;
+extern const Representation kStructuredRepresentation;
+extern const Representation kBeatRepresentation;
+extern const Representation kPerTokRepresentation;
+/// MMM of tracks in another representation.
+Representation MmmOf(const Representation& base, std::string_view preset, TokenizationKind kind);
 
 }  // namespace continuo

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <sstream>
 
 #include "continuo/token/score_json_testing.h"
@@ -66,12 +67,16 @@ TEST(RepresentationTest, ThoseOfSeveralIdsAtEachStepAreRefusedByName) {
 }
 
 TEST(RepresentationTest, ThoseOf310AreRefusedFor304) {
-  for (const std::string name : {"Structured", "BEAT"}) {
-    const auto tokenizer =
-        Tokenizer::FromJson(R"({"tokenization": ")" + name + R"(", "miditok": "3.0.4"})", "tokenizer.json");
+  for (const std::string name : {"Structured", "BEAT", "PerTok", "MMM"}) {
+    const std::string config =
+        R"("config": {"additional_params": {)" + std::string(name == "MMM" ? R"("base_tokenizer": "TSD")" : "") + "}}";
+    const auto tokenizer = Tokenizer::FromJson(
+        R"({"tokenization": ")" + name + R"(", "miditok": "3.0.4", )" + config + "}", "tokenizer.json");
     ASSERT_FALSE(tokenizer.ok());
     EXPECT_THAT(tokenizer.error().message, HasSubstr("3.0.4 is not supported"));
-    EXPECT_FALSE(Tokenizer::Load(name == "BEAT" ? "beat_default" : "structured_default", MidiTokRelease::k3_0_4).ok());
+  }
+  for (const char* preset : {"structured_default", "beat_default", "pertok_default", "mmm_tsd_default"}) {
+    EXPECT_FALSE(Tokenizer::Load(preset, MidiTokRelease::k3_0_4).ok());
   }
 }
 
@@ -97,6 +102,95 @@ TEST(RepresentationTest, ThreeNotesAreTheTokensOfTheDocumentation) {
   EXPECT_EQ(beat.Text(beat.tokenizer().Encode(score)[0]),
             "Bar_None TimeSig_4/4 Beat_None Program_0 Pitch_67 Pattern_5 Velocity_99 Pitch_3 Pattern_53 Velocity_63 "
             "Pitch_4 Pattern_53 Velocity_63 Beat_None Program_0 Pitch_64 Pattern_80 Velocity_63");
+  const Words pertok("pertok_default");
+  EXPECT_EQ(pertok.Text(pertok.tokenizer().Encode(score)[0]),
+            "TimeSig_4/4 Pitch_60 MicroTiming_0 Velocity_63 Duration_1.0.320 Pitch_64 MicroTiming_0 Velocity_63 "
+            "Duration_2.0.320 TimeShift_0.160.320 Pitch_67 MicroTiming_0 Velocity_99 Duration_0.160.320");
+  const Words mmm("mmm_remi_default");
+  EXPECT_EQ(mmm.Text(mmm.tokenizer().Encode(score)[0]),
+            "Track_Start Program_0 Bar_None TimeSig_4/4 Position_0 Pitch_60 Velocity_63 Duration_1.0.8 Pitch_64 "
+            "Velocity_63 Duration_2.0.8 Position_4 Pitch_67 Velocity_99 Duration_0.4.8 Track_End");
+}
+
+TEST(RepresentationTest, MmmNeedsABaseThatItKnows) {
+  for (const std::string params : {"{}", R"({"base_tokenizer": "BEAT"})", R"({"base_tokenizer": 3})", "[]"}) {
+    const auto tokenizer = Tokenizer::FromJson(
+        R"({"tokenization": "MMM", "config": {"additional_params": )" + params + "}}", "tokenizer.json");
+    ASSERT_FALSE(tokenizer.ok());
+    EXPECT_THAT(tokenizer.error().message, HasSubstr("additional_params.base_tokenizer"));
+    EXPECT_THAT(tokenizer.error().message, HasSubstr("REMI, MIDILike, TSD"));
+  }
+}
+
+TEST(RepresentationTest, SettingsOfPerTokAreRefusedByName) {
+  for (const auto& [setting, name] : std::map<std::string, std::string>{
+           {R"("additional_params": {"ticks_per_quarter": 0})", "additional_params.ticks_per_quarter"},
+           {R"("additional_params": {"max_microtiming_shift": -1})", "additional_params.max_microtiming_shift"},
+           {R"("additional_params": {"num_microtiming_bins": 0})", "additional_params.num_microtiming_bins"},
+           {R"("additional_params": {"ticks_per_quarter": 4})", "beat_res"},
+           {R"("use_sustain_pedals": true, "sustain_pedal_duration": true)", "sustain_pedal_duration"}}) {
+    const auto tokenizer =
+        Tokenizer::FromJson(R"({"tokenization": "PerTok", "config": {)" + setting + "}}", "tokenizer.json");
+    ASSERT_FALSE(tokenizer.ok()) << setting;
+    EXPECT_THAT(tokenizer.error().message, HasSubstr(name));
+  }
+}
+
+TEST(PerTokGrammarTest, NotesStayWithinTheBars) {
+  Words words("pertok_default", 2);
+  words.Write("TimeSig_3/4 Pitch_60");
+  EXPECT_FALSE(words.Takes("MicroTiming_-3"));  // before the start
+  words.Write("MicroTiming_2 Velocity_127 Duration_1.0.320");
+  EXPECT_FALSE(words.Takes("TimeSig_4/4"));
+  EXPECT_FALSE(words.Takes("EOS_None"));
+  words.Write("Bar_None");
+  EXPECT_EQ(words.grammar().bars(), 2U);
+  EXPECT_FALSE(words.Takes("Bar_None"));
+  EXPECT_FALSE(words.Takes("TimeShift_3.0.320"));
+  words.Write("TimeShift_2.280.320 Pitch_62");
+  EXPECT_TRUE(words.Takes("MicroTiming_0"));
+  EXPECT_FALSE(words.Takes("MicroTiming_2"));  // leaves no room for a length
+  words.Write("MicroTiming_-6 Velocity_127 Duration_0.40.320");
+  EXPECT_TRUE(words.Takes("EOS_None"));
+  words.Write("Bar_None");
+  EXPECT_TRUE(words.grammar().complete());
+}
+
+TEST(PerTokWindowTest, TheFirstBarHasNoBarToken) {
+  const Words words("pertok_default");
+  const std::string note = " Pitch_60 MicroTiming_0 Velocity_127 Duration_1.0.320 ";
+  EXPECT_EQ(words.Window("TimeSig_3/4" + note + "Bar_None TimeShift_1.0.320" + note + "Bar_None" + note, 1),
+            "TimeSig_3/4 TimeShift_1.0.320" + note.substr(0, note.size() - 1) + " Bar_None" +
+                note.substr(0, note.size() - 1));
+}
+
+TEST(MmmGrammarTest, EveryTrackHasItsBarsAndTheSignaturesOfTheFirst) {
+  Words words("mmm_remi_default", 2);
+  const std::string note = "Position_0 Pitch_60 Velocity_127 Duration_1.0.8 ";
+  EXPECT_FALSE(words.Takes("Program_0"));
+  words.Write("Track_Start");
+  EXPECT_FALSE(words.Takes("Bar_None"));
+  words.Write("Program_0 Bar_None TimeSig_3/4 " + note);
+  EXPECT_FALSE(words.Takes("Track_End"));
+  words.Write("Bar_None TimeSig_4/4 " + note);
+  EXPECT_FALSE(words.Takes("Bar_None"));
+  EXPECT_FALSE(words.Takes("EOS_None"));
+  words.Write("Track_End Track_Start Program_5 Bar_None");
+  EXPECT_FALSE(words.Takes("TimeSig_4/4"));
+  words.Write("TimeSig_3/4 Bar_None TimeSig_4/4 " + note + "Track_End");
+  EXPECT_FALSE(words.grammar().complete());
+  words.Write("EOS_None");
+  EXPECT_TRUE(words.grammar().complete());
+  EXPECT_EQ(words.grammar().bars(), 2U);
+}
+
+TEST(MmmWindowTest, EachTrackBeginsWithTheBar) {
+  const Words words("mmm_remi_default");
+  const std::string head = "Track_Start Program_3 Bar_None TimeSig_4/4 ";
+  const std::string note = "Position_0 Pitch_60 Velocity_127 Duration_1.0.8 ";
+  const std::string track = head + note + "Bar_None TimeSig_4/4 " + note;
+  EXPECT_EQ(words.Window(track + "Track_End " + head + note + "Track_End " + head, 1),
+            head + note + "Track_End Track_Start Program_3");
 }
 
 TEST(StructuredGrammarTest, EveryNoteIsTheSameRow) {

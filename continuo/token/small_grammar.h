@@ -131,6 +131,7 @@ class StreamPrograms {
 
   /// Of the note under way; 0 without programs.
   int program() const { return program_; }
+  bool fixed() const { return fixed_; }
 
   template <typename Sink>
   void EnumeratePrograms(Sink& sink) const {

@@ -32,13 +32,15 @@ void StreamState::Advance(TokenId id) {
   const bool takes_duration = std::exchange(takes_duration_, false);
   switch (info.type) {
     case TokenType::kBar:
-      remi_.OnBar();
+      has_bar_tokens() ? remi_.OnBar() : shift_.OnPerTokBar();
+      key_ = -1;
       break;
     case TokenType::kBeat:
       remi_.OnBeat();
+      key_ = -1;
       break;
     case TokenType::kPosition:
-      remi_.OnPosition(info.value);
+      has_bar_tokens() ? remi_.OnPosition(info.value) : shift_.OnPerTokPosition(info.value);
       break;
     case TokenType::kTimeShift:
       shift_.Shift(meter().TimeTicks(info.value));
@@ -65,7 +67,12 @@ void StreamState::Advance(TokenId id) {
       break;
     case TokenType::kProgram:
       program_ = info.value;
+      key_ = -1;
       stream_program_ = stream_program_ == kNoToken ? id : stream_program_;
+      break;
+    case TokenType::kKey:
+    case TokenType::kDrumKey:
+      key_ = KeyAfter(info);
       break;
     case TokenType::kPitch:
     case TokenType::kPitchDrum:

@@ -43,6 +43,11 @@ class StreamState {
   TokenId harmony() const { return harmony_; }                // the chord of REMIChord in force
   int program() const { return program_; }                    // of the last Program token; 0 before the first
   TokenId stream_program() const { return stream_program_; }  // the first Program token
+  int key() const { return key_; }                            // of BEAT: the last of the block; -1 before the first
+  /// The key that a Pitch of BEAT would be. It may be below 0.
+  int KeyAfter(const TokenInfo& info) const {
+    return key_ < 0 || info.type == TokenType::kDrumKey ? info.value : key_ - info.value;
+  }
   const std::vector<SoundingNote>& sounding() const { return sounding_; }
   bool pedal_is_down(int program) const { return pedal_start_[static_cast<size_t>(program + 1)] >= 0; }
 
@@ -61,6 +66,7 @@ class StreamState {
   TokenId tempo_ = kNoToken;
   TokenId harmony_ = kNoToken;
   int program_ = 0;
+  int key_ = -1;
   TokenId stream_program_ = kNoToken;
   int32_t note_end_ = 0;  // from which rests are counted
   // What the note whose Pitch token came last still takes.

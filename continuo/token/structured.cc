@@ -241,11 +241,12 @@ std::vector<TokenId> Window(std::span<const TokenId> ids, size_t bar, const Toke
 
 }  // namespace
 
-constinit const Representation kStructured{
+constinit const Representation kStructuredRepresentation{
     .name = "Structured",
     .preset = "structured",
     .kind = TokenizationKind::kStructured,
     .only_3_1_0 = true,
+    .continuable = true,
     .adapt = Adapt,
     .write_vocabulary = WriteVocabulary,
     .encode = Encode,

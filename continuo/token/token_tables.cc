@@ -125,9 +125,16 @@ void TokenTablesBuilder::SetTimes() {
     tables_.tpb_by_denominator.push_back(
         {range.denominator, resolution * std::max(1, max_denominator / range.denominator)});
   }
+  const bool keeps_ticks = tables_.representation->keeps_ticks;
+  if (keeps_ticks) {
+    for (auto& [denominator, ticks] : tables_.tpb_by_denominator) {
+      ticks = config.pertok.ticks_per_quarter;
+    }
+  }
   tables_.time_division = tables_.DecodedTicksPerBeat(4);
 
-  tables_.durations = TimeValues(config.beat_res);
+  const auto durations = tables_.representation->durations;
+  tables_.durations = durations != nullptr ? durations(config) : TimeValues(config.beat_res);
   if (config.use_rests) {
     tables_.rests = TimeValues(config.beat_res_rest);
   }
@@ -146,6 +153,9 @@ void TokenTablesBuilder::SetTimes() {
   }
   if (!config.use_time_signatures) {
     beats = {resolution, tables_.time_division};
+  }
+  if (keeps_ticks) {
+    beats = {tables_.time_division};
   }
   std::sort(beats.begin(), beats.end());
   beats.erase(std::unique(beats.begin(), beats.end()), beats.end());
@@ -302,7 +312,11 @@ void TokenTablesBuilder::AddChords() {
 }
 
 void TokenTablesBuilder::AddPrograms(std::string_view name, TokenType type, std::array<TokenId, 129>& ids) {
-  for (int program : PythonSetOrder(tables_.config.programs)) {
+  std::vector<int> programs = PythonSetOrder(tables_.config.programs);
+  if (tables_.representation->base != nullptr) {
+    programs = PythonSetOrder(programs);  // MidiTok makes the tokenizer of the tracks from a copy
+  }
+  for (int program : programs) {
     ids[static_cast<size_t>(program + 1)] = Add(fmt::format("{}_{}", name, program), type, program);
   }
 }

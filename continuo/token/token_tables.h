@@ -94,6 +94,8 @@ struct TokenTables {
   std::vector<TokenId> duration;      // by the index in `durations`
   std::vector<TokenId> time_shift;
   TokenId no_shift = kNoToken;
+  std::vector<int32_t> micro_timing_ticks;  // of PerTok, not falling
+  std::vector<TokenId> micro_timing;
   std::vector<TokenId> rest;
   std::vector<TokenId> tempo;
   std::vector<TokenId> time_signature;

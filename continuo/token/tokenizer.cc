@@ -5,6 +5,7 @@
 
 #include "continuo/core/hash.h"
 #include "continuo/os/file.h"
+#include "continuo/token/representation.h"
 #include "continuo/token/table_tokenizer.h"
 #include "continuo/token/tokenizer_json.h"
 #include "continuo/token/trained_vocabulary.h"
@@ -144,7 +145,7 @@ std::vector<TokenId> Tokenizer::FromModelIds(std::span<const TokenId> ids) const
 }
 
 bool Tokenizer::one_stream() const {
-  return config_.one_token_stream_for_programs;
+  return config_.one_token_stream_for_programs || RepresentationOf(config_).base != nullptr;
 }
 
 }  // namespace continuo

@@ -33,14 +33,15 @@ const std::vector<ChordQuality>& DefaultChords() {
   return chords;
 }
 
-Status CheckBeatRanges(const std::vector<BeatRange>& ranges, std::string_view key) {
+/// Ranges that may overlap are of a representation that takes the times of all of them.
+Status CheckBeatRanges(const std::vector<BeatRange>& ranges, std::string_view key, bool may_overlap = false) {
   if (ranges.empty()) {
     return MakeError("{} is empty, expected at least one range of beats", key);
   }
   int beat = 0;
   size_t tokens = 0;
   for (const BeatRange& range : ranges) {
-    if (range.first < beat || range.last <= range.first || range.last > kMaxBeat) {
+    if (range.first < (may_overlap ? 0 : beat) || range.last <= range.first || range.last > kMaxBeat) {
       return MakeError("{}: beats {}_{} are not expected after beat {} (ranges must rise, up to {})", key, range.first,
                        range.last, beat, kMaxBeat);
     }
@@ -297,14 +298,14 @@ std::optional<TokenizerConfig> PresetConfig(std::string_view name, MidiTokReleas
 Result<TokenizerConfig> NormalizeConfig(TokenizerConfig config) {
   CONTINUO_TRY(CheckPitchRange(config.pitch_range, "pitch_range"));
   CONTINUO_TRY(CheckPitchRange(config.drums_pitch_range, "drums_pitch_range"));
-  CONTINUO_TRY(CheckBeatRanges(config.beat_res, "beat_res"));
+  const Representation& representation = RepresentationOf(config);
+  CONTINUO_TRY(CheckBeatRanges(config.beat_res, "beat_res", representation.keeps_ticks));
   CONTINUO_TRY(CheckBeatRanges(config.beat_res_rest, "beat_res_rest"));
   CONTINUO_TRY(CheckPrograms(config.programs, "programs"));
   CONTINUO_TRY(CheckPrograms(config.use_note_duration_programs, "use_note_duration_programs"));
   CONTINUO_TRY(CheckTimeSignatures(config));
   CONTINUO_TRY(CheckChords(config));
   CONTINUO_TRY(CheckSpecialTokens(config.special_tokens));
-  const Representation& representation = RepresentationOf(config);
   if (representation.only_3_1_0 && config.release == MidiTokRelease::k3_0_4) {
     return MakeError("{} is that of MidiTok 3.1.0, and release 3.0.4 is not supported for it", representation.name);
   }

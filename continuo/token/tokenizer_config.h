@@ -13,7 +13,7 @@
 namespace continuo {
 
 enum class MidiTokRelease { k3_0_4, k3_1_0 };
-enum class TokenizationKind { kRemi, kMidiLike, kTsd, kStructured, kBeat };
+enum class TokenizationKind { kRemi, kMidiLike, kTsd, kStructured, kBeat, kPerTok, kMmmRemi, kMmmMidiLike, kMmmTsd };
 
 /// Where the chords of REMIChord come from, a representation of ours: REMI with a
 /// Chord_ROOT_QUALITY token (or Chord_N) wherever the harmony of the whole score changes. kAuto:
@@ -58,6 +58,17 @@ struct PlanLevels {
   std::array<double, 7> density{6, 9, 11, 14, 16, 20, 25};                   // notes
   std::array<double, 7> loudness{57.6, 60.7, 63.3, 66.2, 69.2, 73.6, 86.3};  // mean velocity
   bool operator==(const PlanLevels&) const = default;
+};
+
+/// What PerTok has in MidiTok's `additional_params`. MidiTok has no defaults for the first four;
+/// these are those of its documentation.
+struct PerTokConfig {
+  int ticks_per_quarter = 320;
+  bool use_microtiming = true;
+  double max_microtiming_shift = 0.125;  // in quarter notes
+  int num_microtiming_bins = 30;
+  bool use_position_toks = false;
+  bool operator==(const PerTokConfig&) const = default;
 };
 
 /// What MidiTok's TokenizerConfig holds, under the same names, plus the kind and the release. A key
@@ -114,6 +125,7 @@ struct TokenizerConfig {
   bool use_bar_end_tokens = false;                 // REMI
   bool add_trailing_bars = false;                  // REMI, 3.1.0
   std::optional<std::array<int, 3>> max_duration;  // MIDI-Like: beats, parts, parts in a beat
+  PerTokConfig pertok;                             // PerTok
 
   bool operator==(const TokenizerConfig&) const = default;
 };
@@ -129,9 +141,10 @@ std::string_view RepresentationName(const TokenizerConfig& config);
 std::vector<std::string> PresetNames();
 /// The configuration of a preset: remi, remiplus, midilike (4/4 without and with meter and chords,
 /// 32 velocities), hw_remi, hw_remiplus, hw_midilike (16 velocities), remi_default,
-/// midilike_default, tsd_default, structured_default, beat_default (MidiTok's), remi_programs,
-/// remi_all, midilike_all, tsd_all (all tracks in one stream), and ours: remichord (remi with
-/// chords) and remiplan (remichord with meter and a plan of each bar). Empty for another name.
+/// midilike_default, tsd_default, structured_default, beat_default, pertok_default,
+/// mmm_remi_default, mmm_midilike_default, mmm_tsd_default (MidiTok's), remi_programs, remi_all,
+/// midilike_all, tsd_all (all tracks in one stream), and ours: remichord (remi with chords) and
+/// remiplan (remichord with meter and a plan of each bar). Empty for another name.
 std::optional<TokenizerConfig> PresetConfig(std::string_view name, MidiTokRelease release);
 
 /// Switches off what MidiTok switches off (what counts only together with something that is off),

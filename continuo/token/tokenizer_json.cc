@@ -201,6 +201,18 @@ Status ReadAdditional(const Json& params, TokenizerConfig& config) {
       if (!value.is_null()) {
         CONTINUO_ASSIGN(config.max_duration, AsDuration(value, name));
       }
+    } else if (key == "base_tokenizer" && RepresentationOf(config).base != nullptr) {
+      // It has named the representation.
+    } else if (config.kind == TokenizationKind::kPerTok && key == "ticks_per_quarter") {
+      CONTINUO_ASSIGN(config.pertok.ticks_per_quarter, AsInt(value, name));
+    } else if (config.kind == TokenizationKind::kPerTok && key == "use_microtiming") {
+      CONTINUO_ASSIGN(config.pertok.use_microtiming, AsBool(value, name));
+    } else if (config.kind == TokenizationKind::kPerTok && key == "max_microtiming_shift") {
+      CONTINUO_ASSIGN(config.pertok.max_microtiming_shift, AsNumber(value, name));
+    } else if (config.kind == TokenizationKind::kPerTok && key == "num_microtiming_bins") {
+      CONTINUO_ASSIGN(config.pertok.num_microtiming_bins, AsInt(value, name));
+    } else if (config.kind == TokenizationKind::kPerTok && key == "use_position_toks") {
+      CONTINUO_ASSIGN(config.pertok.use_position_toks, AsBool(value, name));
     } else {
       return MakeError("{} is not supported", name);
     }
@@ -325,9 +337,31 @@ constexpr std::string_view kRemiPlan = "REMIPlan";
 std::string KindNames() {
   std::string names;
   for (const Representation& representation : Representations()) {
-    names += fmt::format("{}, ", representation.name);
+    const std::string name = fmt::format("{}, ", representation.name);
+    names += names.ends_with(name) ? "" : name;
   }
   return names + fmt::format("{} or {}", kRemiChord, kRemiPlan);
+}
+
+/// The representation of MMM whose tracks are what additional_params.base_tokenizer names.
+Result<TokenizationKind> MmmKind(const Json& file) {
+  static const Json none;
+  const Json* at = &file;
+  for (const char* key : {"config", "additional_params", "base_tokenizer"}) {
+    const auto found = at->find(key);
+    at = found == at->end() ? &none : &*found;
+  }
+  const Json& base = *at;
+  std::string names;
+  for (const Representation& representation : Representations()) {
+    if (representation.base != nullptr) {
+      if (base == representation.base->name) {
+        return representation.kind;
+      }
+      names += fmt::format("{}{}", names.empty() ? "" : ", ", representation.base->name);
+    }
+  }
+  return MakeError("additional_params.base_tokenizer of MMM is {}, expected one of {}", base.dump(), names);
 }
 
 /// The default configuration of the representation that the file names.
@@ -338,6 +372,10 @@ Result<TokenizerConfig> DefaultOf(const Json& file, MidiTokRelease release) {
   }
   if (*tokenization == kRemiChord || *tokenization == kRemiPlan) {
     return DefaultConfig(TokenizationKind::kRemi, release);
+  }
+  if (*tokenization == "MMM") {
+    CONTINUO_ASSIGN(const TokenizationKind kind, MmmKind(file));
+    return DefaultConfig(kind, release);
   }
   for (const Representation& representation : Representations()) {
     if (*tokenization == representation.name) {
@@ -554,12 +592,23 @@ Json ConfigJson(const TokenizerConfig& config) {
   if (config.max_duration) {
     additional["max_duration"] = *config.max_duration;
   }
-  if (config.kind == TokenizationKind::kRemi) {
+  const Representation* base = RepresentationOf(config).base;
+  if (base != nullptr) {
+    additional["base_tokenizer"] = base->name;
+  }
+  if ((base != nullptr ? base->kind : config.kind) == TokenizationKind::kRemi) {
     additional["max_bar_embedding"] = nullptr;
     additional["use_bar_end_tokens"] = config.use_bar_end_tokens;
     if (!old) {
       additional["add_trailing_bars"] = config.add_trailing_bars;
     }
+  }
+  if (config.kind == TokenizationKind::kPerTok) {
+    additional["ticks_per_quarter"] = config.pertok.ticks_per_quarter;
+    additional["use_microtiming"] = config.pertok.use_microtiming;
+    additional["max_microtiming_shift"] = Number(config.pertok.max_microtiming_shift);
+    additional["num_microtiming_bins"] = config.pertok.num_microtiming_bins;
+    additional["use_position_toks"] = config.pertok.use_position_toks;
   }
   json["additional_params"] = std::move(additional);
   return json;

@@ -19,37 +19,38 @@ inline constexpr TokenId kNoToken = -1;
 
 /// What a token is. The comments give the token's name and the meaning of `TokenInfo::value`.
 enum class TokenType : uint8_t {
-  kSpecial,    // PAD, BOS, EOS, MASK, ...: index among the special tokens
-  kBar,        // Bar_None: 0
-  kBarEnd,     // Bar_End: 0
-  kPosition,   // Position: in the bar, in parts of a beat of the finest resolution
-  kPitch,      // Pitch, NoteOn: MIDI key; begins a note
-  kPitchDrum,  // PitchDrum, DrumOn: MIDI key; begins a note of drums
-  kNoteOff,    // NoteOff: MIDI key
-  kDrumOff,    // DrumOff: MIDI key
-  kVelocity,   // Velocity: MIDI velocity
-  kDuration,   // Duration: index; Vocabulary::length has the beats
-  kTimeShift,  // TimeShift: index; Vocabulary::length has the beats
-  kRest,       // Rest: index; Vocabulary::length has the beats
-  kNoteChord,  // Chord of MidiTok, before notes that begin together: pitch class of the root, -1 without a root
-  kTempo,      // Tempo: index; Vocabulary::tempo has the quarter notes per minute
-  kProgram,    // Program: MIDI program, -1 for drums
-  kTimeSig,    // TimeSig: index; Vocabulary::time_signature has the numbers
-  kPedal,      // Pedal: MIDI program, -1 for drums
-  kPedalOff,   // PedalOff: MIDI program, -1 for drums
-  kPitchBend,  // PitchBend: -8192..8191
-  kChord,      // Chord of REMIChord, in force from its position on: ChordLabel::index()
-  kRepeat,     // Repeat of REMIPlan: the bar repeats the one that many bars before; 0: none
-  kDensity,    // Density of REMIPlan: level of the number of notes that begin in the bar, 0 to 7
-  kLoudness,   // Loudness of REMIPlan: level of their mean velocity, 0 to 7
-  kNoShift,    // TimeShift_0.0.1 of Structured: 0; the note begins when the one before does
-  kBeat,       // Beat_None of BEAT: 0
-  kSilence,    // Rest_None of BEAT: 0; the beat, or the track in it, has no note
-  kKey,        // Pitch of BEAT: MIDI key of a block's first, else semitones below the one before
-  kDrumKey,    // PitchDrum of BEAT: MIDI key
-  kPattern,    // Pattern of BEAT: what the key does in each quarter of the beat, 0 to 80
+  kSpecial,      // PAD, BOS, EOS, MASK, ...: index among the special tokens
+  kBar,          // Bar_None: 0
+  kBarEnd,       // Bar_End: 0
+  kPosition,     // Position: in the bar, in parts of a beat of the finest resolution; of PerTok in ticks
+  kPitch,        // Pitch, NoteOn: MIDI key; begins a note
+  kPitchDrum,    // PitchDrum, DrumOn: MIDI key; begins a note of drums
+  kNoteOff,      // NoteOff: MIDI key
+  kDrumOff,      // DrumOff: MIDI key
+  kVelocity,     // Velocity: MIDI velocity
+  kDuration,     // Duration: index; Vocabulary::length has the beats
+  kTimeShift,    // TimeShift: index; Vocabulary::length has the beats
+  kRest,         // Rest: index; Vocabulary::length has the beats
+  kNoteChord,    // Chord of MidiTok, before notes that begin together: pitch class of the root, -1 without a root
+  kTempo,        // Tempo: index; Vocabulary::tempo has the quarter notes per minute
+  kProgram,      // Program: MIDI program, -1 for drums
+  kTimeSig,      // TimeSig: index; Vocabulary::time_signature has the numbers
+  kPedal,        // Pedal: MIDI program, -1 for drums
+  kPedalOff,     // PedalOff: MIDI program, -1 for drums
+  kPitchBend,    // PitchBend: -8192..8191
+  kChord,        // Chord of REMIChord, in force from its position on: ChordLabel::index()
+  kRepeat,       // Repeat of REMIPlan: the bar repeats the one that many bars before; 0: none
+  kDensity,      // Density of REMIPlan: level of the number of notes that begin in the bar, 0 to 7
+  kLoudness,     // Loudness of REMIPlan: level of their mean velocity, 0 to 7
+  kNoShift,      // TimeShift_0.0.1 of Structured: 0; the note begins when the one before does
+  kBeat,         // Beat_None of BEAT: 0
+  kSilence,      // Rest_None of BEAT: 0; the beat, or the track in it, has no note
+  kKey,          // Pitch of BEAT: MIDI key of a block's first, else semitones below the one before
+  kDrumKey,      // PitchDrum of BEAT: MIDI key
+  kPattern,      // Pattern of BEAT: what the key does in each quarter of the beat, 0 to 80
+  kMicroTiming,  // MicroTiming of PerTok: ticks of decoded scores after the time of the tokens before
 };
-inline constexpr size_t kTokenTypes = static_cast<size_t>(TokenType::kPattern) + 1;
+inline constexpr size_t kTokenTypes = static_cast<size_t>(TokenType::kMicroTiming) + 1;
 
 struct TokenInfo {
   TokenType type = TokenType::kSpecial;

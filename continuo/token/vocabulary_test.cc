@@ -74,6 +74,8 @@ std::string ExpectedName(const Vocabulary& vocabulary, TokenId id, bool note_on_
       return fmt::format("PitchDrum_{}", value);
     case TokenType::kPattern:
       return fmt::format("Pattern_{}", value);
+    case TokenType::kMicroTiming:
+      return fmt::format("MicroTiming_{}", value);
     case TokenType::kSpecial:
     case TokenType::kNoteChord:
     case TokenType::kTempo:
@@ -110,7 +112,9 @@ TEST(VocabularyTest, ATokenMeansWhatItsNameSays) {
     const Vocabulary& vocabulary = tokenizer->vocabulary();
     for (TokenId id = 0; id < static_cast<TokenId>(vocabulary.size()); ++id) {
       const auto [type, value] = vocabulary.info(id);
-      EXPECT_EQ(vocabulary.token(id), ExpectedName(vocabulary, id, config.kind == TokenizationKind::kMidiLike));
+      const bool note_on_off =
+          config.kind == TokenizationKind::kMidiLike || config.kind == TokenizationKind::kMmmMidiLike;
+      EXPECT_EQ(vocabulary.token(id), ExpectedName(vocabulary, id, note_on_off));
       EXPECT_TRUE(vocabulary.range(type).Contains(id)) << vocabulary.token(id);
       if (type != TokenType::kNoteChord) {  // several qualities share a root
         EXPECT_EQ(vocabulary.id(type, value), id) << vocabulary.token(id);

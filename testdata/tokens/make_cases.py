@@ -4,6 +4,7 @@
     pip install miditok==3.1.0 symusic==0.6.0     (or 3.0.4 and 0.5.4)
     python make_cases.py --seed 1 --count 60 cases-3.1.0.json
     python make_cases.py --seed 1 --count 48 cases-structured-beat-3.1.0.json --kinds Structured BEAT     (3.1.0 only)
+    python make_cases.py --seed 1 --count 48 cases-pertok-mmm-3.1.0.json --kinds PerTok MMM     (3.1.0 only)
 
 A case: {"tokenizer": the tokenizer.json that MidiTok saves, "vocab_sha256": of the vocabulary, one token a line,
 "score": {"tpq", "tempos": [[tick, microseconds per quarter]], "time_signatures": [[tick, numerator, denominator]],
@@ -104,6 +105,23 @@ def random_config(rng, kinds=(REMI, MIDILike, TSD)):
     if kind is REMI:
         kw["use_bar_end_tokens"] = some(rng, 0.25)
         kw["add_trailing_bars"] = some(rng, 0.25)
+    if kind.__name__ == "PerTok":
+        kw["beat_res"] = rng.choice([*BEAT_RES, {(0, 4): 8, (0, 3): 3}, {(0, 2): 3, (0, 1): 16, (1, 6): 4}])
+        kw["ticks_per_quarter"] = rng.choice([320, 480, 24, 220, 96])
+        kw["beat_res"] = {range_: min(res, kw["ticks_per_quarter"]) for range_, res in kw["beat_res"].items()}
+        kw["beat_res_rest"] = {(0, 2): 1}
+        kw["use_microtiming"] = some(rng, 0.7)
+        kw["max_microtiming_shift"] = rng.choice([0.125, 0.125, 0.0625, 0.1, 0.3, 1])
+        kw["num_microtiming_bins"] = rng.choice([30, 30, 1, 7, 16])
+        kw["use_position_toks"] = some(rng, 0.4)
+        kw["sustain_pedal_duration"] = False
+    if kind.__name__ == "MMM":
+        kw["base_tokenizer"] = rng.choice(["REMI", "TSD", "MIDILike"])
+        if kw["base_tokenizer"] == "REMI":
+            kw["use_bar_end_tokens"] = some(rng, 0.25)
+            kw["add_trailing_bars"] = some(rng, 0.25)
+        if kw["base_tokenizer"] == "MIDILike" and some(rng, 0.4):
+            kw["max_duration"] = rng.choice([(4, 480, 120), (2, 0, 8), (1, 3, 4)])
     if kind is MIDILike and some(rng, 0.4):
         kw["max_duration"] = rng.choice([(4, 480, 120), (2, 0, 8), (1, 3, 4)])
     return kind, kw

@@ -1,0 +1,17 @@
+#include "continuo/compose/bar_line_constraint.h"
+
+#include "continuo/compose/bar_position.h"
+
+namespace continuo {
+
+void BarLineConstraint::Restrict(std::span<uint8_t> allowed) const {
+  if (state_.tick() >= line_) {
+    return;
+  }
+  Forbid(TokenType::kNoShift, *vocabulary_, allowed);
+  ForbidWhere(vocabulary_->range(TokenType::kTimeShift), allowed, [&](TokenId id) {
+    return state_.tick() + state_.meter().TimeTicks(vocabulary_->info(id).value) < line_;
+  });
+}
+
+}  // namespace continuo
