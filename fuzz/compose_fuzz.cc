@@ -34,10 +34,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   const size_t prompt_bars = 1 + data[1] % bars;
   const ComposeOptions options = {.free_tempo = data[1] >= 128};
-  const auto continued = Composer(model).Write(
-      ContinueRequest{.piece = *piece, .prompt_bars = prompt_bars, .bars = 1 + data[2] % size_t{4}}, options);
+  const size_t new_bars = 1 + data[2] % size_t{4};
+  const auto continued =
+      Composer(model).Write(ContinueRequest{.piece = *piece, .prompt_bars = prompt_bars, .bars = new_bars}, options);
   if (continued.ok()) {
-    CONTINUO_CHECK(FaultOfContinuation(*piece, prompt_bars, continued->front()).empty());
+    CONTINUO_CHECK(FaultOfContinuation(*piece, prompt_bars, new_bars, continued->front()).empty());
   }
   const size_t first = data[2] % bars;
   const size_t last = first + 1 + data[3] % std::min<size_t>(bars - first, 4);

@@ -31,7 +31,7 @@ format() {
 
 tidy() {
   local program base
-  program=$(command -v clang-tidy || ls /usr/bin/clang-tidy-* 2>/dev/null | sort -V | tail -1)
+  program=$(command -v clang-tidy || ls /usr/bin/clang-tidy-[0-9]* 2>/dev/null | sort -V | tail -1)
   if [ -z "$program" ]; then
     echo "check: tidy: skipped, there is no clang-tidy (apt-get install clang-tidy)"
     return

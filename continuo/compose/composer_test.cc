@@ -444,7 +444,7 @@ TEST_P(ComposerOfOthersTest, WhatIsGivenStaysAndTheNewBarsHaveNotes) {
         composer_.Write(ContinueRequest{.piece = song, .prompt_bars = bars, .bars = 4}, {.count = 3, .seed = bars});
     ASSERT_TRUE(continued.ok()) << continued.error().ToString();
     for (const WrittenPiece& piece : *continued) {
-      EXPECT_EQ(FaultOfContinuation(song, bars, piece), "");
+      EXPECT_EQ(FaultOfContinuation(song, bars, 4, piece), "");
       EXPECT_EQ(CountBars(piece.piece.score()), bars + 4);
       EXPECT_GT(piece.new_notes, 0U);
     }

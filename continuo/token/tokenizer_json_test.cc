@@ -66,7 +66,9 @@ TEST(TokenizerJsonTest, ReadsLongestDurationsAsListOrText) {
 }
 
 TEST(TokenizerJsonTest, RefusesByNameWhatItDoesNotDo) {
-  EXPECT_THAT(ErrorOf(R"({"tokenization": "PerTok"})"), HasSubstr("PerTok"));
+  for (const std::string kind : {"CPWord", "Octuple", "MuMIDI"}) {  // several ids for each step
+    EXPECT_THAT(ErrorOf(R"({"tokenization": ")" + kind + "\"}"), HasSubstr(kind));
+  }
   EXPECT_THAT(ErrorOf(R"({"config": {}})"), HasSubstr("tokenization"));
   EXPECT_THAT(ErrorOf(R"({"tokenization": "REMI", "_model": "{}"})"), HasSubstr("_model"));
   EXPECT_THAT(ErrorOf(R"({"tokenization": "REMI", "strange": 1})"), HasSubstr("strange"));
