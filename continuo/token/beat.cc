@@ -672,10 +672,7 @@ std::unique_ptr<Grammar> NewGrammar(const TokenTables& tables, const GrammarTarg
 /// From a bar on, with the signature and tempo in force there. Notes that sound into it begin
 /// there.
 std::vector<TokenId> Window(std::span<const TokenId> ids, size_t bar, const TokenTables& tables) {
-  const auto type_of = [&tables](TokenId id) {
-    return static_cast<size_t>(id) < tables.infos.size() ? tables.infos[static_cast<size_t>(id)].type
-                                                         : TokenType::kSpecial;
-  };
+  const auto type_of = [&tables](TokenId id) { return tables.InfoOf(id).type; };
   const std::vector<size_t> offsets = FindBarOffsets(ids, tables);
   if (bar >= offsets.size()) {
     return {};

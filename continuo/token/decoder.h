@@ -56,15 +56,7 @@ class Decoder {
   virtual void StreamEnded(bool /*track_kept*/) {}
   virtual void Finish() {}
 
-  static const TokenInfo& Nothing() {
-    static const TokenInfo nothing;
-    return nothing;
-  }
-
-  const TokenInfo& Info(size_t position) const {
-    const TokenId id = ids_[position];
-    return static_cast<size_t>(id) < tables_.infos.size() ? tables_.infos[static_cast<size_t>(id)] : Nothing();
-  }
+  const TokenInfo& Info(size_t position) const { return tables_.InfoOf(ids_[position]); }
 
   /// Index into score_.tracks of where a program's events go now.
   size_t TrackFor(int program) {
@@ -94,13 +86,11 @@ class Decoder {
     if (pitch.value < config_.pitch_range[0] || pitch.value > config_.pitch_range[1]) {
       return -1;
     }
-    return DecodeAnyNote(position, pitch, clock);
+    return DecodeAnyNote(position + 1, pitch, clock.tick(), clock.meter());
   }
 
-  /// The same for any pitch.
-  template <typename Clock>
-  int32_t DecodeAnyNote(size_t position, const TokenInfo& pitch, const Clock& clock) {
-    size_t next = position + 1;
+  /// The same for any pitch, of a note at `tick` whose velocity and duration stand at `next`.
+  int32_t DecodeAnyNote(size_t next, const TokenInfo& pitch, int32_t tick, const MeterClock& meter) {
     int velocity = kDefaultVelocity;
     if (config_.use_velocities) {
       if (next >= ids_.size() || Info(next).type != TokenType::kVelocity) {
@@ -108,15 +98,15 @@ class Decoder {
       }
       velocity = Info(next++).value;
     }
-    int32_t duration = DefaultDuration(clock.meter());
+    int32_t duration = DefaultDuration(meter);
     if (UsesDurations()) {
       if (next >= ids_.size() || Info(next).type != TokenType::kDuration) {
         return -1;
       }
-      duration = clock.meter().TimeTicks(Info(next).value);
+      duration = meter.TimeTicks(Info(next).value);
     }
     score_.tracks[TrackFor(program_)].notes.push_back(
-        {clock.tick(), duration, static_cast<uint8_t>(pitch.value), static_cast<uint8_t>(velocity)});
+        {tick, duration, static_cast<uint8_t>(pitch.value), static_cast<uint8_t>(velocity)});
     return duration;
   }
 

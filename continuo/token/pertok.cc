@@ -344,11 +344,6 @@ class PerTokDecoder : public Decoder {
     }
   }
 
-  /// The token at a place, if it is of that type.
-  const TokenInfo* At(size_t position, TokenType type) const {
-    return position < ids_.size() && Info(position).type == type ? &Info(position) : nullptr;
-  }
-
   void DecodeTimedNote(size_t position, const TokenInfo& pitch, const ShiftClock& clock) {
     if (pitch.value < config_.pitch_range[0] || pitch.value > config_.pitch_range[1]) {
       return;
@@ -360,29 +355,10 @@ class PerTokDecoder : public Decoder {
         return;
       }
       // Another token in its place stands for none.
-      const TokenInfo* timing = At(next, TokenType::kMicroTiming);
-      micro_timing = timing != nullptr ? timing->value : 0;
+      micro_timing = Info(next).type == TokenType::kMicroTiming ? Info(next).value : 0;
       ++next;
     }
-    int velocity = kDefaultVelocity;
-    if (config_.use_velocities) {
-      const TokenInfo* info = At(next++, TokenType::kVelocity);
-      if (info == nullptr) {
-        return;
-      }
-      velocity = info->value;
-    }
-    int32_t duration = DefaultDuration(clock.meter());
-    if (UsesDurations()) {
-      const TokenInfo* info = At(next, TokenType::kDuration);
-      if (info == nullptr) {
-        return;
-      }
-      duration = clock.meter().TimeTicks(info->value);
-    }
-    score_.tracks[TrackFor(program_)].notes.push_back({AddTicks(clock.tick(), micro_timing), duration,
-                                                       static_cast<uint8_t>(pitch.value),
-                                                       static_cast<uint8_t>(velocity)});
+    DecodeAnyNote(next, pitch, AddTicks(clock.tick(), micro_timing), clock.meter());
   }
 };
 
@@ -747,10 +723,7 @@ class WindowCutter {
  private:
   static bool IsGlobal(TokenType type) { return type == TokenType::kTimeSig || type == TokenType::kTempo; }
 
-  TokenType TypeAt(size_t position) const {
-    const auto id = static_cast<size_t>(ids_[position]);
-    return id < tables_.infos.size() ? tables_.infos[id].type : TokenType::kSpecial;
-  }
+  TokenType TypeAt(size_t position) const { return tables_.InfoOf(ids_[position]).type; }
 
   void TakeOld() {
     meter_ = TypeAt(next_) == TokenType::kTimeSig ? ids_[next_] : meter_;

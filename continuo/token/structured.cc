@@ -77,7 +77,7 @@ class StructuredDecoder : public Decoder {
           break;
         case TokenType::kPitch:
         case TokenType::kPitchDrum:
-          DecodeAnyNote(i, info, clock);
+          DecodeAnyNote(i + 1, info, clock.tick(), clock.meter());
           break;
         case TokenType::kProgram:
           DecodeProgram(info.value);
@@ -225,10 +225,10 @@ std::vector<TokenId> Window(std::span<const TokenId> ids, size_t bar, const Toke
   ShiftClock clock(tables);
   const int64_t origin = static_cast<int64_t>(bar) * clock.meter().ticks_per_bar();
   for (size_t i = 0; i < ids.size(); ++i) {
-    const size_t id = static_cast<size_t>(ids[i]);
-    const TokenType type = id < tables.infos.size() ? tables.infos[id].type : TokenType::kSpecial;
+    const TokenInfo& info = tables.InfoOf(ids[i]);
+    const TokenType type = info.type;
     if (type == TokenType::kTimeShift) {
-      clock.Shift(clock.meter().TimeTicks(tables.infos[id].value));
+      clock.Shift(clock.meter().TimeTicks(info.value));
     }
     if ((type == TokenType::kTimeShift || type == TokenType::kNoShift) && clock.tick() >= origin) {
       std::vector<TokenId> window(ids.begin() + static_cast<std::ptrdiff_t>(i), ids.end());

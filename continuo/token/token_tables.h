@@ -69,6 +69,12 @@ struct TokenTables {
 
   const IdRange& range(TokenType type) const { return ranges[static_cast<size_t>(type)]; }
 
+  /// What an id stands for; one that no token has is a special one.
+  const TokenInfo& InfoOf(TokenId id) const {
+    static const TokenInfo nothing;
+    return static_cast<size_t>(id) < infos.size() ? infos[static_cast<size_t>(id)] : nothing;
+  }
+
   int positions_per_beat = 8;     // the finest resolution
   int time_division = 8;          // ticks in a quarter note of a decoded score
   int default_tempo = 0;          // index into tempos: the nearest to 120

@@ -64,9 +64,7 @@ std::vector<TokenId> TrainedVocabulary::Encode(std::span<const TokenId> tokens, 
   size_t first = 0;
   for (size_t i = 0; i < tokens.size(); ++i) {
     const TokenId token = tokens[i];
-    const TokenType type = token >= 0 && static_cast<size_t>(token) < tables.infos.size()
-                               ? tables.infos[static_cast<size_t>(token)].type
-                               : TokenType::kSpecial;
+    const TokenType type = tables.InfoOf(token).type;
     const bool dated_before = type == TokenType::kTimeShift || type == TokenType::kRest || type == TokenType::kBarEnd;
     const auto before = place();
     state.Advance(token);

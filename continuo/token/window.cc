@@ -11,11 +11,6 @@ namespace continuo {
 
 namespace {
 
-const TokenInfo& InfoOf(const TokenTables& tables, TokenId id) {
-  static const TokenInfo nothing;
-  return static_cast<size_t>(id) < tables.infos.size() ? tables.infos[static_cast<size_t>(id)] : nothing;
-}
-
 bool IsTime(TokenType type) {
   return type == TokenType::kBar || type == TokenType::kBarEnd || type == TokenType::kPosition ||
          type == TokenType::kTimeShift || type == TokenType::kRest;
@@ -73,14 +68,14 @@ class WindowCutter {
   }
 
   TokenId TypeIdAt(size_t position, TokenType type) const {
-    return position < ids_.size() && InfoOf(tables_, ids_[position]).type == type ? ids_[position] : kNoToken;
+    return position < ids_.size() && tables_.InfoOf(ids_[position]).type == type ? ids_[position] : kNoToken;
   }
 
   void TakeOld() { old_.Advance(ids_[next_++]); }
 
   // A bar of the window cannot repeat one from before the window.
   void PutPlan(TokenId id) {
-    const TokenInfo& info = InfoOf(tables_, id);
+    const TokenInfo& info = tables_.InfoOf(id);
     if (info.type != TokenType::kRepeat || info.value <= new_.bar()) {
       Put(id);
     }
@@ -110,7 +105,7 @@ class WindowCutter {
     }
     Put(tables_.bar);
     PutMeter();
-    while (next_ < ids_.size() && IsPlan(InfoOf(tables_, ids_[next_]).type)) {
+    while (next_ < ids_.size() && IsPlan(tables_.InfoOf(ids_[next_]).type)) {
       PutPlan(ids_[next_]);
       TakeOld();
     }
@@ -155,8 +150,8 @@ class WindowCutter {
   std::vector<Item> TakeItems() {
     std::vector<Item> items;
     const int32_t tick = old_.tick();
-    while (next_ < ids_.size() && !IsTime(InfoOf(tables_, ids_[next_]).type)) {
-      const TokenInfo info = InfoOf(tables_, ids_[next_]);
+    while (next_ < ids_.size() && !IsTime(tables_.InfoOf(ids_[next_]).type)) {
+      const TokenInfo info = tables_.InfoOf(ids_[next_]);
       Item item;
       item.ids[0] = ids_[next_];
       item.program = old_.program();
@@ -191,7 +186,7 @@ class WindowCutter {
       TakeOld();
       // Velocity and duration come along.
       for (size_t i = 1; i < item.ids.size() && next_ < ids_.size(); ++i) {
-        const TokenType type = InfoOf(tables_, ids_[next_]).type;
+        const TokenType type = tables_.InfoOf(ids_[next_]).type;
         if ((item.rank != kNote || type != TokenType::kVelocity) && type != TokenType::kDuration) {
           break;
         }
@@ -317,7 +312,7 @@ class WindowCutter {
   void CopyRest() {
     const bool changes = config_.program_changes && tables_.one_stream();
     while (next_ < ids_.size()) {
-      const TokenInfo& info = InfoOf(tables_, ids_[next_]);
+      const TokenInfo& info = tables_.InfoOf(ids_[next_]);
       if (info.type == TokenType::kRest) {
         CopyRestToken(info.value);
         continue;
@@ -353,7 +348,7 @@ std::vector<size_t> FindBarOffsets(std::span<const TokenId> ids, const TokenTabl
   };
   StreamState state(tables);
   for (size_t i = 0; i < ids.size(); ++i) {
-    const TokenType type = InfoOf(tables, ids[i]).type;
+    const TokenType type = tables.InfoOf(ids[i]).type;
     if (type == TokenType::kSpecial) {
       continue;
     }
