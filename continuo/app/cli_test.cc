@@ -570,7 +570,7 @@ TEST_F(CliTest, GenerateAndContinueRefuseWhatCannotBe) {
   ExpectError(with(generate, {"--top-p", "0"}), "top-p is 0");
   ExpectError(with(generate, {"--model", Path("none")}), Path("none"));
   ExpectError(with(generate, {"--form", "A8 ?8"}), "form: '?' at byte 4");
-  ExpectError(with(generate, {"--form", "A8 B8"}), "its sections have 16 bars, but there are 32 new ones");
+  ExpectError(with(generate, {"--form", "A8 B8"}), "its sections have 16 bars together, expected 32");
   ExpectError(with(generate, {"--density", "2:1 6:1"}), "rising bars");
   ExpectError(with(generate, {"--loudness", "3"}), "remiplan");
   ExpectError({"continue", "--prompt", kPrompt.string(), "--prompt-bars", "9", "-o", Path("out")}, "has 8 bars");
@@ -817,7 +817,7 @@ TEST_F(CliTest, PictureDrawsTheNotesOfAPiece) {
   }
   EXPECT_EQ(notes, report["notes"]);
   EXPECT_THAT(svg, StartsWith("<svg "));
-  ExpectError({"picture", kPrompt.string(), "--form", "A4", "-o", Path("no.svg")}, "have 4 bars, but the piece has 8");
+  ExpectError({"picture", kPrompt.string(), "--form", "A4", "-o", Path("no.svg")}, "have 4 bars together, expected 8");
   ExpectError({"picture", kPrompt.string(), "--bars", "9-12", "-o", Path("no.svg")},
               "bars 9 to 12 are not among the 8");
   ExpectError({"picture", kPrompt.string(), "--bars", "4:2", "-o", Path("no.svg")}, "--bars is '4:2'");

@@ -15,8 +15,7 @@ namespace {
 
 constexpr double kHighestLevel = 7;
 constexpr size_t kMostShown = 60;     // characters of a text in a message
-constexpr size_t kMostParts = 10000;  // sections of a form, numbers of a course
-constexpr std::string_view kFormExample = "expected letters with numbers of bars, like \"A8 B8 A8 C8\"";
+constexpr size_t kMostParts = 10000;  // numbers of a course
 
 constexpr std::array<PlanField, 3> kFields = {{
     {"form", "--form",
@@ -29,64 +28,6 @@ constexpr std::array<PlanField, 3> kFields = {{
 
 bool IsSpace(char c) {
   return c == ' ' || c == '\t' || c == ',';
-}
-
-/// The sections of a part of a form. `at` is where it begins in the whole text.
-Result<std::vector<FormSection>> ParseSections(std::string_view text, size_t at) {
-  std::vector<FormSection> sections;
-  for (size_t i = 0; i < text.size();) {
-    char c = text[i];
-    if (IsSpace(c)) {
-      ++i;
-      continue;
-    }
-    c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-    if (c < 'A' || c > 'Z') {
-      size_t end = i + 1;
-      while (end < text.size() && (static_cast<uint8_t>(text[end]) & 0xC0) == 0x80) {
-        ++end;  // of a character of several bytes
-      }
-      return MakeError("form: '{}' at byte {} is not a letter from A to Z; {}", text.substr(i, end - i), at + i + 1,
-                       kFormExample);
-    }
-    if (sections.size() == kMostParts) {
-      return MakeError("form: has more than {} sections", kMostParts);
-    }
-    FormSection section{.letter = c};
-    ++i;
-    if (i < text.size() && text[i] >= '0' && text[i] <= '9') {
-      const char* end = text.data() + text.size();
-      const auto [rest, error] = std::from_chars(text.data() + i, end, section.bars);
-      if (error != std::errc() || section.bars < 1 || section.bars > kMaxBars) {
-        return MakeError("form: section {} ({}) has a number of bars that is not from 1 to {}", sections.size() + 1, c,
-                         kMaxBars);
-      }
-      i = static_cast<size_t>(rest - text.data());
-    }
-    sections.push_back(section);
-  }
-  return sections;
-}
-
-Result<PieceForm> ParseForm(std::string_view text) {
-  PieceForm form;
-  const size_t stroke = text.find('|');
-  const size_t begin = stroke == std::string_view::npos ? 0 : stroke + 1;
-  CONTINUO_ASSIGN(form.sections, ParseSections(text.substr(begin), begin));
-  if (stroke != std::string_view::npos) {
-    CONTINUO_ASSIGN(form.before, ParseSections(text.substr(0, stroke), 0));
-  }
-  if (form.sections.empty()) {
-    return MakeError("form: '{}' has no section of new bars; {}", text.substr(0, kMostShown), kFormExample);
-  }
-  const auto counted = [](const FormSection& section) { return section.bars > 0; };
-  const bool all = std::all_of(form.sections.begin(), form.sections.end(), counted) &&
-                   std::all_of(form.before.begin(), form.before.end(), counted);
-  const bool none = std::none_of(form.sections.begin(), form.sections.end(), counted) && form.before.empty();
-  if (!all && !none) {
-    return MakeError("form: '{}' has sections without a number of bars; {}", text.substr(0, kMostShown), kFormExample);
-  }
-  return form;
 }
 
 /// A decimal number from `least` to `most` that is all of `text`.
@@ -147,36 +88,10 @@ Result<LevelCourse> ParseCourse(std::string_view name, std::string_view text) {
   return course;
 }
 
-size_t BarsOf(std::span<const FormSection> sections) {
-  size_t bars = 0;
-  for (const FormSection& section : sections) {
-    bars += section.bars;
-  }
-  return bars;
-}
-
-/// The new sections, each with its number of bars.
-Result<std::vector<FormSection>> SectionsOver(const PieceForm& form, size_t bars) {
-  std::vector<FormSection> sections = form.sections;
-  if (sections.front().bars == 0) {
-    if (bars % sections.size() != 0) {
-      return Error{fmt::format("form: {} new bars cannot be divided evenly among {} sections", bars, sections.size()),
-                   "write the bars after each letter, like \"A8 B8 A8 C8\""};
-    }
-    for (FormSection& section : sections) {
-      section.bars = bars / sections.size();
-    }
-  }
-  if (const size_t asked = BarsOf(sections); asked != bars) {
-    return MakeError("form: its sections have {} bars, but there are {} new ones", asked, bars);
-  }
-  return sections;
-}
-
 Status SetRepeats(const PieceForm& form, const std::vector<FormSection>& sections, size_t first_bar,
                   std::vector<BarPlan>& plans) {
   struct Begun {
-    char letter;
+    std::string_view name;
     size_t bar;  // of the piece
     size_t bars;
   };
@@ -187,14 +102,14 @@ Status SetRepeats(const PieceForm& form, const std::vector<FormSection>& section
   std::vector<Begun> begun;
   size_t bar = first_bar - known;
   for (const FormSection& section : form.before) {
-    begun.push_back({section.letter, bar, section.bars});
+    begun.push_back({section.name, bar, section.bars});
     bar += section.bars;
   }
   for (size_t s = 0; s < sections.size(); ++s) {
     const FormSection& section = sections[s];
     for (size_t i = 0; i < section.bars; ++i) {
       const auto before = std::find_if(begun.rbegin(), begun.rend(), [&](const Begun& other) {
-        return other.letter == section.letter && other.bars > i;
+        return other.name == section.name && other.bars > i;
       });
       std::optional<int>& repeat = plans[bar + i - first_bar].repeat;
       if (before == begun.rend()) {
@@ -206,11 +121,11 @@ Status SetRepeats(const PieceForm& form, const std::vector<FormSection>& section
       const size_t lag = bar - before->bar;
       if (lag > static_cast<size_t>(kLongestRepeat)) {
         return MakeError("form: bar {} of section {} ({}) returns after {} bars, expected at most {}", i + 1, s + 1,
-                         section.letter, lag, kLongestRepeat);
+                         section.name, lag, kLongestRepeat);
       }
       repeat = static_cast<int>(lag);
     }
-    begun.push_back({section.letter, bar, section.bars});
+    begun.push_back({section.name, bar, section.bars});
     bar += section.bars;
   }
   return {};
@@ -296,7 +211,7 @@ Result<std::vector<BarPlan>> PlanBars(const PiecePlan& plan, size_t first_bar, s
   std::vector<BarPlan> plans(bars);
   std::vector<FormSection> sections;
   if (!plan.form.empty()) {
-    CONTINUO_ASSIGN(sections, SectionsOver(plan.form, bars));
+    CONTINUO_ASSIGN(sections, SectionsOver(plan.form.sections, bars));
     CONTINUO_TRY(SetRepeats(plan.form, sections, first_bar, plans));
   }
   if (!plan.density.empty()) {

@@ -7,21 +7,9 @@
 #include <vector>
 
 #include "continuo/core/result.h"
+#include "continuo/score/form.h"
 
 namespace continuo {
-
-struct FormSection {
-  char letter = 'A';  // A to Z
-  size_t bars = 0;    // 0: an even share, with all others
-};
-
-/// The sections of a piece. A letter that is there again returns: its bars repeat those of the
-/// section of that letter before.
-struct PieceForm {
-  std::vector<FormSection> before;    // of the last bars before the new ones
-  std::vector<FormSection> sections;  // of the new bars, all of them
-  bool empty() const { return sections.empty(); }
-};
 
 /// Levels of density or loudness, 0 to 7, over the new bars.
 struct LevelCourse {
@@ -36,7 +24,7 @@ struct LevelCourse {
 
 /// What is asked of the plan tokens of new bars (REMIPlan). What is empty is the model's choice.
 struct PiecePlan {
-  PieceForm form;
+  PieceForm form;        // of the new bars, all of them; before it that of the last bars before them
   LevelCourse density;   // notes
   LevelCourse loudness;  // velocity
   bool empty() const { return form.empty() && density.empty() && loudness.empty(); }
@@ -57,9 +45,9 @@ bool IsPlanField(std::string_view name);
 
 /// Sets one part of a plan; an empty text sets none.
 ///
-/// - form: sections, "A8 B8 A8 C8": letters with their bars. Letters without bars, "AABA", have
-///   even shares. Sections before a stroke are those of the last bars before the new ones: "A8 B8 |
-///   A8".
+/// - form: as ParseForm reads it. A name that is there again returns: its bars repeat those of the
+///   section of that name before. Sections before a stroke are those of the last bars before the new
+///   ones: "A8 B8 | A8".
 /// - density, loudness: one level, "5"; one for each section of the form, "2 5 2 6"; or points
 ///   LEVEL:BAR, "2:1 6:24". Levels are 0 to 7, with decimals; the nearest token is taken.
 ///
@@ -75,8 +63,8 @@ struct BarPlan {
 
 /// The plan of each of `bars` new bars, which `first_bar` bars come before.
 ///
-/// Bar i of a section repeats bar i of the last section of its letter that has one. The first bar
-/// of a section whose letter is new repeats none, except at the start of a continuation whose
+/// Bar i of a section repeats bar i of the last section of its name that has one. The first bar of
+/// a section whose name is new repeats none, except at the start of a continuation whose
 /// earlier sections are not given. All other bars are free to repeat.
 ///
 /// Fails if the form does not have exactly `bars` bars, has more before the new ones than there

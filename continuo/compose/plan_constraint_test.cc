@@ -208,7 +208,7 @@ TEST_F(PlanConstraintTest, ChordsTempoAndPlanHoldTogether) {
 
 TEST_F(PlanConstraintTest, RefusesWhatCannotBeWritten) {
   EXPECT_THAT(ErrorOf(NewRequest{.bars = 8}, {.plan = Plan("A4 B5", "", "")}),
-              HasSubstr("form: its sections have 9 bars, but there are 8 new ones"));
+              HasSubstr("form: its sections have 9 bars together, expected 8"));
   EXPECT_THAT(ErrorOf(NewRequest{.bars = SIZE_MAX}, {.plan = Plan("", "3", "")}), HasSubstr("bars is"));
   EXPECT_THAT(ErrorOf(ContinueRequest{.piece = MidiPiece(Song(4)), .prompt_bars = 4, .bars = 2},
                       {.plan = Plan("A5 | A2", "", "")}),

@@ -1,12 +1,13 @@
 #include "continuo/picture/sections.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
+#include <array>
 #include <map>
+#include <utility>
 
 #include "continuo/metrics/form.h"
 #include "continuo/score/bars.h"
+#include "continuo/score/form.h"
 
 namespace continuo {
 namespace {
@@ -14,7 +15,6 @@ namespace {
 constexpr size_t kGroup = 4;          // bars
 constexpr double kAlike = 0.5;        // of a group's mean
 constexpr size_t kMostGroups = 2000;  // compared with each other
-constexpr size_t kMostName = 8;       // characters
 
 std::string NameOf(size_t number) {
   std::string name(1, static_cast<char>('A' + number % 26));
@@ -40,31 +40,13 @@ double Likeness(const Group& a, const Group& b) {
 }  // namespace
 
 Result<std::vector<Section>> ParseSections(std::string_view text, size_t bars) {
+  CONTINUO_ASSIGN(PieceForm form, ParseForm(text));
+  form.sections.insert(form.sections.begin(), form.before.begin(), form.before.end());
+  CONTINUO_ASSIGN(const std::vector<FormSection> parts, SectionsOver(std::move(form.sections), bars));
   std::vector<Section> sections;
-  size_t first = 0;
-  for (size_t begin = 0; (begin = text.find_first_not_of(" \t", begin)) != std::string_view::npos;) {
-    const std::string_view part = text.substr(begin, text.find_first_of(" \t", begin) - begin);
-    begin += part.size();
-    const size_t digits = std::min(part.find_first_of("0123456789"), part.size());
-    const std::string_view name = part.substr(0, digits);
-    size_t count = 0;
-    const auto [rest, error] = std::from_chars(part.data() + digits, part.data() + part.size(), count);
-    const bool named = !name.empty() && name.size() <= kMostName && std::all_of(name.begin(), name.end(), [](char c) {
-      return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '\'';
-    });
-    if (!named || error != std::errc() || rest != part.data() + part.size() || count < 1 || count > bars) {
-      return MakeError("form: section {} is '{}', expected a letter and a number of bars up to {}, like \"A8 B8 A8\"",
-                       sections.size() + 1, part.substr(0, 40), bars);
-    }
-    sections.push_back({std::string(name), first, first + count});
-    first += count;
-    if (first > bars) {
-      break;
-    }
-  }
-  if (first != bars) {
-    return MakeError("form: its sections have {}{} bars, but the piece has {}", first > bars ? "more than " : "",
-                     first > bars ? bars : first, bars);
+  for (size_t first = 0; const FormSection& part : parts) {
+    sections.push_back({part.name, first, first + part.bars});
+    first += part.bars;
   }
   return sections;
 }

@@ -18,9 +18,8 @@ struct Section {
   bool operator==(const Section&) const = default;
 };
 
-/// Reads a form like "A8 B8 A8 C8": names (a letter, or a letter and letters or strokes like A')
-/// and numbers of bars. Fails, naming the part, on other texts, and if the bars are not `bars`
-/// together.
+/// The sections of a form, as ParseForm reads it, whose bars (with those before a stroke |) are all
+/// `bars` of a piece. Fails as ParseForm and SectionsOver.
 Result<std::vector<Section>> ParseSections(std::string_view text, size_t bars);
 
 /// Finds what returns in a piece: of each four bars (the last group may be shorter) the earlier

@@ -211,7 +211,7 @@ def test_a_picture_is_an_svg_file(band):
     assert "B" in {each.text for each in root.iter() if each.tag.endswith("text")}
     assert 0 < band.svg((1, 1)).count('class="note"') <= 6
     for arguments, message in [
-        ({"form": "A1 B900"}, "section 2 is 'B900'"),
+        ({"form": "A1 B900"}, "its sections have 901 bars together, expected"),
         ({"width": 1}, "width is 1"),
         ({"bars": (3, 2)}, "bars are 3 to 2"),
         ({"bars": (4, 5)}, "bars 4 to 5"),
