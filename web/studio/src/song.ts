@@ -56,6 +56,7 @@ export class Analysis {
   readonly song: Song;
   readonly tempos: TempoPoint[];
   readonly bars: Bar[];
+  private readonly exactEnd: number; // of the last of them, before it is rounded to a tick
   /** The last tick at which a note sounds. */
   readonly end: number;
   readonly seconds: number;
@@ -118,7 +119,7 @@ export class Analysis {
               tempos.push({tick, us: Math.max(1, (data[0] << 16) | (data[1] << 8) | data[2])});
           } else if (bytes[1] === 0x58) {
             const data = metaData(event, 0x58)!;
-            if (data.length >= 2 && data[0] > 0 && data[1] <= 6)
+            if (data.length >= 2 && data[0] > 0 && data[1] <= 7)
               signatures.push({tick, numerator: data[0], denominator: 2 ** data[1]});
           } else if (bytes[1] === 3 && !info.name)
             info.name = textOf(metaData(event, 3)!).slice(0, 80);
@@ -161,7 +162,7 @@ export class Analysis {
     }
     this.markers = markers.sort((a, b) => a.tick - b.tick);
     this.tempos = tempoPoints(song.ticksPerQuarter, tempos);
-    this.bars = barsOf(song.ticksPerQuarter, signatures, end);
+    ({bars: this.bars, exactEnd: this.exactEnd} = barsOf(song.ticksPerQuarter, signatures, end));
     this.seconds = this.secondsAt(end);
     const all = [...pedals.values()].flatMap((state) => state.list).sort((a, b) => a.tick - b.tick);
     this.pedals = [];
@@ -196,7 +197,11 @@ export class Analysis {
     const i = upperBound(this.bars, (bar) => bar.tick <= tick) - 1;
     if (i < 0) return 0;
     const bar = this.bars[i];
-    return tick < bar.end ? i : i + Math.floor((tick - bar.end) / (bar.end - bar.tick)) + 1;
+    if (tick < bar.end) return i;
+    // Of the lines that are rounded to the tick or earlier, the last.
+    const {numerator, denominator} = bar;
+    const length = barLength(this.song.ticksPerQuarter, numerator, denominator);
+    return i + Math.ceil((Math.floor(tick) + 0.5 - this.exactEnd) / length);
   }
 
   /** Bar `index`, as if the last went on for ever. */
@@ -204,9 +209,10 @@ export class Analysis {
     if (index < this.bars.length) return this.bars[Math.max(0, index)];
     const last = this.bars[this.bars.length - 1];
     // A bar that a signature cut short is followed by whole ones.
-    const length = (this.song.ticksPerQuarter * 4 * last.numerator) / last.denominator;
-    const tick = last.end + (index - this.bars.length) * length;
-    return {...last, tick, end: tick + length, changes: false};
+    const {numerator, denominator} = last;
+    const length = barLength(this.song.ticksPerQuarter, numerator, denominator);
+    const exact = this.exactEnd + (index - this.bars.length) * length;
+    return {...last, tick: Math.round(exact), end: Math.round(exact + length), changes: false};
   }
 
   /** Bars that the engine counts: up to the last one in which a note sounds. */
@@ -271,31 +277,42 @@ function tempoPoints(ticksPerQuarter: number, changes: {tick: number; us: number
   return points;
 }
 
+/** Bars as the engine's BarGrid has them: each line is rounded to a tick from its exact place. */
 function barsOf(
   ticksPerQuarter: number,
   signatures: {tick: number; numerator: number; denominator: number}[],
   end: number,
-): Bar[] {
+): {bars: Bar[]; exactEnd: number} {
   signatures.sort((a, b) => a.tick - b.tick);
+  // The last of one tick counts, and one equal to that in force changes nothing.
+  let inForce = {tick: 0, numerator: 4, denominator: 4};
+  const changes = signatures.filter((signature, i) => {
+    const {tick, numerator, denominator} = signature;
+    if (signatures[i + 1]?.tick === tick) return false;
+    if (numerator === inForce.numerator && denominator === inForce.denominator) return false;
+    inForce = signature;
+    return true;
+  });
   const bars: Bar[] = [];
-  let numerator = 4;
-  let denominator = 4;
+  let {numerator, denominator} = {numerator: 4, denominator: 4};
   let next = 0;
   let tick = 0;
+  let exact = 0;
   do {
-    let changes = tick === 0;
-    while (next < signatures.length && signatures[next].tick <= tick) {
-      changes ||=
-        signatures[next].numerator !== numerator || signatures[next].denominator !== denominator;
-      ({numerator, denominator} = signatures[next++]);
-    }
-    const length = Math.max(1, Math.round((ticksPerQuarter * 4 * numerator) / denominator));
-    let barEnd = tick + length;
-    if (next < signatures.length && signatures[next].tick < barEnd) barEnd = signatures[next].tick;
-    bars.push({tick, end: barEnd, numerator, denominator, changes});
+    const change = changes[next]?.tick === tick;
+    if (change) ({numerator, denominator} = changes[next++]);
+    exact += barLength(ticksPerQuarter, numerator, denominator);
+    let barEnd = Math.round(exact);
+    if (next < changes.length && changes[next].tick < barEnd) barEnd = exact = changes[next].tick;
+    bars.push({tick, end: barEnd, numerator, denominator, changes: change || tick === 0});
     tick = barEnd;
   } while (tick < end && bars.length < kMostBars);
-  return bars;
+  return {bars, exactEnd: exact};
+}
+
+/** Ticks of a whole bar, with their fraction. */
+function barLength(ticksPerQuarter: number, numerator: number, denominator: number): number {
+  return Math.max(1, (ticksPerQuarter * 4 * numerator) / denominator);
 }
 
 function stopsOf(notes: readonly Note[], pedals: Map<number, {list: Pedal[]}>): Float64Array {

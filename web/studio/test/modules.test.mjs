@@ -319,6 +319,85 @@ test('the pedal holds a note until it goes up, and the same key struck again end
   assert.deepEqual(analysis.pedals, [{tick: 10, end: 60}]);
 });
 
+/** A file with time signatures [tick, numerator, bits of the denominator] and a note up to `end`. */
+function signatureFile(division, signatures, end) {
+  const length = (ticks) => [128 | (ticks >> 14), 128 | ((ticks >> 7) & 127), ticks & 127];
+  let now = 0;
+  const events = signatures.map(([tick, numerator, bits]) => {
+    const delta = length(tick - now);
+    now = tick;
+    return [...delta, 0xff, 0x58, 4, numerator, bits, 24, 8];
+  });
+  const note = [
+    [0, 0x90, 60, 9],
+    [...length(end), 0x80, 60, 9],
+  ];
+  return analyse(
+    parseMidi(
+      file(
+        [
+          [...events, kEnd],
+          [...note, kEnd],
+        ],
+        division,
+      ),
+    ),
+  );
+}
+
+test('bars are those of the engine', () => {
+  const lines = (...args) => signatureFile(...args).bars.map(({tick}) => tick);
+  // Lines between ticks are rounded one by one.
+  assert.deepEqual(lines(1, [[0, 3, 3]], 9), [0, 2, 3, 5, 6, 8]);
+  assert.deepEqual(lines(1, [[0, 5, 4]], 5), [0, 1, 3, 4]);
+  assert.deepEqual(lines(2, [[0, 7, 4]], 14), [0, 4, 7, 11]);
+  assert.deepEqual(lines(1, [[0, 1, 7]], 2), [0, 1]);
+  // A signature at such a line is where the line is exactly.
+  const changes = [
+    [0, 3, 3],
+    [2, 2, 3],
+    [3, 3, 3],
+    [4, 4, 2],
+  ];
+  assert.deepEqual(lines(1, changes, 12), [0, 2, 3, 4, 8]);
+  // One equal to that in force changes nothing, and of several at one tick the last counts.
+  const equal = [
+    [0, 4, 2],
+    [100, 4, 2],
+    [2000, 3, 2],
+    [2000, 4, 2],
+  ];
+  assert.deepEqual(lines(480, equal, 5760), [0, 1920, 3840]);
+  assert.deepEqual(
+    signatureFile(480, equal, 5760).bars.map((bar) => bar.changes),
+    [true, false, false],
+  );
+  const cut = [
+    [0, 4, 2],
+    [2000, 3, 2],
+  ];
+  assert.deepEqual(lines(480, cut, 5000), [0, 1920, 2000, 3440, 4880]);
+});
+
+test('bars after the last go on as the engine counts them', () => {
+  for (const [division, signatures, end] of [
+    [1, [[0, 3, 3]], 4],
+    [2, [[0, 7, 4]], 5],
+    [480, [[0, 3, 2]], 1000],
+    [1, [[0, 1, 7]], 3],
+  ]) {
+    const song = signatureFile(division, signatures, end);
+    const whole = signatureFile(division, signatures, 400 * division);
+    const seen = whole.bars.slice(0, -1);
+    seen.forEach((bar, i) => {
+      assert.deepEqual([song.bar(i).tick, song.bar(i).end], [bar.tick, bar.end]);
+      assert.equal(song.barAt(bar.tick), i);
+      assert.equal(song.barAt(bar.end - 1), i);
+      assert.equal(song.barAt(bar.end - 0.5), i);
+    });
+  }
+});
+
 test('notes of a range are found, long ones too', () => {
   const notes = [{track: 1, channel: 0, pitch: 30, tick: 0, end: 100000, velocity: 9}];
   for (let i = 0; i < 2000; ++i)
