@@ -14,6 +14,8 @@ The model must know many time signatures (`continuo inspect MODEL`); a model of 
 """
 import argparse
 import collections
+import fractions
+import math
 import pathlib
 import random
 import subprocess
@@ -41,7 +43,10 @@ def events(path):
 
 
 def bar_lines(division, tracks, count):
-    """The ticks of the first bar lines: a time signature other than that in force begins a bar; first, 4/4 is."""
+    """The ticks of the first bar lines: a time signature other than that in force begins a bar; first, 4/4 is.
+
+    A bar need not be a whole number of ticks: its line is then at the tick nearest to its place.
+    """
     signatures = {0: (4, 4)}
     for track in tracks:
         for tick, message in track:
@@ -51,14 +56,17 @@ def bar_lines(division, tracks, count):
     for tick, signature in sorted(signatures.items()):
         if signature != in_force:
             in_force = signature
-            changes[tick] = max(1, (8 * division * signature[0] + signature[1]) // (2 * signature[1]))
+            changes[tick] = max(1, fractions.Fraction(4 * division * signature[0], signature[1]))
     ticks = sorted(changes)
-    lines, at = [], 0
+    lines, at, place = [], 0, 0
     while len(lines) < count:
         lines.append(at)
         last = max(tick for tick in ticks if tick <= at)
         following = [tick for tick in ticks if tick > at]
-        at = min([at + changes[last], *following[:1]])
+        place += changes[last]
+        at = math.floor(place + fractions.Fraction(1, 2))
+        if following and following[0] < at:
+            at = place = following[0]
     return lines
 
 

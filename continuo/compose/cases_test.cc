@@ -276,13 +276,129 @@ TEST(Cases, AForeignChunkAtTheEndStaysThere) {
   EXPECT_EQ(after.foreign.at(1).before, after.tracks.size());
 }
 
-/// Random files of all that editing must leave alone, through every kind of tokenizer.
+/// A tokenizer with every signature of 1 to 12 notes from whole notes to 64ths, with a fake model.
+LoadedModel LoadModelOfManySignatures(const char* preset) {
+  TokenizerConfig config = (*Tokenizer::Load(preset))->config();
+  config.use_time_signatures = true;
+  config.time_signature_range.clear();
+  for (const int denominator : {4, 1, 2, 8, 16, 32, 64}) {
+    config.time_signature_range.push_back({denominator, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}});
+  }
+  LoadedModel model;
+  model.tokenizer = std::move(*Tokenizer::Create(config));
+  // Time passes quickly, so that a bar takes few tokens.
+  const Vocabulary& vocabulary = model.tokenizer->vocabulary();
+  std::vector<float> bias(vocabulary.size());
+  for (const TokenType type : {TokenType::kBar, TokenType::kTimeShift, TokenType::kRest}) {
+    const IdRange ids = vocabulary.range(type);
+    std::fill(bias.begin() + ids.first, bias.begin() + ids.end(), 4.0F);
+  }
+  model.model = std::make_unique<FakeModel>(vocabulary.size(), 256, std::move(bias));
+  return model;
+}
+
+/// Bars with a note on each line.
+Score NotesOnLines(int32_t ticks_per_quarter, std::vector<TimeSignature> signatures, size_t bars) {
+  Score score;
+  score.ticks_per_quarter = ticks_per_quarter;
+  score.time_signatures = std::move(signatures);
+  Track& track = score.tracks.emplace_back();
+  const BarGrid grid(score);
+  for (size_t bar = 0; bar < bars; ++bar) {
+    track.notes.push_back({grid.Line(bar), 1, static_cast<uint8_t>(60 + bar), 70});
+  }
+  return score;
+}
+
+/// Lines that are between ticks are rounded one by one, and all that counts bars counts the same:
+/// the model too reads a note in each bar.
+TEST(Cases, BarsNeedNotBeAWholeNumberOfTicks) {
+  struct File {
+    int32_t ticks_per_quarter;
+    std::vector<TimeSignature> signatures;
+  };
+  const std::vector<File> files = {
+      {1, {{0, 3, 8}}},                                      // 1.5 ticks
+      {1, {{0, 5, 16}}},                                     // 1.25
+      {2, {{0, 7, 16}}},                                     // 3.5
+      {1, {{0, 7, 16}}},                                     // 1.75
+      {5, {{0, 5, 64}}},                                     // 1.5625
+      {96, {{0, 11, 32}}},                                   // 132
+      {5, {{0, 3, 8}, {23, 4, 4}, {43, 5, 16}}},             // changes at lines 3 and 4, the first between ticks
+      {1, {{0, 3, 8}, {4, 4, 4}, {9, 7, 16}, {12, 1, 64}}},  // bars cut short, and one of a tick
+  };
+  for (const char* preset : {"remi", "tsd_default", "midilike"}) {
+    const LoadedModel model = LoadModelOfManySignatures(preset);
+    for (const File& file : files) {
+      const std::string name = fmt::format("{} {} {}/{}", preset, file.ticks_per_quarter, file.signatures[0].numerator,
+                                           file.signatures[0].denominator);
+      const MidiPiece piece(NotesOnLines(file.ticks_per_quarter, file.signatures, 9), "uneven");
+      ASSERT_EQ(CountBars(piece.score()), 9U) << name;
+      for (const size_t prompt_bars : {1U, 2U, 5U, 9U}) {
+        const auto continued =
+            Composer(model).Write(ContinueRequest{.piece = piece, .prompt_bars = prompt_bars, .bars = 3}, {});
+        ASSERT_TRUE(continued.ok()) << name << ": " << continued.error().ToString();
+        EXPECT_EQ(FaultOfContinuation(piece, prompt_bars, 3, continued->front()), "") << name;
+        EXPECT_EQ(CountBars(continued->front().piece.score()), prompt_bars + 3) << name;
+      }
+      for (size_t first = 0; first < 9; ++first) {
+        const auto filled = Composer(model).Write(FillRequest{.piece = piece, .first = first, .last = first + 1}, {});
+        ASSERT_TRUE(filled.ok()) << name << ": " << filled.error().ToString();
+        EXPECT_EQ(FaultOfFill(piece, first, first + 1, *model.tokenizer, filled->front()), "") << name;
+        // Nothing but the note on the bar's line has gone.
+        EXPECT_EQ(NotesIn(filled->front().piece), 8 + filled->front().new_notes) << name;
+      }
+    }
+  }
+}
+
+/// Rests of a quarter note's beats do not lead from the end of a note that began in eighths to the
+/// next bar line.
+TEST(Cases, ANoteMaySoundFromShortBeatsIntoLongOnes) {
+  Score score;
+  score.ticks_per_quarter = 100;
+  score.time_signatures = {{0, 3, 8}, {150, 4, 4}};
+  score.tracks.resize(1);
+  score.tracks[0].notes = {{91, 200, 60, 64}, {900, 10, 60, 64}};
+  const MidiPiece piece(score, "song");
+  const LoadedModel model = LoadModelOfManySignatures("tsd_all");
+  const auto continued = Composer(model).Write(ContinueRequest{.piece = piece, .prompt_bars = 2, .bars = 2}, {});
+  ASSERT_TRUE(continued.ok()) << continued.error().ToString();
+  EXPECT_EQ(FaultOfContinuation(piece, 2, 2, continued->front()), "");
+  const auto filled = Composer(model).Write(FillRequest{.piece = piece, .first = 2, .last = 3}, {});
+  ASSERT_TRUE(filled.ok()) << filled.error().ToString();
+  EXPECT_EQ(FaultOfFill(piece, 2, 3, *model.tokenizer, filled->front()), "");
+}
+
+/// At the resolution of the tokens nothing is rounded up.
+TEST(Cases, ANoteMayLastNoTime) {
+  Score score;
+  score.ticks_per_quarter = 8;
+  score.tracks.resize(1);
+  score.tracks[0].notes = {{0, 8, 60, 64}, {8, 0, 64, 64}, {16, 8, 67, 64}, {32, 8, 60, 64}};
+  const MidiPiece piece(score, "song");
+  for (const char* preset : {"remi", "tsd_default", "midilike", "structured_default"}) {
+    const LoadedModel model = LoadFakeModel(preset);
+    const auto continued = Composer(model).Write(ContinueRequest{.piece = piece, .prompt_bars = 1, .bars = 2}, {});
+    ASSERT_TRUE(continued.ok()) << preset << ": " << continued.error().ToString();
+    EXPECT_EQ(FaultOfContinuation(piece, 1, 2, continued->front()), "") << preset;
+  }
+}
+
+/// Random files of all that editing must leave alone, through every kind of tokenizer: some of them
+/// with the signatures of nearly all files, others with few.
 TEST(RandomFiles, LoseNothingOutsideTheNewBars) {
+  constexpr uint64_t kSeeds = 334;
+  constexpr uint64_t kSeedsOfManySignatures = 100;
   size_t written_pieces = 0;
   size_t refused = 0;
   for (const char* preset : {"remi", "remiplus", "midilike", "tsd_default", "remi_programs", "remi_all"}) {
-    const LoadedModel model = LoadFakeModel(preset, 256);
-    for (uint64_t seed = 0; seed < 334; ++seed) {
+    const LoadedModel model_of_many = LoadModelOfManySignatures(preset);
+    const LoadedModel model_of_few = LoadFakeModel(preset, 256);
+    for (uint64_t seed = 0; seed < kSeeds; ++seed) {
+      const bool many = seed < kSeedsOfManySignatures;
+      const LoadedModel& model = many ? model_of_many : model_of_few;
+      const std::string name = fmt::format("{} {}", preset, seed);
       Rng rng(seed, 3);
       const MidiDocument random = RandomMidi(rng, {.tracks = 20, .bars = 8});
       const MidiPiece piece = *MidiPiece::Parse(SerializeMidiDocument(random), "random");
@@ -290,31 +406,27 @@ TEST(RandomFiles, LoseNothingOutsideTheNewBars) {
       if (bars == 0) {
         continue;
       }
+      const auto check = [&](const Result<std::vector<WrittenPiece>>& written, const auto& fault) {
+        if (written.ok()) {
+          EXPECT_EQ(fault(written->front()), "") << name;
+          written_pieces += many ? 1 : 0;
+        } else {
+          EXPECT_THAT(written.error().message, HasSubstr("random: bar ")) << name;
+          refused += many ? 1 : 0;
+        }
+      };
       const size_t prompt_bars = 1 + rng.NextBelow(std::min<size_t>(bars, 12));
       const size_t new_bars = 1 + rng.NextBelow(3);
-      const auto continued = Composer(model).Write(
-          ContinueRequest{.piece = piece, .prompt_bars = prompt_bars, .bars = new_bars}, {.seed = seed});
-      if (continued.ok()) {
-        EXPECT_EQ(FaultOfContinuation(piece, prompt_bars, new_bars, continued->front()), "") << preset << " " << seed;
-        ++written_pieces;
-      } else {
-        EXPECT_THAT(continued.error().message, HasSubstr("random: bar "));
-        ++refused;
-      }
+      check(Composer(model).Write(ContinueRequest{.piece = piece, .prompt_bars = prompt_bars, .bars = new_bars},
+                                  {.seed = seed}),
+            [&](const WrittenPiece& written) { return FaultOfContinuation(piece, prompt_bars, new_bars, written); });
       const size_t first = rng.NextBelow(std::min<size_t>(bars, 12));
       const size_t last = first + 1 + rng.NextBelow(std::min<size_t>(bars - first, 3));
-      const auto filled =
-          Composer(model).Write(FillRequest{.piece = piece, .first = first, .last = last}, {.seed = seed});
-      if (filled.ok()) {
-        EXPECT_EQ(FaultOfFill(piece, first, last, *model.tokenizer, filled->front()), "") << preset << " " << seed;
-        ++written_pieces;
-      } else {
-        EXPECT_THAT(filled.error().message, HasSubstr("random: bar "));
-        ++refused;
-      }
+      check(Composer(model).Write(FillRequest{.piece = piece, .first = first, .last = last}, {.seed = seed}),
+            [&](const WrittenPiece& written) { return FaultOfFill(piece, first, last, *model.tokenizer, written); });
     }
   }
-  EXPECT_GT(written_pieces, 100U) << refused;
+  EXPECT_GT(written_pieces, refused);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bitset>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -81,16 +82,18 @@ Result<Prompt> TakePrompt(const MidiPiece& piece, size_t bars, size_t new_bars, 
   const Tick line = grid.Line(bars);
   // New bars have the last bar's signature. If the bar line cuts that bar short, they have the one
   // that does.
-  const TimeSignature last = grid.Signature(bars - 1);
-  const bool cut =
-      grid.Signature(bars).time == line && BarTicks(score.ticks_per_quarter, last) != line - grid.Line(bars - 1);
-  const TimeSignature signature = cut ? grid.Signature(bars) : last;
-  CONTINUO_ASSIGN(std::vector<TimeSignature> signatures, ReadSignatures(score, grid, bars, tokenizer, piece.name()));
-  CONTINUO_ASSIGN(const TimeSignature next,
-                  ReadSignature(signature, score.ticks_per_quarter, bars, line, tokenizer, piece.name()));
-  signatures.push_back(next);
-  const int64_t bar_ticks = BarTicks(score.ticks_per_quarter, signature);
-  if (static_cast<int64_t>(new_bars) > (kLast - line) / bar_ticks - 1) {
+  Score before;
+  before.ticks_per_quarter = score.ticks_per_quarter;
+  std::copy_if(score.time_signatures.begin(), score.time_signatures.end(), std::back_inserter(before.time_signatures),
+               [line](const TimeSignature& signature) { return signature.time < line; });
+  const bool cut = grid.IsCut(bars - 1);
+  if (cut) {
+    before.time_signatures.push_back(grid.Signature(bars));
+  }
+  const BarGrid continued(before);
+  CONTINUO_ASSIGN(const std::vector<TimeSignature> signatures,
+                  ReadSignatures(score.ticks_per_quarter, continued, bars + 1, tokenizer, piece.name()));
+  if (continued.Line(bars + new_bars + 1) == kLast) {
     return MakeError("{}: {} new bars after tick {} would end after the last tick of a MIDI file, {}", piece.name(),
                      new_bars, line, kLast);
   }
@@ -99,13 +102,14 @@ Result<Prompt> TakePrompt(const MidiPiece& piece, size_t bars, size_t new_bars, 
                 .voices = Voices(piece.document(), static_cast<uint32_t>(line)),
                 .name = piece.name(),
                 .seam = {},
-                .end = static_cast<Tick>(line + static_cast<int64_t>(new_bars) * bar_ticks),
+                .end = continued.Line(bars + new_bars),
                 .tempo = tempo,
-                .signature = cut ? std::optional(signature) : std::nullopt,
+                .signature = cut ? std::optional(grid.Signature(bars)) : std::nullopt,
                 .voice = track};
   Seam& seam = prompt.seam;
   seam.line = line;
-  CONTINUO_ASSIGN(ReadableBars read, ReadBars(score, grid, signatures, tokenizer, piece.name(), track));
+  seam.exact_line = continued.ExactLine(bars);
+  CONTINUO_ASSIGN(ReadableBars read, ReadBars(score, continued, signatures, tokenizer, piece.name(), track));
   seam.ids = std::move(read.ids);
   seam.decoded_line = read.line;
 
@@ -119,7 +123,7 @@ Result<Prompt> TakePrompt(const MidiPiece& piece, size_t bars, size_t new_bars, 
     seam.constraints.push_back(std::make_shared<BarLineConstraint>(tokenizer, seam.decoded_line));
   }
   if (tokenizer.config().use_time_signatures) {
-    seam.constraints.push_back(std::make_shared<SignatureConstraint>(tokenizer, bars, std::span(&next, 1)));
+    seam.constraints.push_back(std::make_shared<SignatureConstraint>(tokenizer, bars, std::span(signatures).last(1)));
   }
   return prompt;
 }

@@ -89,13 +89,8 @@ NoteName NameOf(const MidiNote& note) {
   return {note.track, note.on};
 }
 
-/// A length in the file's ticks in those of decoded scores, rounded down.
-int32_t DecodedTicks(int64_t ticks, const Gap& gap, const Tokenizer& tokenizer) {
-  return static_cast<int32_t>(ticks * tokenizer.NewState().ticks_per_quarter() / gap.kept.ticks_per_quarter());
-}
-
 /// Finds the gap's top notes, which stay, and sets them as tokens have them.
-std::set<NoteName> KeepTop(Gap& gap, const Tokenizer& tokenizer, const NoteFilter& readable) {
+std::set<NoteName> KeepTop(Gap& gap, const BarGrid& grid, const Tokenizer& tokenizer, const NoteFilter& readable) {
   const std::vector<MidiNote> notes = PairNotes(gap.kept);
   const auto melodic = [&](const MidiNote& note) { return note.channel != kDrumChannel && readable(note); };
   const int32_t resolution = gap.kept.ticks_per_quarter();
@@ -108,7 +103,8 @@ std::set<NoteName> KeepTop(Gap& gap, const Tokenizer& tokenizer, const NoteFilte
   for (const size_t i : TopNotes(notes, line, static_cast<uint32_t>(gap.end), resolution, melodic)) {
     const MidiNote& note = notes[i];
     names.insert(NameOf(note));
-    const int64_t position = (2 * int64_t{note.begin - line} * scale + resolution) / (2 * resolution);
+    const TickFraction passed = Difference(grid.ExactTime(static_cast<Tick>(note.begin)), gap.seam.exact_line);
+    const int64_t position = NearestTick({passed.numerator * scale, passed.denominator * resolution});
     const int64_t duration =
         (2 * int64_t{note.end - note.begin} * state.ticks_per_quarter() + resolution) / (2 * resolution);
     const KeptNote kept{.tick = AddTicks(gap.seam.decoded_line, position * step),
@@ -149,9 +145,10 @@ Result<Gap> MakeGap(const MidiPiece& piece, size_t first, size_t last, const Tok
           .last_bar_tick = 0};
   Seam& seam = gap.seam;
   seam.line = grid.Line(first);
+  seam.exact_line = grid.ExactLine(first);
   // All that the model will read.
   const size_t to = std::min(last + kBarsAfter, bars);
-  CONTINUO_ASSIGN(gap.signatures, ReadSignatures(score, grid, to, tokenizer, piece.name()));
+  CONTINUO_ASSIGN(gap.signatures, ReadSignatures(score.ticks_per_quarter, grid, to, tokenizer, piece.name()));
   const TimeSignature after = gap.signatures.back();
   gap.signatures.push_back({grid.Line(to), after.numerator, after.denominator});
   const std::span<const TimeSignature> signatures = gap.signatures;
@@ -176,11 +173,11 @@ Result<Gap> MakeGap(const MidiPiece& piece, size_t first, size_t last, const Tok
   };
   std::set<NoteName> top;
   if (keep_top) {
-    top = KeepTop(gap, tokenizer, readable);
+    top = KeepTop(gap, grid, tokenizer, readable);
   }
   RemoveNotes(gap.kept, static_cast<uint32_t>(seam.line), static_cast<uint32_t>(gap.end),
               [&](const MidiNote& note) { return readable(note) && !top.contains(NameOf(note)); });
-  gap.last_bar_tick = seam.decoded_line + DecodedTicks(grid.Line(last - 1) - seam.line, gap, tokenizer);
+  gap.last_bar_tick = AddTicks(seam.decoded_line, DecodedTicks(signatures.subspan(first, last - 1 - first), tokenizer));
   seam.pitches =
       std::make_shared<PitchConstraint>(tokenizer, HeldAt(gap.kept, gap.voices, seam, tokenizer, std::nullopt));
   const Tick tempo_end = first > 0 ? seam.line : gap.end;

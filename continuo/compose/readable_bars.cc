@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
+#include <numeric>
 #include <utility>
 
 #include "continuo/compose/score_parts.h"
@@ -15,14 +17,13 @@
 namespace continuo {
 namespace {
 
-/// Whether bars of a signature last ticks / ticks_per_quarter quarter notes.
-bool Lasts(const TimeSignature& signature, int64_t ticks, int64_t ticks_per_quarter) {
-  return int64_t{4} * ticks_per_quarter * signature.numerator == ticks * signature.denominator;
-}
+/// A tick is divided into so many parts at most, more than the bar lines of any known signature
+/// need.
+constexpr int64_t kMostParts = 1024;
 
-/// Decoded ticks of a bar.
-int64_t DecodedTicks(const TimeSignature& signature, int64_t ticks_per_quarter) {
-  return std::max<int64_t>(1, ticks_per_quarter * 4 / signature.denominator) * signature.numerator;
+/// Whether bars of a signature last so many ticks.
+bool Lasts(const TimeSignature& signature, const TickFraction& ticks, int64_t ticks_per_quarter) {
+  return 4 * ticks_per_quarter * signature.numerator * ticks.denominator == ticks.numerator * signature.denominator;
 }
 
 /// The signatures of a tokenizer; 4/4 for one without.
@@ -41,8 +42,8 @@ std::vector<TimeSignature> Known(const Tokenizer& tokenizer) {
 
 /// The one of `known` that a bar is read as: its signature if that is as long, else one as long as
 /// the bar, of the same denominator if possible.
-std::optional<TimeSignature> ReadAs(const TimeSignature& signature, int64_t ticks, int64_t ticks_per_quarter,
-                                    const std::vector<TimeSignature>& known) {
+std::optional<TimeSignature> ReadAs(const TimeSignature& signature, const TickFraction& ticks,
+                                    int64_t ticks_per_quarter, const std::vector<TimeSignature>& known) {
   std::optional<TimeSignature> best;
   for (const TimeSignature& candidate : known) {
     if (!Lasts(candidate, ticks, ticks_per_quarter)) {
@@ -71,8 +72,40 @@ Error CannotRead(std::string_view name, size_t bar, Tick from, Tick to, const Ti
                "`continuo inspect MODEL` lists those of a model"};
 }
 
+/// Into how many parts a tick must be divided so that the first bar lines are on them. Nothing if
+/// so many do not fit.
+std::optional<int64_t> PartsOfLines(const BarGrid& grid, size_t bars, int32_t ticks_per_quarter) {
+  int64_t parts = 1;
+  for (size_t bar = 0; bar <= bars; ++bar) {
+    parts = std::lcm(parts, grid.ExactLine(bar).denominator);
+    if (parts > kMostParts) {
+      return std::nullopt;
+    }
+  }
+  constexpr int64_t kLast = std::numeric_limits<Tick>::max();
+  const bool fit = (int64_t{grid.Line(bars)} + 1) * parts <= kLast && int64_t{ticks_per_quarter} * parts <= kLast;
+  return parts == 1 || fit ? std::optional(parts) : std::nullopt;
+}
+
+/// A score in parts of its ticks, each time as far from its bar's exact line as from the rounded
+/// one.
+Score Divided(const Score& score, int64_t parts, const BarGrid& grid) {
+  Score divided = SelectScore(
+      score, [](Tick /*time*/) { return true; },
+      [&](auto& event) {
+        const TickFraction time = grid.ExactTime(event.time);
+        event.time = static_cast<Tick>(time.numerator * (parts / time.denominator));
+        if constexpr (requires { event.duration; }) {
+          event.duration =
+              static_cast<Tick>(std::min<int64_t>(event.duration * parts, std::numeric_limits<Tick>::max()));
+        }
+      });
+  divided.ticks_per_quarter = static_cast<int32_t>(score.ticks_per_quarter * parts);
+  return divided;
+}
+
 /// A track whose notes the tokenizer reads, with a note at `time` that is in its range.
-Track NoteTrack(const Tokenizer& tokenizer, const Score& score, Tick time) {
+Track NoteTrack(const Tokenizer& tokenizer, int32_t ticks_per_quarter, Tick time) {
   const TokenizerConfig& config = tokenizer.config();
   Track track;
   if (config.use_programs && !config.programs.empty()) {
@@ -81,8 +114,68 @@ Track NoteTrack(const Tokenizer& tokenizer, const Score& score, Tick time) {
     track.program = static_cast<uint8_t>(std::max(program, 0));
   }
   const int pitch = std::clamp(60, config.pitch_range[0], std::max(config.pitch_range[0], config.pitch_range[1] - 1));
-  track.notes.push_back({time, score.ticks_per_quarter, static_cast<uint8_t>(pitch), 64});
+  track.notes.push_back({time, ticks_per_quarter, static_cast<uint8_t>(pitch), 64});
   return track;
+}
+
+/// The ids of a score up to a bar line, on which a note begins, if they reach it.
+std::optional<std::vector<TokenId>> IdsUpToLine(const Score& score, size_t bars, Tick decoded_line,
+                                                const Tokenizer& tokenizer) {
+  std::vector<std::vector<TokenId>> streams = tokenizer.Encode(score);
+  std::vector<TokenId> ids = streams.empty() ? std::vector<TokenId>() : std::move(streams.front());
+  const std::vector<size_t> offsets = tokenizer.BarOffsets(ids);
+  if (offsets.size() <= bars) {
+    return std::nullopt;
+  }
+  size_t size = offsets[bars];
+  // The tokens that open the bar and those that end notes there belong to the bars before.
+  const auto opens = [&](TokenId id) {
+    switch (tokenizer.vocabulary().info(id).type) {
+      case TokenType::kBar:
+      case TokenType::kBarEnd:
+      case TokenType::kTimeSig:
+      case TokenType::kNoteOff:
+      case TokenType::kDrumOff:
+        return true;
+      default:
+        return false;
+    }
+  };
+  while (size < ids.size() && opens(ids[size])) {
+    ++size;
+  }
+  ids.resize(size);
+  StreamState state = tokenizer.NewState();
+  for (const TokenId id : ids) {
+    state.Advance(id);
+  }
+  if ((state.has_bar_tokens() ? state.tick_at_bar() : state.tick()) != decoded_line) {
+    return std::nullopt;
+  }
+  // The time of a note begins it: the first new one is yet to choose its own (see
+  // BarLineConstraint).
+  if (tokenizer.vocabulary().has(TokenType::kNoShift) && !ids.empty()) {
+    ids.pop_back();
+  }
+  return ids;
+}
+
+/// Ends notes where a time signature of another denominator begins.
+void CutAtSignatures(Score& score) {
+  std::vector<Tick> changes;
+  for (size_t i = 1; i < score.time_signatures.size(); ++i) {
+    if (score.time_signatures[i].denominator != score.time_signatures[i - 1].denominator) {
+      changes.push_back(score.time_signatures[i].time);
+    }
+  }
+  for (Track& track : score.tracks) {
+    for (Note& note : track.notes) {
+      const auto next = std::upper_bound(changes.begin(), changes.end(), note.time);
+      if (next != changes.end()) {
+        note.duration = std::min(note.duration, *next - note.time);
+      }
+    }
+  }
 }
 
 }  // namespace
@@ -111,18 +204,16 @@ TokenId SignatureToken(const Tokenizer& tokenizer, const TimeSignature& signatur
   return as_long;
 }
 
-Result<TimeSignature> ReadSignature(const TimeSignature& signature, int32_t ticks_per_quarter, size_t bar, Tick tick,
-                                    const Tokenizer& tokenizer, std::string_view name) {
-  const int64_t ticks = int64_t{4} * ticks_per_quarter * signature.numerator;
-  if (ticks % signature.denominator == 0) {
-    if (auto read_as = ReadAs(signature, ticks / signature.denominator, ticks_per_quarter, Known(tokenizer))) {
-      return TimeSignature{tick, read_as->numerator, read_as->denominator};
-    }
+int64_t DecodedTicks(std::span<const TimeSignature> signatures, const Tokenizer& tokenizer) {
+  const int64_t quarter = tokenizer.NewState().ticks_per_quarter();
+  int64_t ticks = 0;
+  for (const TimeSignature& signature : signatures) {
+    ticks += std::max<int64_t>(1, quarter * 4 / signature.denominator) * signature.numerator;
   }
-  return CannotRead(name, bar, tick, tick, signature, false, tokenizer);
+  return ticks;
 }
 
-Result<std::vector<TimeSignature>> ReadSignatures(const Score& score, const BarGrid& grid, size_t bars,
+Result<std::vector<TimeSignature>> ReadSignatures(int32_t ticks_per_quarter, const BarGrid& grid, size_t bars,
                                                   const Tokenizer& tokenizer, std::string_view name) {
   const std::vector<TimeSignature> known = Known(tokenizer);
   std::vector<TimeSignature> signatures;
@@ -130,11 +221,9 @@ Result<std::vector<TimeSignature>> ReadSignatures(const Score& score, const BarG
     const Tick from = grid.Line(bar);
     const Tick to = grid.Line(bar + 1);
     const TimeSignature signature = grid.Signature(bar);
-    const int64_t ticks = int64_t{to} - from;
-    const std::optional<TimeSignature> read_as = ReadAs(signature, ticks, score.ticks_per_quarter, known);
+    const std::optional<TimeSignature> read_as = ReadAs(signature, grid.Length(bar), ticks_per_quarter, known);
     if (!read_as) {
-      const bool cut = !Lasts(signature, ticks, score.ticks_per_quarter) && grid.Signature(bar + 1).time == to;
-      return CannotRead(name, bar, from, to, signature, cut, tokenizer);
+      return CannotRead(name, bar, from, to, signature, grid.IsCut(bar), tokenizer);
     }
     signatures.push_back({from, read_as->numerator, read_as->denominator});
   }
@@ -145,21 +234,39 @@ Result<ReadableBars> ReadBars(const Score& score, const BarGrid& grid, std::span
                               const Tokenizer& tokenizer, std::string_view name, std::optional<size_t> track) {
   CONTINUO_CHECK(signatures.size() >= 2);
   const size_t bars = signatures.size() - 1;
-  const int64_t decoded_resolution = tokenizer.NewState().ticks_per_quarter();
-  int64_t decoded_line = 0;
-  for (const TimeSignature& signature : signatures.first(bars)) {
-    decoded_line += DecodedTicks(signature, decoded_resolution);
-  }
   const Tick line = grid.Line(bars);
+  const Error inexpressible{
+      fmt::format("{}: the model's tokens cannot express its first {} bars, up to tick {}", name, bars, line),
+      "the tokens' time grid is too coarse for the bars, or their longest time shift too short"};
   ReadableBars read;
-  read.line = static_cast<Tick>(std::min<int64_t>(decoded_line, kMaxDecodedTick));
+  read.line = static_cast<Tick>(std::min<int64_t>(DecodedTicks(signatures.first(bars), tokenizer), kMaxDecodedTick));
 
   Score readable =
       ReadableScore(SelectScore(score, [line](Tick time) { return time < line; }, [](auto&) {}), tokenizer, track);
+  for (Track& part : readable.tracks) {
+    for (Note& note : part.notes) {
+      // Else its end would come before its beginning, where tokens say both.
+      note.duration = std::max(note.duration, 1);
+    }
+  }
+  const std::optional<int64_t> parts = PartsOfLines(grid, bars, score.ticks_per_quarter);
+  if (!parts) {
+    return inexpressible;
+  }
+  const auto in_parts = [&](const TickFraction& time) {
+    return static_cast<Tick>(time.numerator * (*parts / time.denominator));
+  };
+  if (*parts > 1) {
+    readable = Divided(readable, *parts, grid);
+  }
   readable.time_signatures.clear();
   if (tokenizer.config().use_time_signatures) {
     readable.time_signatures.assign(signatures.begin(), signatures.end());
+    for (size_t bar = 0; bar < signatures.size(); ++bar) {
+      readable.time_signatures[bar].time = in_parts(grid.ExactLine(bar));
+    }
   }
+  const Track end = NoteTrack(tokenizer, readable.ticks_per_quarter, in_parts(grid.ExactLine(bars)));
 
   // A note at the bar line makes the tokenizer write everything that leads there: empty bars, time
   // shifts.
@@ -168,57 +275,30 @@ Result<ReadableBars> ReadBars(const Score& score, const BarGrid& grid, std::span
   });
   if (!RepresentationOf(tokenizer.config()).merges_tracks && known != readable.tracks.end()) {
     // Another track of a program would be written in every bar.
-    known->notes.push_back(NoteTrack(tokenizer, score, line).notes.front());
+    known->notes.push_back(end.notes.front());
   } else if (tokenizer.one_stream() || readable.tracks.empty()) {
-    readable.tracks.push_back(NoteTrack(tokenizer, score, line));
+    readable.tracks.push_back(end);
   } else {
     Track& only = readable.tracks.front();
-    const Track model_track = NoteTrack(tokenizer, score, line);
     if (!HasProgram(tokenizer.config(), only.program, only.is_drum)) {
-      only.program = model_track.program;
-      only.is_drum = model_track.is_drum;
+      only.program = end.program;
+      only.is_drum = end.is_drum;
     }
-    only.notes.push_back(model_track.notes.front());
+    only.notes.push_back(end.notes.front());
   }
-  std::vector<std::vector<TokenId>> streams = tokenizer.Encode(readable);
-  std::vector<TokenId> ids = streams.empty() ? std::vector<TokenId>() : std::move(streams.front());
-  const std::vector<size_t> offsets = tokenizer.BarOffsets(ids);
-  if (offsets.size() > bars) {
-    size_t end = offsets[bars];
-    // The tokens that open the bar and those that end notes there belong to the bars before.
-    const auto opens = [&](TokenId id) {
-      switch (tokenizer.vocabulary().info(id).type) {
-        case TokenType::kBar:
-        case TokenType::kBarEnd:
-        case TokenType::kTimeSig:
-        case TokenType::kNoteOff:
-        case TokenType::kDrumOff:
-          return true;
-        default:
-          return false;
-      }
-    };
-    while (end < ids.size() && opens(ids[end])) {
-      ++end;
-    }
-    ids.resize(end);
-    StreamState state = tokenizer.NewState();
-    for (const TokenId id : ids) {
-      state.Advance(id);
-    }
-    const int32_t reached = state.has_bar_tokens() ? state.tick_at_bar() : state.tick();
-    if (reached == read.line) {
-      // The time of a note begins it: the first new one is yet to choose its own (see
-      // BarLineConstraint).
-      if (tokenizer.vocabulary().has(TokenType::kNoShift) && !ids.empty()) {
-        ids.pop_back();
-      }
-      read.ids = std::move(ids);
+  if (std::optional<std::vector<TokenId>> ids = IdsUpToLine(readable, bars, read.line, tokenizer)) {
+    read.ids = std::move(*ids);
+    return read;
+  }
+  if (tokenizer.config().use_rests && tokenizer.config().use_time_signatures) {
+    // Rests of long beats may not lead from the end of a note that began in short ones to the line.
+    CutAtSignatures(readable);
+    if (std::optional<std::vector<TokenId>> ids = IdsUpToLine(readable, bars, read.line, tokenizer)) {
+      read.ids = std::move(*ids);
       return read;
     }
   }
-  return Error{fmt::format("{}: the model's tokens cannot express its first {} bars, up to tick {}", name, bars, line),
-               "the tokens' time grid is too coarse for the bars, or their longest time shift too short"};
+  return inexpressible;
 }
 
 }  // namespace continuo

@@ -27,15 +27,13 @@ std::string SignatureNames(const Tokenizer& tokenizer);
 /// there is none.
 TokenId SignatureToken(const Tokenizer& tokenizer, const TimeSignature& signature);
 
-/// The signature that a whole bar is read as, which is bar `bar` and begins at `tick`. Fails as
-/// ReadSignatures does.
-Result<TimeSignature> ReadSignature(const TimeSignature& signature, int32_t ticks_per_quarter, size_t bar, Tick tick,
-                                    const Tokenizer& tokenizer, std::string_view name);
+/// The decoded ticks of bars of these signatures.
+int64_t DecodedTicks(std::span<const TimeSignature> signatures, const Tokenizer& tokenizer);
 
 /// The time signatures that the first `bars` bars are read as, one per bar. A bar that the next
 /// signature cuts short is read as a bar of its length. Fails, naming the piece by `name`, the bar,
 /// its tick and its signature, if the tokenizer cannot express one.
-Result<std::vector<TimeSignature>> ReadSignatures(const Score& score, const BarGrid& grid, size_t bars,
+Result<std::vector<TimeSignature>> ReadSignatures(int32_t ticks_per_quarter, const BarGrid& grid, size_t bars,
                                                   const Tokenizer& tokenizer, std::string_view name);
 
 /// Reads the first bars of a score, whose grid is `grid`: one fewer than there are `signatures`,

@@ -45,10 +45,12 @@ Score ReadableScore(const Score& score, const Tokenizer& tokenizer, std::optiona
   return readable;
 }
 
-Score NewPart(const Score& score, Tick from, int32_t ticks_per_quarter) {
+Score NewPart(const Score& score, Tick from, int32_t ticks_per_quarter, const TickFraction& offset) {
   const int64_t old_resolution = score.ticks_per_quarter;
   const auto scale = [&](int64_t ticks) {
-    const int64_t scaled = (2 * ticks * ticks_per_quarter + old_resolution) / (2 * old_resolution);
+    const int64_t scaled =
+        NearestTick({ticks * ticks_per_quarter * offset.denominator + offset.numerator * old_resolution,
+                     old_resolution * offset.denominator});
     return static_cast<Tick>(std::min<int64_t>(scaled, std::numeric_limits<Tick>::max()));
   };
   Score part = SelectScore(

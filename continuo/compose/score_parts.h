@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "continuo/score/bars.h"
 #include "continuo/score/score.h"
 #include "continuo/token/tokenizer.h"
 
@@ -52,9 +53,10 @@ Score SelectScore(const Score& score, const Keep& keep, const Move& move) {
 /// tokenizer has one stream for all tracks, and its tracks but drums merged if not. Has a track.
 Score ReadableScore(const Score& score, const Tokenizer& tokenizer, std::optional<size_t> track = std::nullopt);
 
-/// The events at or after `from` of a score, moved to tick 0 and scaled to another resolution.
-/// Durations are at least a tick. Times that would pass the last tick are cut to it.
-Score NewPart(const Score& score, Tick from, int32_t ticks_per_quarter);
+/// The events at or after `from` of a score, moved to tick 0, scaled to another resolution and
+/// moved by `offset`, at most half a tick either way, before they are rounded to ticks. Durations
+/// are at least a tick. Times that would pass the last tick are cut to it.
+Score NewPart(const Score& score, Tick from, int32_t ticks_per_quarter, const TickFraction& offset = {});
 
 /// Ends each note where the next of its pitch begins in its track, and removes all but the first of
 /// the notes of a pitch that begin together.

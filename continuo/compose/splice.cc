@@ -66,7 +66,7 @@ Score DecodeFrom(const Seam& seam, std::span<const TokenId> ids, int32_t ticks_p
   const std::vector<std::vector<TokenId>> streams(1, {ids.begin(), ids.end()});
   Score decoded = tokenizer.Decode(streams);
   RemoveKept(decoded, kept);
-  return NewPart(decoded, seam.decoded_line, ticks_per_quarter);
+  return NewPart(decoded, seam.decoded_line, ticks_per_quarter, Difference(seam.exact_line, {seam.line, 1}));
 }
 
 SplicedNotes SpliceNotes(MidiDocument& document, const Score& part, const SplicePlace& place, VoiceFinder& finder) {

@@ -40,6 +40,7 @@ inline constexpr size_t kTempoBars = 4;
 struct Seam {
   std::vector<TokenId> ids;  // of the bars before, the first new one opened; empty at the start of the piece
   Tick line = 0;             // in the ticks of the file
+  TickFraction exact_line;   // before it was rounded to them
   Tick decoded_line = 0;     // in the ticks of decoded scores
   std::shared_ptr<const TokenConstraint> pitches;                   // of the new bars, a PitchConstraint
   std::vector<std::shared_ptr<const TokenConstraint>> constraints;  // more of them

@@ -136,7 +136,9 @@ TEST(MidiDocument, ComesBackFromItsFile) {
     const MidiDocument document = RandomMidi(rng);
     const Bytes file = SerializeMidiDocument(document);
     const Read read = ReadDocument(file);
-    ASSERT_THAT(read.warnings, IsEmpty()) << seed;
+    if (document.format != 2) {  // whose pieces are reported
+      ASSERT_THAT(read.warnings, IsEmpty()) << seed;
+    }
     ASSERT_TRUE(SameMusic(read.document, document)) << seed;
     ASSERT_EQ(SerializeMidiDocument(read.document), file) << seed;
   }

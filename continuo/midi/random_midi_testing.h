@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -62,23 +63,52 @@ struct RandomMidiOptions {
   bool silencers = true;  // controllers 120 and 123 among the others
 };
 
-/// A file of 1 to `tracks` tracks on 1 to 16 channels, with any ticks per quarter note and time
-/// signatures. Notes may overlap, ring on, lack their ends; note-offs may end nothing.
+/// Ticks per quarter note, from the few of hand-made files to the most there can be, or frames of
+/// film.
+inline uint16_t RandomDivision(Rng& rng) {
+  switch (rng.NextBelow(6)) {
+    case 0:
+    case 1:
+      return 480;
+    case 2:
+      return static_cast<uint16_t>(1 + rng.NextBelow(8));
+    case 3:
+      return static_cast<uint16_t>(1 + rng.NextBelow(32767));
+    case 4:
+      return rng.NextBelow(3) == 0 ? uint16_t{0xE728} : uint16_t{96};  // 25 frames a second of 40 ticks
+    default:
+      return static_cast<uint16_t>(1 + rng.NextBelow(1000));
+  }
+}
+
+/// A file of 1 to `tracks` tracks on 1 to 16 channels, of any format, with any ticks per quarter
+/// note and time signatures. Notes may overlap, ring on, last no time, lack their ends; note-offs
+/// may end nothing; tracks may be empty.
 inline MidiDocument RandomMidi(Rng& rng, const RandomMidiOptions& options = {}) {
   MidiDocument document;
   const size_t tracks = 1 + rng.NextBelow(options.tracks);
-  document.format = tracks == 1 ? static_cast<int>(rng.NextBelow(2)) : 1;
-  document.division = static_cast<uint16_t>(rng.NextBelow(3) == 0 ? 480 : 1 + rng.NextBelow(1000));
+  document.format = tracks == 1 ? static_cast<int>(rng.NextBelow(3)) : rng.NextBelow(8) == 0 ? 2 : 1;
+  document.division = RandomDivision(rng);
   document.tracks.resize(tracks);
   const uint64_t channels = 1 + rng.NextBelow(kMidiChannels);
-  const uint32_t bar = 4u * document.division;
+  const uint32_t bar = 4u * static_cast<uint32_t>(document.ticks_per_quarter());
   const uint32_t length = bar * (1 + static_cast<uint32_t>(rng.NextBelow(options.bars)));
 
   std::vector<MidiInsertion> conductor;
-  for (uint32_t time = 0; time < length; time += 1 + static_cast<uint32_t>(rng.NextBelow(4 * bar))) {
-    const uint8_t signature[] = {static_cast<uint8_t>(1 + rng.NextBelow(12)), static_cast<uint8_t>(rng.NextBelow(5)),
-                                 24, 8};
-    conductor.push_back({0, 0, document.NewMeta(time, kMetaTimeSignature, signature)});
+  for (uint32_t time = 0, next = 0; time < length; time = next) {
+    next = time + 1 + static_cast<uint32_t>(rng.NextBelow(4 * bar));
+    for (uint64_t several = 1 + rng.NextBelow(8) / 7; several > 0; --several) {
+      const uint8_t bits = rng.NextBelow(8) == 0 ? 5 : static_cast<uint8_t>(rng.NextBelow(5));
+      const uint8_t signature[] = {static_cast<uint8_t>(1 + rng.NextBelow(12)), bits, 24, 8};
+      conductor.push_back({0, 0, document.NewMeta(time, kMetaTimeSignature, signature)});
+      if (rng.NextBelow(4) > 0) {  // the next one may stand on a bar line of this one
+        const double bars = static_cast<double>(1 + rng.NextBelow(3)) * signature[0] / (1 << bits);
+        next = std::max(time + 1, static_cast<uint32_t>(std::lround(time + bars * bar)));
+      }
+      if (rng.NextBelow(4) == 0) {  // again, where it changes nothing
+        conductor.push_back({0, 0, document.NewMeta(time + 1, kMetaTimeSignature, signature)});
+      }
+    }
     const uint8_t tempo[] = {static_cast<uint8_t>(4 + rng.NextBelow(10)), static_cast<uint8_t>(rng.NextBelow(256)), 0};
     conductor.push_back({0, 0, document.NewMeta(time, kMetaTempo, tempo)});
   }
@@ -102,7 +132,8 @@ inline MidiDocument RandomMidi(Rng& rng, const RandomMidiOptions& options = {}) 
       events.push_back(NewMessage(time, static_cast<uint8_t>(kNoteOn | channel), pitch,
                                   static_cast<uint8_t>(1 + rng.NextBelow(127))));
       if (rng.NextBelow(20) > 0) {
-        const auto end = time + static_cast<uint32_t>(rng.NextBelow(rng.NextBelow(6) == 0 ? 3 * bar : bar / 2 + 1));
+        const uint64_t longest = rng.NextBelow(6) == 0 ? 3 * bar : rng.NextBelow(8) == 0 ? 1 : bar / 2 + 1;
+        const auto end = time + static_cast<uint32_t>(rng.NextBelow(longest));
         const bool explicit_off = rng.NextBelow(2) == 0;
         events.push_back(NewMessage(end, static_cast<uint8_t>((explicit_off ? kNoteOff : kNoteOn) | channel), pitch,
                                     explicit_off ? static_cast<uint8_t>(rng.NextBelow(128)) : uint8_t{0}));

@@ -62,11 +62,7 @@ Result<SheetGrid> SheetGrid::Create(const Score& score, int32_t steps_per_quarte
     const int64_t ticks = int64_t{grid.Line(bar + 1)} - grid.Line(bar);
     const Unit whole = kUnitsPerWhole / signature.denominator * signature.numerator;
     Unit length = whole;
-    // Cut short by a signature if the next bar's begins within it.
-    const TimeSignature next = grid.Signature(bar + 1);
-    const bool cut = next.time == grid.Line(bar + 1) && next.time > signature.time &&
-                     (int64_t{next.time} - signature.time) * kUnitsPerQuarter % (whole * score.ticks_per_quarter) != 0;
-    if (cut) {
+    if (grid.IsCut(bar)) {
       length = std::clamp(sheet.NearestStep(ticks, sheet.step_), std::min(whole, sheet.step_), whole);
     }
     sheet.bars_.push_back({from, length, signature, length != whole});

@@ -3,27 +3,71 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <numeric>
 
 #include "continuo/core/check.h"
 
 namespace continuo {
 namespace {
 
+constexpr int64_t kLast = std::numeric_limits<Tick>::max();
+
+/// Parts of a tick, at most: so many that times twice as late as the last tick fit 64 bits.
+constexpr int64_t kFinest = int64_t{1} << 30;
+
 bool SameMetre(const TimeSignature& a, const TimeSignature& b) {
   return a.numerator == b.numerator && a.denominator == b.denominator;
 }
 
+TickFraction Reduced(int64_t numerator, int64_t denominator) {
+  const int64_t common = std::gcd(numerator, denominator);
+  return {numerator / common, denominator / common};
+}
+
+/// Ticks of a bar that nothing cuts short.
+TickFraction BarTicks(int64_t ticks_per_quarter, const TimeSignature& signature) {
+  const TickFraction ticks = Reduced(4 * ticks_per_quarter * signature.numerator, signature.denominator);
+  if (ticks.numerator < ticks.denominator) {
+    return {1, 1};
+  }
+  // A bar longer than any file need not be exact, nor parts of a tick that no file can name.
+  if (ticks.numerator / ticks.denominator > kLast) {
+    return {kLast + 1, 1};
+  }
+  return ticks.denominator > kFinest ? TickFraction{NearestTick(ticks), 1} : ticks;
+}
+
 }  // namespace
 
-int64_t BarTicks(int32_t ticks_per_quarter, const TimeSignature& signature) {
-  const int64_t ticks = int64_t{4} * ticks_per_quarter * signature.numerator;
-  const int64_t denominator = signature.denominator;
-  return std::max<int64_t>(1, ticks / denominator + (2 * (ticks % denominator) >= denominator ? 1 : 0));
+int64_t NearestTick(const TickFraction& time) {
+  return (2 * time.numerator + time.denominator) / (2 * time.denominator);
+}
+
+TickFraction Difference(const TickFraction& a, const TickFraction& b) {
+  const int64_t parts = std::lcm(a.denominator, b.denominator);
+  return {a.numerator * (parts / a.denominator) - b.numerator * (parts / b.denominator), parts};
+}
+
+BarGrid::Section BarGrid::NewSection(size_t bar, const TimeSignature& signature, TickFraction start,
+                                     int64_t ticks_per_quarter) {
+  const TickFraction length = BarTicks(ticks_per_quarter, signature);
+  start = Reduced(start.numerator, start.denominator);
+  // Denominators of MIDI files are powers of two. Where others have no common one that is small
+  // enough, the section begins on its tick.
+  int64_t parts = std::lcm(start.denominator, length.denominator);
+  if (parts > kFinest) {
+    start = {NearestTick(start), 1};
+    parts = length.denominator;
+  }
+  return {bar,
+          signature,
+          {start.numerator * (parts / start.denominator), parts},
+          length.numerator * (parts / length.denominator)};
 }
 
 BarGrid::BarGrid(const Score& score, bool by_signature) {
-  const TimeSignature common;
-  sections_.push_back({0, common, BarTicks(score.ticks_per_quarter, common)});
+  const int64_t ticks_per_quarter = score.ticks_per_quarter;
+  sections_.push_back(NewSection(0, {}, {}, ticks_per_quarter));
   if (!by_signature) {
     return;
   }
@@ -32,21 +76,20 @@ BarGrid::BarGrid(const Score& score, bool by_signature) {
     if (signature.numerator <= 0 || signature.denominator <= 0) {
       continue;
     }
-    const Section& running = sections_.back();
+    const Section running = sections_.back();
     CONTINUO_CHECK(signature.time >= running.signature.time);
     if (signature.time == running.signature.time) {
       // The last of one tick counts, so the section that an earlier one began here goes.
-      const bool first = sections_.size() == 1;
-      const size_t bar = running.bar;
       sections_.pop_back();
-      if (!first && SameMetre(sections_.back().signature, signature)) {
-        continue;
+      if (sections_.empty() || !SameMetre(sections_.back().signature, signature)) {
+        sections_.push_back(NewSection(running.bar, signature, running.start, ticks_per_quarter));
       }
-      sections_.push_back({bar, signature, BarTicks(score.ticks_per_quarter, signature)});
     } else if (!SameMetre(running.signature, signature)) {
-      const int64_t passed = int64_t{signature.time} - running.signature.time;
-      const auto bars = static_cast<size_t>((passed + running.length - 1) / running.length);
-      sections_.push_back({running.bar + bars, signature, BarTicks(score.ticks_per_quarter, signature)});
+      // At a bar line that was rounded to this tick the signature begins where the line is.
+      const size_t before = BarAt(signature.time - 1);
+      const bool on_line = Line(before + 1) == signature.time;
+      const TickFraction start = on_line ? ExactLine(before + 1) : TickFraction{signature.time, 1};
+      sections_.push_back(NewSection(before + 1, signature, start, ticks_per_quarter));
     }
   }
 }
@@ -56,27 +99,54 @@ size_t BarGrid::BarAt(Tick time) const {
   const auto next = std::upper_bound(sections_.begin(), sections_.end(), time,
                                      [](Tick t, const Section& section) { return t < section.signature.time; });
   const Section& section = *std::prev(next);
-  return section.bar + static_cast<size_t>((int64_t{time} - section.signature.time) / section.length);
+  // The last line that is rounded to `time` or earlier is less than half a tick after it.
+  const int64_t passed = (2 * int64_t{time} + 1) * section.start.denominator - 1 - 2 * section.start.numerator;
+  return section.bar + static_cast<size_t>(passed / (2 * section.length));
 }
 
 Tick BarGrid::Line(size_t bar) const {
-  constexpr int64_t kLast = std::numeric_limits<Tick>::max();
-  const Section& section = SectionOf(bar);
+  return static_cast<Tick>(std::min(kLast, NearestTick(ExactLine(bar))));
+}
+
+TickFraction BarGrid::ExactLine(size_t bar) const {
+  const Section& section = *SectionOf(bar);
   const size_t bars = bar - section.bar;
-  if (bars > static_cast<size_t>(kLast / section.length)) {
-    return static_cast<Tick>(kLast);
+  const TickFraction& start = section.start;
+  if (bars > static_cast<size_t>((kLast * start.denominator - start.numerator) / section.length)) {
+    return {kLast, 1};
   }
-  return static_cast<Tick>(std::min(kLast, section.signature.time + static_cast<int64_t>(bars) * section.length));
+  return Reduced(start.numerator + static_cast<int64_t>(bars) * section.length, start.denominator);
+}
+
+TickFraction BarGrid::ExactTime(Tick time) const {
+  const size_t bar = BarAt(time);
+  const TickFraction line = ExactLine(bar);
+  return {line.numerator + (int64_t{time} - Line(bar)) * line.denominator, line.denominator};
+}
+
+TickFraction BarGrid::Length(size_t bar) const {
+  const auto section = SectionOf(bar);
+  const auto next = std::next(section);
+  if (next == sections_.end() || bar + 1 < next->bar) {
+    return Reduced(section->length, section->start.denominator);
+  }
+  return Difference(ExactLine(bar + 1), ExactLine(bar));
+}
+
+bool BarGrid::IsCut(size_t bar) const {
+  const Section& section = *SectionOf(bar);
+  const TickFraction length = Length(bar);
+  return length.numerator * (section.start.denominator / length.denominator) < section.length;
 }
 
 TimeSignature BarGrid::Signature(size_t bar) const {
-  return SectionOf(bar).signature;
+  return SectionOf(bar)->signature;
 }
 
-const BarGrid::Section& BarGrid::SectionOf(size_t bar) const {
+std::vector<BarGrid::Section>::const_iterator BarGrid::SectionOf(size_t bar) const {
   const auto next = std::upper_bound(sections_.begin(), sections_.end(), bar,
                                      [](size_t b, const Section& section) { return b < section.bar; });
-  return *std::prev(next);
+  return std::prev(next);
 }
 
 size_t CountBars(const Score& score, bool by_signature) {

@@ -63,10 +63,77 @@ TEST(BarGrid, PassesOverSignaturesThatAreNone) {
   EXPECT_EQ(Lines(BarGrid(WithSignatures({{0, 0, 4}, {10, 4, 0}, {20, -3, 4}})), 2), (Ticks{0, 1920}));
 }
 
-TEST(BarGrid, RoundsTheBarToWholeTicksAndAtLeastOne) {
-  EXPECT_EQ(Lines(BarGrid(WithSignatures({{0, 1, 128}}, 1)), 3), (Ticks{0, 1, 2}));  // 1/32 tick
-  EXPECT_EQ(Lines(BarGrid(WithSignatures({{0, 3, 8}}, 1)), 3), (Ticks{0, 2, 4}));    // 1.5 ticks
-  EXPECT_EQ(Lines(BarGrid(WithSignatures({{0, 5, 16}}, 1)), 3), (Ticks{0, 1, 2}));   // 1.25 ticks
+// As music21 10.5.1 writes bars of these lengths.
+TEST(BarGrid, RoundsEachLineToTheNearestTick) {
+  EXPECT_EQ(Lines(BarGrid(WithSignatures({{0, 3, 8}}, 1)), 7), (Ticks{0, 2, 3, 5, 6, 8, 9}));       // 1.5 ticks
+  EXPECT_EQ(Lines(BarGrid(WithSignatures({{0, 5, 16}}, 1)), 6), (Ticks{0, 1, 3, 4, 5, 6}));         // 1.25 ticks
+  EXPECT_EQ(Lines(BarGrid(WithSignatures({{0, 7, 16}}, 2)), 5), (Ticks{0, 4, 7, 11, 14}));          // 3.5 ticks
+  EXPECT_EQ(Lines(BarGrid(WithSignatures({{0, 1, 32}}, 12)), 5), (Ticks{0, 2, 3, 5, 6}));           // 1.5 ticks
+  EXPECT_EQ(Lines(BarGrid(WithSignatures({{0, 5, 64}}, 5)), 8), (Ticks{0, 2, 3, 5, 6, 8, 9, 11}));  // 25/16 ticks
+}
+
+TEST(BarGrid, NoFileIsTooLongForExactLines) {
+  const BarGrid grid(WithSignatures({{0, 3, 8}}, 1));
+  EXPECT_EQ(grid.Line(1'000'000'000), 1'500'000'000);
+  EXPECT_EQ(grid.BarAt(1'500'000'000), 1'000'000'000U);
+  EXPECT_EQ(grid.BarAt(1'499'999'999), 999'999'999U);
+  EXPECT_EQ(grid.Line(1'000'000'001), 1'500'000'002);
+}
+
+TEST(BarGrid, HasBarsOfATickAtLeast) {
+  const BarGrid grid(WithSignatures({{0, 1, 128}}, 1));
+  EXPECT_EQ(Lines(grid, 3), (Ticks{0, 1, 2}));
+  EXPECT_FALSE(grid.IsCut(1));
+}
+
+// Bars of 1.5, 1, 1.5 and 4 ticks, the signature of each on the tick that its line is rounded to.
+TEST(BarGrid, ASignatureAtARoundedLineBeginsWhereTheLineIs) {
+  const BarGrid grid(WithSignatures({{0, 3, 8}, {2, 2, 8}, {3, 3, 8}, {4, 4, 4}}, 1));
+  EXPECT_EQ(Lines(grid, 6), (Ticks{0, 2, 3, 4, 8, 12}));
+  for (size_t bar = 0; bar < 5; ++bar) {
+    EXPECT_FALSE(grid.IsCut(bar)) << bar;
+  }
+  const BarGrid common(WithSignatures({{0, 3, 8}, {5, 4, 4}}, 1));
+  EXPECT_EQ(Lines(common, 6), (Ticks{0, 2, 3, 5, 9, 13}));
+  EXPECT_EQ(common.Signature(3), (TimeSignature{5, 4, 4}));
+  EXPECT_EQ(common.ExactLine(3).numerator * 2, 9 * common.ExactLine(3).denominator);
+  EXPECT_FALSE(common.IsCut(2));
+  // Another of the tick takes its place.
+  EXPECT_EQ(Lines(BarGrid(WithSignatures({{0, 3, 8}, {5, 4, 4}, {5, 3, 8}}, 1)), 5), (Ticks{0, 2, 3, 5, 6}));
+  EXPECT_EQ(Lines(BarGrid(WithSignatures({{0, 3, 8}, {5, 4, 4}, {5, 2, 8}}, 1)), 6), (Ticks{0, 2, 3, 5, 6, 7}));
+}
+
+TEST(BarGrid, KnowsWhichBarsAreCutShort) {
+  const BarGrid grid(WithSignatures({{0, 3, 8}, {4, 4, 4}}, 1));  // bar 3, from tick 3 to 4.5
+  EXPECT_EQ(Lines(grid, 5), (Ticks{0, 2, 3, 4, 8}));
+  EXPECT_FALSE(grid.IsCut(1));
+  EXPECT_TRUE(grid.IsCut(2));
+  EXPECT_EQ(grid.Length(2).numerator, grid.Length(2).denominator);
+  EXPECT_EQ(grid.Length(1).numerator * 2, 3 * grid.Length(1).denominator);
+  // A line that is not on a tick, and the tick that cuts its bar short.
+  const BarGrid half(WithSignatures({{0, 3, 8}, {6, 4, 4}, {8, 3, 4}, {10, 3, 8}, {12, 1, 4}}, 1));
+  EXPECT_TRUE(half.IsCut(4));
+  const BarGrid after(WithSignatures({{0, 3, 8}, {2, 4, 4}, {4, 3, 8}}, 1));  // 4/4 from 1.5 to 4
+  EXPECT_TRUE(after.IsCut(1));
+  EXPECT_EQ(after.Length(1).numerator * 2, 5 * after.Length(1).denominator);
+  EXPECT_EQ(Lines(after, 5), (Ticks{0, 2, 4, 6, 7}));
+}
+
+TEST(BarGrid, TakesSignaturesThatNoMidiFileHas) {
+  // 4/3 and 4/7: a common denominator of all of them would be beyond 64 bits.
+  std::vector<TimeSignature> signatures;
+  Tick time = 0;
+  for (const int32_t prime : {3, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83}) {
+    signatures.push_back({time, prime - 1, prime});
+    time = BarGrid(WithSignatures(signatures, 100)).Line(signatures.size());
+  }
+  const BarGrid grid(WithSignatures(signatures, 100));
+  for (size_t bar = 0; bar < 40; ++bar) {
+    ASSERT_LT(grid.Line(bar), grid.Line(bar + 1));
+    EXPECT_EQ(grid.BarAt(grid.Line(bar)), bar);
+  }
+  const BarGrid largest(WithSignatures({{0, kLatest, kLatest}, {4, kLatest - 1, kLatest}, {8, kLatest, 1}}, 1));
+  EXPECT_EQ(Lines(largest, 4), (Ticks{0, 4, 8, kLatest}));
 }
 
 TEST(BarGrid, IgnoresTheSignaturesWhenAsked) {
@@ -86,15 +153,17 @@ TEST(BarGrid, EndsAtTheLastTick) {
 TEST(BarGrid, EachBarHoldsItsLineAndAllUpToTheNext) {
   Rng rng(3, 0);
   for (int round = 0; round < 200; ++round) {
-    Score score = WithSignatures({}, 1 + static_cast<int32_t>(rng.NextBelow(500)));
+    Score score = WithSignatures({}, 1 + static_cast<int32_t>(rng.NextBelow(round % 2 == 0 ? 500 : 4)));
     Tick time = 0;
     for (int i = 0; i < 8; ++i) {
-      score.time_signatures.push_back({time, 1 + static_cast<int32_t>(rng.NextBelow(12)), 1 << rng.NextBelow(6)});
-      time += static_cast<Tick>(rng.NextBelow(5000));
+      score.time_signatures.push_back({time, 1 + static_cast<int32_t>(rng.NextBelow(12)), 1 << rng.NextBelow(7)});
+      time += static_cast<Tick>(rng.NextBelow(round % 2 == 0 ? 5000 : 20));
     }
     const BarGrid grid(score);
     for (size_t bar = 0; bar < 60; ++bar) {
       ASSERT_LT(grid.Line(bar), grid.Line(bar + 1));
+      const TickFraction exact = grid.ExactLine(bar);
+      EXPECT_LE(std::abs(2 * (int64_t{grid.Line(bar)} * exact.denominator - exact.numerator)), exact.denominator);
       EXPECT_EQ(grid.BarAt(grid.Line(bar)), bar);
       EXPECT_EQ(grid.BarAt(grid.Line(bar + 1) - 1), bar);
     }
