@@ -45,8 +45,13 @@ ConfigJson WriteGptNeoXConfig(const ModelConfig& config);
 Result<ModelConfig> ReadLlamaConfig(const ConfigJson& json, Architecture architecture, std::string_view name);
 ConfigJson WriteLlamaConfig(const ModelConfig& config);
 
-/// What all families but GPT-2 write alike: vocabulary, context, width, layers, heads and inner
-/// width.
+/// The keys of config.json for what all families have.
+struct ShapeKeys {
+  const char *context, *width, *layers, *heads, *inner, *dropout, *epsilon;
+};
+const ShapeKeys& ShapeKeysOf(Architecture architecture);
+
+/// Reads those, vocab_size and tie_word_embeddings. Fails if a size without a default is missing.
 Status ReadShape(const ConfigJson& json, ModelConfig& config, std::string_view name);
 
 /// What several families write alike: rope_theta and rope_scaling, or since release 5

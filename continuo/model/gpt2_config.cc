@@ -24,24 +24,14 @@ Result<ModelConfig> ReadGpt2Config(const ConfigJson& given, std::string_view nam
   CONTINUO_TRY(RequireField(json, "scale_attn_weights", true, name));
   CONTINUO_TRY(RequireField(json, "scale_attn_by_inverse_layer_idx", false, name));
   CONTINUO_TRY(RequireField(json, "add_cross_attention", false, name));
-  CONTINUO_TRY(RequireKeys(json, {"vocab_size", "n_embd", "n_layer", "n_head"}, name));
-
   ModelConfig config;
-  CONTINUO_TRY(ReadField(json, "vocab_size", config.vocab_size, name));
-  CONTINUO_TRY(ReadField(json, "n_positions", config.context_length, name));
-  CONTINUO_TRY(ReadField(json, "n_embd", config.width, name));
-  CONTINUO_TRY(ReadField(json, "n_layer", config.layers, name));
-  CONTINUO_TRY(ReadField(json, "n_head", config.heads, name));
-  CONTINUO_TRY(ReadField(json, "n_inner", config.inner_width, name));
-  CONTINUO_TRY(ReadField(json, "resid_pdrop", config.dropout, name));
-  CONTINUO_TRY(ReadField(json, "layer_norm_epsilon", config.norm_epsilon, name));
-  CONTINUO_TRY(ReadField(json, "tie_word_embeddings", config.tied_head, name));
+  CONTINUO_TRY(ReadShape(json, config, name));
   return config;
 }
 
 ConfigJson WriteGpt2Config(const ModelConfig& config) {
-  ConfigJson json = {{"architectures", {"GPT2LMHeadModel"}},
-                     {"model_type", "gpt2"},
+  ConfigJson json = {{"architectures", {ClassName(config.architecture)}},
+                     {"model_type", ToString(config.architecture)},
                      {"activation_function", "gelu_new"},
                      {"vocab_size", config.vocab_size},
                      {"n_positions", config.context_length},

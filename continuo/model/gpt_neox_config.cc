@@ -28,10 +28,6 @@ double PartialRotaryFactor(const ModelConfig& config) {
 }  // namespace
 
 Result<ModelConfig> ReadGptNeoXConfig(const ConfigJson& json, std::string_view name) {
-  CONTINUO_TRY(RequireKeys(json,
-                           {"vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads",
-                            "intermediate_size", "max_position_embeddings"},
-                           name));
   CONTINUO_TRY(RequireField(json, "quantization_config", nullptr, name));
   ModelConfig config;
   config.architecture = Architecture::kGptNeoX;
@@ -41,9 +37,6 @@ Result<ModelConfig> ReadGptNeoXConfig(const ConfigJson& json, std::string_view n
   config.feed_bias = true;
   config.parallel_residual = true;
   CONTINUO_TRY(ReadShape(json, config, name));
-  CONTINUO_TRY(ReadField(json, "hidden_dropout", config.dropout, name));
-  CONTINUO_TRY(ReadField(json, "layer_norm_eps", config.norm_epsilon, name));
-  CONTINUO_TRY(ReadField(json, "tie_word_embeddings", config.tied_head, name));
   CONTINUO_TRY(ReadField(json, "attention_bias", config.qkv_bias, name));
   config.attention_out_bias = config.qkv_bias;
   CONTINUO_TRY(ReadField(json, "use_parallel_residual", config.parallel_residual, name));

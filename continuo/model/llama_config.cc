@@ -52,10 +52,6 @@ Result<ModelConfig> ReadLlamaConfig(const ConfigJson& json, Architecture archite
                           "final_logit_softcapping", "clip_qkv", "layer_norm_eps"}) {
     CONTINUO_TRY(RequireField(json, key, nullptr, name));
   }
-  CONTINUO_TRY(RequireKeys(json,
-                           {"vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads",
-                            "intermediate_size", "max_position_embeddings"},
-                           name));
   // What is missing has another default in each family.
   if (architecture != Architecture::kLlama) {
     CONTINUO_TRY(RequireKeys(json, {"num_key_value_heads"}, name));
@@ -71,9 +67,6 @@ Result<ModelConfig> ReadLlamaConfig(const ConfigJson& json, Architecture archite
   CONTINUO_TRY(ReadShape(json, config, name));
   CONTINUO_TRY(ReadField(json, "num_key_value_heads", config.kv_head_count, name));
   CONTINUO_TRY(ReadField(json, "head_dim", config.head_width, name));
-  CONTINUO_TRY(ReadField(json, "attention_dropout", config.dropout, name));
-  CONTINUO_TRY(ReadField(json, "rms_norm_eps", config.norm_epsilon, name));
-  CONTINUO_TRY(ReadField(json, "tie_word_embeddings", config.tied_head, name));
   CONTINUO_TRY(ReadBiases(json, config, name));
   CONTINUO_TRY(ReadWindow(json, config, name));
   CONTINUO_TRY(ReadRotary(json, config, /*partial=*/nullptr, name));

@@ -22,29 +22,14 @@ Status CheckSize(std::string_view field, int64_t value, int64_t most = kMaxSize)
   return {};
 }
 
-/// The keys of config.json, for messages.
-struct FieldNames {
-  std::string_view context, width, layers, heads, inner, dropout, epsilon;
-};
-constexpr FieldNames kGpt2Names = {"n_positions", "n_embd",  "n_layer",           "n_head",
-                                   "n_inner",     "dropout", "layer_norm_epsilon"};
-constexpr FieldNames kLlamaNames = {
+constexpr ShapeKeys kGpt2Keys = {"n_positions", "n_embd",      "n_layer",           "n_head",
+                                 "n_inner",     "resid_pdrop", "layer_norm_epsilon"};
+constexpr ShapeKeys kLlamaKeys = {
     "max_position_embeddings", "hidden_size",       "num_hidden_layers", "num_attention_heads",
     "intermediate_size",       "attention_dropout", "rms_norm_eps"};
-constexpr FieldNames kGptNeoXNames = {"max_position_embeddings", "hidden_size",       "num_hidden_layers",
-                                      "num_attention_heads",     "intermediate_size", "hidden_dropout",
-                                      "layer_norm_eps"};
-
-const FieldNames& NamesOf(Architecture architecture) {
-  switch (architecture) {
-    case Architecture::kGpt2:
-      return kGpt2Names;
-    case Architecture::kGptNeoX:
-      return kGptNeoXNames;
-    default:
-      return kLlamaNames;
-  }
-}
+constexpr ShapeKeys kGptNeoXKeys = {"max_position_embeddings", "hidden_size",       "num_hidden_layers",
+                                    "num_attention_heads",     "intermediate_size", "hidden_dropout",
+                                    "layer_norm_eps"};
 
 Status CheckRotary(const ModelConfig& config) {
   CONTINUO_TRY(CheckSize("num_key_value_heads", config.kv_heads()));
@@ -121,7 +106,7 @@ int64_t ModelConfig::feed_width() const {
 
 Status CheckModelConfig(const ModelConfig& config) {
   const bool rotary = config.block().positions == PositionKind::kRotary;
-  const FieldNames& names = NamesOf(config.architecture);
+  const ShapeKeys& names = ShapeKeysOf(config.architecture);
   CONTINUO_TRY(CheckSize("vocab_size", config.vocab_size));
   CONTINUO_TRY(CheckSize(names.context, config.context_length));
   CONTINUO_TRY(CheckSize(names.width, config.width));
@@ -161,14 +146,32 @@ Status RequireKeys(const ConfigJson& json, std::initializer_list<const char*> ke
   return {};
 }
 
+const ShapeKeys& ShapeKeysOf(Architecture architecture) {
+  switch (architecture) {
+    case Architecture::kGpt2:
+      return kGpt2Keys;
+    case Architecture::kGptNeoX:
+      return kGptNeoXKeys;
+    default:
+      return kLlamaKeys;
+  }
+}
+
 Status ReadShape(const ConfigJson& json, ModelConfig& config, std::string_view name) {
+  const ShapeKeys& keys = ShapeKeysOf(config.architecture);
+  CONTINUO_TRY(RequireKeys(json, {"vocab_size", keys.width, keys.layers, keys.heads}, name));
+  if (config.architecture != Architecture::kGpt2) {
+    CONTINUO_TRY(RequireKeys(json, {keys.inner, keys.context}, name));
+  }
   CONTINUO_TRY(ReadField(json, "vocab_size", config.vocab_size, name));
-  CONTINUO_TRY(ReadField(json, "max_position_embeddings", config.context_length, name));
-  CONTINUO_TRY(ReadField(json, "hidden_size", config.width, name));
-  CONTINUO_TRY(ReadField(json, "num_hidden_layers", config.layers, name));
-  CONTINUO_TRY(ReadField(json, "num_attention_heads", config.heads, name));
-  CONTINUO_TRY(ReadField(json, "intermediate_size", config.inner_width, name));
-  return {};
+  CONTINUO_TRY(ReadField(json, keys.context, config.context_length, name));
+  CONTINUO_TRY(ReadField(json, keys.width, config.width, name));
+  CONTINUO_TRY(ReadField(json, keys.layers, config.layers, name));
+  CONTINUO_TRY(ReadField(json, keys.heads, config.heads, name));
+  CONTINUO_TRY(ReadField(json, keys.inner, config.inner_width, name));
+  CONTINUO_TRY(ReadField(json, keys.dropout, config.dropout, name));
+  CONTINUO_TRY(ReadField(json, keys.epsilon, config.norm_epsilon, name));
+  return ReadField(json, "tie_word_embeddings", config.tied_head, name);
 }
 
 ModelConfig Canonical(ModelConfig config) {

@@ -10,18 +10,65 @@
 namespace continuo {
 namespace {
 
-std::string_view HeadNameOf(Architecture architecture) {
-  return architecture == Architecture::kGptNeoX ? "embed_out.weight" : "lm_head.weight";
-}
+/// The names of weights in `transformers`, without ".weight" and ".bias"; none for what the family
+/// does not have.
+struct WeightNames {
+  std::string_view prefix;  // of all but the head
+  std::string_view head = "lm_head";
+  std::string_view tokens;
+  std::string_view positions = {};
+  // Of each block:
+  std::string_view block = "layers";
+  std::string_view attention_norm = "input_layernorm";
+  std::string_view qkv = {}, query = {}, key = {}, value = {}, query_norm = {}, key_norm = {};
+  std::string_view attention_out;
+  std::string_view feed_norm = "post_attention_layernorm";
+  std::string_view gate = {};
+  std::string_view up, down;
 
-std::string_view PrefixOf(Architecture architecture) {
+  std::string_view final_norm;
+};
+
+constexpr WeightNames kGpt2Names{.prefix = "transformer.",
+                                 .tokens = "wte",
+                                 .positions = "wpe",
+                                 .block = "h",
+                                 .attention_norm = "ln_1",
+                                 .qkv = "attn.c_attn",
+                                 .attention_out = "attn.c_proj",
+                                 .feed_norm = "ln_2",
+                                 .up = "mlp.c_fc",
+                                 .down = "mlp.c_proj",
+                                 .final_norm = "ln_f"};
+constexpr WeightNames kGptNeoXNames{.prefix = "gpt_neox.",
+                                    .head = "embed_out",
+                                    .tokens = "embed_in",
+                                    .qkv = "attention.query_key_value",
+                                    .attention_out = "attention.dense",
+                                    .up = "mlp.dense_h_to_4h",
+                                    .down = "mlp.dense_4h_to_h",
+                                    .final_norm = "final_layer_norm"};
+constexpr WeightNames kLlamaNames{.prefix = "model.",
+                                  .tokens = "embed_tokens",
+                                  .query = "self_attn.q_proj",
+                                  .key = "self_attn.k_proj",
+                                  .value = "self_attn.v_proj",
+                                  .query_norm = "self_attn.q_norm",
+                                  .key_norm = "self_attn.k_norm",
+                                  .attention_out = "self_attn.o_proj",
+                                  .gate = "mlp.gate_proj",
+                                  .up = "mlp.up_proj",
+                                  .down = "mlp.down_proj",
+                                  .final_norm = "norm"};
+
+const WeightNames& NamesOf(Architecture architecture) {
   switch (architecture) {
     case Architecture::kGpt2:
-      return "transformer.";
+      return kGpt2Names;
     case Architecture::kGptNeoX:
-      return "gpt_neox.";
+      return kGptNeoXNames;
     default:
-      return "model.";
+      return kLlamaNames;
   }
 }
 
@@ -67,122 +114,71 @@ Int8Layout Weight::layout() const {
 }
 
 WeightTable::WeightTable(const ModelConfig& config) : architecture_(config.architecture) {
-  head_ = {.role = WeightRole::kHead,
-           .kind = WeightKind::kHeadMatrix,
-           .name = std::string(HeadNameOf(architecture_)),
-           .shape = {config.vocab_size, config.width},
-           .outputs_first = true};
-  if (architecture_ == Architecture::kGpt2) {
-    AddGpt2(config);
-  } else if (architecture_ == Architecture::kGptNeoX) {
-    AddGptNeoX(config);
-  } else {
-    AddLlama(config);
+  using enum WeightRole;
+  using enum WeightKind;
+  const WeightNames& names = NamesOf(architecture_);
+  const BlockKind block = config.block();
+  const bool is_gpt2 = architecture_ == Architecture::kGpt2;
+  const int64_t width = config.width;
+  const int64_t inner = config.feed_width();
+  const auto add = [&](WeightRole role, int64_t layer, WeightKind kind, std::string_view name,
+                       std::vector<int64_t> shape) {
+    std::string full = layer < 0 ? fmt::format("{}{}", names.prefix, name)
+                                 : fmt::format("{}{}.{}.{}", names.prefix, names.block, layer, name);
+    full += kind == kBias ? ".bias" : ".weight";
+    const bool is_matrix = kind == kMatrix || kind == kResidualMatrix;
+    weights_.push_back({role, layer, kind, std::move(full), std::move(shape), is_matrix && !is_gpt2});
+  };
+  const auto norm = [&](WeightRole role, int64_t layer, std::string_view name, int64_t size) {
+    add(role, layer, kNormScale, name, {size});
+    if (block.norm == NormKind::kLayer) {
+      add(role, layer, kBias, name, {size});
+    }
+  };
+
+  add(kTokens, -1, kEmbedding, names.tokens, {config.vocab_size, width});
+  if (block.positions == PositionKind::kLearned) {
+    add(kPositions, -1, kEmbedding, names.positions, {config.context_length, width});
   }
+  blocks_begin_ = weights_.size();
+  for (int64_t layer = 0; layer < config.layers; ++layer) {
+    const auto linear = [&](WeightRole role, std::string_view name, int64_t in, int64_t out, bool bias,
+                            WeightKind kind = kMatrix) {
+      add(role, layer, kind, name, is_gpt2 ? std::vector{in, out} : std::vector{out, in});
+      if (bias || is_gpt2) {
+        add(role, layer, kBias, name, {out});
+      }
+    };
+    norm(kAttentionNorm, layer, names.attention_norm, width);
+    if (!names.qkv.empty()) {
+      linear(kQkv, names.qkv, width, 3 * width, config.qkv_bias);
+    } else {
+      linear(kQuery, names.query, width, config.query_width(), config.qkv_bias);
+      linear(kKey, names.key, width, config.kv_width(), config.qkv_bias);
+      linear(kValue, names.value, width, config.kv_width(), config.qkv_bias);
+    }
+    if (block.query_key_norm) {
+      norm(kQueryNorm, layer, names.query_norm, config.head_dim());
+      norm(kKeyNorm, layer, names.key_norm, config.head_dim());
+    }
+    linear(kAttentionOut, names.attention_out, config.query_width(), width, config.attention_out_bias, kResidualMatrix);
+    norm(kFeedNorm, layer, names.feed_norm, width);
+    if (block.feed == FeedKind::kSwiGlu) {
+      linear(kGate, names.gate, width, inner, config.feed_bias);
+    }
+    linear(kUp, names.up, width, inner, config.feed_bias);
+    linear(kDown, names.down, inner, width, config.feed_bias, kResidualMatrix);
+  }
+  block_size_ = (weights_.size() - blocks_begin_) / static_cast<size_t>(config.layers);
+  norm(kFinalNorm, -1, names.final_norm, width);
+  head_ = {.role = kHead,
+           .kind = kHeadMatrix,
+           .name = fmt::format("{}.weight", names.head),
+           .shape = {config.vocab_size, width},
+           .outputs_first = true};
   if (!config.tied_head) {
     weights_.push_back(head_);
   }
-}
-
-void WeightTable::Add(WeightRole role, int64_t layer, WeightKind kind, std::string name, std::vector<int64_t> shape,
-                      bool outputs_first) {
-  weights_.push_back({role, layer, kind, std::string(PrefixOf(architecture_)) + name, std::move(shape), outputs_first});
-}
-
-void WeightTable::AddGpt2(const ModelConfig& config) {
-  using enum WeightRole;
-  using enum WeightKind;
-  const int64_t width = config.width;
-  const int64_t inner = config.feed_width();
-  Add(kTokens, -1, kEmbedding, "wte.weight", {config.vocab_size, width});
-  Add(kPositions, -1, kEmbedding, "wpe.weight", {config.context_length, width});
-  blocks_begin_ = weights_.size();
-  for (int64_t layer = 0; layer < config.layers; ++layer) {
-    const auto norm = [&](WeightRole role, std::string_view name) {
-      Add(role, layer, kNormScale, fmt::format("h.{}.{}.weight", layer, name), {width});
-      Add(role, layer, kBias, fmt::format("h.{}.{}.bias", layer, name), {width});
-    };
-    const auto linear = [&](WeightRole role, WeightKind kind, std::string_view name, int64_t in, int64_t out) {
-      Add(role, layer, kind, fmt::format("h.{}.{}.weight", layer, name), {in, out});
-      Add(role, layer, kBias, fmt::format("h.{}.{}.bias", layer, name), {out});
-    };
-    norm(kAttentionNorm, "ln_1");
-    linear(kQkv, kMatrix, "attn.c_attn", width, 3 * width);
-    linear(kAttentionOut, kResidualMatrix, "attn.c_proj", width, width);
-    norm(kFeedNorm, "ln_2");
-    linear(kUp, kMatrix, "mlp.c_fc", width, inner);
-    linear(kDown, kResidualMatrix, "mlp.c_proj", inner, width);
-  }
-  block_size_ = (weights_.size() - blocks_begin_) / static_cast<size_t>(config.layers);
-  Add(kFinalNorm, -1, kNormScale, "ln_f.weight", {width});
-  Add(kFinalNorm, -1, kBias, "ln_f.bias", {width});
-}
-
-void WeightTable::AddLlama(const ModelConfig& config) {
-  using enum WeightRole;
-  using enum WeightKind;
-  const int64_t width = config.width;
-  const int64_t inner = config.feed_width();
-  Add(kTokens, -1, kEmbedding, "embed_tokens.weight", {config.vocab_size, width});
-  blocks_begin_ = weights_.size();
-  for (int64_t layer = 0; layer < config.layers; ++layer) {
-    const auto norm = [&](WeightRole role, std::string_view name, int64_t size) {
-      Add(role, layer, kNormScale, fmt::format("layers.{}.{}.weight", layer, name), {size});
-    };
-    const auto linear = [&](WeightRole role, WeightKind kind, std::string_view name, int64_t in, int64_t out,
-                            bool bias) {
-      Add(role, layer, kind, fmt::format("layers.{}.{}.weight", layer, name), {out, in}, /*outputs_first=*/true);
-      if (bias) {
-        Add(role, layer, kBias, fmt::format("layers.{}.{}.bias", layer, name), {out});
-      }
-    };
-    norm(kAttentionNorm, "input_layernorm", width);
-    linear(kQuery, kMatrix, "self_attn.q_proj", width, config.query_width(), config.qkv_bias);
-    linear(kKey, kMatrix, "self_attn.k_proj", width, config.kv_width(), config.qkv_bias);
-    linear(kValue, kMatrix, "self_attn.v_proj", width, config.kv_width(), config.qkv_bias);
-    if (config.block().query_key_norm) {
-      norm(kQueryNorm, "self_attn.q_norm", config.head_dim());
-      norm(kKeyNorm, "self_attn.k_norm", config.head_dim());
-    }
-    linear(kAttentionOut, kResidualMatrix, "self_attn.o_proj", config.query_width(), width, config.attention_out_bias);
-    norm(kFeedNorm, "post_attention_layernorm", width);
-    linear(kGate, kMatrix, "mlp.gate_proj", width, inner, config.feed_bias);
-    linear(kUp, kMatrix, "mlp.up_proj", width, inner, config.feed_bias);
-    linear(kDown, kResidualMatrix, "mlp.down_proj", inner, width, config.feed_bias);
-  }
-  block_size_ = (weights_.size() - blocks_begin_) / static_cast<size_t>(config.layers);
-  Add(kFinalNorm, -1, kNormScale, "norm.weight", {width});
-}
-
-void WeightTable::AddGptNeoX(const ModelConfig& config) {
-  using enum WeightRole;
-  using enum WeightKind;
-  const int64_t width = config.width;
-  const int64_t inner = config.feed_width();
-  Add(kTokens, -1, kEmbedding, "embed_in.weight", {config.vocab_size, width});
-  blocks_begin_ = weights_.size();
-  for (int64_t layer = 0; layer < config.layers; ++layer) {
-    const auto norm = [&](WeightRole role, std::string_view name) {
-      Add(role, layer, kNormScale, fmt::format("layers.{}.{}.weight", layer, name), {width});
-      Add(role, layer, kBias, fmt::format("layers.{}.{}.bias", layer, name), {width});
-    };
-    const auto linear = [&](WeightRole role, WeightKind kind, std::string_view name, int64_t in, int64_t out,
-                            bool bias) {
-      Add(role, layer, kind, fmt::format("layers.{}.{}.weight", layer, name), {out, in}, /*outputs_first=*/true);
-      if (bias) {
-        Add(role, layer, kBias, fmt::format("layers.{}.{}.bias", layer, name), {out});
-      }
-    };
-    norm(kAttentionNorm, "input_layernorm");
-    linear(kQkv, kMatrix, "attention.query_key_value", width, 3 * width, config.qkv_bias);
-    linear(kAttentionOut, kResidualMatrix, "attention.dense", width, width, config.attention_out_bias);
-    norm(kFeedNorm, "post_attention_layernorm");
-    linear(kUp, kMatrix, "mlp.dense_h_to_4h", width, inner, config.feed_bias);
-    linear(kDown, kResidualMatrix, "mlp.dense_4h_to_h", inner, width, config.feed_bias);
-  }
-  block_size_ = (weights_.size() - blocks_begin_) / static_cast<size_t>(config.layers);
-  Add(kFinalNorm, -1, kNormScale, "final_layer_norm.weight", {width});
-  Add(kFinalNorm, -1, kBias, "final_layer_norm.bias", {width});
 }
 
 std::vector<const Weight*> WeightTable::matrices() const {
@@ -271,7 +267,7 @@ std::string WeightTable::FullName(const std::string& name) const {
   if (is_constant()) {
     return {};
   }
-  const std::string_view prefix = PrefixOf(architecture_);
+  const std::string_view prefix = NamesOf(architecture_).prefix;
   return name.starts_with(prefix) || name.starts_with(head_.name) ? name : std::string(prefix) + name;
 }
 

@@ -99,13 +99,9 @@ class WeightTable {
   std::string FullName(const std::string& name) const;
 
  private:
-  void Add(WeightRole role, int64_t layer, WeightKind kind, std::string name, std::vector<int64_t> shape,
-           bool outputs_first = false);
-  void AddGpt2(const ModelConfig& config);
-  void AddLlama(const ModelConfig& config);
-  void AddGptNeoX(const ModelConfig& config);
   /// The weights of a block, or of all (-1).
   std::span<const Weight> InLayer(int64_t layer) const;
+
   Architecture architecture_;
   size_t blocks_begin_ = 0;  // the first block's first weight
   size_t block_size_ = 0;    // weights of a block

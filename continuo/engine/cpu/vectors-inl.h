@@ -159,11 +159,6 @@ HWY_INLINE VF LoadBf16(const uint16_t* from) {
   return hn::BitCast(DF(), hn::ShiftLeft<16>(hn::PromoteTo(d32, hn::LoadU(d16, from))));
 }
 
-HWY_INLINE VF LoadInt8(const int8_t* from) {
-  const hn::Rebind<int8_t, DF> d8;
-  return hn::ConvertTo(DF(), hn::PromoteTo(DI(), hn::LoadU(d8, from)));
-}
-
 /// The nearest bf16 of each, halves to even. NaN stays NaN.
 HWY_INLINE void StoreBf16(VF value, uint16_t* to) {
   const hn::Rebind<uint32_t, DF> d32;
