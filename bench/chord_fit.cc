@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "continuo/compose/chord_constraint.h"
-#include "continuo/score/chord_label.h"
+#include "continuo/score/chord.h"
 #include "continuo/score/chord_recogniser.h"
 #include "continuo/score/score_file.h"
 
@@ -23,7 +23,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::array<bool, 12> PitchClasses(const ChordLabel& chord) {
+std::array<bool, 12> PitchClasses(const Chord& chord) {
   std::array<bool, 12> classes{};
   for (const int8_t interval : kChordQualities[chord.quality].intervals) {
     if (interval >= 0) {
@@ -58,7 +58,7 @@ double ShareInChords(const Score& score, const std::vector<ChordChange>& chords)
   return inside / all;
 }
 
-std::vector<ChordChange> AskedChords(const std::vector<std::vector<ChordLabel>>& bars, const Score& score) {
+std::vector<ChordChange> AskedChords(const std::vector<std::vector<Chord>>& bars, const Score& score) {
   Tick end = 0;
   for (const Track& track : score.tracks) {
     for (const Note& note : track.notes) {
@@ -68,7 +68,7 @@ std::vector<ChordChange> AskedChords(const std::vector<std::vector<ChordLabel>>&
   const Tick bar_ticks = Tick{4} * score.ticks_per_quarter;
   std::vector<ChordChange> chords;
   for (Tick bar = 0; bar * bar_ticks < end; ++bar) {
-    const std::vector<ChordLabel>& of_bar = bars[static_cast<size_t>(bar) % bars.size()];
+    const std::vector<Chord>& of_bar = bars[static_cast<size_t>(bar) % bars.size()];
     for (size_t i = 0; i < of_bar.size(); ++i) {
       chords.push_back(
           {bar * bar_ticks + bar_ticks * static_cast<Tick>(i) / static_cast<Tick>(of_bar.size()), of_bar[i]});
@@ -78,7 +78,7 @@ std::vector<ChordChange> AskedChords(const std::vector<std::vector<ChordLabel>>&
 }
 
 int Run(const std::vector<std::string>& paths, const std::string& plan_text) {
-  std::vector<std::vector<ChordLabel>> plan;
+  std::vector<std::vector<Chord>> plan;
   if (!plan_text.empty()) {
     const auto parsed = ParseChordProgression(plan_text);
     if (!parsed.ok()) {

@@ -8,6 +8,7 @@
 
 #include "continuo/core/check.h"
 #include "continuo/score/bars.h"
+#include "continuo/score/chord.h"
 
 namespace continuo {
 namespace {
@@ -67,8 +68,7 @@ std::string BarNumbers(const Score& score, size_t columns, int64_t end) {
 }  // namespace
 
 std::string PitchName(int pitch) {
-  constexpr std::array<std::string_view, 12> kNames{"C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"};
-  return fmt::format("{}{}", kNames[static_cast<size_t>(pitch % 12)], pitch / 12 - 1);
+  return fmt::format("{}{}", kPitchClassNames[static_cast<size_t>(pitch % 12)], pitch / 12 - 1);
 }
 
 std::vector<std::string> DrawPianoRoll(const Score& score, size_t columns, size_t rows) {

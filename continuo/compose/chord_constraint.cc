@@ -23,10 +23,10 @@ Result<ChordProgression> ParseChordProgression(std::string_view text) {
     if (cell.empty()) {
       return MakeError("chords: bar {} is empty, expected chords like \"C | Am | F G7\"", bars.size() + 1);
     }
-    std::vector<ChordLabel>& bar = bars.emplace_back();
+    std::vector<Chord>& bar = bars.emplace_back();
     while (!cell.empty()) {
       const std::string_view name = cell.substr(0, cell.find_first_of(" \t"));
-      const std::optional<ChordLabel> chord = ParseChordName(name);
+      const std::optional<Chord> chord = ParseChordName(name);
       if (!chord) {
         return MakeError("chords: bar {} has '{}', expected a chord like C, F#m7, Bbmaj7, Gsus4, Bdim, or N for none",
                          bars.size(), name);
@@ -58,7 +58,7 @@ Result<ChordConstraint> ChordConstraint::Create(const ChordProgression& chords, 
   }
   const int positions = fewest_beats * positions_per_beat;
   auto bars = std::make_shared<Bars>();
-  for (const std::vector<ChordLabel>& of_bar : chords) {
+  for (const std::vector<Chord>& of_bar : chords) {
     std::vector<Change>& bar = bars->emplace_back();
     if (of_bar.empty() || of_bar.size() > static_cast<size_t>(positions)) {
       return MakeError("chords: bar {} has {} of them, expected 1 to {}", bars->size(), of_bar.size(), positions);

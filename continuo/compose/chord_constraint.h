@@ -9,13 +9,13 @@
 #include "continuo/compose/bar_position.h"
 #include "continuo/compose/token_constraint.h"
 #include "continuo/core/result.h"
-#include "continuo/score/chord_label.h"
+#include "continuo/score/chord.h"
 #include "continuo/token/tokenizer.h"
 
 namespace continuo {
 
 /// The chords of each bar, which share the bar evenly.
-using ChordProgression = std::vector<std::vector<ChordLabel>>;
+using ChordProgression = std::vector<std::vector<Chord>>;
 
 /// Reads "C | Am | F G7 | N": bars between strokes, chords as ParseChordName reads them. Fails,
 /// naming the bar and what it has.

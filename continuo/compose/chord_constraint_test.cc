@@ -130,7 +130,7 @@ TEST(ChordConstraint, NeedsATokenizerWithChords) {
 
 TEST(ChordConstraint, NeedsAPositionForEachChord) {
   const auto tokenizer = std::move(*Tokenizer::Load("remichord"));
-  const ChordProgression crowded = {std::vector<ChordLabel>(33)};
+  const ChordProgression crowded = {std::vector<Chord>(33)};
   EXPECT_THAT(ChordConstraint::Create(crowded, *tokenizer).error().message,
               HasSubstr("bar 1 has 33 of them, expected 1 to 32"));
 }

@@ -9,7 +9,7 @@
 
 #include "continuo/compose/composer.h"
 #include "continuo/compose/fake_model_testing.h"
-#include "continuo/score/chord_label.h"
+#include "continuo/score/chord.h"
 
 namespace continuo {
 namespace {
@@ -197,7 +197,7 @@ TEST_F(PlanConstraintTest, ChordsTempoAndPlanHoldTogether) {
     } else if (info.type == TokenType::kPosition) {
       position = info.value;
     } else if (info.type == TokenType::kChord) {
-      const std::string label = ChordLabel::FromIndex(static_cast<size_t>(info.value)).Text();
+      const std::string label = Chord::FromIndex(static_cast<size_t>(info.value)).Text();
       chords.push_back(label);
       EXPECT_EQ(position, label == "F_M" ? beats * 8 / 2 : 0);
     }

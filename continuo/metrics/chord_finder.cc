@@ -2,29 +2,15 @@
 
 #include <algorithm>
 #include <array>
-#include <string_view>
+#include <cstdint>
 
 namespace continuo {
 namespace {
 
 constexpr int64_t kWindowSteps = 2 * kStepsPerQuarter;
 
-struct Quality {
-  std::string_view name;
-  int size;
-  std::array<uint8_t, 4> steps;
-};
-constexpr std::array<Quality, 11> kQualities = {{{"maj", 3, {0, 4, 7}},
-                                                 {"min", 3, {0, 3, 7}},
-                                                 {"dim", 3, {0, 3, 6}},
-                                                 {"aug", 3, {0, 4, 8}},
-                                                 {"sus2", 3, {0, 2, 7}},
-                                                 {"sus4", 3, {0, 5, 7}},
-                                                 {"7", 4, {0, 4, 7, 10}},
-                                                 {"maj7", 4, {0, 4, 7, 11}},
-                                                 {"min7", 4, {0, 3, 7, 10}},
-                                                 {"m7b5", 4, {0, 3, 6, 10}},
-                                                 {"dim7", 4, {0, 3, 6, 9}}}};
+// Indices of kChordQualities: of chords that fit alike, the first is taken.
+constexpr std::array<uint8_t, kChordQualities.size()> kOrder = {0, 1, 5, 6, 7, 8, 2, 3, 4, 9, 10};
 
 using Weights = std::array<int64_t, 12>;  // by pitch class
 
@@ -37,14 +23,15 @@ Chord BestChord(const Weights& weights) {
   std::array<int64_t, 24> twice;
   std::copy(weights.begin(), weights.end(), twice.begin());
   std::copy(weights.begin(), weights.end(), twice.begin() + 12);
-  for (uint8_t q = 0; q < kQualities.size(); ++q) {
-    const Quality& quality = kQualities[q];
+  for (const uint8_t q : kOrder) {
+    const ChordQuality& quality = kChordQualities[q];
+    const size_t size = quality.size();
     for (uint8_t root = 0; root < 12; ++root) {
       int64_t inside = 0;
-      for (int i = 0; i < quality.size; ++i) {
-        inside += twice[root + quality.steps[static_cast<size_t>(i)]];
+      for (size_t i = 0; i < size; ++i) {
+        inside += twice[root + static_cast<size_t>(quality.intervals[i])];
       }
-      const Wide fit = static_cast<Wide>(inside) * static_cast<Wide>(inside) * static_cast<Wide>(12 / quality.size);
+      const Wide fit = static_cast<Wide>(inside) * static_cast<Wide>(inside) * static_cast<Wide>(12 / size);
       if (fit > best_fit || (fit == best_fit && weights[root] > best_root)) {
         best = {root, q};
         best_fit = fit;
@@ -91,11 +78,6 @@ std::vector<uint64_t> Changes(const GridPiece& piece) {
 }
 
 }  // namespace
-
-std::string Chord::Name() const {
-  constexpr std::array<std::string_view, 12> kRoots = {"C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"};
-  return std::string(kRoots[root]) + ":" + std::string(kQualities[quality].name);
-}
 
 std::vector<Chord> FindChordChanges(const GridPiece& piece) {
   const std::vector<uint64_t> changes = Changes(piece);

@@ -7,6 +7,8 @@
 #include <span>
 #include <vector>
 
+#include "continuo/score/chord.h"
+
 namespace continuo {
 namespace {
 
@@ -181,9 +183,7 @@ void DescribeTempo(const Score& score, double end, Description& description) {
 }  // namespace
 
 std::string Key::Name() const {
-  constexpr std::array<std::string_view, 12> kTonics = {"C",  "C#", "D",  "D#", "E",  "F",
-                                                        "F#", "G",  "G#", "A",  "A#", "B"};
-  return std::isnan(correlation) ? "-" : std::string(kTonics[tonic]) + (minor ? " minor" : " major");
+  return std::isnan(correlation) ? "-" : std::string(kPitchClassNames[tonic]) + (minor ? " minor" : " major");
 }
 
 Key EstimateKey(const std::array<double, 12>& sounding) {

@@ -24,7 +24,7 @@ Metrics MeasureBars(const GridPiece& piece) {
   }
   std::vector<uint32_t> labels;
   for (const Chord& chord : FindChordChanges(piece)) {
-    labels.push_back(chord.Label());
+    labels.push_back(static_cast<uint32_t>(chord.index()));
   }
 
   Metrics metrics;

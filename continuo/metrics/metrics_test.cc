@@ -54,7 +54,7 @@ class PieceBuilder {
 std::vector<std::string> ChordNames(const Score& score, int64_t first_bars = 0) {
   std::vector<std::string> names;
   for (const Chord& chord : FindChordChanges(PlaceOnGrid(score, first_bars))) {
-    names.push_back(chord.Name());
+    names.push_back(chord.Text());
   }
   return names;
 }
@@ -179,7 +179,7 @@ TEST(ChordFinder, NamesTheTriadsAndSeventhsOfHalfBars) {
                              .Chord(kBar + kBar / 2, kBar / 2, {47, 62, 65})
                              .Chord(2 * kBar, kBar / 2, {41, 65, 67, 72})
                              .score()),
-              ElementsAre("C:maj", "A:min7", "G:7", "B:dim", "F:sus2"));
+              ElementsAre("C_M", "A_m7", "G_7", "B_o", "F_sus2"));
 }
 
 TEST(ChordFinder, MergesEqualChordsAlsoAcrossSilence) {
@@ -189,7 +189,7 @@ TEST(ChordFinder, MergesEqualChordsAlsoAcrossSilence) {
                              .Chord(8 * kBar, 10, {57, 60, 64})
                              .Drum(9 * kBar)
                              .score()),
-              ElementsAre("C:maj", "A:min"));
+              ElementsAre("C_M", "A_m"));
 }
 
 TEST(ChordFinder, WeighsNotesByTheTimeTheySoundInTheWindow) {
@@ -200,7 +200,7 @@ TEST(ChordFinder, WeighsNotesByTheTimeTheySoundInTheWindow) {
                              .Note(kBar / 2, kQuarter / 4, 69)
                              .Note(kBar, kBar, 69)
                              .score()),
-              ElementsAre("C:maj", "A:min7"));
+              ElementsAre("C_M", "A_m7"));
 }
 
 TEST(ChordFinder, ANoteOfAMillionBarsIsAsQuickAsAShortOne) {
@@ -211,7 +211,7 @@ TEST(ChordFinder, ANoteOfAMillionBarsIsAsQuickAsAShortOne) {
   piece.Note(std::numeric_limits<Tick>::max() - 1, 1, 69);
   Score score = piece.score();
   score.ticks_per_quarter = 1;
-  EXPECT_THAT(ChordNames(score), ElementsAre("C:maj"));
+  EXPECT_THAT(ChordNames(score), ElementsAre("C_M"));
 }
 
 TEST(ChordProgressionIrregularity, CountsDifferentTrigramsButTheLast) {

@@ -14,11 +14,12 @@
 #include <vector>
 
 #include "continuo/notation/metre.h"
+#include "continuo/notation/musicxml_kinds.h"
 #include "continuo/notation/mxl.h"
 #include "continuo/notation/repeats.h"
 #include "continuo/notation/sheet.h"
 #include "continuo/notation/sheet_grid.h"
-#include "continuo/score/chord_label.h"
+#include "continuo/score/chord.h"
 
 namespace continuo {
 namespace {
@@ -58,7 +59,7 @@ struct ReadMeasure {
   std::optional<TimeSignature> signature;
   std::optional<KeySignature> key;
   std::vector<std::pair<Fine, int32_t>> tempos;  // microseconds per quarter note
-  std::vector<std::pair<Fine, ChordLabel>> chords;
+  std::vector<std::pair<Fine, Chord>> chords;
   MeasureRepeat repeat;
 };
 
@@ -78,18 +79,6 @@ std::optional<T> ParseNumber(std::string_view text, T least, T most) {
   }
   return value;
 }
-
-constexpr std::array<std::string_view, kChordQualities.size()> kKinds = {"major",
-                                                                         "minor",
-                                                                         "dominant",
-                                                                         "major-seventh",
-                                                                         "minor-seventh",
-                                                                         "diminished",
-                                                                         "augmented",
-                                                                         "suspended-second",
-                                                                         "suspended-fourth",
-                                                                         "half-diminished",
-                                                                         "diminished-seventh"};
 
 class Reader {
  public:
@@ -550,17 +539,17 @@ class Reader {
   Status ReadHarmony(const xml_node& node, Fine at, ReadMeasure& measure) {
     CONTINUO_ASSIGN(const Fine place, Place(node, at));
     const std::string_view kind = Trim(node.child("kind").text().get());
-    ChordLabel label{0, static_cast<uint8_t>(kChordQualities.size())};
+    Chord label{0, static_cast<uint8_t>(kChordQualities.size())};
     if (kind != "none") {
-      const auto found = std::find(kKinds.begin(), kKinds.end(), kind);
+      const auto found = std::find(kMusicXmlKinds.begin(), kMusicXmlKinds.end(), kind);
       const xml_node root = node.child("root");
       const std::string_view step = Trim(root.child("root-step").text().get());
       const double alter = ParseNumber<double>(root.child("root-alter").text().get(), -4, 4).value_or(0);
-      if (found == kKinds.end() || step.size() != 1 || step[0] < 'A' || step[0] > 'G') {
+      if (found == kMusicXmlKinds.end() || step.size() != 1 || step[0] < 'A' || step[0] > 'G') {
         return {};  // a chord that has no name here
       }
       const int key = SpelledPitch{step[0], 0, 4}.key() + static_cast<int>(std::lround(alter));
-      label = {static_cast<uint8_t>(key % 12), static_cast<uint8_t>(found - kKinds.begin())};
+      label = {static_cast<uint8_t>(key % 12), static_cast<uint8_t>(found - kMusicXmlKinds.begin())};
     }
     measure.chords.emplace_back(place, label);
     return {};

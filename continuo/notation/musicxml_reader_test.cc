@@ -177,7 +177,7 @@ TEST(MusicXmlReaderTest, ChordSymbolsBecomeMarkers) {
   ASSERT_TRUE(read.ok());
   const auto chords = ChordsOfMarkers(read->score);
   ASSERT_EQ(chords.size(), 2u);
-  EXPECT_EQ(chords[0].chord, (ChordLabel{10, 4}));
+  EXPECT_EQ(chords[0].chord, (Chord{10, 4}));
   EXPECT_EQ(chords[1].time, 960);
   EXPECT_TRUE(chords[1].chord.none());
 }

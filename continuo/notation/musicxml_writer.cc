@@ -10,6 +10,7 @@
 
 #include "continuo/core/check.h"
 #include "continuo/midi/text.h"
+#include "continuo/notation/musicxml_kinds.h"
 
 namespace continuo {
 namespace {
@@ -100,23 +101,6 @@ std::string_view BeamName(Beam beam) {
   constexpr std::array<std::string_view, 6> kNames = {"", "begin", "continue", "end", "forward hook", "backward hook"};
   return kNames[static_cast<size_t>(beam)];
 }
-
-/// The kinds of MusicXML for kChordQualities, and how lead sheets write them.
-struct ChordKind {
-  std::string_view kind;
-  std::string_view text;
-};
-constexpr std::array<ChordKind, kChordQualities.size()> kChordKinds = {{{"major", ""},
-                                                                        {"minor", "m"},
-                                                                        {"dominant", "7"},
-                                                                        {"major-seventh", "maj7"},
-                                                                        {"minor-seventh", "m7"},
-                                                                        {"diminished", "dim"},
-                                                                        {"augmented", "aug"},
-                                                                        {"suspended-second", "sus2"},
-                                                                        {"suspended-fourth", "sus4"},
-                                                                        {"half-diminished", "m7b5"},
-                                                                        {"diminished-seventh", "dim7"}}};
 
 // "93.33", "120".
 std::string Decimal(double value) {
@@ -352,13 +336,13 @@ class Writer {
           "    <kind text=\"N.C.\">none</kind>\n{}   </harmony>\n",
           kOffsetMark);
     }
-    const ChordKind& kind = kChordKinds[chord.chord.quality];
+    const std::string_view suffix = kChordQualities[chord.chord.quality].suffix;
     const int alter = AlterOf(chord.root);
     return fmt::format(
         "   <harmony>\n    <root>\n     <root-step>{}</root-step>\n{}    </root>\n    <kind{}>{}</kind>\n{}   "
         "</harmony>\n",
         StepOf(chord.root), alter == 0 ? "" : fmt::format("     <root-alter>{}</root-alter>\n", alter),
-        kind.text.empty() ? "" : fmt::format(" text=\"{}\"", kind.text), kind.kind, kOffsetMark);
+        suffix.empty() ? "" : fmt::format(" text=\"{}\"", suffix), kMusicXmlKinds[chord.chord.quality], kOffsetMark);
   }
 
   static std::string DynamicElement(const SheetDynamic& dynamic) {

@@ -10,7 +10,7 @@
 #include "continuo/core/result.h"
 #include "continuo/notation/metre.h"
 #include "continuo/notation/spelling.h"
-#include "continuo/score/chord_label.h"
+#include "continuo/score/chord.h"
 #include "continuo/score/score.h"
 
 namespace continuo {
@@ -77,7 +77,7 @@ struct SheetPart {
 struct SheetChord {
   size_t bar = 0;
   Unit at = 0;
-  ChordLabel chord;
+  Chord chord;
   Fifths root = 0;
 };
 struct SheetTempo {

@@ -74,7 +74,7 @@ constexpr int32_t kChangeCost = kUnit * 2;
 // Equal beats in a row count as no more than this many, so that no sum overflows.
 constexpr int64_t kMostEqualBeats = 64;
 
-using Scores = std::array<int32_t, kChordLabels>;
+using Scores = std::array<int32_t, kChords>;
 
 // How well each chord fits a beat. `lengths` and `lowest` are ticks of the beat; a pitch class
 // counts half when it sounds for half the beat, and more of it says little more.
@@ -116,14 +116,14 @@ class BestPath {
       const auto best = std::max_element(totals_.begin(), totals_.end());
       step.best_before = static_cast<uint8_t>(best - totals_.begin());
       const int32_t changed = *best - kChangeCost;
-      for (size_t i = 0; i < kChordLabels; ++i) {
+      for (size_t i = 0; i < kChords; ++i) {
         step.changes[i] = totals_[i] < changed;
         // Kept near 0.
         totals_[i] = std::max(totals_[i], changed) - changed;
       }
     }
     const auto times = static_cast<int32_t>(std::min(count, kMostEqualBeats));
-    for (size_t i = 0; i < kChordLabels; ++i) {
+    for (size_t i = 0; i < kChords; ++i) {
       totals_[i] += times * scores[i];
     }
     steps_.push_back(step);
@@ -139,7 +139,7 @@ class BestPath {
       const bool begins = i == 0 || steps_[i].changes[label];
       if (begins) {
         // Beats begin at or before a note's time, which is a Tick.
-        changes.push_back({static_cast<Tick>(steps_[i].beat * ticks_per_beat), ChordLabel::FromIndex(label)});
+        changes.push_back({static_cast<Tick>(steps_[i].beat * ticks_per_beat), Chord::FromIndex(label)});
         label = steps_[i].best_before;
       }
     }
@@ -150,7 +150,7 @@ class BestPath {
  private:
   struct Step {
     int64_t beat = 0;
-    std::bitset<kChordLabels> changes;  // for which chords it is better to come from the best before
+    std::bitset<kChords> changes;  // for which chords it is better to come from the best before
     uint8_t best_before = 0;
   };
   std::vector<Step> steps_;

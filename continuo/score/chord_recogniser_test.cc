@@ -42,7 +42,7 @@ void Strike(std::vector<TimedPitch>& notes, Tick beat, Tick beats, const std::ve
 
 TEST(RecogniseChords, NamesPlainChordsOfEveryQualityAndRoot) {
   for (size_t i = 0; i < kNoChordIndex; ++i) {
-    const ChordLabel chord = ChordLabel::FromIndex(i);
+    const Chord chord = Chord::FromIndex(i);
     std::vector<TimedPitch> notes;
     Strike(notes, 0, 4, {36 + chord.root});
     for (int8_t interval : kChordQualities[chord.quality].intervals) {
@@ -130,7 +130,7 @@ struct Agreement {
 };
 
 // Major, minor, or one of its own.
-int Family(const ChordLabel& chord) {
+int Family(const Chord& chord) {
   static const std::map<std::string_view, int> families{{"M", 0}, {"7", 0}, {"M7", 0}, {"m", 1}, {"m7", 1}};
   if (chord.none()) {
     return -1;
@@ -154,8 +154,8 @@ Agreement Compare(const std::vector<ChordChange>& expected, const std::vector<Ch
     Tick until = end;
     until = e + 1 < expected.size() ? std::min(until, expected[e + 1].time) : until;
     until = f + 1 < found.size() ? std::min(until, found[f + 1].time) : until;
-    const ChordLabel& a = expected[e].chord;
-    const ChordLabel& b = found[f].chord;
+    const Chord& a = expected[e].chord;
+    const Chord& b = found[f].chord;
     const bool root = a.root == b.root && a.none() == b.none();
     sum.ticks += until - now;
     sum.root += root ? until - now : 0;

@@ -11,7 +11,7 @@
 #include "continuo/core/check.h"
 #include "continuo/midi/midi_format.h"
 #include "continuo/score/bars.h"
-#include "continuo/score/chord_label.h"
+#include "continuo/score/chord.h"
 
 namespace continuo {
 namespace {

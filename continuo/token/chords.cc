@@ -23,7 +23,7 @@ int FirstBeatResolution(const TokenizerConfig& config) {
 
 // The token of a chord given by its intervals, or kNoToken.
 TokenId ChordToken(const TokenTables& tables, const int* intervals, size_t count, int root) {
-  const std::vector<ChordQuality>& chords = tables.config.chord_maps;
+  const std::vector<ChordMap>& chords = tables.config.chord_maps;
   for (size_t i = 0; i < chords.size(); ++i) {
     const std::vector<int>& known = chords[i].intervals;
     if (known.size() == count && std::equal(known.begin(), known.end(), intervals)) {

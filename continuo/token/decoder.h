@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "continuo/score/chord_label.h"
+#include "continuo/score/chord.h"
 #include "continuo/score/score.h"
 #include "continuo/token/clocks.h"
 #include "continuo/token/program_names.h"
@@ -161,7 +161,7 @@ class Decoder {
 
   void DecodeHarmony(int32_t index, int32_t tick) {
     if (is_first_) {
-      score_.markers.push_back({tick, ChordLabel::FromIndex(static_cast<size_t>(index)).Text()});
+      score_.markers.push_back({tick, Chord::FromIndex(static_cast<size_t>(index)).Text()});
     }
   }
 

@@ -10,7 +10,7 @@
 #include "continuo/core/rng.h"
 #include "continuo/core/thread_pool.h"
 #include "continuo/os/machine.h"
-#include "continuo/score/chord_label.h"
+#include "continuo/score/chord.h"
 #include "continuo/token/score_json_testing.h"
 #include "continuo/token/tokenizer.h"
 

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "continuo/score/chord_label.h"
+#include "continuo/score/chord.h"
 #include "continuo/score/score.h"
 #include "continuo/token/token_tables.h"
 

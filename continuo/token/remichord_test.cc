@@ -12,7 +12,7 @@
 #include "continuo/core/shared_data_testing.h"
 #include "continuo/core/thread_pool.h"
 #include "continuo/os/machine.h"
-#include "continuo/score/chord_label.h"
+#include "continuo/score/chord.h"
 #include "continuo/score/score_file.h"
 #include "continuo/token/score_json_testing.h"
 #include "continuo/token/tokenizer.h"
@@ -219,7 +219,7 @@ Score RandomScore(uint64_t seed) {
   }
   if (rng.NextBelow(3) > 0) {
     for (int i = 0; i < 12; ++i) {
-      score.markers.push_back({below(13000), ChordLabel::FromIndex(rng.NextBelow(kChordLabels)).Text()});
+      score.markers.push_back({below(13000), Chord::FromIndex(rng.NextBelow(kChords)).Text()});
     }
     std::stable_sort(score.markers.begin(), score.markers.end(),
                      [](const TextEvent& a, const TextEvent& b) { return a.time < b.time; });

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "continuo/score/chord_label.h"
+#include "continuo/score/chord.h"
 #include "continuo/token/encode_trained.h"
 #include "continuo/token/representation.h"
 #include "continuo/token/stream_state.h"
@@ -79,7 +79,7 @@ std::vector<TokenId> TableTokenizer::TransposeMap(int semitones) const {
   }
   const size_t shift = static_cast<size_t>((semitones % 12 + 12) % 12);
   for (size_t i = 0; i < tables_.harmony.size(); ++i) {
-    ChordLabel chord = ChordLabel::FromIndex(i);
+    Chord chord = Chord::FromIndex(i);
     if (!chord.none()) {
       chord.root = static_cast<uint8_t>((chord.root + shift) % 12);
     }

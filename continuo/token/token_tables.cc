@@ -6,7 +6,7 @@
 #include <cmath>
 #include <cstdlib>
 
-#include "continuo/score/chord_label.h"
+#include "continuo/score/chord.h"
 #include "continuo/token/miditok_3_0_4.h"
 #include "continuo/token/plan.h"
 #include "continuo/token/python_compat.h"
@@ -20,9 +20,6 @@ namespace {
 constexpr size_t kMaxVocabulary = 65536;  // ids are stored in 16 bits
 constexpr int32_t kReachTicks = 1024;     // tables no longer than this know which sums they reach
 constexpr int32_t kDenseTicks = 4096;     // time tables answer by one look-up up to here
-
-constexpr std::array<std::string_view, 12> kPitchClasses{"C",  "C#", "D",  "D#", "E",  "F",
-                                                         "F#", "G",  "G#", "A",  "A#", "B"};
 
 // The lengths of the time tokens, without the first, which is 0, and with the end of the last
 // range.
@@ -292,13 +289,13 @@ void TokenTablesBuilder::AddChords() {
     for (int root = 0; root < 12; ++root) {
       ids[static_cast<size_t>(root)] =
           config.chord_tokens_with_root_note
-              ? Add(fmt::format("Chord_{}:{}", kPitchClasses[static_cast<size_t>(root)], rooted), TokenType::kNoteChord,
-                    root)
+              ? Add(fmt::format("Chord_{}:{}", kPitchClassNames[static_cast<size_t>(root)], rooted),
+                    TokenType::kNoteChord, root)
               : Add("Chord_" + rootless, TokenType::kNoteChord, -1);
     }
     return ids;
   };
-  for (const ChordQuality& chord : config.chord_maps) {
+  for (const ChordMap& chord : config.chord_maps) {
     tables_.chord.push_back(add(chord.name, chord.name));
   }
   if (config.chord_unknown) {
@@ -356,9 +353,8 @@ void TokenTablesBuilder::AddAdditional() {
   }
   // Last, so that all other ids are those of the same configuration without chords.
   if (config.chords != ChordSource::kNone) {
-    for (size_t i = 0; i < kChordLabels; ++i) {
-      tables_.harmony.push_back(
-          Add("Chord_" + ChordLabel::FromIndex(i).Text(), TokenType::kChord, static_cast<int>(i)));
+    for (size_t i = 0; i < kChords; ++i) {
+      tables_.harmony.push_back(Add("Chord_" + Chord::FromIndex(i).Text(), TokenType::kChord, static_cast<int>(i)));
     }
   }
   if (config.plan) {

@@ -113,7 +113,7 @@ struct TokenTables {
   std::vector<std::array<TokenId, 12>> chord;          // by quality and pitch class of the root
   std::vector<std::array<TokenId, 12>> unknown_chord;  // by number of notes and pitch class of the root
 
-  std::vector<TokenId> harmony;  // by ChordLabel::index(); empty without
+  std::vector<TokenId> harmony;  // by Chord::index(); empty without
   std::vector<TokenId> repeat;   // by lag, 0 for none; empty without a plan
   std::vector<TokenId> density;  // by level
   std::vector<TokenId> loudness;

@@ -23,8 +23,8 @@ std::vector<int> AllPrograms() {
 }
 
 // MidiTok 3.0.4 and 3.1.0, constants.py: CHORD_MAPS.
-const std::vector<ChordQuality>& DefaultChords() {
-  static const std::vector<ChordQuality> chords{
+const std::vector<ChordMap>& DefaultChords() {
+  static const std::vector<ChordMap> chords{
       {"min", {0, 3, 7}},          {"maj", {0, 4, 7}},          {"dim", {0, 3, 6}},      {"aug", {0, 4, 8}},
       {"sus2", {0, 2, 7}},         {"sus4", {0, 5, 7}},         {"7dom", {0, 4, 7, 10}}, {"7min", {0, 3, 7, 10}},
       {"7maj", {0, 4, 7, 11}},     {"7halfdim", {0, 3, 6, 10}}, {"7dim", {0, 3, 6, 9}},  {"7aug", {0, 4, 8, 11}},
@@ -113,7 +113,7 @@ Status CheckTimeSignatures(const TokenizerConfig& config) {
 
 Status CheckChords(const TokenizerConfig& config) {
   std::set<std::string> names;
-  for (const ChordQuality& chord : config.chord_maps) {
+  for (const ChordMap& chord : config.chord_maps) {
     if (chord.name.empty() || chord.name.find_first_of("_\n") != std::string::npos) {
       return MakeError("chord_maps has the name '{}', expected one without '_' and line breaks", chord.name);
     }

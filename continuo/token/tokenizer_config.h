@@ -44,10 +44,10 @@ struct MeterRange {
 };
 
 /// A chord's name and its notes in semitones above the lowest.
-struct ChordQuality {
+struct ChordMap {
   std::string name;
   std::vector<int> intervals;
-  bool operator==(const ChordQuality&) const = default;
+  bool operator==(const ChordMap&) const = default;
 };
 
 /// Where the levels of the plan tokens of REMIPlan begin, a representation of ours: REMIChord with,
@@ -106,7 +106,7 @@ struct TokenizerConfig {
 
   std::vector<BeatRange> beat_res_rest{{0, 1, 8}, {1, 2, 4}, {2, 12, 2}};
 
-  std::vector<ChordQuality> chord_maps;
+  std::vector<ChordMap> chord_maps;
   bool chord_tokens_with_root_note = false;
   std::optional<std::array<int, 2>> chord_unknown;  // numbers of notes [first, last) of chords without a name
 

@@ -144,11 +144,11 @@ Result<std::vector<MeterRange>> AsMeterRanges(const Json& value, const std::stri
   return ranges;
 }
 
-Result<std::vector<ChordQuality>> AsChords(const Json& value, const std::string& key) {
+Result<std::vector<ChordMap>> AsChords(const Json& value, const std::string& key) {
   CONTINUO_TRY(CheckObject(value, key));
-  std::vector<ChordQuality> chords;
+  std::vector<ChordMap> chords;
   for (const auto& [name, intervals] : value.items()) {
-    ChordQuality chord{name, {}};
+    ChordMap chord{name, {}};
     CONTINUO_ASSIGN(chord.intervals, AsInts(intervals, key));
     chords.push_back(std::move(chord));
   }
@@ -552,7 +552,7 @@ Json ConfigJson(const TokenizerConfig& config) {
   json["program_changes"] = config.program_changes;
   json["beat_res_rest"] = BeatRangesJson(config.beat_res_rest);
   Json chords = Json::object();
-  for (const ChordQuality& chord : config.chord_maps) {
+  for (const ChordMap& chord : config.chord_maps) {
     chords[chord.name] = chord.intervals;
   }
   json["chord_maps"] = std::move(chords);

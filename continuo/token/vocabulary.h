@@ -38,7 +38,7 @@ enum class TokenType : uint8_t {
   kPedal,        // Pedal: MIDI program, -1 for drums
   kPedalOff,     // PedalOff: MIDI program, -1 for drums
   kPitchBend,    // PitchBend: -8192..8191
-  kChord,        // Chord of REMIChord, in force from its position on: ChordLabel::index()
+  kChord,        // Chord of REMIChord, in force from its position on: Chord::index()
   kRepeat,       // Repeat of REMIPlan: the bar repeats the one that many bars before; 0: none
   kDensity,      // Density of REMIPlan: level of the number of notes that begin in the bar, 0 to 7
   kLoudness,     // Loudness of REMIPlan: level of their mean velocity, 0 to 7

@@ -6,7 +6,7 @@
 
 #include <cstdlib>
 
-#include "continuo/score/chord_label.h"
+#include "continuo/score/chord.h"
 #include "continuo/token/tokenizer.h"
 
 namespace continuo {
@@ -55,7 +55,7 @@ std::string ExpectedName(const Vocabulary& vocabulary, TokenId id, bool note_on_
     case TokenType::kPitchBend:
       return fmt::format("PitchBend_{}", value);
     case TokenType::kChord:
-      return "Chord_" + ChordLabel::FromIndex(static_cast<size_t>(value)).Text();
+      return "Chord_" + Chord::FromIndex(static_cast<size_t>(value)).Text();
     case TokenType::kRepeat:
       return fmt::format("Repeat_{}", value);
     case TokenType::kDensity:

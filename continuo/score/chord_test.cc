@@ -1,4 +1,4 @@
-#include "continuo/score/chord_label.h"
+#include "continuo/score/chord.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -13,7 +13,7 @@ std::string Read(std::string_view marker) {
   return chord ? chord->Text() : "no chord";
 }
 
-TEST(ChordLabel, ReadsMarkersWithAndWithoutABass) {
+TEST(Chord, ReadsMarkersWithAndWithoutABass) {
   EXPECT_EQ(Read("A_M7_E"), "A_M7");
   EXPECT_EQ(Read("F#_/o7_F#"), "F#_/o7");
   EXPECT_EQ(Read("C_7"), "C_7");
@@ -24,22 +24,22 @@ TEST(ChordLabel, ReadsMarkersWithAndWithoutABass) {
   EXPECT_EQ(Read("N"), "N");
 }
 
-TEST(ChordLabel, TakesOtherTextForNoChord) {
+TEST(Chord, TakesOtherTextForNoChord) {
   for (const char* text : {"", "_", "__", "A", "A_", "A__", "A_x", "A_M_", "A_M_x", "A_M7_E_E", "H_M", "a_m", "A##_m",
                            "Verse_M", "N_M", "N_", "NN", "global_bpm_120", "A_M7_N"}) {
     EXPECT_EQ(Read(text), "no chord") << text;
   }
 }
 
-TEST(ChordLabel, EveryLabelHasANumberAndATextOfItsOwn) {
-  for (size_t i = 0; i < kChordLabels; ++i) {
-    const ChordLabel chord = ChordLabel::FromIndex(i);
+TEST(Chord, EveryLabelHasANumberAndATextOfItsOwn) {
+  for (size_t i = 0; i < kChords; ++i) {
+    const Chord chord = Chord::FromIndex(i);
     EXPECT_EQ(chord.index(), i);
     EXPECT_EQ(ParseChordMarker(chord.Text()), chord) << chord.Text();
   }
 }
 
-TEST(ChordLabel, MarkersAreChangesInTheOrderOfTime) {
+TEST(Chord, MarkersAreChangesInTheOrderOfTime) {
   Score score;
   score.markers = {{0, "global_bpm_90"}, {480, "F_M_F"}, {0, "C_M_C"}, {240, "C_M_E"}, {480, "G_7_G"}, {960, "G_7_B"}};
   EXPECT_THAT(ChordsOfMarkers(score), ElementsAre(ChordChange{0, {0, 0}}, ChordChange{480, {7, 2}}));

@@ -1,12 +1,10 @@
-#include "continuo/score/chord_label.h"
+#include "continuo/score/chord.h"
 
 #include <algorithm>
 
 namespace continuo {
 
 namespace {
-
-constexpr std::array<std::string_view, 12> kRoots{"C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"};
 
 std::optional<uint8_t> ParseRoot(std::string_view text) {
   if (text.empty() || text.size() > 2 || text[0] < 'A' || text[0] > 'G') {
@@ -23,20 +21,30 @@ std::optional<uint8_t> ParseRoot(std::string_view text) {
   return static_cast<uint8_t>((natural + (text[1] == '#' ? 1 : 11)) % 12);
 }
 
+/// The chord whose quality has `text` as its name or suffix.
+std::optional<Chord> WithQuality(uint8_t root, std::string_view ChordQuality::* member, std::string_view text) {
+  for (uint8_t i = 0; i < kChordQualities.size(); ++i) {
+    if (kChordQualities[i].*member == text) {
+      return Chord{root, i};
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
-std::string ChordLabel::Text() const {
+std::string Chord::Text() const {
   if (none()) {
     return "N";
   }
-  return std::string(kRoots[root]) + "_" + std::string(kChordQualities[quality].name);
+  return std::string(kPitchClassNames[root]) + "_" + std::string(kChordQualities[quality].name);
 }
 
-std::optional<ChordLabel> ParseChordMarker(std::string_view text) {
+std::optional<Chord> ParseChordMarker(std::string_view text) {
   const size_t first = text.find('_');
   const std::string_view root_text = text.substr(0, first);
   if (root_text == "N") {
-    return text == "N" || text == "N_N" || text == "N_N_N" ? std::optional(ChordLabel::FromIndex(kNoChordIndex))
+    return text == "N" || text == "N_N" || text == "N_N_N" ? std::optional(Chord::FromIndex(kNoChordIndex))
                                                            : std::nullopt;
   }
   const std::optional<uint8_t> root = ParseRoot(root_text);
@@ -50,17 +58,12 @@ std::optional<ChordLabel> ParseChordMarker(std::string_view text) {
     }
     name = name.substr(0, second);
   }
-  const auto quality = std::find_if(kChordQualities.begin(), kChordQualities.end(),
-                                    [name](const ChordQualityName& candidate) { return candidate.name == name; });
-  if (quality == kChordQualities.end()) {
-    return std::nullopt;
-  }
-  return ChordLabel{*root, static_cast<uint8_t>(quality - kChordQualities.begin())};
+  return WithQuality(*root, &ChordQuality::name, name);
 }
 
-std::optional<ChordLabel> ParseChordName(std::string_view text) {
+std::optional<Chord> ParseChordName(std::string_view text) {
   if (text == "N" || text == "NC" || text == "N.C.") {
-    return ChordLabel::FromIndex(kNoChordIndex);
+    return Chord::FromIndex(kNoChordIndex);
   }
   const size_t root_length = text.size() > 1 && (text[1] == '#' || text[1] == 'b') ? 2 : 1;
   const std::optional<uint8_t> root = ParseRoot(text.substr(0, root_length));
@@ -69,26 +72,30 @@ std::optional<ChordLabel> ParseChordName(std::string_view text) {
   }
   struct Spelling {
     std::string_view written;
-    std::string_view quality;
+    std::string_view suffix;
   };
-  constexpr std::array<Spelling, 23> kSpellings{
-      {{"", "M"},       {"maj", "M"},    {"M", "M"},     {"m", "m"},     {"min", "m"},     {"-", "m"},
-       {"7", "7"},      {"maj7", "M7"},  {"M7", "M7"},   {"m7", "m7"},   {"min7", "m7"},   {"-7", "m7"},
-       {"dim", "o"},    {"o", "o"},      {"aug", "+"},   {"+", "+"},     {"sus2", "sus2"}, {"sus4", "sus4"},
-       {"sus", "sus4"}, {"m7b5", "/o7"}, {"/o7", "/o7"}, {"dim7", "o7"}, {"o7", "o7"}}};
+  constexpr std::array<Spelling, 12> kOthers{{{"maj", ""},
+                                              {"M", ""},
+                                              {"min", "m"},
+                                              {"-", "m"},
+                                              {"M7", "maj7"},
+                                              {"min7", "m7"},
+                                              {"-7", "m7"},
+                                              {"o", "dim"},
+                                              {"+", "aug"},
+                                              {"sus", "sus4"},
+                                              {"/o7", "m7b5"},
+                                              {"o7", "dim7"}}};
   const std::string_view written = text.substr(root_length);
-  for (const Spelling& spelling : kSpellings) {
-    if (spelling.written == written) {
-      return ParseChordMarker(std::string(kRoots[*root]) + "_" + std::string(spelling.quality));
-    }
-  }
-  return std::nullopt;
+  const auto other = std::find_if(kOthers.begin(), kOthers.end(),
+                                  [written](const Spelling& spelling) { return spelling.written == written; });
+  return WithQuality(*root, &ChordQuality::suffix, other != kOthers.end() ? other->suffix : written);
 }
 
 std::vector<ChordChange> ChordsOfMarkers(const Score& score) {
   std::vector<ChordChange> changes;
   for (const TextEvent& marker : score.markers) {
-    if (const std::optional<ChordLabel> chord = ParseChordMarker(marker.text)) {
+    if (const std::optional<Chord> chord = ParseChordMarker(marker.text)) {
       changes.push_back({marker.time, *chord});
     }
   }
