@@ -6,7 +6,6 @@
 
 #include "continuo/app/command.h"
 #include "continuo/app/score_json.h"
-#include "continuo/app/tokenizer_choice.h"
 #include "continuo/os/file.h"
 #include "continuo/score/score_file.h"
 
@@ -69,13 +68,13 @@ Result<std::vector<std::vector<TokenId>>> ParseTracks(std::string_view text, con
   return tracks;
 }
 
-Status DecodeOne(const TokenizerChoice& tokenizer, std::string_view text, const std::string& name,
-                 const std::string& output, bool print) {
-  CONTINUO_ASSIGN(const auto tracks, ParseTracks(text, name, tokenizer.size()));
-  if (tokenizer.base().one_stream() && tracks.size() != 1) {
+Status DecodeOne(const Tokenizer& tokenizer, std::string_view text, const std::string& name, const std::string& output,
+                 bool print) {
+  CONTINUO_ASSIGN(const auto tracks, ParseTracks(text, name, tokenizer.model_size()));
+  if (tokenizer.one_stream() && tracks.size() != 1) {
     return MakeError("{}: has {} tracks, but this tokenizer puts all tracks in one list", name, tracks.size());
   }
-  const Score score = tokenizer.Decode(tracks);
+  const Score score = tokenizer.DecodeFromModel(tracks);
   if (!output.empty()) {
     CONTINUO_TRY(WriteScore(score, output));
   }
@@ -94,11 +93,11 @@ bool IsLines(std::string_view text) {
 }
 
 Status RunDetokenize(const DetokenizeFlags& flags, const AppContext& context) {
-  CONTINUO_ASSIGN(const TokenizerChoice tokenizer, TokenizerChoice::Load(flags.tokenizer));
+  CONTINUO_ASSIGN(const auto tokenizer, LoadTokenizer(flags.tokenizer, /*trained_too=*/true));
   CONTINUO_ASSIGN(const std::string text, ReadInput(flags.input));
   const std::string name = flags.input == "-" ? "standard input" : flags.input;
   if (!IsLines(text)) {
-    return DecodeOne(tokenizer, text, name, flags.output, context.json);
+    return DecodeOne(*tokenizer, text, name, flags.output, context.json);
   }
   if (!flags.output.empty()) {
     return Error{fmt::format("{}: holds the ids of several files, but --output names one", name),
@@ -107,7 +106,7 @@ Status RunDetokenize(const DetokenizeFlags& flags, const AppContext& context) {
   size_t line = 1;
   for (std::string_view rest = text; !rest.empty(); ++line) {
     const size_t end = std::min(rest.find('\n'), rest.size());
-    CONTINUO_TRY(DecodeOne(tokenizer, rest.substr(0, end), fmt::format("{}, line {}", name, line), "", context.json));
+    CONTINUO_TRY(DecodeOne(*tokenizer, rest.substr(0, end), fmt::format("{}, line {}", name, line), "", context.json));
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
   return {};

@@ -2,7 +2,6 @@
 
 #include "continuo/app/command.h"
 #include "continuo/app/terminal.h"
-#include "continuo/app/tokenizer_choice.h"
 #include "continuo/os/file.h"
 #include "continuo/os/signals.h"
 #include "continuo/token/miditok_reader.h"
@@ -19,19 +18,18 @@ struct TokenizeFlags {
 };
 
 /// Tokens by name, one bar a line; merged tokens, which may cross bars, in one line.
-Status PrintTokens(const TokenizerChoice& tokenizer, const fs::path& file,
-                   const std::vector<std::vector<TokenId>>& tracks) {
+Status PrintTokens(const Tokenizer& tokenizer, const fs::path& file, const std::vector<std::vector<TokenId>>& tracks) {
   for (size_t track = 0; track < tracks.size(); ++track) {
     const std::vector<TokenId>& ids = tracks[track];
     CONTINUO_TRY(PrintLine(fmt::format("# {}, track {}, {} tokens", file.string(), track + 1, ids.size())));
     const std::vector<size_t> bars =
-        tokenizer.trained() != nullptr ? std::vector<size_t>{0} : tokenizer.base().BarOffsets(ids);
+        tokenizer.trained() != nullptr ? std::vector<size_t>{0} : tokenizer.BarOffsets(ids);
     for (size_t bar = 0; bar < bars.size(); ++bar) {
       const size_t end = bar + 1 < bars.size() ? bars[bar + 1] : ids.size();
       std::string line = fmt::format("{:>4} ", bar + 1);
       for (size_t i = bar == 0 ? 0 : bars[bar]; i < end; ++i) {
         line += ' ';
-        line += tokenizer.Name(ids[i]);
+        line += tokenizer.ModelToken(ids[i]);
       }
       CONTINUO_TRY(PrintLine(line));
     }
@@ -40,7 +38,7 @@ Status PrintTokens(const TokenizerChoice& tokenizer, const fs::path& file,
 }
 
 Status RunTokenize(const TokenizeFlags& flags, const AppContext& context) {
-  CONTINUO_ASSIGN(const TokenizerChoice tokenizer, TokenizerChoice::Load(flags.tokenizer));
+  CONTINUO_ASSIGN(const auto tokenizer, LoadTokenizer(flags.tokenizer, /*trained_too=*/true));
   CONTINUO_ASSIGN(const std::vector<fs::path> files, MidiFilesIn(flags.paths, context));
   TerminalProgress progress("files", context.quiet);
   size_t failed = 0;
@@ -48,16 +46,16 @@ Status RunTokenize(const TokenizeFlags& flags, const AppContext& context) {
     progress.Update(i, files.size(), "");
     const Result<std::vector<uint8_t>> bytes = ReadFile(files[i]);
     const Result<ScoreAndWarnings> read =
-        bytes.ok() ? ParseScoreForTokens(*bytes, files[i].string(), tokenizer.base().config()) : bytes.error();
+        bytes.ok() ? ParseScoreForTokens(*bytes, files[i].string(), tokenizer->config()) : bytes.error();
     if (!read.ok()) {
       PrintError(read.error());
       ++failed;
       continue;
     }
     PrintRepairs(context, read->warnings);
-    const auto tracks = tokenizer.Encode(read->score);
+    const auto tracks = tokenizer->EncodeForModel(read->score);
     if (flags.text) {
-      CONTINUO_TRY(PrintTokens(tokenizer, files[i], tracks));
+      CONTINUO_TRY(PrintTokens(*tokenizer, files[i], tracks));
     } else {
       nlohmann::ordered_json line = {{"file", files[i].string()}, {"tracks", tracks}};
       if (!read->warnings.empty()) {

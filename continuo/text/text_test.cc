@@ -9,7 +9,7 @@
 #include "continuo/os/file.h"
 #include "continuo/os/temporary_folder_testing.h"
 #include "continuo/text/ngram.h"
-#include "continuo/text/piece_tokenizer.h"
+#include "continuo/text/subword_tokenizer.h"
 #include "continuo/text/text_corpus.h"
 
 namespace continuo {
@@ -115,8 +115,8 @@ TEST(TextCorpusTest, WhatCannotBeReadIsAnErrorThatNamesTheFile) {
   fails(folder.path() / "bent.gz");
 }
 
-TEST(PieceTokenizerTest, DecodingUndoesEncodingWhateverTheLine) {
-  const auto tokenizer = PieceTokenizer::Train(SomeLines(), 440);
+TEST(SubwordTokenizerTest, DecodingUndoesEncodingWhateverTheLine) {
+  const auto tokenizer = SubwordTokenizer::Train(SomeLines(), 440);
   ASSERT_TRUE(tokenizer.ok()) << tokenizer.error().ToString();
   EXPECT_EQ(tokenizer->size(), 440u);
   for (const std::string line : {"the old king sees the moon.", "", " two  spaces ",
@@ -127,21 +127,21 @@ TEST(PieceTokenizerTest, DecodingUndoesEncodingWhateverTheLine) {
   EXPECT_LT(tokenizer->EncodeLine("the old king sees the moon.").size(), 15u);
 }
 
-TEST(PieceTokenizerTest, TheSameLinesGiveTheSamePiecesAndTheirFileGivesThemBack) {
-  const auto first = PieceTokenizer::Train(SomeLines(), 450).value();
-  const auto second = PieceTokenizer::Train(SomeLines(), 450).value();
+TEST(SubwordTokenizerTest, TheSameLinesGiveTheSamePiecesAndTheirFileGivesThemBack) {
+  const auto first = SubwordTokenizer::Train(SomeLines(), 450).value();
+  const auto second = SubwordTokenizer::Train(SomeLines(), 450).value();
   EXPECT_EQ(first.Sha256(), second.Sha256());
-  const auto loaded = PieceTokenizer::Load(first.Files().at("sentencepiece.model"), "file");
+  const auto loaded = SubwordTokenizer::Load(first.Files().at("sentencepiece.model"), "file");
   ASSERT_TRUE(loaded.ok()) << loaded.error().ToString();
   EXPECT_EQ(loaded->EncodeLine("nobody sings"), first.EncodeLine("nobody sings"));
-  EXPECT_FALSE(PieceTokenizer::Load("no model", "file").ok());
+  EXPECT_FALSE(SubwordTokenizer::Load("no model", "file").ok());
 }
 
-TEST(PieceTokenizerTest, TooManyPiecesForTheTextAreRefused) {
-  const auto tokenizer = PieceTokenizer::Train(SomeLines(), 16384);
+TEST(SubwordTokenizerTest, TooManyPiecesForTheTextAreRefused) {
+  const auto tokenizer = SubwordTokenizer::Train(SomeLines(), 16384);
   ASSERT_FALSE(tokenizer.ok());
   EXPECT_THAT(tokenizer.error().ToString(), HasSubstr("use fewer pieces"));
-  EXPECT_FALSE(PieceTokenizer::Train(SomeLines(), 20).ok());
+  EXPECT_FALSE(SubwordTokenizer::Train(SomeLines(), 20).ok());
 }
 
 /// Byte-pair encoding as in tokenizer.json: of all neighbours with a merge, the earliest
@@ -178,8 +178,8 @@ std::vector<uint16_t> EncodeByMerges(const nlohmann::json& tokenizer, std::strin
   return ids;
 }
 
-TEST(PieceTokenizerTest, TokenizerJsonSplitsLinesAsSentencePieceDoes) {
-  const auto tokenizer = PieceTokenizer::Train(SomeLines(), 470).value();
+TEST(SubwordTokenizerTest, TokenizerJsonSplitsLinesAsSentencePieceDoes) {
+  const auto tokenizer = SubwordTokenizer::Train(SomeLines(), 470).value();
   const auto json = nlohmann::json::parse(tokenizer.Files().at("tokenizer.json"));
   for (const std::string line :
        {"the old king waited for her brothers.", "mother remembers the green river", "so the ship"}) {

@@ -4,7 +4,7 @@
 #include <bitset>
 
 #include "continuo/token/clocks.h"
-#include "continuo/token/subwords.h"
+#include "continuo/token/subword_model.h"
 #include "continuo/token/token_tables.h"
 
 namespace continuo {
@@ -61,7 +61,7 @@ IdTrie::Lists IdTrie::ListsOf(std::vector<uint64_t> pairs, size_t tokens) {
   return lists;
 }
 
-IdTrie::IdTrie(const Subwords& subwords, const TokenTables& tables) {
+IdTrie::IdTrie(const SubwordModel& subwords, const TokenTables& tables) {
   ids_.reserve(subwords.size());
   for (size_t id = 0; id < subwords.size(); ++id) {
     if (!subwords.Base(static_cast<TokenId>(id)).empty()) {

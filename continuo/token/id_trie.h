@@ -9,7 +9,7 @@
 
 namespace continuo {
 
-class Subwords;
+class SubwordModel;
 struct TokenTables;
 
 /// The ids of a trained vocabulary by the tokens that they stand for, as a tree: the ids of a node
@@ -25,7 +25,7 @@ class IdTrie {
     uint32_t id_count = 0;
   };
 
-  IdTrie(const Subwords& subwords, const TokenTables& tables);
+  IdTrie(const SubwordModel& subwords, const TokenTables& tables);
 
   std::span<const Node> nodes() const { return nodes_; }
   std::span<const TokenId> ids(const Node& node) const { return std::span(ids_).subspan(node.first_id, node.id_count); }

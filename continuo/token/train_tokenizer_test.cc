@@ -13,7 +13,7 @@
 #include "continuo/os/file.h"
 #include "continuo/token/bpe_trainer.h"
 #include "continuo/token/miditok_reader.h"
-#include "continuo/token/trained_tokenizer.h"
+#include "continuo/token/tokenizer.h"
 
 namespace continuo {
 namespace {
@@ -53,19 +53,19 @@ class TrainTokenizerTest : public testing::TestWithParam<std::string> {};
 
 TEST_P(TrainTokenizerTest, LearnsMidiToksMerges) {
   const fs::path golden_path = kTokens / "trained" / (GetParam() + ".json");
-  const auto golden = TrainedTokenizer::Load(golden_path, MidiTokRelease::k3_1_0).value();
-  TokenizerTrainer trainer = TokenizerTrainer::Create(golden->base().config(), 1'000'000).value();
+  const auto golden = Tokenizer::LoadPlainOrTrained(golden_path.string()).value();
+  TokenizerTrainer trainer = TokenizerTrainer::Create(golden->config(), 1'000'000).value();
   std::vector<fs::path> files;
   for (const auto& entry : fs::directory_iterator(kTokens / "files")) {
     files.push_back(entry.path());
   }
   std::sort(files.begin(), files.end());
   for (const fs::path& file : files) {
-    if (const auto score = ReadScoreForTokens(file, golden->base().config()); score.ok()) {
+    if (const auto score = ReadScoreForTokens(file, golden->config()); score.ok()) {
       trainer.Add(trainer.WordsOf(*score));
     }
   }
-  const std::string text = trainer.Train(golden->size()).value();
+  const std::string text = trainer.Train(golden->model_size()).value();
   const Json json = Json::parse(text);
   const Json wanted = Json::parse(ReadTextFile(golden_path).value());
   EXPECT_EQ(json["_vocab_base"], wanted["_vocab_base"]);
@@ -74,7 +74,7 @@ TEST_P(TrainTokenizerTest, LearnsMidiToksMerges) {
   const Json wanted_model = Json::parse(wanted["_model"].get<std::string>());
   EXPECT_EQ(model["model"]["merges"], wanted_model["model"]["merges"]);
   EXPECT_EQ(model, wanted_model);
-  EXPECT_TRUE(TrainedTokenizer::FromJson(text, "trained", MidiTokRelease::k3_1_0).ok());
+  EXPECT_TRUE(Tokenizer::FromPlainOrTrainedJson(text, "trained").ok());
 }
 
 INSTANTIATE_TEST_SUITE_P(Files, TrainTokenizerTest,

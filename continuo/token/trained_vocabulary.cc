@@ -20,7 +20,7 @@ Result<std::shared_ptr<const TrainedVocabulary>> TrainedVocabulary::Create(const
   if (split != "bar" && split != "beat" && split != "no") {
     return MakeError("encode_ids_split is {}, expected bar, beat or no", split);
   }
-  CONTINUO_ASSIGN(Subwords subwords, Subwords::Parse(json, tables.tokens));
+  CONTINUO_ASSIGN(SubwordModel subwords, SubwordModel::Parse(json, tables.tokens));
   const Split by = split == "bar" ? Split::kBar : split == "beat" ? Split::kBeat : Split::kNone;
   auto vocabulary = std::shared_ptr<TrainedVocabulary>(new TrainedVocabulary(std::move(subwords), by, std::move(text)));
   vocabulary->token_names_ = tables.tokens;

@@ -10,7 +10,7 @@
 
 #include "continuo/core/result.h"
 #include "continuo/token/id_trie.h"
-#include "continuo/token/subwords.h"
+#include "continuo/token/subword_model.h"
 #include "continuo/token/token_tables.h"
 #include "continuo/token/tokenizer_json.h"
 
@@ -54,10 +54,10 @@ class TrainedVocabulary {
   const IdTrie& trie(const TokenTables& tables) const;
 
  private:
-  TrainedVocabulary(Subwords subwords, Split split, std::string json)
+  TrainedVocabulary(SubwordModel subwords, Split split, std::string json)
       : subwords_(std::move(subwords)), split_(split), json_(std::move(json)) {}
 
-  Subwords subwords_;
+  SubwordModel subwords_;
   Split split_;
   std::string json_;
   std::vector<std::string> token_names_;

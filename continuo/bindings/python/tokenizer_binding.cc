@@ -105,20 +105,16 @@ SharedScore Decode(const Tokenizer& tokenizer, const std::vector<Ids>& tracks) {
     Streams streams;
     for (const Ids& ids : tracks) {
       CONTINUO_TRY(CheckIds(tokenizer.model_size(), ToSpan(ids)));
-      streams.push_back(tokenizer.FromModelIds(ToSpan(ids)));
+      streams.emplace_back(ToSpan(ids).begin(), ToSpan(ids).end());
     }
-    return SharedScore{std::make_shared<const Score>(tokenizer.Decode(streams)), {}};
+    return SharedScore{std::make_shared<const Score>(tokenizer.DecodeFromModel(streams)), {}};
   });
 }
 
 std::vector<std::string> Names(const Tokenizer& tokenizer) {
-  const TrainedVocabulary* trained = tokenizer.trained();
-  if (trained == nullptr) {
-    return tokenizer.vocabulary().tokens();
-  }
   std::vector<std::string> names;
-  for (size_t id = 0; id < trained->size(); ++id) {
-    names.push_back(trained->Name(static_cast<TokenId>(id)));
+  for (size_t id = 0; id < tokenizer.model_size(); ++id) {
+    names.push_back(tokenizer.ModelToken(static_cast<TokenId>(id)));
   }
   return names;
 }

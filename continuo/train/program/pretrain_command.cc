@@ -17,13 +17,13 @@ namespace fs = std::filesystem;
 
 /// The pieces of a resumed run, else new ones from the text to train on, which are the same for the
 /// same text.
-Result<PieceTokenizer> PiecesOf(const std::vector<TextDocument>& documents, size_t pieces, bool resume,
-                                const fs::path& run) {
+Result<SubwordTokenizer> PiecesOf(const std::vector<TextDocument>& documents, size_t pieces, bool resume,
+                                  const fs::path& run) {
   if (resume) {
     for (const fs::path& checkpoint : Checkpoints(run)) {
       const fs::path saved = checkpoint / "sentencepiece.model";
       const auto model = ReadTextFile(saved);
-      auto tokenizer = model.ok() ? PieceTokenizer::Load(*model, saved.string()) : model.error();
+      auto tokenizer = model.ok() ? SubwordTokenizer::Load(*model, saved.string()) : model.error();
       if (tokenizer.ok() && tokenizer->size() == pieces) {
         return tokenizer;
       }
@@ -35,7 +35,7 @@ Result<PieceTokenizer> PiecesOf(const std::vector<TextDocument>& documents, size
       lines.insert(lines.end(), document.lines.begin(), document.lines.end());
     }
   }
-  return PieceTokenizer::Train(lines, pieces);
+  return SubwordTokenizer::Train(lines, pieces);
 }
 
 /// Adds the perplexity per piece of the validation documents under n-gram models of the training
@@ -61,7 +61,7 @@ void AddBaselines(const TextData& data, size_t pieces, double model_nll, TrainNo
       "validation perplexity per piece: {:.1f}; unigram {:.1f}, 5-gram (Kneser-Ney) {:.1f}", model, unigram, fivegram));
 }
 
-Status AddSamples(const TrainSettings& settings, size_t count, const PieceTokenizer& tokenizer, const fs::path& run,
+Status AddSamples(const TrainSettings& settings, size_t count, const SubwordTokenizer& tokenizer, const fs::path& run,
                   TrainNotes& notes) {
   CONTINUO_ASSIGN(const std::vector<std::string> samples, SampleTexts(settings, count, tokenizer, run));
   notes.values["samples"] = samples;
@@ -89,7 +89,7 @@ int PretrainCommand(int argc, char** argv) {
   app.add_option("--text", paths, "files of text, plain or .gz, or folders of .txt and .gz")->required();
   app.add_option("--pieces", pieces, "pieces to learn")
       ->capture_default_str()
-      ->check(CLI::Range(PieceTokenizer::kFewestPieces, PieceTokenizer::kMostPieces));
+      ->check(CLI::Range(SubwordTokenizer::kFewestPieces, SubwordTokenizer::kMostPieces));
   app.add_option("--valid", text.valid_fraction, "share of the documents held out for validation")
       ->capture_default_str()
       ->check(CLI::Range(0.0, 0.9));
@@ -105,7 +105,7 @@ int PretrainCommand(int argc, char** argv) {
                      [&](const TrainSettings& on_device, const fs::path& run, TrainObserver& observer,
                          Communicator& ranks, TrainNotes& notes) -> Result<TrainReport> {
                        CONTINUO_ASSIGN(const std::vector<TextDocument> documents, ReadTextCorpus(paths, text));
-                       CONTINUO_ASSIGN(const PieceTokenizer tokenizer,
+                       CONTINUO_ASSIGN(const SubwordTokenizer tokenizer,
                                        PiecesOf(documents, pieces, options.resume, run));
                        CONTINUO_ASSIGN(const TextData data, TextData::Make(documents, tokenizer));
                        CONTINUO_ASSIGN(const TrainReport report,

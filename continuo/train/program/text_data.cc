@@ -6,7 +6,7 @@
 
 namespace continuo {
 
-Result<TextData> TextData::Make(const std::vector<TextDocument>& documents, const PieceTokenizer& tokenizer) {
+Result<TextData> TextData::Make(const std::vector<TextDocument>& documents, const SubwordTokenizer& tokenizer) {
   TextData data;
   Sha256 hash;
   hash.Update(tokenizer.Sha256());
@@ -26,9 +26,9 @@ Result<TextData> TextData::Make(const std::vector<TextDocument>& documents, cons
   if (std::all_of(documents.begin(), documents.end(), [](const TextDocument& d) { return d.valid; })) {
     return Error{"all of the text is held out for validation", "give more text, or a smaller --valid"};
   }
-  data.base_.vocabulary.pad = PieceTokenizer::kPad;
-  data.base_.vocabulary.bos = PieceTokenizer::kBos;
-  data.base_.vocabulary.eos = PieceTokenizer::kEos;
+  data.base_.vocabulary.pad = SubwordTokenizer::kPad;
+  data.base_.vocabulary.bos = SubwordTokenizer::kBos;
+  data.base_.vocabulary.eos = SubwordTokenizer::kEos;
   data.base_.vocab_size = tokenizer.size();
   data.base_.sha256 = hash.FinishHex();
   data.base_.texts = tokenizer.Files();
@@ -47,9 +47,9 @@ std::vector<std::vector<uint16_t>> TextData::Framed(bool valid) const {
   std::vector<std::vector<uint16_t>> result;
   for (const Document& document : documents_) {
     if (document.valid == valid) {
-      std::vector<uint16_t>& ids = result.emplace_back(1, PieceTokenizer::kBos);
+      std::vector<uint16_t>& ids = result.emplace_back(1, SubwordTokenizer::kBos);
       ids.insert(ids.end(), document.ids.begin(), document.ids.end());
-      ids.push_back(PieceTokenizer::kEos);
+      ids.push_back(SubwordTokenizer::kEos);
     }
   }
   return result;

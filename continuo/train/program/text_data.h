@@ -3,7 +3,7 @@
 #include <memory>
 #include <vector>
 
-#include "continuo/text/piece_tokenizer.h"
+#include "continuo/text/subword_tokenizer.h"
 #include "continuo/text/text_corpus.h"
 #include "continuo/train/train_data.h"
 
@@ -14,7 +14,7 @@ namespace continuo {
 class TextData {
  public:
   /// Fails if no document is left to train on.
-  static Result<TextData> Make(const std::vector<TextDocument>& documents, const PieceTokenizer& tokenizer);
+  static Result<TextData> Make(const std::vector<TextDocument>& documents, const SubwordTokenizer& tokenizer);
 
   /// Its spans refer to this object's ids.
   TrainData ForTraining() const;

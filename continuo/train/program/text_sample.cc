@@ -21,10 +21,10 @@ constexpr size_t kMostPieces = 80;
 constexpr int64_t kTopK = 40;
 constexpr double kTemperature = 0.8;
 
-std::string SampleText(Transformer& model, const PieceTokenizer& tokenizer, uint64_t seed, uint64_t index) {
+std::string SampleText(Transformer& model, const SubwordTokenizer& tokenizer, uint64_t seed, uint64_t index) {
   constexpr uint64_t kSampleStream = uint64_t{5} << 56;
   Rng rng(seed, kSampleStream | index);
-  std::vector<int64_t> ids = {PieceTokenizer::kBos};
+  std::vector<int64_t> ids = {SubwordTokenizer::kBos};
   const size_t most = std::min(kMostPieces + 1, static_cast<size_t>(model.config().context_length));
   while (ids.size() < most) {
     const auto length = static_cast<int64_t>(ids.size());
@@ -35,7 +35,7 @@ std::string SampleText(Transformer& model, const PieceTokenizer& tokenizer, uint
     const auto pick =
         at::searchsorted(cumulative, rng.NextDouble(), /*out_int32=*/false, /*right=*/true).item<int64_t>();
     const auto next = candidates[std::min(pick, kept - 1)].item<int64_t>();
-    if (next == PieceTokenizer::kEos) {
+    if (next == SubwordTokenizer::kEos) {
       break;
     }
     ids.push_back(next);
@@ -47,7 +47,7 @@ std::string SampleText(Transformer& model, const PieceTokenizer& tokenizer, uint
 }  // namespace
 
 Result<std::vector<std::string>> SampleTexts(const TrainSettings& settings, size_t count,
-                                             const PieceTokenizer& tokenizer, const std::filesystem::path& run) {
+                                             const SubwordTokenizer& tokenizer, const std::filesystem::path& run) {
   CONTINUO_ASSIGN(const at::Device device, ParseDevice(settings.device, 0));
   CONTINUO_ASSIGN(const PrecisionChoice precision,
                   PrecisionOn(SavedPrecision(run).value_or(settings.precision), settings.device));

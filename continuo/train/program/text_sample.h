@@ -7,7 +7,7 @@
 
 #include "continuo/core/result.h"
 #include "continuo/run/train_settings.h"
-#include "continuo/text/piece_tokenizer.h"
+#include "continuo/text/subword_tokenizer.h"
 
 namespace continuo {
 
@@ -16,6 +16,6 @@ namespace continuo {
 /// 80 pieces. The model reads all previous pieces again for each new one, which is fast enough for
 /// a few lines.
 Result<std::vector<std::string>> SampleTexts(const TrainSettings& settings, size_t count,
-                                             const PieceTokenizer& tokenizer, const std::filesystem::path& run);
+                                             const SubwordTokenizer& tokenizer, const std::filesystem::path& run);
 
 }  // namespace continuo

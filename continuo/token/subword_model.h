@@ -21,12 +21,12 @@ namespace continuo {
 /// - WordPiece (Schuster and Nakajima 2012) takes the longest piece from the left; a word that is
 ///   too long, or that it has no pieces for, is the unknown token, which stands for PAD.
 /// Immutable; any number of threads may use one object.
-class Subwords {
+class SubwordModel {
  public:
   /// Of a trained tokenizer.json whose base vocabulary is `base`, by id. Refuses, by name, other
   /// models, settings of them that MidiTok does not use, and a base vocabulary that is not the
   /// settings'. Messages lack the file's name.
-  static Result<Subwords> Parse(const TokenizerJson& json, const std::vector<std::string>& base);
+  static Result<SubwordModel> Parse(const TokenizerJson& json, const std::vector<std::string>& base);
 
   size_t size() const { return starts_.size() - 1; }
 
@@ -57,7 +57,7 @@ class Subwords {
   };
 
   class Parser;
-  Subwords() = default;
+  SubwordModel() = default;
 
   void EncodeBpe(std::span<const TokenId> word, std::vector<TokenId>& ids) const;
   void EncodeUnigram(std::span<const TokenId> word, std::vector<TokenId>& ids) const;

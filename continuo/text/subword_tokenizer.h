@@ -19,7 +19,7 @@ namespace continuo {
 /// SentencePiece's byte-pair encoding without normalization: what is no piece becomes bytes, so
 /// that Decode(Encode(line)) == line for any valid UTF-8 line that holds no U+2581, which stands
 /// for a space. Immutable; any thread may call.
-class PieceTokenizer {
+class SubwordTokenizer {
  public:
   static constexpr uint16_t kPad = 0;
   static constexpr uint16_t kBos = 1;
@@ -29,9 +29,9 @@ class PieceTokenizer {
 
   /// Learns `pieces` pieces, special ones and the 256 bytes among them. The same lines give the
   /// same pieces. Fails when the text is too small for that many.
-  static Result<PieceTokenizer> Train(const std::vector<std::string>& lines, size_t pieces);
+  static Result<SubwordTokenizer> Train(const std::vector<std::string>& lines, size_t pieces);
   /// From the bytes of a sentencepiece.model that Train made; `name` stands for it in messages.
-  static Result<PieceTokenizer> Load(const std::string& model, std::string_view name);
+  static Result<SubwordTokenizer> Load(const std::string& model, std::string_view name);
 
   size_t size() const;
   /// A line's ids and that of a line end, which is a byte's piece.
@@ -45,7 +45,7 @@ class PieceTokenizer {
   std::string Sha256() const;
 
  private:
-  PieceTokenizer() = default;
+  SubwordTokenizer() = default;
   std::string model_;
   std::shared_ptr<const sentencepiece::SentencePieceProcessor> processor_;
   uint16_t line_end_ = 0;

@@ -1,4 +1,4 @@
-#include "continuo/token/subwords.h"
+#include "continuo/token/subword_model.h"
 
 #include <algorithm>
 #include <initializer_list>
@@ -81,7 +81,7 @@ Status CheckFalse(const Json& model, std::initializer_list<const char*> keys) {
 
 }  // namespace
 
-void Subwords::PieceTree::Add(std::span<const TokenId> symbols, TokenId id) {
+void SubwordModel::PieceTree::Add(std::span<const TokenId> symbols, TokenId id) {
   int32_t node = 0;
   for (const TokenId symbol : symbols) {
     const auto [entry, is_new] = next.emplace(PairKey(node, symbol), static_cast<int32_t>(ids.size()));
@@ -93,17 +93,17 @@ void Subwords::PieceTree::Add(std::span<const TokenId> symbols, TokenId id) {
   ids[static_cast<size_t>(node)] = id;
 }
 
-int32_t Subwords::PieceTree::Next(int32_t node, TokenId symbol) const {
+int32_t SubwordModel::PieceTree::Next(int32_t node, TokenId symbol) const {
   const auto found = next.find(PairKey(node, symbol));
   return found == next.end() ? -1 : found->second;
 }
 
 // Reads the model of a tokenizer.json.
-class Subwords::Parser {
+class SubwordModel::Parser {
  public:
   Parser(const TokenizerJson& json, const std::vector<std::string>& base) : json_(json), base_(base) {}
 
-  Result<Subwords> Run() {
+  Result<SubwordModel> Run() {
     CONTINUO_TRY(ReadBase());
     bool too_deep = false;
     const Json::parser_callback_t check_depth = [&too_deep](int level, Json::parse_event_t, Json&) {
@@ -333,18 +333,18 @@ class Subwords::Parser {
 
   const TokenizerJson& json_;
   const std::vector<std::string>& base_;
-  Subwords result_;
+  SubwordModel result_;
   std::unordered_map<char32_t, TokenId> base_of_;
   std::map<std::string, TokenId, std::less<>> seconds_;
   std::vector<const std::string*> names_;
   std::unordered_map<std::string, TokenId> ids_;
 };
 
-Result<Subwords> Subwords::Parse(const TokenizerJson& json, const std::vector<std::string>& base) {
+Result<SubwordModel> SubwordModel::Parse(const TokenizerJson& json, const std::vector<std::string>& base) {
   return Parser(json, base).Run();
 }
 
-void Subwords::Encode(std::span<const TokenId> word, std::vector<TokenId>& ids) const {
+void SubwordModel::Encode(std::span<const TokenId> word, std::vector<TokenId>& ids) const {
   if (word.empty()) {
     return;
   }
@@ -361,7 +361,7 @@ void Subwords::Encode(std::span<const TokenId> word, std::vector<TokenId>& ids) 
   }
 }
 
-std::vector<TokenId> Subwords::SymbolsOf(std::span<const TokenId> word) const {
+std::vector<TokenId> SubwordModel::SymbolsOf(std::span<const TokenId> word) const {
   std::vector<TokenId> symbols;
   symbols.reserve(word.size() + 1);
   if (has_mark_) {
@@ -371,7 +371,7 @@ std::vector<TokenId> Subwords::SymbolsOf(std::span<const TokenId> word) const {
   return symbols;
 }
 
-void Subwords::EncodeUnigram(std::span<const TokenId> word, std::vector<TokenId>& ids) const {
+void SubwordModel::EncodeUnigram(std::span<const TokenId> word, std::vector<TokenId>& ids) const {
   struct Place {
     double score = 0.0;  // of the best way here
     int32_t from = -1;   // where its last piece begins; -1: none
@@ -412,7 +412,7 @@ void Subwords::EncodeUnigram(std::span<const TokenId> word, std::vector<TokenId>
   std::reverse(ids.begin() + static_cast<std::ptrdiff_t>(before), ids.end());
 }
 
-void Subwords::EncodeWordPiece(std::span<const TokenId> word, std::vector<TokenId>& ids) const {
+void SubwordModel::EncodeWordPiece(std::span<const TokenId> word, std::vector<TokenId>& ids) const {
   const std::vector<TokenId> symbols = SymbolsOf(word);
   const size_t before = ids.size();
   bool known = symbols.size() <= most_symbols_;
@@ -441,7 +441,7 @@ void Subwords::EncodeWordPiece(std::span<const TokenId> word, std::vector<TokenI
   }
 }
 
-void Subwords::EncodeBpe(std::span<const TokenId> word, std::vector<TokenId>& ids) const {
+void SubwordModel::EncodeBpe(std::span<const TokenId> word, std::vector<TokenId>& ids) const {
   // A chain of symbols; the pair of least rank is merged first, of equals the leftmost.
   struct Symbol {
     TokenId id;
@@ -520,7 +520,7 @@ void Subwords::EncodeBpe(std::span<const TokenId> word, std::vector<TokenId>& id
   }
 }
 
-std::span<const TokenId> Subwords::Base(TokenId id) const {
+std::span<const TokenId> SubwordModel::Base(TokenId id) const {
   const size_t first = starts_[static_cast<size_t>(id)];
   return std::span(base_).subspan(first, starts_[static_cast<size_t>(id) + 1] - first);
 }

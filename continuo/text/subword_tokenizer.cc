@@ -1,4 +1,4 @@
-#include "continuo/text/piece_tokenizer.h"
+#include "continuo/text/subword_tokenizer.h"
 
 #include <sentencepiece_processor.h>
 #include <sentencepiece_trainer.h>
@@ -34,7 +34,7 @@ class Lines : public sentencepiece::SentenceIterator {
 
 }  // namespace
 
-Result<PieceTokenizer> PieceTokenizer::Train(const std::vector<std::string>& lines, size_t pieces) {
+Result<SubwordTokenizer> SubwordTokenizer::Train(const std::vector<std::string>& lines, size_t pieces) {
   if (pieces < kFewestPieces || pieces > kMostPieces) {
     return MakeError("the number of pieces is {}, expected {} to {}", pieces, kFewestPieces, kMostPieces);
   }
@@ -64,7 +64,7 @@ Result<PieceTokenizer> PieceTokenizer::Train(const std::vector<std::string>& lin
   return Load(model, "the pieces learnt");
 }
 
-Result<PieceTokenizer> PieceTokenizer::Load(const std::string& model, std::string_view name) {
+Result<SubwordTokenizer> SubwordTokenizer::Load(const std::string& model, std::string_view name) {
   auto processor = std::make_shared<sentencepiece::SentencePieceProcessor>();
   if (const auto status = processor->LoadFromSerializedProto(model); !status.ok()) {
     return MakeError("{}: is no SentencePiece model: {}", name, status.error_message());
@@ -74,18 +74,18 @@ Result<PieceTokenizer> PieceTokenizer::Load(const std::string& model, std::strin
       !processor->IsByte(line_end) || static_cast<size_t>(processor->GetPieceSize()) > kMostPieces) {
     return MakeError("{}: is not a model that Continuo trained", name);
   }
-  PieceTokenizer tokenizer;
+  SubwordTokenizer tokenizer;
   tokenizer.model_ = model;
   tokenizer.processor_ = std::move(processor);
   tokenizer.line_end_ = static_cast<uint16_t>(line_end);
   return tokenizer;
 }
 
-size_t PieceTokenizer::size() const {
+size_t SubwordTokenizer::size() const {
   return static_cast<size_t>(processor_->GetPieceSize());
 }
 
-std::vector<uint16_t> PieceTokenizer::EncodeLine(std::string_view line) const {
+std::vector<uint16_t> SubwordTokenizer::EncodeLine(std::string_view line) const {
   std::vector<int> ids;
   processor_->Encode(line, &ids).IgnoreError();  // fails only without a model
   std::vector<uint16_t> result(ids.begin(), ids.end());
@@ -93,7 +93,7 @@ std::vector<uint16_t> PieceTokenizer::EncodeLine(std::string_view line) const {
   return result;
 }
 
-std::string PieceTokenizer::Decode(std::span<const uint16_t> ids) const {
+std::string SubwordTokenizer::Decode(std::span<const uint16_t> ids) const {
   std::vector<int> known;
   for (const uint16_t id : ids) {
     if (id < size() && !processor_->IsControl(id)) {
@@ -105,11 +105,11 @@ std::string PieceTokenizer::Decode(std::span<const uint16_t> ids) const {
   return text;
 }
 
-std::string PieceTokenizer::Sha256() const {
+std::string SubwordTokenizer::Sha256() const {
   return Sha256Hex(std::string_view(model_));
 }
 
-std::map<std::string, std::string> PieceTokenizer::Files() const {
+std::map<std::string, std::string> SubwordTokenizer::Files() const {
   Json vocabulary = Json::object();
   std::unordered_map<std::string, int> ids;
   for (int id = 0; id < processor_->GetPieceSize(); ++id) {

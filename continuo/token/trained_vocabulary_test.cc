@@ -1,8 +1,6 @@
 // Holds trained tokenizers to what MidiTok made of the files of testdata/tokens/files with those of
 // testdata/tokens/trained (tools/make_trained_golden.py).
 
-#include "continuo/token/trained_tokenizer.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -15,6 +13,7 @@
 #include "continuo/os/temporary_folder_testing.h"
 #include "continuo/token/miditok_reader.h"
 #include "continuo/token/score_json_testing.h"
+#include "continuo/token/tokenizer.h"
 
 namespace continuo {
 namespace {
@@ -25,35 +24,34 @@ using testing::HasSubstr;
 
 const std::filesystem::path kTokens = std::filesystem::path(CONTINUO_SOURCE_DIR) / "testdata" / "tokens";
 
-class TrainedTokenizerTest : public testing::TestWithParam<MidiTokRelease> {
+class TrainedVocabularyTest : public testing::TestWithParam<MidiTokRelease> {
  protected:
   static std::filesystem::path File(const std::string& name) {
     return kTokens / "trained" / (name + "-" + std::string(ToString(GetParam())) + ".json");
   }
 };
 
-TEST_P(TrainedTokenizerTest, IdsAreMidiToksAndDecodeAsTheBaseTokensDo) {
+TEST_P(TrainedVocabularyTest, IdsAreMidiToksAndDecodeAsTheBaseTokensDo) {
   int compared = 0;
   size_t merged = 0;
   size_t plain = 0;
   const Json golden = Json::parse(ReadTextFile(File("ids")).value());
   for (const auto& [name, by_file] : golden.items()) {
-    const auto tokenizer = TrainedTokenizer::Load(File(name), MidiTokRelease::k3_1_0);
+    const auto tokenizer = Tokenizer::LoadPlainOrTrained(File(name).string());
     ASSERT_TRUE(tokenizer.ok()) << tokenizer.error().ToString();
-    ASSERT_NE(*tokenizer, nullptr);
-    const Tokenizer& base = (*tokenizer)->base();
-    EXPECT_EQ(base.config().release, GetParam());
+    ASSERT_NE((*tokenizer)->trained(), nullptr);
+    EXPECT_EQ((*tokenizer)->config().release, GetParam());
     for (const auto& [file, ids] : by_file.items()) {
-      const Score score = ReadScoreForTokens(kTokens / "files" / (file + ".mid"), base.config()).value();
-      const Streams streams = (*tokenizer)->Encode(score);
+      const Score score = ReadScoreForTokens(kTokens / "files" / (file + ".mid"), (*tokenizer)->config()).value();
+      const Streams streams = (*tokenizer)->EncodeForModel(score);
       EXPECT_EQ(streams, ids.get<Streams>()) << name << ", " << file;
-      const Streams base_streams = base.Encode(score);
+      const Streams base_streams = (*tokenizer)->Encode(score);
       // WordPiece has one unknown token for a word that is too long, which loses it.
       const bool lost = std::any_of(streams.begin(), streams.end(), [&](const std::vector<TokenId>& stream) {
         return name == "wordpiece_no" && std::find(stream.begin(), stream.end(), 0) != stream.end();
       });
       if (!lost) {
-        EXPECT_EQ((*tokenizer)->Decode(streams), base.Decode(base_streams)) << name << ", " << file;
+        EXPECT_EQ((*tokenizer)->DecodeFromModel(streams), (*tokenizer)->Decode(base_streams)) << name << ", " << file;
       }
       for (size_t i = 0; i < streams.size(); ++i) {
         merged += streams[i].size();
@@ -66,44 +64,45 @@ TEST_P(TrainedTokenizerTest, IdsAreMidiToksAndDecodeAsTheBaseTokensDo) {
   EXPECT_LT(merged, plain);
 }
 
-TEST_P(TrainedTokenizerTest, AnIdIsNamedByItsBaseTokens) {
-  const auto tokenizer = TrainedTokenizer::Load(File("remi_bar"), GetParam()).value();
-  const size_t base = tokenizer->base().vocabulary().size();
-  EXPECT_EQ(tokenizer->size(), base + 60);
-  EXPECT_EQ(tokenizer->Name(0), "PAD_None");
+TEST_P(TrainedVocabularyTest, AnIdIsNamedByItsBaseTokens) {
+  const auto tokenizer = Tokenizer::LoadPlainOrTrained(File("remi_bar").string(), GetParam()).value();
+  const size_t base = tokenizer->vocabulary().size();
+  EXPECT_EQ(tokenizer->model_size(), base + 60);
+  EXPECT_EQ(tokenizer->ModelToken(0), "PAD_None");
   std::set<std::string> names;
-  for (size_t id = 0; id < tokenizer->size(); ++id) {
-    names.insert(tokenizer->Name(static_cast<TokenId>(id)));
+  for (size_t id = 0; id < tokenizer->model_size(); ++id) {
+    names.insert(tokenizer->ModelToken(static_cast<TokenId>(id)));
   }
   // 3.0.4 leaves base tokens out that its files did not have.
-  for (const std::string& token : tokenizer->base().vocabulary().tokens()) {
+  for (const std::string& token : tokenizer->vocabulary().tokens()) {
     EXPECT_TRUE(names.contains(token) || GetParam() == MidiTokRelease::k3_0_4) << token;
   }
   EXPECT_TRUE(names.contains("+")) << "the mark that begins a bar";
 }
 
-TEST_P(TrainedTokenizerTest, IdsBeyondTheVocabularyArePassedOver) {
-  const auto tokenizer = TrainedTokenizer::Load(File("midilike_no"), GetParam()).value();
-  const auto size = static_cast<TokenId>(tokenizer->size());
-  EXPECT_EQ(tokenizer->Decode(Streams{{size - 1, size, -5, INT32_MAX}}), tokenizer->Decode(Streams{{size - 1}}));
+TEST_P(TrainedVocabularyTest, IdsBeyondTheVocabularyArePassedOver) {
+  const auto tokenizer = Tokenizer::LoadPlainOrTrained(File("midilike_no").string(), GetParam()).value();
+  const auto size = static_cast<TokenId>(tokenizer->model_size());
+  EXPECT_EQ(tokenizer->DecodeFromModel(Streams{{size - 1, size, -5, INT32_MAX}}),
+            tokenizer->DecodeFromModel(Streams{{size - 1}}));
 }
 
-TEST_P(TrainedTokenizerTest, TheTokenizerOfAnUntrainedFileIsNone) {
+TEST_P(TrainedVocabularyTest, AnUntrainedFileHasNone) {
   const TemporaryFolder folder;
   const std::filesystem::path path = folder.path() / "tokenizer.json";
   ASSERT_TRUE(WriteFileAtomically(path, std::string_view(R"({"tokenization": "REMI"})")).ok());
-  EXPECT_EQ(TrainedTokenizer::Load(path, GetParam()).value(), nullptr);
+  EXPECT_EQ(Tokenizer::LoadPlainOrTrained(path.string(), GetParam()).value()->trained(), nullptr);
   EXPECT_FALSE(Tokenizer::Load(File("remi_bar").string()).ok()) << "base ids would pass for the model's";
 }
 
-TEST_P(TrainedTokenizerTest, AFaultIsNamed) {
+TEST_P(TrainedVocabularyTest, AFaultIsNamed) {
   const TemporaryFolder folder;
   const std::filesystem::path path = folder.path() / "tokenizer.json";
   const OrderedJson good = OrderedJson::parse(ReadTextFile(File("tsd_beat")).value());
   const OrderedJson model = OrderedJson::parse(good["_model"].get<std::string>());
   const auto error_of = [&](const OrderedJson& file) {
     EXPECT_TRUE(WriteFileAtomically(path, std::string_view(file.dump())).ok());
-    const auto loaded = TrainedTokenizer::Load(path, GetParam());
+    const auto loaded = Tokenizer::LoadPlainOrTrained(path.string(), GetParam());
     return loaded.ok() ? std::string("none") : loaded.error().ToString();
   };
   const auto error_of_model = [&](const char* pointer, const OrderedJson& value) {
@@ -143,7 +142,7 @@ TEST_P(TrainedTokenizerTest, AFaultIsNamed) {
   EXPECT_THAT(error_of(file), HasSubstr("phrase"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Releases, TrainedTokenizerTest,
+INSTANTIATE_TEST_SUITE_P(Releases, TrainedVocabularyTest,
                          testing::Values(MidiTokRelease::k3_0_4, MidiTokRelease::k3_1_0),
                          [](const auto& test) { return test.param == MidiTokRelease::k3_0_4 ? "R304" : "R310"; });
 
