@@ -141,7 +141,9 @@ class ShiftClock {
   }
 
   void Shift(int64_t ticks) { tick_ = AddTicks(tick_, ticks); }
-  void OnRest(int32_t ticks, int32_t from) { tick_ = AddTicks(std::max(tick_, from), ticks); }
+  void OnTimeShift(int32_t index) { Shift(meter_.TimeTicks(index)); }
+  /// A rest begins at `note_end` where that is later than now.
+  void OnRest(int32_t index, int32_t note_end) { tick_ = AddTicks(std::max(tick_, note_end), meter_.RestTicks(index)); }
 
   /// What MidiTok takes for the length of a bar in PerTok: right in quarters.
   int64_t PerTokBarTicks() const {

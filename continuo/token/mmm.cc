@@ -382,6 +382,8 @@ Representation MmmOf(const Representation& base, std::string_view preset, Tokeni
       .only_3_1_0 = true,
       .adapt = Adapt,
       .write_vocabulary = WriteVocabulary,
+      .encode_events = base.encode_events,
+      .encode_timed = base.encode_timed,
       .encode = Encode,
       .decode = Decode,
       .bar_offsets = BarOffsets,

@@ -325,7 +325,7 @@ class PerTokDecoder : public Decoder {
           clock.OnPerTokBar();
           break;
         case TokenType::kTimeShift:
-          clock.Shift(clock.meter().TimeTicks(info.value));
+          clock.OnTimeShift(info.value);
           break;
         case TokenType::kPosition:
           clock.OnPerTokPosition(info.value);
@@ -427,7 +427,7 @@ class PerTokGrammar : public SmallGrammar<PerTokGrammar> {
         placed_ = false;
         break;
       case TokenType::kTimeShift:
-        clock_.Shift(clock_.meter().TimeTicks(info.value));
+        clock_.OnTimeShift(info.value);
         Moved();
         break;
       case TokenType::kPosition:

@@ -15,6 +15,8 @@
 
 namespace continuo {
 
+struct EncodedStream;
+struct EventList;
 struct TokenTables;
 class TokenTablesBuilder;
 
@@ -59,6 +61,11 @@ struct Representation {
   std::vector<std::array<int, 3>> (*durations)(const TokenizerConfig& config) = nullptr;
   /// Adds the tokens after the special ones, in MidiTok's order.
   void (*write_vocabulary)(TokenTablesBuilder& builder) = nullptr;
+  /// The ids of one stream's events, and the same with times. Null in representations that do not
+  /// write events one after the other.
+  std::vector<TokenId> (*encode_events)(const EventList& list, int32_t ticks_per_quarter,
+                                        const TokenTables& tables) = nullptr;
+  EncodedStream (*encode_timed)(const EventList& list, int32_t ticks_per_quarter, const TokenTables& tables) = nullptr;
   /// See Tokenizer.
   std::vector<std::vector<TokenId>> (*encode)(const Score& score, const TokenTables& tables) = nullptr;
   Score (*decode)(std::span<const std::vector<TokenId>> tracks, const TokenTables& tables) = nullptr;
@@ -73,7 +80,10 @@ std::span<const Representation> Representations();
 /// That of a configuration.
 const Representation& RepresentationOf(const TokenizerConfig& config);
 
-// The representations that are a file each.
+// A file each.
+extern const Representation kRemiRepresentation;
+extern const Representation kMidiLikeRepresentation;
+extern const Representation kTsdRepresentation;
 extern const Representation kStructuredRepresentation;
 extern const Representation kBeatRepresentation;
 extern const Representation kPerTokRepresentation;

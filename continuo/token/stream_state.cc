@@ -19,7 +19,7 @@ int32_t StreamState::TickAfterRest(int32_t index) const {
     return after.tick();
   }
   ShiftClock after = shift_;
-  after.OnRest(after.meter().RestTicks(index), RestStart());
+  after.OnRest(index, RestStart());
   return after.tick();
 }
 
@@ -43,13 +43,13 @@ void StreamState::Advance(TokenId id) {
       has_bar_tokens() ? remi_.OnPosition(info.value) : shift_.OnPerTokPosition(info.value);
       break;
     case TokenType::kTimeShift:
-      shift_.Shift(meter().TimeTicks(info.value));
+      shift_.OnTimeShift(info.value);
       break;
     case TokenType::kRest:
       if (has_bar_tokens()) {
         remi_.OnRest(info.value, note_end_);
       } else {
-        shift_.OnRest(meter().RestTicks(info.value), RestStart());
+        shift_.OnRest(info.value, RestStart());
       }
       break;
     case TokenType::kTimeSig: {

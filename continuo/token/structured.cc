@@ -73,7 +73,7 @@ class StructuredDecoder : public Decoder {
       const TokenInfo& info = Info(i);
       switch (info.type) {
         case TokenType::kTimeShift:
-          clock.Shift(clock.meter().TimeTicks(info.value));
+          clock.OnTimeShift(info.value);
           break;
         case TokenType::kPitch:
         case TokenType::kPitchDrum:
@@ -137,7 +137,7 @@ class StructuredGrammar : public SmallGrammar<StructuredGrammar> {
           complete_ = true;
           return;
         }
-        clock_.Shift(clock_.meter().TimeTicks(info.value));
+        clock_.OnTimeShift(info.value);
         BeginNote();
         break;
       case TokenType::kNoShift:
@@ -228,7 +228,7 @@ std::vector<TokenId> Window(std::span<const TokenId> ids, size_t bar, const Toke
     const TokenInfo& info = tables.InfoOf(ids[i]);
     const TokenType type = info.type;
     if (type == TokenType::kTimeShift) {
-      clock.Shift(clock.meter().TimeTicks(info.value));
+      clock.OnTimeShift(info.value);
     }
     if ((type == TokenType::kTimeShift || type == TokenType::kNoShift) && clock.tick() >= origin) {
       std::vector<TokenId> window(ids.begin() + static_cast<std::ptrdiff_t>(i), ids.end());

@@ -1,11 +1,261 @@
-#include <algorithm>
+// REMI: bars and positions in them. A note is [Program] Pitch [Velocity] [Duration]; everything at
+// one time follows one Position. REMIChord and REMIPlan are this with the harmony of the score, and
+// with a plan of each bar.
 
-#include "continuo/token/kind_grammars.h"
+#include <algorithm>
+#include <memory>
+
+#include "continuo/token/decoder.h"
+#include "continuo/token/event_writer.h"
+#include "continuo/token/miditok_3_0_4.h"
+#include "continuo/token/plan.h"
+#include "continuo/token/representation.h"
 #include "continuo/token/stream_grammar.h"
+#include "continuo/token/token_tables_builder.h"
+#include "continuo/token/window.h"
 
 namespace continuo {
 
 namespace {
+
+void WriteVocabulary(TokenTablesBuilder& builder) {
+  TokenTables& tables = builder.tables();
+  tables.bar = builder.Add("Bar_None", TokenType::kBar, 0);
+  if (tables.config.use_bar_end_tokens) {
+    tables.bar_end = builder.Add("Bar_End", TokenType::kBarEnd, 0);
+  }
+  builder.AddNotes();
+  builder.AddPositions();
+  builder.AddAdditional();
+}
+
+/// Bars and positions. Times in ticks.
+template <bool kTimed>
+class RemiEncoder {
+ public:
+  RemiEncoder(const EventList& list, int32_t ticks_per_quarter, const TokenTables& tables)
+      : list_(list),
+        ticks_per_quarter_(ticks_per_quarter),
+        tables_(tables),
+        release_(tables.config.release),
+        writer_(tables, list.order.size()) {}
+
+  [[gnu::noinline]] Encoded<kTimed> Run() {
+    SetMeter(FirstMeter());
+    for (uint32_t place : list_.order) {
+      const ScoreEvent& event = list_.events[place];
+      if (event.time != previous_tick_) {
+        MoveTo(event);
+      }
+      if (event.kind == ScoreEvent::Kind::kTimeSig) {
+        ChangeMeter(event);
+      }
+      if (writer_.PutProgramChange(event)) {
+        note_end_ = std::max(note_end_, event.time);
+      }
+      writer_.PutEvent(event);
+      if (event.kind == ScoreEvent::Kind::kNote) {
+        note_end_ = std::max(note_end_, event.end);
+      } else {
+        note_end_ = std::max(note_end_, event.time);
+      }
+    }
+    if (tables_.config.add_trailing_bars && note_end_ > previous_tick_) {
+      AddBars(note_end_, !list_.order.empty() && list_.events[list_.order.back()].kind == ScoreEvent::Kind::kTimeSig);
+    }
+    return writer_.Take();
+  }
+
+ private:
+  int FirstMeter() const {
+    if (tables_.config.use_time_signatures) {
+      for (uint32_t place : list_.order) {
+        if (list_.events[place].kind == ScoreEvent::Kind::kTimeSig) {
+          return list_.events[place].end;
+        }
+      }
+    }
+    return -1;
+  }
+
+  void SetMeter(int index) {
+    meter_ = index;
+    const Meter meter = index < 0 ? Meter{} : tables_.time_signatures[static_cast<size_t>(index)];
+    ticks_per_beat_ = TicksPerBeat(meter.denominator, ticks_per_quarter_);
+    ticks_per_bar_ = ticks_per_beat_ * meter.numerator;
+    ticks_per_position_ = std::max(1, ticks_per_beat_ / tables_.positions_per_beat);
+  }
+
+  void ChangeMeter(const ScoreEvent& event) {
+    bar_at_meter_ += (event.time - tick_at_meter_) / ticks_per_bar_;
+    tick_at_meter_ = event.time;
+    SetMeter(event.end);
+    --previous_tick_;  // so that the next event gets its Position even at this tick
+  }
+
+  void MoveTo(const ScoreEvent& event) {
+    if (tables_.config.use_rests) {
+      AddRest(event);
+    }
+    AddBars(event.time, event.kind == ScoreEvent::Kind::kTimeSig);
+    if (event.kind != ScoreEvent::Kind::kTimeSig) {
+      const int32_t position = (event.time - tick_at_bar_) / ticks_per_position_;
+      if (position >= 0 && position < tables_.positions) {
+        writer_.Put(tables_.first_position + position, event.time);
+      }
+    }
+    previous_tick_ = event.time;
+  }
+
+  void AddRest(const ScoreEvent& event) {
+    const TimeTable& table = tables_.rest_table(ticks_per_beat_);
+    if (event.time - note_end_ < table.min_ticks()) {
+      return;
+    }
+    previous_tick_ = RestStart(note_end_, previous_tick_, release_);
+    previous_tick_ = event.time - writer_.PutTime(event.time, event.time - previous_tick_, table, tables_.rest);
+    // The rest may cross bar lines; there the Bar token is left out.
+    const int32_t bar = bar_at_meter_ + FloorDivide(previous_tick_ - tick_at_meter_, ticks_per_bar_);
+    if (bar > bar_) {
+      bar_ = std::max(bar_, 0);
+      tick_at_bar_ += (bar - bar_) * ticks_per_bar_;
+      bar_ = bar;
+    }
+  }
+
+  void AddBars(int32_t until, bool before_meter) {
+    const int32_t last = bar_at_meter_ + FloorDivide(until - tick_at_meter_, ticks_per_bar_);
+    while (bar_ < last) {
+      ++bar_;
+      tick_at_bar_ = tick_at_meter_ + (bar_ - bar_at_meter_) * ticks_per_bar_;
+      if (bar_ > 0) {
+        writer_.Put(tables_.bar_end, tick_at_bar_ - 1);
+      }
+      writer_.Put(tables_.bar, tick_at_bar_);
+      // The signature that is written next stands for that of the last bar.
+      if (meter_ >= 0 && !(before_meter && bar_ == last)) {
+        writer_.Put(tables_.time_signature[static_cast<size_t>(meter_)], tick_at_bar_);
+      }
+    }
+  }
+
+  static int32_t FloorDivide(int32_t a, int32_t b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
+
+  const EventList& list_;
+  const int32_t ticks_per_quarter_;
+  const TokenTables& tables_;
+  const MidiTokRelease release_;
+  EventWriter<kTimed> writer_;
+
+  int meter_ = -1;
+  int32_t ticks_per_beat_ = 1;
+  int32_t ticks_per_bar_ = 1;
+  int32_t ticks_per_position_ = 1;
+  int32_t bar_ = -1;
+  int32_t bar_at_meter_ = 0;
+  int32_t tick_at_meter_ = 0;
+  int32_t tick_at_bar_ = 0;
+  int32_t previous_tick_ = -1;
+  int32_t note_end_ = 0;
+};
+
+template <bool kTimed>
+Encoded<kTimed> EncodeEvents(const EventList& list, int32_t ticks_per_quarter, const TokenTables& tables) {
+  Encoded<kTimed> stream = RemiEncoder<kTimed>(list, ticks_per_quarter, tables).Run();
+  if (tables.config.plan) {
+    if constexpr (kTimed) {
+      WritePlans(stream.ids, &stream.times, tables);
+    } else {
+      WritePlans(stream, nullptr, tables);
+    }
+  }
+  return stream;
+}
+
+class RemiDecoder : public Decoder {
+ public:
+  using Decoder::Decoder;
+
+ private:
+  void DecodeStream() override {
+    if (is_first_) {
+      const Meter first = FindFirstMeter();
+      score_.time_signatures.push_back({0, first.numerator, first.denominator});
+    }
+    const TimeSignature& last = score_.time_signatures.back();
+    RemiClock clock(tables_, {last.numerator, last.denominator});
+    int32_t note_end = 0;
+    for (size_t i = 0; i < ids_.size(); ++i) {
+      const TokenInfo& info = Info(i);
+      switch (info.type) {
+        case TokenType::kBar:
+          clock.OnBar();
+          break;
+        case TokenType::kPosition:
+          clock.OnPosition(info.value);
+          break;
+        case TokenType::kRest:
+          clock.OnRest(info.value, note_end);
+          break;
+        case TokenType::kPitch:
+        case TokenType::kPitchDrum: {
+          const int32_t duration = DecodeNote(i, info, clock);
+          if (duration >= 0) {
+            note_end = std::max(note_end, AddTicks(clock.tick(), duration));
+          }
+          break;
+        }
+        case TokenType::kTempo:
+          DecodeTempo(info.value, clock.tick());
+          note_end = std::max(note_end, clock.tick());
+          break;
+        case TokenType::kChord:
+          DecodeHarmony(info.value, clock.tick());
+          note_end = std::max(note_end, clock.tick());
+          break;
+        case TokenType::kTimeSig:
+          DecodeMeter(tables_.time_signatures[static_cast<size_t>(info.value)], clock);
+          break;
+        case TokenType::kVelocity:  // read with the Pitch before them; the most frequent
+        case TokenType::kDuration:
+          break;
+        default:
+          DecodeEvent(i, info, clock);
+          break;
+      }
+    }
+  }
+
+  // The meter of the first TimeSig token, if it comes before anything that sounds.
+  Meter FindFirstMeter() const {
+    for (size_t i = 0; i < ids_.size() && config_.use_time_signatures; ++i) {
+      switch (Info(i).type) {
+        case TokenType::kTimeSig:
+          return tables_.time_signatures[static_cast<size_t>(Info(i).value)];
+        case TokenType::kPitch:
+        case TokenType::kPitchDrum:
+        case TokenType::kVelocity:
+        case TokenType::kDuration:
+        case TokenType::kPitchBend:
+        case TokenType::kPedal:
+          return {};
+        default:
+          break;
+      }
+    }
+    return {};
+  }
+
+  void DecodeMeter(const Meter& meter, RemiClock& clock) {
+    if (clock.OnMeter(meter) && is_first_) {
+      score_.time_signatures.push_back({clock.tick(), meter.numerator, meter.denominator});
+    }
+  }
+};
+
+Score Decode(std::span<const std::vector<TokenId>> streams, const TokenTables& tables) {
+  return RemiDecoder(tables).Run(streams);
+}
 
 class RemiGrammar : public StreamGrammar {
  public:
@@ -293,10 +543,27 @@ class RemiGrammar : public StreamGrammar {
   PlanStage plan_ = PlanStage::kNone;
 };
 
-}  // namespace
-
-std::unique_ptr<Grammar> NewRemiGrammar(const TokenTables& tables, const GrammarTarget& target) {
+std::unique_ptr<Grammar> NewGrammar(const TokenTables& tables, const GrammarTarget& target) {
   return std::make_unique<RemiGrammar>(tables, target);
 }
+
+}  // namespace
+
+constinit const Representation kRemiRepresentation{
+    .name = "REMI",
+    .preset = "remi",
+    .kind = TokenizationKind::kRemi,
+    .bar_tokens = true,
+    .trainable = true,
+    .continuable = true,
+    .write_vocabulary = WriteVocabulary,
+    .encode_events = EncodeEvents<false>,
+    .encode_timed = EncodeEvents<true>,
+    .encode = EncodeScore,
+    .decode = Decode,
+    .bar_offsets = FindBarOffsets,
+    .window = CutWindow,
+    .new_grammar = NewGrammar,
+};
 
 }  // namespace continuo

@@ -1,11 +1,62 @@
+#include "continuo/token/shifts.h"
+
 #include <algorithm>
 
-#include "continuo/token/kind_grammars.h"
+#include "continuo/token/event_writer.h"
+#include "continuo/token/miditok_3_0_4.h"
 #include "continuo/token/stream_grammar.h"
 
 namespace continuo {
 
 namespace {
+
+/// Puts TimeShift and Rest between the events of one stream.
+template <bool kTimed>
+[[gnu::noinline]] Encoded<kTimed> Encode(const EventList& list, int32_t ticks_per_quarter, const TokenTables& tables) {
+  EventWriter<kTimed> writer(tables, list.order.size());
+  const TimeTable* shifts = &tables.time_table(ticks_per_quarter);
+  const TimeTable* rests = &tables.rest_table(ticks_per_quarter);
+  int32_t previous_tick = 0;
+  int32_t note_end = 0;
+  for (uint32_t place : list.order) {
+    const ScoreEvent& event = list.events[place];
+    if (event.time != previous_tick) {
+      if (tables.config.use_rests && event.time - note_end >= rests->min_ticks()) {
+        previous_tick = RestStart(note_end, previous_tick, tables.config.release);
+        previous_tick = event.time - writer.PutTime(event.time, event.time - previous_tick, *rests, tables.rest);
+      }
+      writer.PutTime(event.time, event.time - previous_tick, *shifts, tables.time_shift);
+      previous_tick = event.time;
+    }
+    if (event.kind == ScoreEvent::Kind::kTimeSig) {
+      const int denominator = tables.time_signatures[static_cast<size_t>(event.end)].denominator;
+      const int32_t ticks_per_beat = TicksPerBeat(denominator, ticks_per_quarter);
+      shifts = &tables.time_table(ticks_per_beat);
+      rests = &tables.rest_table(ticks_per_beat);
+    }
+    if (writer.PutProgramChange(event)) {
+      note_end = std::max(note_end, event.time);
+    }
+    writer.PutEvent(event);
+    switch (event.kind) {
+      case ScoreEvent::Kind::kNote:
+        note_end = std::max(note_end, event.end);
+        break;
+      case ScoreEvent::Kind::kTimeSig:
+        // MIDI-Like does not count a time signature among what ends a silence; TSD does.
+        note_end = tables.note_on_off() ? note_end : std::max(note_end, event.time);
+        break;
+      case ScoreEvent::Kind::kNoteOff:
+        // Only the Program token before it counts.
+        note_end = tables.program_tokens() ? std::max(note_end, event.time) : note_end;
+        break;
+      default:
+        note_end = std::max(note_end, event.time);
+        break;
+    }
+  }
+  return writer.Take();
+}
 
 class ShiftGrammar : public StreamGrammar {
  public:
@@ -174,7 +225,7 @@ class ShiftGrammar : public StreamGrammar {
 
   void Rest(ShiftClock& clock, int32_t index) const {
     // MIDI-Like ends notes before it rests; TSD rests from their ends.
-    clock.OnRest(clock.meter().RestTicks(index), tables_.note_on_off() ? 0 : note_end_);
+    clock.OnRest(index, tables_.note_on_off() ? 0 : note_end_);
   }
 
   void Take(TokenId id, const TokenInfo& info) {
@@ -185,7 +236,7 @@ class ShiftGrammar : public StreamGrammar {
     }
     switch (info.type) {
       case TokenType::kTimeShift:
-        clock_.Shift(clock_.meter().TimeTicks(info.value));
+        clock_.OnTimeShift(info.value);
         Moved();
         break;
       case TokenType::kRest:
@@ -237,6 +288,20 @@ class ShiftGrammar : public StreamGrammar {
 };
 
 }  // namespace
+
+void WriteShiftVocabulary(TokenTablesBuilder& builder) {
+  builder.AddNotes();
+  builder.AddTimeShifts();
+  builder.AddAdditional();
+}
+
+std::vector<TokenId> EncodeShifts(const EventList& list, int32_t ticks_per_quarter, const TokenTables& tables) {
+  return Encode<false>(list, ticks_per_quarter, tables);
+}
+
+EncodedStream EncodeTimedShifts(const EventList& list, int32_t ticks_per_quarter, const TokenTables& tables) {
+  return Encode<true>(list, ticks_per_quarter, tables);
+}
 
 std::unique_ptr<Grammar> NewShiftGrammar(const TokenTables& tables, const GrammarTarget& target) {
   return std::make_unique<ShiftGrammar>(tables, target);

@@ -1,12 +1,17 @@
+// MIDI-Like: NoteOn [Velocity] and NoteOff, with TimeShift (and Rest) between them.
+
 #include <algorithm>
 #include <array>
 #include <memory>
 
-#include "continuo/token/decode.h"
 #include "continuo/token/decoder.h"
 #include "continuo/token/python_compat.h"
+#include "continuo/token/representation.h"
+#include "continuo/token/shifts.h"
+#include "continuo/token/window.h"
 
 namespace continuo {
+
 namespace {
 
 class MidiLikeDecoder : public Decoder {
@@ -42,10 +47,10 @@ class MidiLikeDecoder : public Decoder {
       const TokenInfo& info = Info(i);
       switch (info.type) {
         case TokenType::kTimeShift:
-          clock.Shift(clock.meter().TimeTicks(info.value));
+          clock.OnTimeShift(info.value);
           break;
         case TokenType::kRest:
-          clock.Shift(clock.meter().RestTicks(info.value));
+          clock.OnRest(info.value, 0);
           break;
         case TokenType::kPitch:
         case TokenType::kPitchDrum:
@@ -198,10 +203,27 @@ class MidiLikeDecoder : public Decoder {
   bool stream_has_notes_ = false;
 };
 
-}  // namespace
-
-Score DecodeMidiLike(std::span<const std::vector<TokenId>> streams, const TokenTables& tables) {
+Score Decode(std::span<const std::vector<TokenId>> streams, const TokenTables& tables) {
   return MidiLikeDecoder(tables).Run(streams);
 }
+
+}  // namespace
+
+constinit const Representation kMidiLikeRepresentation{
+    .name = "MIDILike",
+    .preset = "midilike",
+    .kind = TokenizationKind::kMidiLike,
+    .note_end = NoteEnd::kNoteOff,
+    .trainable = true,
+    .continuable = true,
+    .write_vocabulary = WriteShiftVocabulary,
+    .encode_events = EncodeShifts,
+    .encode_timed = EncodeTimedShifts,
+    .encode = EncodeScore,
+    .decode = Decode,
+    .bar_offsets = FindBarOffsets,
+    .window = CutWindow,
+    .new_grammar = NewShiftGrammar,
+};
 
 }  // namespace continuo

@@ -1,9 +1,15 @@
+// TSD: a note is [Program] Pitch [Velocity] [Duration], with TimeShift (and Rest) between what
+// begins at different times.
+
 #include <algorithm>
 
-#include "continuo/token/decode.h"
 #include "continuo/token/decoder.h"
+#include "continuo/token/representation.h"
+#include "continuo/token/shifts.h"
+#include "continuo/token/window.h"
 
 namespace continuo {
+
 namespace {
 
 class TsdDecoder : public Decoder {
@@ -18,10 +24,10 @@ class TsdDecoder : public Decoder {
       const TokenInfo& info = Info(i);
       switch (info.type) {
         case TokenType::kTimeShift:
-          clock.Shift(clock.meter().TimeTicks(info.value));
+          clock.OnTimeShift(info.value);
           continue;
         case TokenType::kRest:
-          clock.OnRest(clock.meter().RestTicks(info.value), note_end);
+          clock.OnRest(info.value, note_end);
           continue;
         case TokenType::kPitch:
         case TokenType::kPitchDrum: {
@@ -50,10 +56,26 @@ class TsdDecoder : public Decoder {
   }
 };
 
-}  // namespace
-
-Score DecodeTsd(std::span<const std::vector<TokenId>> streams, const TokenTables& tables) {
+Score Decode(std::span<const std::vector<TokenId>> streams, const TokenTables& tables) {
   return TsdDecoder(tables).Run(streams);
 }
+
+}  // namespace
+
+constinit const Representation kTsdRepresentation{
+    .name = "TSD",
+    .preset = "tsd",
+    .kind = TokenizationKind::kTsd,
+    .trainable = true,
+    .continuable = true,
+    .write_vocabulary = WriteShiftVocabulary,
+    .encode_events = EncodeShifts,
+    .encode_timed = EncodeTimedShifts,
+    .encode = EncodeScore,
+    .decode = Decode,
+    .bar_offsets = FindBarOffsets,
+    .window = CutWindow,
+    .new_grammar = NewShiftGrammar,
+};
 
 }  // namespace continuo
