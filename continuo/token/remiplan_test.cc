@@ -298,8 +298,8 @@ TEST_F(RemiPlanTest, TokenizerJsonSaysThePlan) {
     return result.ok() ? "none" : result.error().message;
   };
   EXPECT_EQ(error(R"("plan": {})"), "none");
-  EXPECT_THAT(error(R"("plan": {"density": [1, 2]})"), HasSubstr("plan.density is of another length"));
-  EXPECT_THAT(error(R"("plan": {"density": 3})"), HasSubstr("expected seven numbers"));
+  EXPECT_THAT(error(R"("plan": {"density": [1, 2]})"), HasSubstr("plan.density is a list of 2, expected 7 numbers"));
+  EXPECT_THAT(error(R"("plan": {"density": 3})"), HasSubstr("plan.density is number, expected 7 numbers"));
   EXPECT_THAT(error(R"("plan": {"density": [1, 2, 3, 3, 4, 5, 6]})"), HasSubstr("plan.density has 3 after 3"));
   EXPECT_THAT(error(R"("plan": {"loudness": [0, 2, 3, 4, 5, 6, 7]})"), HasSubstr("plan.loudness has 0 after 0"));
   EXPECT_THAT(error(R"("plan": {"lag": 3})"), HasSubstr("plan.lag is not supported"));

@@ -1,11 +1,10 @@
 #include "continuo/token/tokenizer_json.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
-#include <functional>
-#include <nlohmann/json.hpp>
+#include <span>
+#include <variant>
 
+#include "continuo/token/json_values.h"
 #include "continuo/token/python_compat.h"
 #include "continuo/token/representation.h"
 
@@ -13,315 +12,255 @@ namespace continuo {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 constexpr int kMaxDepth = 16;
 
-// Keys of MidiTok's configuration that we do not do, and the only value each may have.
-struct FixedKey {
-  const char* name;
+using Config = TokenizerConfig;
+
+/// A list of programs, which MidiTok keeps as a set.
+struct Programs {
+  std::vector<int> Config::* member;
+};
+/// What we do not do: the only value.
+struct Only {
+  const char* value;
+};
+/// Says how one of those would be done, and has no effect while it is off.
+struct Idle {
   const char* value;
 };
 
-constexpr FixedKey kFixedKeys[] = {
-    {"use_pitch_intervals", "false"},    {"use_key_signatures", "false"},  {"use_control_changes", "false"},
-    {"ac_polyphony_track", "false"},     {"ac_polyphony_bar", "false"},    {"ac_pitch_class_bar", "false"},
-    {"ac_note_density_track", "false"},  {"ac_note_density_bar", "false"}, {"ac_note_duration_bar", "false"},
-    {"ac_note_duration_track", "false"}, {"ac_repetition_track", "false"},
+using Member =
+    std::variant<bool Config::*, int Config::*, double Config::*, std::string Config::*,
+                 std::vector<std::string> Config::*, std::array<int, 2> Config::*, std::array<int, 3> Config::*,
+                 std::array<double, 2> Config::*, std::optional<std::array<int, 2>> Config::*,
+                 std::vector<BeatRange> Config::*, std::vector<MeterRange> Config::*, std::vector<ChordMap> Config::*,
+                 Programs, Only, Idle, bool PerTokConfig::*, int PerTokConfig::*, double PerTokConfig::*>;
+
+struct Key {
+  const char* name;
+  Member member;
+  bool since_3_1_0 = false;
 };
 
-// Keys that say how one of the above would be done; they have no effect while it is off.
-constexpr FixedKey kIdleKeys[] = {
-    {"max_pitch_interval", "16"},
-    {"pitch_intervals_max_time_dist", "1"},
+/// In MidiTok's order.
+constexpr Key kKeys[] = {
+    {"pitch_range", &Config::pitch_range},
+    {"beat_res", &Config::beat_res},
+    {"num_velocities", &Config::num_velocities},
+    {"remove_duplicated_notes", &Config::remove_duplicated_notes},
+    {"encode_ids_split", &Config::encode_ids_split},
+    {"special_tokens", &Config::special_tokens},
+    {"use_velocities", &Config::use_velocities},
+    {"use_note_duration_programs", Programs{&Config::use_note_duration_programs}},
+    {"use_chords", &Config::use_chords},
+    {"use_rests", &Config::use_rests},
+    {"use_tempos", &Config::use_tempos},
+    {"use_time_signatures", &Config::use_time_signatures},
+    {"use_key_signatures", Only{"false"}, true},
+    {"use_sustain_pedals", &Config::use_sustain_pedals},
+    {"use_pitch_bends", &Config::use_pitch_bends},
+    {"use_control_changes", Only{"false"}, true},
     {"control_change_numbers",
-     "[0,1,2,4,5,6,7,8,10,11,32,33,34,36,37,38,39,40,42,43,64,65,66,67,68,69,70,71,72,73,74,75,76,77,78,84,88,91,92,"
-     "93,94,95,96,97,100,101,120,121,122,123,124,125,126,127]"},
-    {"control_change_n_bins", "32"},
-    {"ac_polyphony_min", "1"},
-    {"ac_polyphony_max", "6"},
-    {"ac_note_density_track_min", "0"},
-    {"ac_note_density_track_max", "18"},
-    {"ac_note_density_bar_max", "18"},
-    {"ac_repetition_track_num_bins", "10"},
-    {"ac_repetition_track_num_consec_bars", "4"},
+     Idle{"[0,1,2,4,5,6,7,8,10,11,32,33,34,36,37,38,39,40,42,43,64,65,66,67,68,69,70,71,72,73,74,75,76,77,78,84,88,91,"
+          "92,"
+          "93,94,95,96,97,100,101,120,121,122,123,124,125,126,127]"},
+     true},
+    {"control_change_n_bins", Idle{"32"}, true},
+    {"use_programs", &Config::use_programs},
+    {"use_pitch_intervals", Only{"false"}},
+    {"use_pitchdrum_tokens", &Config::use_pitchdrum_tokens},
+    {"default_note_duration", &Config::default_note_duration},
+    {"programs", Programs{&Config::programs}},
+    {"one_token_stream_for_programs", &Config::one_token_stream_for_programs},
+    {"program_changes", &Config::program_changes},
+    {"beat_res_rest", &Config::beat_res_rest},
+    {"chord_maps", &Config::chord_maps},
+    {"chord_tokens_with_root_note", &Config::chord_tokens_with_root_note},
+    {"chord_unknown", &Config::chord_unknown},
+    {"num_tempos", &Config::num_tempos},
+    {"tempo_range", &Config::tempo_range},
+    {"log_tempos", &Config::log_tempos},
+    {"delete_equal_successive_tempo_changes", &Config::delete_equal_successive_tempo_changes},
+    {"time_signature_range", &Config::time_signature_range},
+    {"delete_equal_successive_time_sig_changes", &Config::delete_equal_successive_time_sig_changes},
+    {"sustain_pedal_duration", &Config::sustain_pedal_duration},
+    {"pitch_bend_range", &Config::pitch_bend_range},
+    {"max_pitch_interval", Idle{"16"}},
+    {"pitch_intervals_max_time_dist", Idle{"1"}},
+    {"drums_pitch_range", &Config::drums_pitch_range},
+    {"ac_polyphony_track", Only{"false"}},
+    {"ac_polyphony_bar", Only{"false"}},
+    {"ac_polyphony_min", Idle{"1"}},
+    {"ac_polyphony_max", Idle{"6"}},
+    {"ac_pitch_class_bar", Only{"false"}},
+    {"ac_note_density_track", Only{"false"}},
+    {"ac_note_density_track_min", Idle{"0"}},
+    {"ac_note_density_track_max", Idle{"18"}},
+    {"ac_note_density_bar", Only{"false"}},
+    {"ac_note_density_bar_max", Idle{"18"}},
+    {"ac_note_duration_bar", Only{"false"}},
+    {"ac_note_duration_track", Only{"false"}},
+    {"ac_repetition_track", Only{"false"}},
+    {"ac_repetition_track_num_bins", Idle{"10"}},
+    {"ac_repetition_track_num_consec_bars", Idle{"4"}},
 };
 
-Result<bool> AsBool(const Json& value, const std::string& key) {
-  if (!value.is_boolean()) {
-    return MakeError("{} is {}, expected true or false", key, value.dump());
+/// Of additional_params, in REMI; they are read for all.
+constexpr Key kRemiKeys[] = {
+    {"max_bar_embedding", Only{"null"}},
+    {"use_bar_end_tokens", &Config::use_bar_end_tokens},
+    {"add_trailing_bars", &Config::add_trailing_bars, true},
+};
+
+/// Of additional_params, in PerTok.
+constexpr Key kPerTokKeys[] = {
+    {"ticks_per_quarter", &PerTokConfig::ticks_per_quarter},
+    {"use_microtiming", &PerTokConfig::use_microtiming},
+    {"max_microtiming_shift", &PerTokConfig::max_microtiming_shift},
+    {"num_microtiming_bins", &PerTokConfig::num_microtiming_bins},
+    {"use_position_toks", &PerTokConfig::use_position_toks},
+};
+
+struct ValueReader {
+  const Json& value;
+  const std::string& name;
+  Config& config;
+
+  template <typename T>
+  Status operator()(T Config::* member) const {
+    return ReadValue(value, name, config.*member);
   }
-  return value.get<bool>();
+  template <typename T>
+  Status operator()(T PerTokConfig::* member) const {
+    return ReadValue(value, name, config.pertok.*member);
+  }
+  Status operator()(const Programs& programs) const { return ReadValue(value, name, config.*programs.member); }
+  Status operator()(const Only& only) const {
+    if (value != Json::parse(only.value)) {
+      return MakeError("{} is {}; it is not supported, expected {}", name, value.dump(), only.value);
+    }
+    return {};
+  }
+  Status operator()(const Idle& /*idle*/) const { return {}; }
+};
+
+struct ValueWriter {
+  const Config& config;
+
+  template <typename T>
+  Json operator()(T Config::* member) const {
+    return ToJson(config.*member);
+  }
+  template <typename T>
+  Json operator()(T PerTokConfig::* member) const {
+    return ToJson(config.pertok.*member);
+  }
+  /// The order in which MidiTok's set gives the programs, if a set made from that order gives it
+  /// again.
+  Json operator()(const Programs& programs) const {
+    const std::vector<int> order = PythonSetOrder(config.*programs.member);
+    return PythonSetOrder(order) == order ? order : config.*programs.member;
+  }
+  Json operator()(const Only& only) const { return Json::parse(only.value); }
+  Json operator()(const Idle& idle) const { return Json::parse(idle.value); }
+};
+
+/// Reads one key of a table. Whether the table has it.
+Result<bool> ReadKey(std::span<const Key> keys, std::string_view key, const ValueReader& reader) {
+  for (const Key& row : keys) {
+    if (row.name == key) {
+      CONTINUO_TRY(std::visit(reader, row.member));
+      return true;
+    }
+  }
+  return false;
 }
 
-Result<int> AsInt(const Json& value, const std::string& key) {
-  if (!value.is_number_integer() || value.get<int64_t>() < -(1 << 24) || value.get<int64_t>() > (1 << 24) ||
-      (value.is_number_unsigned() && value.get<uint64_t>() > (1 << 24))) {
-    return MakeError("{} is {}, expected a whole number", key, value.dump());
+void WriteKeys(std::span<const Key> keys, const Config& config, Json& object) {
+  for (const Key& row : keys) {
+    if (!row.since_3_1_0 || config.release != MidiTokRelease::k3_0_4) {
+      object[row.name] = std::visit(ValueWriter{config}, row.member);
+    }
   }
-  return static_cast<int>(value.get<int64_t>());
 }
 
-Result<double> AsNumber(const Json& value, const std::string& key) {
-  if (!value.is_number() || !std::isfinite(value.get<double>())) {
-    return MakeError("{} is {}, expected a number", key, value.dump());
-  }
-  return value.get<double>();
-}
-
-Result<std::string> AsString(const Json& value, const std::string& key) {
+/// [beats, parts, resolution], or "beats.parts.resolution".
+Status ReadMaxDuration(const Json& value, const std::string& name, Config& config) {
   if (!value.is_string()) {
-    return MakeError("{} is {}, expected text", key, value.dump());
+    return value.is_null() ? Status() : ReadValue(value, name, config.max_duration.emplace());
   }
-  return value.get<std::string>();
-}
-
-Result<std::vector<int>> AsInts(const Json& value, const std::string& key) {
-  if (!value.is_array()) {
-    return MakeError("{} is {}, expected a list of whole numbers", key, value.type_name());
-  }
-  std::vector<int> result;
-  for (const Json& item : value) {
-    CONTINUO_ASSIGN(const int number, AsInt(item, key));
-    result.push_back(number);
-  }
-  return result;
-}
-
-template <size_t N>
-Result<std::array<int, N>> AsIntArray(const Json& value, const std::string& key) {
-  CONTINUO_ASSIGN(const std::vector<int> items, AsInts(value, key));
-  if (items.size() != N) {
-    return MakeError("{} has {} values, expected {}", key, items.size(), N);
-  }
-  std::array<int, N> result;
-  std::copy(items.begin(), items.end(), result.begin());
-  return result;
-}
-
-Result<int> ParseInt(std::string_view text, const std::string& key) {
-  int value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) {
-    return MakeError("{} has the key '{}', expected whole numbers", key, text);
-  }
-  return value;
-}
-
-Status CheckObject(const Json& value, const std::string& key) {
-  if (!value.is_object()) {
-    return MakeError("{} is {}, expected an object", key, value.type_name());
+  std::string list = fmt::format("[{}]", value.get<std::string>());
+  std::replace(list.begin(), list.end(), '.', ',');
+  const Json numbers = Json::parse(list, nullptr, /*allow_exceptions=*/false);
+  if (!ReadValue(numbers, name, config.max_duration.emplace()).ok()) {
+    return MakeError("{} is {}, expected BEATS.PARTS.RESOLUTION", name, value.dump());
   }
   return {};
 }
 
-Result<std::vector<BeatRange>> AsBeatRanges(const Json& value, const std::string& key) {
-  CONTINUO_TRY(CheckObject(value, key));
-  std::vector<BeatRange> ranges;
-  for (const auto& [name, resolution] : value.items()) {
-    const size_t middle = name.find('_');
-    if (middle == std::string::npos) {
-      return MakeError("{} has the key '{}', expected FIRST_LAST", key, name);
-    }
-    BeatRange range;
-    CONTINUO_ASSIGN(range.first, ParseInt(std::string_view(name).substr(0, middle), key));
-    CONTINUO_ASSIGN(range.last, ParseInt(std::string_view(name).substr(middle + 1), key));
-    CONTINUO_ASSIGN(range.resolution, AsInt(resolution, key));
-    ranges.push_back(range);
-  }
-  return ranges;
-}
-
-Result<std::vector<MeterRange>> AsMeterRanges(const Json& value, const std::string& key) {
-  CONTINUO_TRY(CheckObject(value, key));
-  std::vector<MeterRange> ranges;
-  for (const auto& [name, numerators] : value.items()) {
-    MeterRange range;
-    CONTINUO_ASSIGN(range.denominator, ParseInt(name, key));
-    CONTINUO_ASSIGN(range.numerators, AsInts(numerators, key));
-    ranges.push_back(std::move(range));
-  }
-  return ranges;
-}
-
-Result<std::vector<ChordMap>> AsChords(const Json& value, const std::string& key) {
-  CONTINUO_TRY(CheckObject(value, key));
-  std::vector<ChordMap> chords;
-  for (const auto& [name, intervals] : value.items()) {
-    ChordMap chord{name, {}};
-    CONTINUO_ASSIGN(chord.intervals, AsInts(intervals, key));
-    chords.push_back(std::move(chord));
-  }
-  return chords;
-}
-
-Result<std::vector<std::string>> AsStrings(const Json& value, const std::string& key) {
-  if (!value.is_array()) {
-    return MakeError("{} is {}, expected a list of texts", key, value.type_name());
-  }
-  std::vector<std::string> result;
-  for (const Json& item : value) {
-    CONTINUO_ASSIGN(std::string text, AsString(item, key));
-    result.push_back(std::move(text));
-  }
-  return result;
-}
-
-// max_duration is [beats, parts, resolution] or "beats.parts.resolution".
-Result<std::array<int, 3>> AsDuration(const Json& value, const std::string& key) {
-  if (!value.is_string()) {
-    return AsIntArray<3>(value, key);
-  }
-  const std::string text = value.get<std::string>();
-  const size_t first = text.find('.');
-  const size_t second = text.find('.', first == std::string::npos ? first : first + 1);
-  if (second == std::string::npos) {
-    return MakeError("{} is '{}', expected BEATS.PARTS.RESOLUTION", key, text);
-  }
-  std::array<int, 3> result{};
-  CONTINUO_ASSIGN(result[0], ParseInt(std::string_view(text).substr(0, first), key));
-  CONTINUO_ASSIGN(result[1], ParseInt(std::string_view(text).substr(first + 1, second - first - 1), key));
-  CONTINUO_ASSIGN(result[2], ParseInt(std::string_view(text).substr(second + 1), key));
-  return result;
-}
-
-Status ReadAdditional(const Json& params, TokenizerConfig& config) {
+Status ReadAdditional(const Json& params, Config& config) {
   CONTINUO_TRY(CheckObject(params, "additional_params"));
+  const std::span<const Key> pertok_keys =
+      config.kind == TokenizationKind::kPerTok ? std::span<const Key>(kPerTokKeys) : std::span<const Key>();
   for (const auto& [key, value] : params.items()) {
     const std::string name = "additional_params." + key;
-    if (key == "max_bar_embedding") {
-      if (!value.is_null()) {
-        return MakeError("{} is {}; numbered bars are not supported, expected null", name, value.dump());
-      }
-    } else if (key == "use_bar_end_tokens") {
-      CONTINUO_ASSIGN(config.use_bar_end_tokens, AsBool(value, name));
-    } else if (key == "add_trailing_bars") {
-      CONTINUO_ASSIGN(config.add_trailing_bars, AsBool(value, name));
-    } else if (key == "max_duration") {
-      if (!value.is_null()) {
-        CONTINUO_ASSIGN(config.max_duration, AsDuration(value, name));
-      }
-    } else if (key == "base_tokenizer" && RepresentationOf(config).base != nullptr) {
-      // It has named the representation.
-    } else if (config.kind == TokenizationKind::kPerTok && key == "ticks_per_quarter") {
-      CONTINUO_ASSIGN(config.pertok.ticks_per_quarter, AsInt(value, name));
-    } else if (config.kind == TokenizationKind::kPerTok && key == "use_microtiming") {
-      CONTINUO_ASSIGN(config.pertok.use_microtiming, AsBool(value, name));
-    } else if (config.kind == TokenizationKind::kPerTok && key == "max_microtiming_shift") {
-      CONTINUO_ASSIGN(config.pertok.max_microtiming_shift, AsNumber(value, name));
-    } else if (config.kind == TokenizationKind::kPerTok && key == "num_microtiming_bins") {
-      CONTINUO_ASSIGN(config.pertok.num_microtiming_bins, AsInt(value, name));
-    } else if (config.kind == TokenizationKind::kPerTok && key == "use_position_toks") {
-      CONTINUO_ASSIGN(config.pertok.use_position_toks, AsBool(value, name));
-    } else {
+    const ValueReader reader{value, name, config};
+    CONTINUO_ASSIGN(bool known, ReadKey(kRemiKeys, key, reader));
+    if (!known) {
+      CONTINUO_ASSIGN(known, ReadKey(pertok_keys, key, reader));
+    }
+    if (key == "max_duration") {
+      CONTINUO_TRY(ReadMaxDuration(value, name, config));
+    } else if (!known && !(key == "base_tokenizer" && RepresentationOf(config).base != nullptr)) {
       return MakeError("{} is not supported", name);
     }
   }
   return {};
 }
 
-// One key of the configuration.
-Status ReadKey(const std::string& key, const Json& value, TokenizerConfig& config) {
-  if (key == "pitch_range") {
-    CONTINUO_ASSIGN(config.pitch_range, AsIntArray<2>(value, key));
-  } else if (key == "beat_res") {
-    CONTINUO_ASSIGN(config.beat_res, AsBeatRanges(value, key));
-  } else if (key == "num_velocities") {
-    CONTINUO_ASSIGN(config.num_velocities, AsInt(value, key));
-  } else if (key == "remove_duplicated_notes") {
-    CONTINUO_ASSIGN(config.remove_duplicated_notes, AsBool(value, key));
-  } else if (key == "encode_ids_split") {
-    CONTINUO_ASSIGN(config.encode_ids_split, AsString(value, key));
-  } else if (key == "special_tokens") {
-    CONTINUO_ASSIGN(config.special_tokens, AsStrings(value, key));
-  } else if (key == "use_velocities") {
-    CONTINUO_ASSIGN(config.use_velocities, AsBool(value, key));
-  } else if (key == "use_note_duration_programs") {
-    CONTINUO_ASSIGN(config.use_note_duration_programs, AsInts(value, key));
-  } else if (key == "use_chords") {
-    CONTINUO_ASSIGN(config.use_chords, AsBool(value, key));
-  } else if (key == "use_rests") {
-    CONTINUO_ASSIGN(config.use_rests, AsBool(value, key));
-  } else if (key == "use_tempos") {
-    CONTINUO_ASSIGN(config.use_tempos, AsBool(value, key));
-  } else if (key == "use_time_signatures") {
-    CONTINUO_ASSIGN(config.use_time_signatures, AsBool(value, key));
-  } else if (key == "use_sustain_pedals") {
-    CONTINUO_ASSIGN(config.use_sustain_pedals, AsBool(value, key));
-  } else if (key == "use_pitch_bends") {
-    CONTINUO_ASSIGN(config.use_pitch_bends, AsBool(value, key));
-  } else if (key == "use_programs") {
-    CONTINUO_ASSIGN(config.use_programs, AsBool(value, key));
-  } else if (key == "use_pitchdrum_tokens") {
-    CONTINUO_ASSIGN(config.use_pitchdrum_tokens, AsBool(value, key));
-  } else if (key == "default_note_duration") {
-    CONTINUO_ASSIGN(config.default_note_duration, AsNumber(value, key));
-  } else if (key == "programs") {
-    CONTINUO_ASSIGN(config.programs, AsInts(value, key));
-  } else if (key == "one_token_stream_for_programs") {
-    CONTINUO_ASSIGN(config.one_token_stream_for_programs, AsBool(value, key));
-  } else if (key == "program_changes") {
-    CONTINUO_ASSIGN(config.program_changes, AsBool(value, key));
-  } else if (key == "beat_res_rest") {
-    CONTINUO_ASSIGN(config.beat_res_rest, AsBeatRanges(value, key));
-  } else if (key == "chord_maps") {
-    CONTINUO_ASSIGN(config.chord_maps, AsChords(value, key));
-  } else if (key == "chord_tokens_with_root_note") {
-    CONTINUO_ASSIGN(config.chord_tokens_with_root_note, AsBool(value, key));
-  } else if (key == "chord_unknown") {
-    config.chord_unknown.reset();
-    if (!value.is_null()) {
-      CONTINUO_ASSIGN(config.chord_unknown, AsIntArray<2>(value, key));
+Json WriteAdditional(const Config& config) {
+  Json params = Json::object();
+  if (config.max_duration) {
+    params["max_duration"] = *config.max_duration;
+  }
+  const Representation* base = RepresentationOf(config).base;
+  if (base != nullptr) {
+    params["base_tokenizer"] = base->name;
+  }
+  if ((base != nullptr ? base->kind : config.kind) == TokenizationKind::kRemi) {
+    WriteKeys(kRemiKeys, config, params);
+  } else if (config.kind == TokenizationKind::kPerTok) {
+    WriteKeys(kPerTokKeys, config, params);
+  }
+  return params;
+}
+
+/// Reads the object `config`, for the kind and release that are set.
+Status ReadConfig(const Json& object, TokenizerConfig& config) {
+  CONTINUO_TRY(CheckObject(object, "config"));
+  for (const auto& [key, value] : object.items()) {
+    CONTINUO_ASSIGN(const bool known, ReadKey(kKeys, key, {value, key, config}));
+    if (key == "additional_params") {
+      CONTINUO_TRY(ReadAdditional(value, config));
+    } else if (!known && key != "miditok_version" && key != "symusic_version" && key != "hf_tokenizers_version") {
+      return MakeError("{} is not supported", key);
     }
-  } else if (key == "num_tempos") {
-    CONTINUO_ASSIGN(config.num_tempos, AsInt(value, key));
-  } else if (key == "tempo_range") {
-    if (!value.is_array() || value.size() != 2) {
-      return MakeError("tempo_range is {}, expected two numbers", value.type_name());
-    }
-    CONTINUO_ASSIGN(config.tempo_range[0], AsNumber(value[0], key));
-    CONTINUO_ASSIGN(config.tempo_range[1], AsNumber(value[1], key));
-  } else if (key == "log_tempos") {
-    CONTINUO_ASSIGN(config.log_tempos, AsBool(value, key));
-  } else if (key == "delete_equal_successive_tempo_changes") {
-    CONTINUO_ASSIGN(config.delete_equal_successive_tempo_changes, AsBool(value, key));
-  } else if (key == "time_signature_range") {
-    CONTINUO_ASSIGN(config.time_signature_range, AsMeterRanges(value, key));
-  } else if (key == "delete_equal_successive_time_sig_changes") {
-    CONTINUO_ASSIGN(config.delete_equal_successive_time_sig_changes, AsBool(value, key));
-  } else if (key == "sustain_pedal_duration") {
-    CONTINUO_ASSIGN(config.sustain_pedal_duration, AsBool(value, key));
-  } else if (key == "pitch_bend_range") {
-    CONTINUO_ASSIGN(config.pitch_bend_range, AsIntArray<3>(value, key));
-  } else if (key == "drums_pitch_range") {
-    CONTINUO_ASSIGN(config.drums_pitch_range, AsIntArray<2>(value, key));
-  } else if (key == "additional_params") {
-    return ReadAdditional(value, config);
-  } else if (key == "miditok_version" || key == "symusic_version" || key == "hf_tokenizers_version") {
-    return {};
-  } else {
-    for (const FixedKey& fixed : kFixedKeys) {
-      if (key == fixed.name) {
-        if (value != Json::parse(fixed.value)) {
-          return MakeError("{} is {}; it is not supported, expected {}", key, value.dump(), fixed.value);
-        }
-        return {};
-      }
-    }
-    for (const FixedKey& idle : kIdleKeys) {
-      if (key == idle.name) {
-        return {};
-      }
-    }
-    return MakeError("{} is not supported", key);
   }
   return {};
+}
+
+Json WriteConfig(const TokenizerConfig& config) {
+  Json object = Json::object();
+  WriteKeys(kKeys, config, object);
+  object["additional_params"] = WriteAdditional(config);
+  return object;
 }
 
 // The release that a file names, or `fallback`.
 Result<MidiTokRelease> ReleaseOf(const Json& file, MidiTokRelease fallback) {
   if (const auto own = file.find("miditok"); own != file.end()) {
-    CONTINUO_ASSIGN(const std::string text, AsString(*own, "miditok"));
+    std::string text;
+    CONTINUO_TRY(ReadValue(*own, "miditok", text));
     return ParseMidiTokRelease(text);
   }
   if (const auto version = file.find("miditok_version"); version != file.end() && version->is_string()) {
@@ -393,30 +332,14 @@ Result<TokenizerConfig> DefaultOf(const Json& file, MidiTokRelease release) {
   return MakeError("tokenization {} is not supported, expected {}", tokenization->dump(), KindNames());
 }
 
-/// Seven numbers of `value`, which is part of the plan.
-Result<std::array<double, 7>> AsLevels(const Json& value, const std::string& name) {
-  std::array<double, 7> levels{};
-  if (!value.is_array() || value.size() != levels.size()) {
-    return MakeError("plan.{} is {}, expected seven numbers", name,
-                     value.is_array() ? "of another length" : value.type_name());
-  }
-  for (size_t i = 0; i < levels.size(); ++i) {
-    CONTINUO_ASSIGN(levels[i], AsNumber(value[i], "plan." + name));
-  }
-  return levels;
-}
-
 Result<PlanLevels> AsPlan(const Json& value) {
   CONTINUO_TRY(CheckObject(value, "plan"));
   PlanLevels plan;
   for (const auto& [name, levels] : value.items()) {
-    if (name == "density") {
-      CONTINUO_ASSIGN(plan.density, AsLevels(levels, name));
-    } else if (name == "loudness") {
-      CONTINUO_ASSIGN(plan.loudness, AsLevels(levels, name));
-    } else {
+    if (name != "density" && name != "loudness") {
       return MakeError("plan.{} is not supported, expected density and loudness", name);
     }
+    CONTINUO_TRY(ReadValue(levels, "plan." + name, name == "density" ? plan.density : plan.loudness));
   }
   return plan;
 }
@@ -424,8 +347,7 @@ Result<PlanLevels> AsPlan(const Json& value) {
 // One of the keys of a trained tokenizer.
 Status ReadTrained(const std::string& key, const Json& value, TokenizerJson& result) {
   if (key == "_model") {
-    CONTINUO_ASSIGN(result.model, AsString(value, key));
-    return {};
+    return ReadValue(value, key, result.model);
   }
   CONTINUO_TRY(CheckObject(value, key));
   for (const auto& [name, entry] : value.items()) {
@@ -435,7 +357,7 @@ Status ReadTrained(const std::string& key, const Json& value, TokenizerJson& res
       }
       result.base_ids[name] = entry.get<int64_t>();
     } else {
-      CONTINUO_ASSIGN(result.base_characters[name], AsString(entry, key));
+      CONTINUO_TRY(ReadValue(entry, key, result.base_characters[name]));
     }
   }
   return {};
@@ -454,17 +376,15 @@ Result<TokenizerJson> ReadFile(const Json& file, MidiTokRelease fallback, bool t
   result.config.chords = has_chords ? ChordSource::kAuto : ChordSource::kNone;
   for (const auto& [key, value] : file.items()) {
     if (key == "config") {
-      CONTINUO_TRY(CheckObject(value, key));
-      for (const auto& [name, setting] : value.items()) {
-        CONTINUO_TRY(ReadKey(name, setting, result.config));
-      }
+      CONTINUO_TRY(ReadConfig(value, result.config));
     } else if (key == "chords" && has_chords) {
-      CONTINUO_ASSIGN(const std::string source, AsString(value, key));
+      std::string source;
+      CONTINUO_TRY(ReadValue(value, key, source));
       CONTINUO_ASSIGN(result.config.chords, ParseChordSource(source));
     } else if (key == "plan" && has_plan) {
       CONTINUO_ASSIGN(result.config.plan, AsPlan(value));
     } else if (key == "vocab_sha256") {
-      CONTINUO_ASSIGN(result.vocab_sha256, AsString(value, key));
+      CONTINUO_TRY(ReadValue(value, key, result.vocab_sha256));
     } else if (key == "_model" || key == "_vocab_base" || key == "_vocab_base_byte_to_token") {
       if (!trained_too) {
         return MakeError(
@@ -489,129 +409,6 @@ Result<TokenizerJson> ReadFile(const Json& file, MidiTokRelease fallback, bool t
                      representation.name);
   }
   return result;
-}
-
-// Whole numbers are written without a point, as they come from MidiTok.
-Json Number(double value) {
-  return value == std::trunc(value) && std::abs(value) < 1e9 ? Json(static_cast<int64_t>(value)) : Json(value);
-}
-
-Json BeatRangesJson(const std::vector<BeatRange>& ranges) {
-  Json result = Json::object();
-  for (const BeatRange& range : ranges) {
-    result[std::to_string(range.first) + "_" + std::to_string(range.last)] = range.resolution;
-  }
-  return result;
-}
-
-// The order in which MidiTok's set gives the programs, if a set made from that order gives it
-// again.
-std::vector<int> StableOrder(const std::vector<int>& programs) {
-  std::vector<int> order = PythonSetOrder(programs);
-  return PythonSetOrder(order) == order ? order : programs;
-}
-
-Json ConfigJson(const TokenizerConfig& config) {
-  const bool old = config.release == MidiTokRelease::k3_0_4;
-  Json json = Json::object();
-  const auto idle = [&json](const char* name) {
-    for (const FixedKey& key : kIdleKeys) {
-      if (std::string_view(key.name) == name) {
-        json[name] = Json::parse(key.value);
-      }
-    }
-  };
-  json["pitch_range"] = config.pitch_range;
-  json["beat_res"] = BeatRangesJson(config.beat_res);
-  json["num_velocities"] = config.num_velocities;
-  json["remove_duplicated_notes"] = config.remove_duplicated_notes;
-  json["encode_ids_split"] = config.encode_ids_split;
-  json["special_tokens"] = config.special_tokens;
-  json["use_velocities"] = config.use_velocities;
-  json["use_note_duration_programs"] = StableOrder(config.use_note_duration_programs);
-  json["use_chords"] = config.use_chords;
-  json["use_rests"] = config.use_rests;
-  json["use_tempos"] = config.use_tempos;
-  json["use_time_signatures"] = config.use_time_signatures;
-  if (!old) {
-    json["use_key_signatures"] = false;
-  }
-  json["use_sustain_pedals"] = config.use_sustain_pedals;
-  json["use_pitch_bends"] = config.use_pitch_bends;
-  if (!old) {
-    json["use_control_changes"] = false;
-    idle("control_change_numbers");
-    idle("control_change_n_bins");
-  }
-  json["use_programs"] = config.use_programs;
-  json["use_pitch_intervals"] = false;
-  json["use_pitchdrum_tokens"] = config.use_pitchdrum_tokens;
-  json["default_note_duration"] = Number(config.default_note_duration);
-  json["programs"] = StableOrder(config.programs);
-  json["one_token_stream_for_programs"] = config.one_token_stream_for_programs;
-  json["program_changes"] = config.program_changes;
-  json["beat_res_rest"] = BeatRangesJson(config.beat_res_rest);
-  Json chords = Json::object();
-  for (const ChordMap& chord : config.chord_maps) {
-    chords[chord.name] = chord.intervals;
-  }
-  json["chord_maps"] = std::move(chords);
-  json["chord_tokens_with_root_note"] = config.chord_tokens_with_root_note;
-  json["chord_unknown"] = config.chord_unknown ? Json(*config.chord_unknown) : Json();
-  json["num_tempos"] = config.num_tempos;
-  json["tempo_range"] = {Number(config.tempo_range[0]), Number(config.tempo_range[1])};
-  json["log_tempos"] = config.log_tempos;
-  json["delete_equal_successive_tempo_changes"] = config.delete_equal_successive_tempo_changes;
-  Json meters = Json::object();
-  for (const MeterRange& range : config.time_signature_range) {
-    meters[std::to_string(range.denominator)] = range.numerators;
-  }
-  json["time_signature_range"] = std::move(meters);
-  json["delete_equal_successive_time_sig_changes"] = config.delete_equal_successive_time_sig_changes;
-  json["sustain_pedal_duration"] = config.sustain_pedal_duration;
-  json["pitch_bend_range"] = config.pitch_bend_range;
-  idle("max_pitch_interval");
-  idle("pitch_intervals_max_time_dist");
-  json["drums_pitch_range"] = config.drums_pitch_range;
-  json["ac_polyphony_track"] = false;
-  json["ac_polyphony_bar"] = false;
-  idle("ac_polyphony_min");
-  idle("ac_polyphony_max");
-  json["ac_pitch_class_bar"] = false;
-  json["ac_note_density_track"] = false;
-  idle("ac_note_density_track_min");
-  idle("ac_note_density_track_max");
-  json["ac_note_density_bar"] = false;
-  idle("ac_note_density_bar_max");
-  json["ac_note_duration_bar"] = false;
-  json["ac_note_duration_track"] = false;
-  json["ac_repetition_track"] = false;
-  idle("ac_repetition_track_num_bins");
-  idle("ac_repetition_track_num_consec_bars");
-  Json additional = Json::object();
-  if (config.max_duration) {
-    additional["max_duration"] = *config.max_duration;
-  }
-  const Representation* base = RepresentationOf(config).base;
-  if (base != nullptr) {
-    additional["base_tokenizer"] = base->name;
-  }
-  if ((base != nullptr ? base->kind : config.kind) == TokenizationKind::kRemi) {
-    additional["max_bar_embedding"] = nullptr;
-    additional["use_bar_end_tokens"] = config.use_bar_end_tokens;
-    if (!old) {
-      additional["add_trailing_bars"] = config.add_trailing_bars;
-    }
-  }
-  if (config.kind == TokenizationKind::kPerTok) {
-    additional["ticks_per_quarter"] = config.pertok.ticks_per_quarter;
-    additional["use_microtiming"] = config.pertok.use_microtiming;
-    additional["max_microtiming_shift"] = Number(config.pertok.max_microtiming_shift);
-    additional["num_microtiming_bins"] = config.pertok.num_microtiming_bins;
-    additional["use_position_toks"] = config.pertok.use_position_toks;
-  }
-  json["additional_params"] = std::move(additional);
-  return json;
 }
 
 }  // namespace
@@ -641,20 +438,13 @@ Result<TokenizerJson> ParseTokenizerJson(std::string_view text, std::string_view
 std::string WriteTokenizerJson(const TokenizerConfig& config, std::string_view vocab_sha256) {
   const bool old = config.release == MidiTokRelease::k3_0_4;
   Json json = Json::object();
-  json["config"] = ConfigJson(config);
+  json["config"] = WriteConfig(config);
   json["tokenization"] = RepresentationName(config);
   if (config.chords != ChordSource::kNone) {
     json["chords"] = ToString(config.chords);
   }
   if (config.plan) {
-    const auto levels = [](const std::array<double, 7>& values) {
-      Json list = Json::array();
-      for (const double value : values) {
-        list.push_back(Number(value));
-      }
-      return list;
-    };
-    json["plan"] = {{"density", levels(config.plan->density)}, {"loudness", levels(config.plan->loudness)}};
+    json["plan"] = {{"density", ToJson(config.plan->density)}, {"loudness", ToJson(config.plan->loudness)}};
   }
   json["miditok_version"] = ToString(config.release);
   json["symusic_version"] = old ? "0.5.4" : "0.6.0";
