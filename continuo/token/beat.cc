@@ -386,11 +386,7 @@ class BeatGrammar : public SmallGrammar<BeatGrammar> {
 
   TokenId next_bar_token() const override {
     for (const TokenId id : {tables_.bar, tables_.beat, tables_.silence}) {
-      QuerySink query(id);
-      if (!complete() && !ended_) {
-        Enumerate(query);
-      }
-      if (query.found()) {
+      if (MayFollow(id)) {
         return id;
       }
     }
@@ -436,7 +432,7 @@ class BeatGrammar : public SmallGrammar<BeatGrammar> {
     }
   }
 
-  void Take(const TokenInfo& info) {
+  void Take(TokenId /*id*/, const TokenInfo& info) {
     switch (info.type) {
       case TokenType::kBar:
         if (in_last_bar()) {

@@ -27,16 +27,6 @@ const Representation& BaseOf(const TokenTables& tables) {
   return *tables.representation->base;
 }
 
-TokenId SpecialToken(std::string_view name, const TokenTables& tables) {
-  const IdRange& special = tables.range(TokenType::kSpecial);
-  for (TokenId id = special.first; id < special.end(); ++id) {
-    if (tables.tokens[static_cast<size_t>(id)] == name) {
-      return id;
-    }
-  }
-  return kNoToken;
-}
-
 Status Adapt(TokenizerConfig& config) {
   config.use_programs = true;
   config.program_changes = true;
@@ -70,8 +60,8 @@ std::vector<std::vector<TokenId>> Encode(const Score& score, const TokenTables& 
   const PreparedScore prepared = PrepareScore(score, tables);
   const std::vector<EventList> lists = OrderedEvents(prepared, tables);
   const std::vector<std::vector<TokenId>> tracks = EncodePrepared(prepared, lists, tables);
-  const TokenId start = SpecialToken(kTrackStart, tables);
-  const TokenId end = SpecialToken(kTrackEnd, tables);
+  const TokenId start = tables.SpecialToken(kTrackStart);
+  const TokenId end = tables.SpecialToken(kTrackEnd);
   std::vector<TokenId> ids;
   for (size_t i = 0; i < tracks.size(); ++i) {
     ids.push_back(start);
@@ -92,7 +82,7 @@ std::vector<std::vector<TokenId>> Encode(const Score& score, const TokenTables& 
 
 /// What stands between one Track_Start and the next; all there is if there is no Track_Start.
 std::vector<std::span<const TokenId>> SplitTracks(std::span<const TokenId> ids, const TokenTables& tables) {
-  const TokenId start = SpecialToken(kTrackStart, tables);
+  const TokenId start = tables.SpecialToken(kTrackStart);
   std::vector<std::span<const TokenId>> tracks;
   auto begin = std::find(ids.begin(), ids.end(), start);
   if (begin == ids.end()) {
@@ -133,8 +123,8 @@ std::vector<size_t> BarOffsets(std::span<const TokenId> ids, const TokenTables& 
 
 /// Each track from the bar on, if it has so many.
 std::vector<TokenId> Window(std::span<const TokenId> ids, size_t bar, const TokenTables& tables) {
-  const TokenId start = SpecialToken(kTrackStart, tables);
-  const TokenId end = SpecialToken(kTrackEnd, tables);
+  const TokenId start = tables.SpecialToken(kTrackStart);
+  const TokenId end = tables.SpecialToken(kTrackEnd);
   std::vector<TokenId> window;
   for (std::span<const TokenId> track : SplitTracks(ids, tables)) {
     const auto stop = std::find(track.begin(), track.end(), end);
@@ -164,10 +154,10 @@ class MmmGrammar : public Grammar {
   MmmGrammar(const TokenTables& tables, const GrammarTarget& target)
       : tables_(&tables),
         target_(target),
-        start_(SpecialToken(kTrackStart, tables)),
-        end_(SpecialToken(kTrackEnd, tables)),
-        eos_(SpecialToken("EOS_None", tables)),
-        bos_(SpecialToken("BOS_None", tables)),
+        start_(tables.SpecialToken(kTrackStart)),
+        end_(tables.SpecialToken(kTrackEnd)),
+        eos_(tables.SpecialToken("EOS_None")),
+        bos_(tables.SpecialToken("BOS_None")),
         state_(tables) {}
   MmmGrammar(const MmmGrammar& other) : MmmGrammar(*other.tables_, other.target_) { CopyFrom(other); }
 

@@ -413,7 +413,7 @@ class PerTokGrammar : public SmallGrammar<PerTokGrammar> {
     }
   }
 
-  void Take(const TokenInfo& info) {
+  void Take(TokenId /*id*/, const TokenInfo& info) {
     const bool leads = leads_with_program_ && info.type == TokenType::kProgram;
     at_start_ = at_start_ && leads;
     switch (info.type) {

@@ -257,15 +257,12 @@ Score Decode(std::span<const std::vector<TokenId>> streams, const TokenTables& t
   return RemiDecoder(tables).Run(streams);
 }
 
-class RemiGrammar : public StreamGrammar {
+class RemiGrammar : public EnumeratedGrammar<RemiGrammar, StreamGrammar> {
  public:
   RemiGrammar(const TokenTables& tables, const GrammarTarget& target)
-      : StreamGrammar(tables, target), clock_(tables, {}) {
+      : EnumeratedGrammar(tables, target), clock_(tables, {}) {
     Refresh();
   }
-
-  std::unique_ptr<Grammar> Clone() const override { return std::make_unique<RemiGrammar>(*this); }
-  void CopyFrom(const Grammar& other) override { *this = static_cast<const RemiGrammar&>(other); }
 
   bool AppendKey(int32_t horizon, std::string& key) const override {
     const bool far = FarFromEnd(horizon, clock_.bar(), clock_.meter());
@@ -279,24 +276,6 @@ class RemiGrammar : public StreamGrammar {
     if (tables_.config.use_rests) {
       Append(key, clock_.since_meter());
     }
-    return true;
-  }
-
-  void Allowed(std::span<uint8_t> allowed) const override {
-    MaskSink sink(allowed);
-    Enumerate(sink);
-  }
-
-  bool Advance(TokenId id) override {
-    if (id == bos_ && id != kNoToken && !started_) {
-      return true;
-    }
-    QuerySink sink(id);
-    Enumerate(sink);
-    if (!sink.found()) {
-      return false;
-    }
-    Take(id, tables_.infos[static_cast<size_t>(id)]);
     return true;
   }
 
@@ -318,26 +297,17 @@ class RemiGrammar : public StreamGrammar {
       const int index = tables_.FindTimeSignature(meter.numerator, meter.denominator);
       return tables_.time_signature[static_cast<size_t>(std::max(index, 0))];
     }
-    QuerySink bar_end(tables_.bar_end);
-    Enumerate(bar_end);
-    if (bar_end.found()) {
-      return tables_.bar_end;
-    }
-    QuerySink bar(tables_.bar);
-    Enumerate(bar);
-    return bar.found() ? tables_.bar : kNoToken;
+    return MayFollow(tables_.bar_end) ? tables_.bar_end : MayFollow(tables_.bar) ? tables_.bar : kNoToken;
   }
 
  private:
+  friend EnumeratedGrammar<RemiGrammar, StreamGrammar>;
+
   /// The first token of the bar's plan that may still come.
   enum class PlanStage : uint8_t { kRepeat, kDensity, kLoudness, kNone };
 
   template <typename Sink>
   void Enumerate(Sink& sink) const {
-    if (ended_ || complete_) {
-      sink.One(eos_);
-      return;
-    }
     switch (expect_) {
       case Expect::kNothing:
         break;
@@ -466,11 +436,6 @@ class RemiGrammar : public StreamGrammar {
   }
 
   void Take(TokenId id, const TokenInfo& info) {
-    if (id == eos_) {
-      ended_ = true;
-      complete_ = has_target();
-      return;
-    }
     rested_to_bar_line_ = rested_to_bar_line_ && info.type == TokenType::kRest;
     if (info.type != TokenType::kTimeSig) {
       plan_ = PlanStage::kNone;
@@ -521,8 +486,6 @@ class RemiGrammar : public StreamGrammar {
         }
         break;
     }
-    started_ = true;
-    Refresh();
   }
 
   void Refresh() {

@@ -58,14 +58,12 @@ template <bool kTimed>
   return writer.Take();
 }
 
-class ShiftGrammar : public StreamGrammar {
+class ShiftGrammar : public EnumeratedGrammar<ShiftGrammar, StreamGrammar> {
  public:
-  ShiftGrammar(const TokenTables& tables, const GrammarTarget& target) : StreamGrammar(tables, target), clock_(tables) {
+  ShiftGrammar(const TokenTables& tables, const GrammarTarget& target)
+      : EnumeratedGrammar(tables, target), clock_(tables) {
     Refresh();
   }
-
-  std::unique_ptr<Grammar> Clone() const override { return std::make_unique<ShiftGrammar>(*this); }
-  void CopyFrom(const Grammar& other) override { *this = static_cast<const ShiftGrammar&>(other); }
 
   bool AppendKey(int32_t horizon, std::string& key) const override {
     const bool reached = std::all_of(
@@ -82,24 +80,6 @@ class ShiftGrammar : public StreamGrammar {
     if (!far || tables_.config.use_time_signatures) {
       Append(key, clock_.ticks_into_bar());
     }
-    return true;
-  }
-
-  void Allowed(std::span<uint8_t> allowed) const override {
-    MaskSink sink(allowed);
-    Enumerate(sink);
-  }
-
-  bool Advance(TokenId id) override {
-    if (id == bos_ && id != kNoToken && !started_) {
-      return true;
-    }
-    QuerySink sink(id);
-    Enumerate(sink);
-    if (!sink.found()) {
-      return false;
-    }
-    Take(id, tables_.infos[static_cast<size_t>(id)]);
     return true;
   }
 
@@ -126,12 +106,10 @@ class ShiftGrammar : public StreamGrammar {
   }
 
  private:
+  friend EnumeratedGrammar<ShiftGrammar, StreamGrammar>;
+
   template <typename Sink>
   void Enumerate(Sink& sink) const {
-    if (ended_ || complete_) {
-      sink.One(eos_);
-      return;
-    }
     if (half_written()) {
       EnumerateUnfinished(sink);
       return;
@@ -229,11 +207,6 @@ class ShiftGrammar : public StreamGrammar {
   }
 
   void Take(TokenId id, const TokenInfo& info) {
-    if (id == eos_) {
-      ended_ = true;
-      complete_ = has_target();
-      return;
-    }
     switch (info.type) {
       case TokenType::kTimeShift:
         clock_.OnTimeShift(info.value);
@@ -260,9 +233,6 @@ class ShiftGrammar : public StreamGrammar {
         }
         break;
     }
-    started_ = true;
-    Refresh();
-    complete_ = has_target() && clock_.tick() >= end_ && !half_written() && !AnySounding() && !AnyPedal();
   }
 
   void Moved() {
@@ -280,6 +250,7 @@ class ShiftGrammar : public StreamGrammar {
     if (bars > 0) {
       end_ = AddTicks(clock_.tick() - clock_.ticks_into_bar(), bars * clock_.meter().ticks_per_bar());
     }
+    complete_ = clock_.tick() >= end_ && !half_written() && !AnySounding() && !AnyPedal();
   }
 
   ShiftClock clock_;

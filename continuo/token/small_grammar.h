@@ -5,50 +5,21 @@
 #include <span>
 #include <string>
 
-#include "continuo/token/stream_grammar.h"
+#include "continuo/token/grammar_base.h"
 #include "continuo/token/token_tables.h"
 
 namespace continuo {
 
 /// What the grammars of representations without pedals, bends and chords share: how a piece begins
-/// and ends. `Derived` has
+/// and ends. Besides what an EnumeratedGrammar needs, `Derived` has
 ///
-///     template <typename Sink> void Enumerate(Sink& sink) const;  // what may follow, before the end
-///     void Take(const TokenInfo& info);                           // a token that may follow
-///     void Refresh();                                             // after each token and each new target
-///     int32_t bar() const;                                        // under way, from 0
-///     bool CanEndAt(size_t bars) const;                           // a target that may be set now
+///     int32_t bar() const;                // under way, from 0
+///     bool CanEndAt(size_t bars) const;  // a target that may be set now
+///
+/// and its Refresh() is also called for a new target.
 template <typename Derived>
-class SmallGrammar : public Grammar, protected TablesOfGrammar {
+class SmallGrammar : public EnumeratedGrammar<Derived, GrammarBase> {
  public:
-  std::unique_ptr<Grammar> Clone() const override { return std::make_unique<Derived>(derived()); }
-  void CopyFrom(const Grammar& other) override { derived() = static_cast<const Derived&>(other); }
-
-  void Allowed(std::span<uint8_t> allowed) const override {
-    MaskSink sink(allowed);
-    EnumerateAll(sink);
-  }
-
-  bool Advance(TokenId id) override {
-    if (id == bos_ && id != kNoToken && !started_) {
-      return true;
-    }
-    QuerySink sink(id);
-    EnumerateAll(sink);
-    if (!sink.found()) {
-      return false;
-    }
-    if (id == eos_) {
-      ended_ = true;
-      complete_ = has_target();
-      return true;
-    }
-    started_ = true;
-    derived().Take(tables_.infos[static_cast<size_t>(id)]);
-    derived().Refresh();
-    return true;
-  }
-
   bool SetTarget(const GrammarTarget& target) override {
     const bool begun = started_ && target.bars <= static_cast<size_t>(derived().bar());
     if (ended_ || has_target() || target.bars < 1 || begun || !derived().CanEndAt(target.bars)) {
@@ -60,7 +31,6 @@ class SmallGrammar : public Grammar, protected TablesOfGrammar {
   }
 
   bool AppendKey(int32_t /*horizon*/, std::string& /*key*/) const override { return false; }
-  bool complete() const override { return complete_; }
   size_t bars() const override {
     if (!started_) {
       return 0;
@@ -70,13 +40,17 @@ class SmallGrammar : public Grammar, protected TablesOfGrammar {
   }
 
  protected:
-  SmallGrammar(const TokenTables& tables, const GrammarTarget& target)
-      : TablesOfGrammar(tables),
-        target_bars_(target.bars),
-        eos_(SpecialToken("EOS_None")),
-        bos_(SpecialToken("BOS_None")) {}
+  using EnumeratedGrammar<Derived, GrammarBase>::EnumeratedGrammar;
+  using EnumeratedGrammar<Derived, GrammarBase>::derived;
+  using EnumeratedGrammar<Derived, GrammarBase>::MayFollow;
+  using GrammarBase::complete_;
+  using GrammarBase::ended_;
+  using GrammarBase::eos_;
+  using GrammarBase::has_target;
+  using GrammarBase::started_;
+  using GrammarBase::target_bars_;
+  using TablesOfGrammar::tables_;
 
-  bool has_target() const { return target_bars_ > 0; }
   /// The bar under way is the target's last.
   bool in_last_bar() const { return has_target() && static_cast<size_t>(derived().bar()) + 1 == target_bars_; }
   /// A note begins in the bar under way.
@@ -91,36 +65,7 @@ class SmallGrammar : public Grammar, protected TablesOfGrammar {
     }
   }
 
-  size_t target_bars_;
-  TokenId eos_;
-  TokenId bos_;
-  bool started_ = false;
-  bool ended_ = false;  // EOS was written
-  bool complete_ = false;
   int32_t onset_bar_ = -1;  // of the latest note; -1 before the first
-
- private:
-  Derived& derived() { return static_cast<Derived&>(*this); }
-  const Derived& derived() const { return static_cast<const Derived&>(*this); }
-
-  TokenId SpecialToken(std::string_view name) const {
-    const IdRange& special = tables_.range(TokenType::kSpecial);
-    for (TokenId id = special.first; id < special.end(); ++id) {
-      if (tables_.tokens[static_cast<size_t>(id)] == name) {
-        return id;
-      }
-    }
-    return kNoToken;
-  }
-
-  template <typename Sink>
-  void EnumerateAll(Sink& sink) const {
-    if (ended_ || complete_) {
-      sink.One(eos_);
-      return;
-    }
-    derived().Enumerate(sink);
-  }
 };
 
 /// The programs that a stream may use, and whether its notes are of drums or of pitches: fixed by

@@ -5,21 +5,10 @@
 namespace continuo {
 
 StreamGrammar::StreamGrammar(const TokenTables& tables, const GrammarTarget& target)
-    : TablesOfGrammar(tables),
-      target_bars_(target.bars),
+    : GrammarBase(tables, target),
       by_kind_(tables.note_on_off() && tables.config.use_chords),
       program_tokens_(tables.program_tokens()),
       one_stream_(tables.one_stream()) {
-  for (size_t id = 0; id < tables.infos.size(); ++id) {
-    if (tables.infos[id].type != TokenType::kSpecial) {
-      continue;
-    }
-    if (tables.tokens[id] == "EOS_None") {
-      eos_ = static_cast<TokenId>(id);
-    } else if (tables.tokens[id] == "BOS_None") {
-      bos_ = static_cast<TokenId>(id);
-    }
-  }
   if (tables.config.use_programs) {
     for (int program = -1; program < 128; ++program) {
       if (tables.has_program[static_cast<size_t>(program + 1)]) {

@@ -3,55 +3,14 @@
 #include <array>
 #include <bitset>
 #include <cstdint>
-#include <cstring>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "continuo/token/clocks.h"
-#include "continuo/token/grammar.h"
+#include "continuo/token/grammar_base.h"
 #include "continuo/token/token_tables.h"
 
 namespace continuo {
-
-/// Collects the allowed ids as a mask.
-class MaskSink {
- public:
-  explicit MaskSink(std::span<uint8_t> mask) : mask_(mask) { std::memset(mask.data(), 0, mask.size()); }
-  void One(TokenId id) {
-    if (id != kNoToken) {
-      mask_[static_cast<size_t>(id)] = 1;
-    }
-  }
-  void Range(const IdRange& range) { std::memset(mask_.data() + range.first, 1, static_cast<size_t>(range.count)); }
-
- private:
-  std::span<uint8_t> mask_;
-};
-
-/// Asks for one id whether it is among the allowed.
-class QuerySink {
- public:
-  explicit QuerySink(TokenId id) : id_(id) {}
-  void One(TokenId id) { found_ = found_ || id == id_; }
-  void Range(const IdRange& range) { found_ = found_ || range.Contains(id_); }
-  bool found() const { return found_ && id_ != kNoToken; }
-
- private:
-  TokenId id_;
-  bool found_ = false;
-};
-
-/// What a grammar keeps when it takes another's state, which is of the same tokenizer.
-class TablesOfGrammar {
- protected:
-  explicit TablesOfGrammar(const TokenTables& tables) : tables_(tables) {}
-  TablesOfGrammar(const TablesOfGrammar&) = default;
-  ~TablesOfGrammar() = default;
-  TablesOfGrammar& operator=(const TablesOfGrammar& /*other*/) { return *this; }
-
-  const TokenTables& tables_;
-};
 
 /// What the grammars of all kinds share: the order of the events of one tick, notes, chords, pedals
 /// and bends of one or many programs, and what may end a piece. A kind adds its way of moving time.
@@ -60,10 +19,7 @@ class TablesOfGrammar {
 /// first. Then each program has one block: pedal, bend, ends of notes, chord, notes. MIDI-Like with
 /// chords goes by kinds of event instead: ends of notes, pedals, bends, and then a block of chord
 /// and notes for each program.
-class StreamGrammar : public Grammar, protected TablesOfGrammar {
- public:
-  bool complete() const override { return complete_; }
-
+class StreamGrammar : public GrammarBase {
  protected:
   /// What has been begun and must be finished first.
   enum class Expect : uint8_t {
@@ -84,9 +40,6 @@ class StreamGrammar : public Grammar, protected TablesOfGrammar {
   StreamGrammar(const StreamGrammar&) = default;
   StreamGrammar& operator=(const StreamGrammar&) = default;
 
-  bool has_target() const { return target_bars_ > 0; }
-  /// The first of a stream's tokens has come.
-  bool started() const { return started_; }
   bool half_written() const { return expect_ != Expect::kNothing; }
 
   /// Begins a new tick.
@@ -129,14 +82,7 @@ class StreamGrammar : public Grammar, protected TablesOfGrammar {
   bool TakeEvent(TokenId id, const TokenInfo& info, const MeterClock& meter);
   void TakeStreamProgram(int program);
 
-  size_t target_bars_ = 0;
-  TokenId eos_ = kNoToken;
-  TokenId bos_ = kNoToken;
-
   Expect expect_ = Expect::kNothing;
-  bool started_ = false;
-  bool ended_ = false;  // EOS was written
-  bool complete_ = false;
   bool any_note_ = false;
   bool onset_in_last_bar_ = false;
 

@@ -130,7 +130,7 @@ class StructuredGrammar : public SmallGrammar<StructuredGrammar> {
     }
   }
 
-  void Take(const TokenInfo& info) {
+  void Take(TokenId /*id*/, const TokenInfo& info) {
     switch (info.type) {
       case TokenType::kTimeShift:
         if (has_target() && AddTicks(clock_.tick(), clock_.meter().TimeTicks(info.value)) >= end_) {

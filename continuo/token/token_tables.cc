@@ -504,6 +504,16 @@ size_t TokenTables::NearestPitchBend(int32_t value) const {
   return take_below ? index - 1 : index;
 }
 
+TokenId TokenTables::SpecialToken(std::string_view name) const {
+  const IdRange& special = range(TokenType::kSpecial);
+  for (TokenId id = special.first; id < special.end(); ++id) {
+    if (tokens[static_cast<size_t>(id)] == name) {
+      return id;
+    }
+  }
+  return kNoToken;
+}
+
 int TokenTables::FindTimeSignature(int numerator, int denominator) const {
   for (size_t i = 0; i < time_signatures.size(); ++i) {
     if (time_signatures[i] == Meter{numerator, denominator}) {

@@ -135,6 +135,8 @@ struct TokenTables {
   /// Index of the nearest tempo.
   size_t NearestTempo(int32_t us_per_quarter) const;
   size_t NearestPitchBend(int32_t value) const;
+  /// The id of a special token by its name ("EOS_None"), or kNoToken.
+  TokenId SpecialToken(std::string_view name) const;
   /// Index of a time signature, or -1.
   int FindTimeSignature(int numerator, int denominator) const;
 
