@@ -167,7 +167,7 @@ TEST_F(CliTest, RewritesBarsOfSheetMusic) {
   const auto outside = [&](const Score& score) {
     std::vector<Note> notes;
     for (const Note& note : score.tracks.at(0).notes) {
-      if (note.time < BarLine(before, 4) || note.time >= BarLine(before, 6)) {
+      if (note.time < BarGrid(before).Line(4) || note.time >= BarGrid(before).Line(6)) {
         notes.push_back(note);
       }
     }

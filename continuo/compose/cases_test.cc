@@ -202,7 +202,7 @@ TEST(Cases, InstrumentsAndChannelsStay) {
   for (const char* name : {"twenty.mid", "pcmid.mid", "pcother.mid", "bank.mid"}) {
     const MidiPiece before = Read(name);
     const size_t bars = name == std::string("pcmid.mid") ? 8 : 4;
-    const Tick line = BarLine(before.score(), bars);
+    const Tick line = BarGrid(before.score()).Line(bars);
     for (const char* preset : {"remi", "remi_programs"}) {
       for (const WrittenPiece& written : Cases(preset).Continue(name, bars, 2)) {
         uint8_t channel = 0;

@@ -58,7 +58,7 @@ inline size_t NotesIn(const MidiPiece& piece) {
 inline std::string FaultOfContinuation(const MidiPiece& piece, size_t prompt_bars, size_t bars,
                                        const WrittenPiece& written) {
   const MidiDocument& before = piece.document();
-  const auto line = static_cast<uint32_t>(BarLine(piece.score(), prompt_bars));
+  const auto line = static_cast<uint32_t>(BarGrid(piece.score()).Line(prompt_bars));
   std::vector<std::set<uint32_t>> ends(before.tracks.size());
   size_t kept = 0;
   for (const MidiNote& note : PairNotes(before)) {
@@ -96,8 +96,8 @@ inline std::string FaultOfContinuation(const MidiPiece& piece, size_t prompt_bar
 inline std::string FaultOfFill(const MidiPiece& piece, size_t first, size_t last, const Tokenizer& tokenizer,
                                const WrittenPiece& written) {
   const MidiDocument& before = piece.document();
-  const auto begin = static_cast<uint32_t>(BarLine(piece.score(), first));
-  const auto end = static_cast<uint32_t>(BarLine(piece.score(), last));
+  const auto begin = static_cast<uint32_t>(BarGrid(piece.score()).Line(first));
+  const auto end = static_cast<uint32_t>(BarGrid(piece.score()).Line(last));
   const Voices voices(before);
   std::vector<std::set<uint32_t>> gone(before.tracks.size());
   size_t kept = 0;

@@ -52,8 +52,6 @@ class Metre {
   Metre(int32_t numerator, int32_t denominator);
 
   Unit length() const { return length_; }
-  /// Whether a beat has three parts.
-  bool compound() const { return compound_; }
   /// 0 is strongest. `position` is a multiple of 3 in [0, length].
   int Level(Unit position) const;
 

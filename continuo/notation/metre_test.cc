@@ -75,7 +75,6 @@ TEST(MetreTest, RestsShowEachBeat) {
 
 TEST(MetreTest, ThreeQuarters) {
   const Metre metre(3, 4);
-  EXPECT_FALSE(metre.compound());
   EXPECT_EQ(Note(metre, 0, 3), "h.");
   EXPECT_EQ(Note(metre, 1, 3), "h");
   EXPECT_EQ(Note(metre, 0, 2.5), "h e");
@@ -84,7 +83,6 @@ TEST(MetreTest, ThreeQuarters) {
 
 TEST(MetreTest, CompoundBeatsAreNotHidden) {
   const Metre metre(6, 8);
-  EXPECT_TRUE(metre.compound());
   EXPECT_EQ(Note(metre, 0, 3), "h.");
   EXPECT_EQ(Note(metre, 0, 2), "q. e");
   EXPECT_EQ(Note(metre, 1, 2), "e e");

@@ -377,7 +377,7 @@ TEST(MusicXmlReaderTest, WhatIsWrittenIsReadAsTheSameMusic) {
     // The same bars, but for a pickup that a first short bar of its own signature becomes.
     const size_t bars = CountBars(score);
     for (size_t bar = 0; bar < bars; ++bar) {
-      EXPECT_EQ(BarLine(read->score, bar), BarLine(score, bar)) << seed;
+      EXPECT_EQ(BarGrid(read->score).Line(bar), BarGrid(score).Line(bar)) << seed;
     }
   }
 }

@@ -160,8 +160,4 @@ size_t CountBars(const Score& score, bool by_signature) {
   return last < 0 ? 0 : BarGrid(score, by_signature).BarAt(last) + 1;
 }
 
-Tick BarLine(const Score& score, size_t bar, bool by_signature) {
-  return BarGrid(score, by_signature).Line(bar);
-}
-
 }  // namespace continuo

@@ -80,7 +80,4 @@ class BarGrid {
 /// without notes.
 size_t CountBars(const Score& score, bool by_signature = true);
 
-/// Where bar `bar` begins, counted from 0. For more than one look-up make a BarGrid.
-Tick BarLine(const Score& score, size_t bar, bool by_signature = true);
-
 }  // namespace continuo

@@ -186,8 +186,8 @@ TEST(CountBars, CountsUpToTheLastBarInWhichANoteSounds) {
   score.time_signatures = {{0, 2, 4}};
   EXPECT_EQ(CountBars(score), 5u);
   EXPECT_EQ(CountBars(score, false), 3u);
-  EXPECT_EQ(BarLine(score, 2), 1920);
-  EXPECT_EQ(BarLine(score, 2, false), 3840);
+  EXPECT_EQ(BarGrid(score).Line(2), 1920);
+  EXPECT_EQ(BarGrid(score, false).Line(2), 3840);
 }
 
 }  // namespace

@@ -29,7 +29,6 @@ class Access {
   /// Whether an Authorization header has the token, or none is asked for. Takes the same time
   /// wherever the two differ.
   bool IsAuthorized(std::string_view authorization) const;
-  bool has_token() const { return has_token_; }
 
  private:
   bool IsName(std::string_view host, uint16_t port) const;
