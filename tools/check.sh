@@ -41,7 +41,7 @@ tidy() {
   mkdir -p build/tidy  # GCC's precompiled headers are of no use to clang
   sed -E 's/ -Winvalid-pch//g; s/ -include [^ ]*cmake_pch\.hxx//g' build/compile_commands.json >build/tidy/compile_commands.json
   git diff --name-only --diff-filter=d "$base" -- 'continuo/*.cc' |
-    grep -v -e '^continuo/train/' -e '_test\.cc$' | xargs -r -P "$(nproc)" -n 4 "$program" -p build/tidy --quiet
+    { grep -v -e '^continuo/train/' -e '_test\.cc$' || true; } | xargs -r -P "$(nproc)" -n 4 "$program" -p build/tidy --quiet
 }
 
 web() {
