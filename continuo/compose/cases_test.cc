@@ -385,6 +385,35 @@ TEST(Cases, ANoteMayLastNoTime) {
   }
 }
 
+/// Tokens of one track may name its program before each note; what is held and what is kept is of
+/// that track, whatever its program.
+TEST(Cases, AStreamOfOneTrackMayHaveProgramTokens) {
+  TokenizerConfig config = (*Tokenizer::Load("remi_programs"))->config();
+  config.one_token_stream_for_programs = false;
+  config.programs = {40};
+  config.pitch_range = {60, 63};
+  LoadedModel model;
+  model.tokenizer = std::move(*Tokenizer::Create(config));
+  model.model = std::make_unique<FakeModel>(model.tokenizer->vocabulary().size(), 256);
+  Score score;
+  score.tracks.resize(1);
+  score.tracks[0].program = 40;
+  score.tracks[0].notes = {{0, 5 * 1920, 60, 80}, {960, 480, 62, 64}, {1920, 480, 62, 80}, {2880, 480, 61, 80}};
+  const MidiPiece piece(score, "song");
+  for (uint64_t seed = 0; seed < 10; ++seed) {
+    const auto continued =
+        Composer(model).Write(ContinueRequest{.piece = piece, .prompt_bars = 1, .bars = 2}, {.seed = seed});
+    ASSERT_TRUE(continued.ok()) << continued.error().ToString();
+    const std::vector<TokenId>& ids = continued->front().generated.ids;
+    EXPECT_EQ(std::count(ids.begin(), ids.end(), *model.tokenizer->vocabulary().id(TokenType::kPitch, 60)), 1) << seed;
+    ComposeOptions options{.seed = seed};
+    options.limits.keep_top = true;
+    const auto filled = Composer(model).Write(FillRequest{.piece = piece, .first = 1, .last = 2}, options);
+    ASSERT_TRUE(filled.ok()) << filled.error().ToString();
+    EXPECT_EQ(NotesIn(filled->front().piece), 4 + filled->front().new_notes) << seed;
+  }
+}
+
 /// Random files of all that editing must leave alone, through every kind of tokenizer: some of them
 /// with the signatures of nearly all files, others with few.
 TEST(RandomFiles, LoseNothingOutsideTheNewBars) {

@@ -107,11 +107,12 @@ std::set<NoteName> KeepTop(Gap& gap, const BarGrid& grid, const Tokenizer& token
     const int64_t position = NearestTick({passed.numerator * scale, passed.denominator * resolution});
     const int64_t duration =
         (2 * int64_t{note.end - note.begin} * state.ticks_per_quarter() + resolution) / (2 * resolution);
-    const KeptNote kept{.tick = AddTicks(gap.seam.decoded_line, position * step),
-                        .duration = AddTicks(0, std::max<int64_t>(duration, 1)),
-                        .program = WritesPrograms(tokenizer) ? gap.voices.ProgramOf(note) : 0,
-                        .pitch = note.pitch,
-                        .velocity = note.velocity};
+    const KeptNote kept{
+        .tick = AddTicks(gap.seam.decoded_line, position * step),
+        .duration = AddTicks(0, std::max<int64_t>(duration, 1)),
+        .program = WritesPrograms(tokenizer) ? std::optional<int>(gap.voices.ProgramOf(note)) : std::nullopt,
+        .pitch = note.pitch,
+        .velocity = note.velocity};
     // Of two at one position the model reads the first.
     if (gap.kept_top.empty() || gap.kept_top.back().tick < kept.tick) {
       gap.kept_top.push_back(kept);

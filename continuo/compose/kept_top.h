@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -13,7 +14,7 @@ namespace continuo {
 struct KeptNote {
   int32_t tick = 0;  // in the ticks of decoded scores, on the tokenizer's grid
   int32_t duration = 1;
-  int program = 0;  // as Program tokens have it; 0 where the vocabulary has no programs
+  std::optional<int> program;  // as Program tokens have it; none: the model's choice
   int pitch = 0;
   int velocity = 64;
   bool operator==(const KeptNote&) const = default;

@@ -251,7 +251,7 @@ void LimitConstraint::RestrictNotes(std::span<uint8_t> allowed) const {
   const bool may_strike = MayStrike(state_.tick());
   const int program = state_.program();
   std::optional<TokenId> kept;  // what is due now is exempt
-  if (AtKeptNote() && (*kept_)[next_kept_].program == program) {
+  if (AtKeptNote() && IsKeptProgram(program)) {
     kept = vocabulary_->id(TokenType::kPitch, (*kept_)[next_kept_].pitch);
   }
   if (!may_strike) {
@@ -286,11 +286,11 @@ void LimitConstraint::RestrictPrograms(std::span<uint8_t> allowed) const {
   if (!grammar_ || MayStrike(state_.tick())) {
     return;
   }
-  const int kept = AtKeptNote() ? (*kept_)[next_kept_].program : INT32_MIN;
+  const bool at_kept = AtKeptNote();
   std::vector<uint8_t> next(allowed.size());
   const bool must_make_room = note_off_stream() && bar() == last_bar() && !last_bar_has_note_;
   ForbidWhere(vocabulary_->range(TokenType::kProgram), allowed, [&](TokenId id) {
-    if (allowed[static_cast<size_t>(id)] == 0 || vocabulary_->info(id).value == kept) {
+    if (allowed[static_cast<size_t>(id)] == 0 || (at_kept && IsKeptProgram(vocabulary_->info(id).value))) {
       return false;
     }
     const std::unique_ptr<Grammar> after = grammar_->Clone();
@@ -439,7 +439,7 @@ bool LimitConstraint::RestrictToKept(std::span<uint8_t> allowed) const {
   if (here && grammar_) {  // what another program writes at this time comes later
     for (const TokenType type : {TokenType::kProgram, TokenType::kPedal, TokenType::kPedalOff}) {
       ForbidWhere(vocabulary_->range(type), allowed,
-                  [&](TokenId id) { return vocabulary_->info(id).value != (*kept_)[next_kept_].program; });
+                  [&](TokenId id) { return !IsKeptProgram(vocabulary_->info(id).value); });
     }
   }
   if (state_.has_bar_tokens()) {
@@ -692,7 +692,7 @@ void LimitConstraint::Advance(TokenId id) {
   last_bar_has_note_ = last_bar_has_note_ || bar() == last_bar();
   const int program = state_.program();
   if (AtKeptNote() && token.type == TokenType::kPitch && token.value == (*kept_)[next_kept_].pitch &&
-      program == (*kept_)[next_kept_].program) {
+      IsKeptProgram(program)) {
     forced_ = &(*kept_)[next_kept_++];
     if (note_off_stream()) {
       kept_sounding_.emplace_back(now, token.value);

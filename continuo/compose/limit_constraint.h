@@ -127,6 +127,8 @@ class LimitConstraint final : public TokenConstraint {
   /// Whether the last bar's note can still be written after time has moved to `tick`.
   bool LeavesLastNote(int32_t tick) const;
   bool AtKeptNote() const;
+  /// Whether the next note that is kept may have this program.
+  bool IsKeptProgram(int program) const { return (*kept_)[next_kept_].program.value_or(program) == program; }
   /// Whether the only limits from this bar on are one scale and one range.
   bool PitchesAlone() const;
   bool AnyPedalDown() const;

@@ -39,7 +39,7 @@ void PitchConstraint::Restrict(std::span<uint8_t> allowed) const {
     }
   }
   for (const HeldPitch& note : *held_) {
-    if (note.program == program && note.begin <= tick && tick < note.end) {
+    if (note.program.value_or(program) == program && note.begin <= tick && tick < note.end) {
       forbid(note.pitch);
     }
   }
@@ -57,7 +57,7 @@ void PitchConstraint::RestrictBeat(std::span<uint8_t> allowed) const {
   }
   const int32_t step = state_.meter().ticks_per_beat() / kBeatSteps;
   for (const HeldPitch& note : *held_) {
-    if (note.program != program || note.pitch != state_.key()) {
+    if (note.program.value_or(program) != program || note.pitch != state_.key()) {
       continue;
     }
     ForbidWhere(vocabulary_->range(TokenType::kPattern), allowed, [&](TokenId id) {

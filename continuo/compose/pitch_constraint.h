@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -14,7 +15,7 @@ namespace continuo {
 
 /// A note of a piece that new notes must leave alone.
 struct HeldPitch {
-  int program = 0;  // as Program tokens have it, -1 for drums; 0 where the vocabulary has no programs
+  std::optional<int> program;  // as Program tokens have it, -1 for drums; none: of all
   int pitch = 0;
   int32_t begin = 0;  // in the ticks of decoded scores
   int32_t end = 0;

@@ -55,7 +55,7 @@ std::vector<HeldPitch> HeldAt(const MidiDocument& document, const Voices& voices
     const int64_t ticks = int64_t{note.end} - seam.line;
     const int64_t decoded = (ticks * decoded_resolution + resolution - 1) / resolution;
     const int program = note.channel == kDrumChannel ? -1 : voices.ProgramOf(note);
-    held.push_back({by_program ? program : 0, note.pitch, seam.decoded_line,
+    held.push_back({by_program ? std::optional(program) : std::nullopt, note.pitch, seam.decoded_line,
                     static_cast<int32_t>(std::min<int64_t>(seam.decoded_line + decoded, INT32_MAX))});
   }
   return held;
