@@ -56,6 +56,21 @@ struct Writer {
   size_t bar_length() const { return piece.ids.size() - bars.back().length; }
 };
 
+/// By id of the model: 1 for those whose first token begins a note.
+std::vector<uint8_t> IdsThatBeginNotes(const Tokenizer& tokenizer) {
+  const size_t size = tokenizer.trained() == nullptr ? tokenizer.vocabulary().size() : tokenizer.trained()->size();
+  std::vector<uint8_t> begins_note(size, 0);
+  for (size_t i = 0; i < size; ++i) {
+    auto token = static_cast<TokenId>(i);
+    if (tokenizer.trained() != nullptr) {
+      const std::span<const TokenId> tokens = tokenizer.trained()->Tokens(token);
+      token = tokens.empty() ? kNoToken : tokens.front();
+    }
+    begins_note[i] = token != kNoToken && tokenizer.vocabulary().begins_note(token) ? 1 : 0;
+  }
+  return begins_note;
+}
+
 class Generation {
  public:
   Generation(const LanguageModel& model, const Tokenizer& tokenizer, std::span<const TokenId> prompt,
@@ -73,7 +88,7 @@ class Generation {
         eos_(tokenizer.vocabulary().eos().value_or(kNoToken)),
         bar_(tokenizer.vocabulary().id(TokenType::kBar).value_or(kNoToken)),
         shift_begins_note_(tokenizer.vocabulary().has(TokenType::kNoShift)),
-        sampler_(options.sampling),
+        sampler_(options.sampling, IdsThatBeginNotes(tokenizer)),
         allowed_(vocabulary_size_),
         token_allowed_(tokenizer.vocabulary().size()),
         writers_(session_->slots()),

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 namespace continuo {
 namespace {
@@ -15,7 +16,8 @@ bool Likelier(const Sampler::Candidate& a, const Sampler::Candidate& b) {
 
 }  // namespace
 
-Sampler::Sampler(const SamplingOptions& options) : options_(options) {
+Sampler::Sampler(const SamplingOptions& options, std::vector<uint8_t> begins_note)
+    : options_(options), begins_note_(std::move(begins_note)) {
   CONTINUO_CHECK(CheckSamplingOptions(options).ok());
 }
 
@@ -79,11 +81,14 @@ std::span<const Sampler::Candidate> Sampler::Distribution(std::span<const float>
     candidates_.resize(keep);
   }
   Normalize();
-  if (options_.top_p < 1.0) {
+  const auto likeliest = static_cast<size_t>(candidates_.front().id);
+  const bool is_pitch = likeliest < begins_note_.size() && begins_note_[likeliest] != 0;
+  const double top_p = is_pitch ? std::min(options_.top_p, options_.pitch_top_p) : options_.top_p;
+  if (top_p < 1.0) {
     // An id stays as long as the likelier ones together fall short of p.
     double before = 0.0;
     size_t keep = 0;
-    while (keep < candidates_.size() && before < options_.top_p) {
+    while (keep < candidates_.size() && before < top_p) {
       before += candidates_[keep++].probability;
     }
     candidates_.resize(keep);

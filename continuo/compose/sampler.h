@@ -12,12 +12,14 @@ namespace continuo {
 
 /// Draws tokens. The steps and their order are those of Hugging Face's logits processors
 /// (transformers, generation/logits_process.py): repetition penalty, temperature, top-k, top-p,
-/// min-p. Ids that are not allowed are removed before the first step. Not thread-safe; the only
+/// min-p. Ids that are not allowed are removed before the first step. Where the likeliest id that
+/// is left begins a note, the smaller of top-p and pitch-top-p holds. Not thread-safe; the only
 /// state is scratch memory.
 class Sampler {
  public:
-  /// `options` have passed CheckSamplingOptions.
-  explicit Sampler(const SamplingOptions& options);
+  /// `options` have passed CheckSamplingOptions. `begins_note` has a 1 for each id that begins a
+  /// note; shorter than the vocabulary: the other ids begin none.
+  explicit Sampler(const SamplingOptions& options, std::vector<uint8_t> begins_note = {});
 
   struct Candidate {
     TokenId id;
@@ -41,6 +43,7 @@ class Sampler {
   void Normalize();
 
   SamplingOptions options_;
+  std::vector<uint8_t> begins_note_;
   std::vector<Candidate> candidates_;
 };
 

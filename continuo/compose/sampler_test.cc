@@ -53,6 +53,16 @@ TEST(Sampler, MatchesHuggingFacesDistributions) {
   }
 }
 
+TEST(Sampler, APitchHasATopPOfItsOwn) {
+  // Probabilities of about 0.67, 0.24, 0.09.
+  Sampler sampler({.top_p = 0.95, .pitch_top_p = 0.5}, {1, 0, 0});
+  const std::vector<uint8_t> all = {1, 1, 1};
+  EXPECT_EQ(sampler.Distribution(std::vector<float>{3, 2, 1}, std::vector<uint8_t>{0, 0, 0}, all).size(), 1U);
+  EXPECT_EQ(sampler.Distribution(std::vector<float>{2, 3, 1}, std::vector<uint8_t>{0, 0, 0}, all).size(), 3U);
+  Sampler narrow({.top_p = 0.5, .pitch_top_p = 0.95}, {1, 0, 0});
+  EXPECT_EQ(narrow.Distribution(std::vector<float>{3, 2, 1}, std::vector<uint8_t>{0, 0, 0}, all).size(), 1U);
+}
+
 TEST(Sampler, KMeansKAllowedChoices) {
   Sampler sampler({.top_k = 2});
   const auto got = Probabilities(sampler, {9, 8, 7, 6, 5}, {0, 0, 0, 0, 0}, {0, 0, 1, 1, 1});

@@ -23,7 +23,7 @@ void Set(SamplingOptions& options, double value) {
   options.*member = static_cast<Value>(value);
 }
 
-constexpr std::array<SamplingField, 6> kFields = {{
+constexpr std::array<SamplingField, 7> kFields = {{
     {"temperature", "--temperature", "0: always the likeliest token; 1: the model's own distribution; more: bolder",
      "0 (always the likeliest token) or more", 0.0, false, kInfinity, false, Get<&SamplingOptions::temperature>,
      Set<&SamplingOptions::temperature>},
@@ -31,6 +31,9 @@ constexpr std::array<SamplingField, 6> kFields = {{
      Get<&SamplingOptions::top_k>, Set<&SamplingOptions::top_k>},
     {"top_p", "--top-p", "draw from the likeliest tokens whose probabilities together reach p",
      "more than 0 and at most 1", 0.0, true, 1.0, false, Get<&SamplingOptions::top_p>, Set<&SamplingOptions::top_p>},
+    {"pitch_top_p", "--pitch-top-p", "top-p of pitches alone: notes stay in the key, and rhythm and length are free",
+     "more than 0 and at most 1", 0.0, true, 1.0, false, Get<&SamplingOptions::pitch_top_p>,
+     Set<&SamplingOptions::pitch_top_p>},
     {"min_p", "--min-p", "draw from tokens at least this share as likely as the likeliest", "0 to 1", 0.0, false, 1.0,
      false, Get<&SamplingOptions::min_p>, Set<&SamplingOptions::min_p>},
     {"repetition_penalty", "--repetition-penalty", "above 1: makes tokens that the piece already has less likely",

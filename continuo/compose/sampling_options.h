@@ -15,6 +15,7 @@ struct SamplingOptions {
   double temperature = 1.0;         // divides the logits; 0: always the likeliest
   int64_t top_k = 0;                // only the k likeliest, with ties of the k-th; 0: all
   double top_p = 1.0;               // only the likeliest that together reach p
+  double pitch_top_p = 1.0;         // the same, where the likeliest token begins a note
   double min_p = 0.0;               // only those at least min_p times as likely as the likeliest
   double repetition_penalty = 1.0;  // for ids seen: positive logits are divided by it, negative ones multiplied
   double recall = 0.0;  // the share of a bar's notes that a bar which repeats it takes over; see RepeatConstraint

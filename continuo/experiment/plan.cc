@@ -92,11 +92,15 @@ Json RunIdentity(const ExperimentSpec& spec, const ExperimentInputs& inputs, con
   return identity;
 }
 
-/// Sampling in a set's identity. Without recall it is that of results from before there was any.
+/// Sampling in a set's identity. An option that changes nothing and came later is left out, so that
+/// sets have the identity of results from before there was any.
 Json SamplingIdentity(const SamplingOptions& options) {
   Json identity = SamplingToJson(options);
   if (options.recall == 0.0) {
     identity.erase("recall");
+  }
+  if (options.pitch_top_p == 1.0) {
+    identity.erase("pitch_top_p");
   }
   return identity;
 }

@@ -59,6 +59,7 @@ CONTINUO_API void continuo_free_options(continuo_options* options); /* NULL is a
  *   temperature         0: always the likeliest token; 1: the model's own distribution; more: bolder
  *   top_k               draw from the k likeliest tokens; 0: from all
  *   top_p               draw from the likeliest tokens whose probabilities together reach p; 1: from all
+ *   pitch_top_p         top_p of pitches alone: notes stay in the key, and rhythm and length are free; 1: as top_p
  *   min_p               draw from tokens at least this share as likely as the likeliest; 0: from all
  *   repetition_penalty  above 1: makes tokens that the piece already has less likely
  *   recall              share of the notes that return in a bar which repeats another; of models with plan tokens

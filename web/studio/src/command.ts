@@ -39,6 +39,7 @@ function samplingFlags(options: ComposeOptions): string[] {
   add('--temperature', options.temperature);
   add('--top-k', options.topK);
   add('--top-p', options.topP);
+  add('--pitch-top-p', options.pitchTopP);
   add('--min-p', options.minP);
   add('--repetition-penalty', options.repetitionPenalty);
   add('--recall', options.recall);

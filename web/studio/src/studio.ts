@@ -1213,6 +1213,7 @@ function readOptions(json: unknown): Record<string, unknown> {
     'temperature',
     'topK',
     'topP',
+    'pitchTopP',
     'minP',
     'repetitionPenalty',
     'seed',

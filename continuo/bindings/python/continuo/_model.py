@@ -58,6 +58,7 @@ class Options(TypedDict, total=False):
     temperature: float  # 0: always the likeliest token; 1: the model's own distribution
     top_k: int  # draw from the k likeliest tokens; 0: from all
     top_p: float  # draw from the likeliest tokens that together reach p; 1: from all
+    pitch_top_p: float  # top_p of pitches alone: notes stay in the key, and rhythm and length are free; 1: as top_p
     min_p: float  # draw from tokens at least this share as likely as the likeliest; 0: from all
     repetition_penalty: float  # above 1: makes tokens that the piece has less likely
     recall: float  # share of the notes that return in a bar which repeats another; of models with plan tokens

@@ -95,6 +95,7 @@ def test_repairs_and_raised_levels_are_reported(model):
         ({"temperature": -1}, "temperature"),
         ({"top_p": 0}, "top-p is 0"),
         ({"top_p": 1.5}, "top-p is 1.5"),
+        ({"pitch_top_p": 0}, "pitch-top-p is 0"),
         ({"min_p": 2}, "min-p is 2"),
         ({"repetition_penalty": 0}, "repetition-penalty is 0"),
         ({"top_k": -3}, "top-k is -3"),
@@ -355,7 +356,15 @@ def test_models_that_are_none_are_named(tmp_path):
 
 
 def test_a_model_says_what_it_is(model):
-    assert model.sampling.keys() == {"temperature", "top_k", "top_p", "min_p", "repetition_penalty", "recall"}
+    assert model.sampling.keys() == {
+        "temperature",
+        "top_k",
+        "top_p",
+        "pitch_top_p",
+        "min_p",
+        "repetition_penalty",
+        "recall",
+    }
     assert model.context_length >= 512 and len(model.weights_sha256) == 64
     assert "pop-piano" in repr(model) and ct.Model("pop-piano").directory == model.directory
 

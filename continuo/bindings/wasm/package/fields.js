@@ -6,6 +6,7 @@ export function composeFields(options) {
     temperature: options.temperature,
     top_k: options.topK,
     top_p: options.topP,
+    pitch_top_p: options.pitchTopP,
     min_p: options.minP,
     repetition_penalty: options.repetitionPenalty,
     recall: options.recall,

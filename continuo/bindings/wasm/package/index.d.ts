@@ -12,6 +12,8 @@ export interface ComposeOptions {
   topK?: number;
   /** Only the likeliest tokens that together reach p; above 0, at most 1. */
   topP?: number;
+  /** `topP` of pitches alone: notes stay in the key, and rhythm and length are free. */
+  pitchTopP?: number;
   minP?: number;
   repetitionPenalty?: number;
   /** A whole number from 0 to 2^53 - 1; the same seed gives the same bytes. 1 if left out. */
