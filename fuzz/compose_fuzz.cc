@@ -9,13 +9,16 @@
 #include "continuo/compose/kept_events_testing.h"
 #include "continuo/core/check.h"
 
-// The first byte chooses a preset, the next three the bars; the others are a MIDI file.
+// The first byte chooses a model, the next three the bars; the others are a MIDI file.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace continuo;
   static const std::vector<LoadedModel> models = [] {
     std::vector<LoadedModel> made;
     for (const std::string& preset : PresetNames()) {
       made.push_back(LoadFakeModel(preset, 256));
+    }
+    for (const char* preset : {"remi", "midilike", "tsd_default", "remi_all", "tsd_all", "beat_default"}) {
+      made.push_back(LoadModelOfManySignatures(preset));
     }
     return made;
   }();

@@ -276,27 +276,6 @@ TEST(Cases, AForeignChunkAtTheEndStaysThere) {
   EXPECT_EQ(after.foreign.at(1).before, after.tracks.size());
 }
 
-/// A tokenizer with every signature of 1 to 12 notes from whole notes to 64ths, with a fake model.
-LoadedModel LoadModelOfManySignatures(const char* preset) {
-  TokenizerConfig config = (*Tokenizer::Load(preset))->config();
-  config.use_time_signatures = true;
-  config.time_signature_range.clear();
-  for (const int denominator : {4, 1, 2, 8, 16, 32, 64}) {
-    config.time_signature_range.push_back({denominator, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}});
-  }
-  LoadedModel model;
-  model.tokenizer = std::move(*Tokenizer::Create(config));
-  // Time passes quickly, so that a bar takes few tokens.
-  const Vocabulary& vocabulary = model.tokenizer->vocabulary();
-  std::vector<float> bias(vocabulary.size());
-  for (const TokenType type : {TokenType::kBar, TokenType::kTimeShift, TokenType::kRest}) {
-    const IdRange ids = vocabulary.range(type);
-    std::fill(bias.begin() + ids.first, bias.begin() + ids.end(), 4.0F);
-  }
-  model.model = std::make_unique<FakeModel>(vocabulary.size(), 256, std::move(bias));
-  return model;
-}
-
 /// Bars with a note on each line.
 Score NotesOnLines(int32_t ticks_per_quarter, std::vector<TimeSignature> signatures, size_t bars) {
   Score score;

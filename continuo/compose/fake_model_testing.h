@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -83,6 +84,27 @@ inline LoadedModel LoadFakeModel(const std::string& preset, size_t context_lengt
   loaded.tokenizer = std::move(*Tokenizer::Load(preset));
   loaded.model = std::make_unique<FakeModel>(loaded.tokenizer->vocabulary().size(), context_length, std::move(bias));
   return loaded;
+}
+
+/// A tokenizer with every signature of 1 to 12 notes from whole notes to 64ths, with a fake model.
+inline LoadedModel LoadModelOfManySignatures(const std::string& preset) {
+  TokenizerConfig config = (*Tokenizer::Load(preset))->config();
+  config.use_time_signatures = true;
+  config.time_signature_range.clear();
+  for (const int denominator : {4, 1, 2, 8, 16, 32, 64}) {
+    config.time_signature_range.push_back({denominator, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}});
+  }
+  LoadedModel model;
+  model.tokenizer = std::move(*Tokenizer::Create(config));
+  // Time passes quickly, so that a bar takes few tokens.
+  const Vocabulary& vocabulary = model.tokenizer->vocabulary();
+  std::vector<float> bias(vocabulary.size());
+  for (const TokenType type : {TokenType::kBar, TokenType::kTimeShift, TokenType::kRest}) {
+    const IdRange ids = vocabulary.range(type);
+    std::fill(bias.begin() + ids.first, bias.begin() + ids.end(), 4.0F);
+  }
+  model.model = std::make_unique<FakeModel>(vocabulary.size(), 256, std::move(bias));
+  return model;
 }
 
 }  // namespace continuo
