@@ -7,7 +7,7 @@ set(sanitized OFF)
 if(CONTINUO_SANITIZE OR CONTINUO_SANITIZE_THREADS)
   set(sanitized ON)  # such an extension loads only into a Python that was started for it
 endif()
-if(CONTINUO_PYTHON STREQUAL "OFF" OR CONTINUO_FUZZ OR (CONTINUO_PYTHON STREQUAL "AUTO" AND sanitized))
+if(CONTINUO_PYTHON STREQUAL "OFF" OR (CONTINUO_PYTHON STREQUAL "AUTO" AND sanitized))
   return()
 endif()
 

@@ -9,6 +9,7 @@
 #   tools/bootstrap.sh --checks       also what `make check` needs: clang-format of one release, npm packages
 #   tools/bootstrap.sh --wasm         also what compiles for WebAssembly and packs the studio into one file
 #   tools/bootstrap.sh --python       also what the Python package is built and tested with, from pip
+#   tools/bootstrap.sh --sanitizers   also clang and the libraries of its sanitizers and fuzzer
 #   tools/bootstrap.sh --api-tests    also what tests the HTTP API against its description: schemathesis, from pip
 set -euo pipefail
 
@@ -34,9 +35,10 @@ for argument in "$@"; do
     --checks) want_checks=yes; packages+=(nodejs npm) ;;
     --wasm) want_studio=yes; packages+=(emscripten googletest nodejs npm) ;;
     --python) want_python=yes; packages+=(python3-dev) ;;
+    --sanitizers) packages+=(clang libclang-rt-dev) ;;
     --api-tests) want_api_tests=yes ;;
     *)
-      echo "bootstrap: unknown argument '$argument' (known: --no-torch, --page-tests, --checks, --wasm, --python, --api-tests)" >&2
+      echo "bootstrap: unknown argument '$argument' (known: --no-torch, --page-tests, --checks, --wasm, --python, --sanitizers, --api-tests)" >&2
       exit 2
       ;;
   esac

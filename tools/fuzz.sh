@@ -1,38 +1,25 @@
 #!/usr/bin/env bash
-# Builds the fuzz targets and runs each for SECONDS (600 if not given), as many at a time as there
-# are processors. Inputs that reach new code are kept in out/fuzz/TARGET, those that fail in
-# out/fuzz. Fails if a target does.
+# Builds the fuzz targets with clang and runs each for SECONDS (600 if not given), as many at a time
+# as there are processors. Inputs that reach new code are kept in out/fuzz/TARGET, those that fail
+# in out/fuzz. Fails if a target does. `tools/bootstrap.sh --sanitizers` installs what it needs.
 #
 #   tools/fuzz.sh [SECONDS] [TARGET...]
-#   tools/fuzz.sh --if-clang SECONDS     does nothing where there is no clang
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-skip=no
-if [ "${1:-}" = --if-clang ]; then
-  skip=yes
-  shift
-fi
 seconds=${1:-600}
 shift || true
 targets=("$@")
 [ ${#targets[@]} -gt 0 ] || targets=(midi midi_edit beats tokenizer_json decode round_trip safetensors musicxml compose model_config)
 
-clang=$(command -v clang++ || ls /usr/bin/clang++-* /usr/lib/llvm-*/bin/clang++ 2>/dev/null | sort -V | tail -1 || true)
-if [ -z "$clang" ]; then
-  echo "fuzz: there is no clang++ (apt-get install clang)" >&2
-  [ "$skip" = yes ] && exit 0
-  exit 1
-fi
-
-cmake --preset fuzz --log-level=WARNING -DCMAKE_CXX_COMPILER="$clang" -DCMAKE_C_COMPILER="${clang/clang++/clang}"
-cmake --build --preset fuzz
+cmake --preset asan --log-level=WARNING -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++
+cmake --build --preset asan --target fuzzers
 
 fuzz() {
   local target=$1
   mkdir -p "out/fuzz/$target"
   # Long inputs are slow and reach nothing that short ones don't.
-  if "build-fuzz/bin/${target}_fuzz" -max_total_time="$seconds" -max_len=4096 -timeout=20 -rss_limit_mb=2048 \
+  if "build-asan/bin/${target}_fuzz" -max_total_time="$seconds" -max_len=4096 -timeout=20 -rss_limit_mb=2048 \
     -artifact_prefix="out/fuzz/$target-" "out/fuzz/$target" "testdata/fuzz/$target" >"out/fuzz/$target.log" 2>&1; then
     echo "fuzz: $target: $(tail -1 "out/fuzz/$target.log")"
   else

@@ -588,7 +588,7 @@ TEST_F(CliTest, TemperatureZeroIsGreedyWhateverTheSeed) {
 }
 
 TEST_F(CliTest, WhatDoesNotFitIntoMemoryIsRefusedBeforehand) {
-#ifdef __SANITIZE_ADDRESS__
+#ifdef CONTINUO_SANITIZE
   GTEST_SKIP() << "AddressSanitizer reserves terabytes of addresses, so that no program starts within the limit";
 #endif
   rlimit before = {};

@@ -41,14 +41,15 @@ TEST_P(TrainedVocabularyTest, IdsAreMidiToksAndDecodeAsTheBaseTokensDo) {
     ASSERT_TRUE(tokenizer.ok()) << tokenizer.error().ToString();
     ASSERT_NE((*tokenizer)->trained(), nullptr);
     EXPECT_EQ((*tokenizer)->config().release, GetParam());
+    // WordPiece has one unknown token for a word that is too long, which loses it.
+    const bool may_lose = name == "wordpiece_no";
     for (const auto& [file, ids] : by_file.items()) {
       const Score score = ReadScoreForTokens(kTokens / "files" / (file + ".mid"), (*tokenizer)->config()).value();
       const Streams streams = (*tokenizer)->EncodeForModel(score);
       EXPECT_EQ(streams, ids.get<Streams>()) << name << ", " << file;
       const Streams base_streams = (*tokenizer)->Encode(score);
-      // WordPiece has one unknown token for a word that is too long, which loses it.
       const bool lost = std::any_of(streams.begin(), streams.end(), [&](const std::vector<TokenId>& stream) {
-        return name == "wordpiece_no" && std::find(stream.begin(), stream.end(), 0) != stream.end();
+        return may_lose && std::find(stream.begin(), stream.end(), 0) != stream.end();
       });
       if (!lost) {
         EXPECT_EQ((*tokenizer)->DecodeFromModel(streams), (*tokenizer)->Decode(base_streams)) << name << ", " << file;
