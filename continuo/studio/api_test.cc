@@ -288,6 +288,9 @@ TEST_F(ApiTest, RefusesWhatIsNotAskedRight) {
   EXPECT_EQ(ErrorOf(Post("generate", {{"bars", "4"}})), "400 bars is \"4\", expected a whole number from 1 to 40");
   EXPECT_EQ(ErrorOf(Post("generate", {{"bars", -1}})), "400 bars is -1, expected a whole number from 1 to 40");
   EXPECT_TRUE(Post("generate", {{"bars", 4.0}, {"top_k", 5.0}}).run);
+  EXPECT_TRUE(Post("generate", {{"top_k", 9007199254740992.0}, {"seed", 1e19}}).run);
+  EXPECT_THAT(ErrorOf(Post("generate", {{"top_k", 9007199254740994.0}})), HasSubstr("400 top_k is 9.0071992547409"));
+  EXPECT_THAT(ErrorOf(Post("generate", {{"seed", 18446744073709551616.0}})), HasSubstr("400 seed is 1.8446744073709"));
   EXPECT_THAT(ErrorOf(Post("generate", {{"bars", 4.5}})), HasSubstr("400 bars is 4.5"));
   EXPECT_THAT(ErrorOf(Post("generate", {{"top_k", 9007199254740993}})), HasSubstr("400 top_k is 9007199254740993"));
   EXPECT_EQ(ErrorOf(Post("generate", {{"path", "/etc"}})), "400 path is no field of this request");

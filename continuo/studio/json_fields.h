@@ -153,10 +153,10 @@ class JsonFields {
     if (value.is_number_unsigned()) {
       return value.get<uint64_t>();
     }
-    constexpr double kMost = 9007199254740992.0;  // up to which a double has all whole numbers
+    constexpr double kBeyond = 18446744073709551616.0;  // 2^64
     if (value.is_number_float()) {
       const double number = value.get<double>();
-      if (number >= 0 && number < kMost && number == std::floor(number)) {
+      if (number >= 0 && number < kBeyond && number == std::floor(number)) {
         return static_cast<uint64_t>(number);
       }
     }
