@@ -58,9 +58,8 @@ struct Writer {
 
 /// By id of the model: 1 for those whose first token begins a note.
 std::vector<uint8_t> IdsThatBeginNotes(const Tokenizer& tokenizer) {
-  const size_t size = tokenizer.trained() == nullptr ? tokenizer.vocabulary().size() : tokenizer.trained()->size();
-  std::vector<uint8_t> begins_note(size, 0);
-  for (size_t i = 0; i < size; ++i) {
+  std::vector<uint8_t> begins_note(tokenizer.model_size(), 0);
+  for (size_t i = 0; i < begins_note.size(); ++i) {
     auto token = static_cast<TokenId>(i);
     if (tokenizer.trained() != nullptr) {
       const std::span<const TokenId> tokens = tokenizer.trained()->Tokens(token);

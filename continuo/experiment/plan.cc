@@ -96,11 +96,11 @@ Json RunIdentity(const ExperimentSpec& spec, const ExperimentInputs& inputs, con
 /// sets have the identity of results from before there was any.
 Json SamplingIdentity(const SamplingOptions& options) {
   Json identity = SamplingToJson(options);
-  if (options.recall == 0.0) {
-    identity.erase("recall");
-  }
-  if (options.pitch_top_p == 1.0) {
-    identity.erase("pitch_top_p");
+  const Json neutral = SamplingToJson({});
+  for (const char* later : {"recall", "pitch_top_p"}) {
+    if (identity[later] == neutral[later]) {
+      identity.erase(later);
+    }
   }
   return identity;
 }
