@@ -17,11 +17,10 @@
 namespace continuo {
 namespace {
 
-/// A tick is divided into so many parts at most, more than the bar lines of any known signature
-/// need.
+/// The most parts that a tick is divided into, more than the bar lines of any known signature need.
 constexpr int64_t kMostParts = 1024;
 
-/// Whether bars of a signature last so many ticks.
+/// Whether a bar of a signature lasts `ticks`.
 bool Lasts(const TimeSignature& signature, const TickFraction& ticks, int64_t ticks_per_quarter) {
   return 4 * ticks_per_quarter * signature.numerator * ticks.denominator == ticks.numerator * signature.denominator;
 }
@@ -73,7 +72,7 @@ Error CannotRead(std::string_view name, size_t bar, Tick from, Tick to, const Ti
 }
 
 /// Into how many parts a tick must be divided so that the first bar lines are on them. Nothing if
-/// so many do not fit.
+/// times in these parts would not fit.
 std::optional<int64_t> PartsOfLines(const BarGrid& grid, size_t bars, int32_t ticks_per_quarter) {
   int64_t parts = 1;
   for (size_t bar = 0; bar <= bars; ++bar) {

@@ -12,7 +12,7 @@ namespace {
 
 constexpr int64_t kLast = std::numeric_limits<Tick>::max();
 
-/// Parts of a tick, at most: so many that times twice as late as the last tick fit 64 bits.
+/// The most parts of a tick: times up to twice the last tick fit 64 bits in them.
 constexpr int64_t kFinest = int64_t{1} << 30;
 
 bool SameMetre(const TimeSignature& a, const TimeSignature& b) {

@@ -73,7 +73,7 @@ std::optional<Chord> ParseChordMarker(std::string_view text);
 std::optional<Chord> ParseChordName(std::string_view text);
 
 /// The chords that a score's markers name, in the order of time. Of several at one tick the last
-/// counts; one equal to that before it is no change.
+/// counts, and one equal to the chord in force is left out.
 std::vector<ChordChange> ChordsOfMarkers(const Score& score);
 
 /// Leaves of several changes at one time the last, and drops those that change nothing. They are in
