@@ -13,6 +13,7 @@
 #include "continuo/core/check.h"
 #include "continuo/token/representation.h"
 #include "continuo/token/stream_state.h"
+#include "continuo/token/tokenizer_config.h"
 
 namespace continuo {
 namespace {
@@ -159,6 +160,16 @@ std::optional<std::vector<TokenId>> IdsUpToLine(const Score& score, size_t bars,
   return ids;
 }
 
+/// Ends notes where no token up to a bar line can tell: BEAT would write all their beats.
+void EndHeldNotes(Score& score, Tick line) {
+  const int64_t last = line + int64_t{4} * kMaxBeat * score.ticks_per_quarter;  // a beat is at most a whole note
+  for (Track& track : score.tracks) {
+    for (Note& note : track.notes) {
+      note.duration = static_cast<Tick>(std::min<int64_t>(note.duration, last - note.time));
+    }
+  }
+}
+
 /// Ends notes where a time signature of another denominator begins.
 void CutAtSignatures(Score& score) {
   std::vector<Tick> changes;
@@ -265,7 +276,9 @@ Result<ReadableBars> ReadBars(const Score& score, const BarGrid& grid, std::span
       readable.time_signatures[bar].time = in_parts(grid.ExactLine(bar));
     }
   }
-  const Track end = NoteTrack(tokenizer, readable.ticks_per_quarter, in_parts(grid.ExactLine(bars)));
+  const Tick line_in_parts = in_parts(grid.ExactLine(bars));
+  EndHeldNotes(readable, line_in_parts);
+  const Track end = NoteTrack(tokenizer, readable.ticks_per_quarter, line_in_parts);
 
   // A note at the bar line makes the tokenizer write everything that leads there: empty bars, time
   // shifts.

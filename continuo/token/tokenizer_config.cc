@@ -11,7 +11,6 @@ namespace continuo {
 
 namespace {
 
-constexpr int kMaxBeat = 1 << 12;
 constexpr int kMaxResolution = 1 << 10;
 constexpr size_t kMaxTimeTokens = 1 << 16;
 constexpr double kMaxLevel = 1e6;

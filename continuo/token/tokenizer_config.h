@@ -12,6 +12,9 @@
 
 namespace continuo {
 
+/// The most beats that a token of a duration, a time shift or a rest can name.
+inline constexpr int kMaxBeat = 1 << 12;
+
 enum class MidiTokRelease { k3_0_4, k3_1_0 };
 enum class TokenizationKind { kRemi, kMidiLike, kTsd, kStructured, kBeat, kPerTok, kMmmRemi, kMmmMidiLike, kMmmTsd };
 
