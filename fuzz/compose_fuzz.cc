@@ -17,7 +17,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     for (const std::string& preset : PresetNames()) {
       made.push_back(LoadFakeModel(preset, 256));
     }
-    for (const char* preset : {"remi", "midilike", "tsd_default", "remi_all", "tsd_all", "beat_default"}) {
+    for (const char* preset :
+         {"remi", "midilike", "tsd_default", "remi_all", "tsd_all", "beat_default", "pertok_default"}) {
       made.push_back(LoadModelOfManySignatures(preset));
     }
     return made;

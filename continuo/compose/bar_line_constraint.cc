@@ -5,6 +5,8 @@
 namespace continuo {
 
 void BarLineConstraint::Restrict(std::span<uint8_t> allowed) const {
+  ForbidWhere(vocabulary_->range(TokenType::kMicroTiming), allowed,
+              [&](TokenId id) { return AddTicks(state_.tick(), vocabulary_->info(id).value) < line_; });
   if (state_.tick() >= line_) {
     return;
   }

@@ -191,17 +191,11 @@ struct Plan {
 };
 
 /// What a representation can't do is refused by its name.
-Status CheckRepresentation(const Request& request, const ComposeOptions& options, const Tokenizer& tokenizer) {
+Status CheckRepresentation(const Tokenizer& tokenizer) {
   const Representation& representation = RepresentationOf(tokenizer.config());
   if (representation.base != nullptr) {
     return MakeError("a model of {} writes one track after the other, but pieces are written bar by bar",
                      representation.name);
-  }
-  if (!representation.continuable && !std::holds_alternative<NewRequest>(request)) {
-    return MakeError("a model of {} writes new pieces only", representation.name);
-  }
-  if (!representation.continuable && !options.limits.empty()) {
-    return MakeError("the notes that a model of {} writes cannot be limited", representation.name);
   }
   return {};
 }
@@ -223,7 +217,7 @@ Result<Plan> MakePlan(const LoadedModel& model, const Request& request, const Co
   if (options.limits.keep_top && !std::holds_alternative<FillRequest>(request)) {
     return MakeError("keep_top keeps the top notes of bars that are rewritten, but this request rewrites none");
   }
-  CONTINUO_TRY(CheckRepresentation(request, options, tokenizer));
+  CONTINUO_TRY(CheckRepresentation(tokenizer));
   TempoRule tempo;
   if (options.bpm) {
     tempo = {TempoRule::Kind::kFixed, *options.bpm};
@@ -241,7 +235,7 @@ Result<Plan> MakePlan(const LoadedModel& model, const Request& request, const Co
   generation.guards = options.guards;
   generation.retries = options.retries;
   const bool limited = !options.limits.empty();
-  if (!limited && RepresentationOf(tokenizer.config()).continuable) {
+  if (!limited) {
     generation.constraints.push_back(plan.job->pitches);
   }
   generation.constraints.insert(generation.constraints.end(), plan.job->constraints.begin(),

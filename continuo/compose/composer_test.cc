@@ -10,7 +10,6 @@
 #include "continuo/compose/kept_events_testing.h"
 #include "continuo/score/bars.h"
 #include "continuo/score/tempo_map.h"
-#include "continuo/token/representation.h"
 
 namespace continuo {
 namespace {
@@ -431,14 +430,6 @@ TEST_P(ComposerOfOthersTest, NewPiecesHaveTheirBars) {
 
 TEST_P(ComposerOfOthersTest, WhatIsGivenStaysAndTheNewBarsHaveNotes) {
   const MidiPiece song(Song(), "song.mid");
-  if (!RepresentationOf(model_.tokenizer->config()).continuable) {
-    for (const Request& request : {Request(ContinueRequest{.piece = song}), Request(FillRequest{.piece = song})}) {
-      const Status status = composer_.Check(request, {});
-      ASSERT_FALSE(status.ok());
-      EXPECT_THAT(status.error().message, HasSubstr("new pieces only"));
-    }
-    return;
-  }
   for (size_t bars = 1; bars < 4; ++bars) {
     const auto continued =
         composer_.Write(ContinueRequest{.piece = song, .prompt_bars = bars, .bars = 4}, {.count = 3, .seed = bars});
@@ -460,6 +451,132 @@ TEST_P(ComposerOfOthersTest, WhatIsGivenStaysAndTheNewBarsHaveNotes) {
 
 INSTANTIATE_TEST_SUITE_P(Kinds, ComposerOfOthersTest,
                          ::testing::Values("structured_default", "beat_default", "pertok_default"),
+                         [](const auto& kind) { return std::string(kind.param); });
+
+class PerTokTest : public ::testing::TestWithParam<const char*> {
+ protected:
+  static LoadedModel Load() {
+    TokenizerConfig config = *PresetConfig("pertok_default", MidiTokRelease::k3_1_0);
+    const std::string kind = GetParam();
+    config.pertok.use_position_toks = kind == "positions";
+    config.use_time_signatures = kind != "no_signatures";
+    if (kind == "coarse") {  // times are far from their tokens
+      config.beat_res = {{0, 1, 4}, {1, 12, 1}};
+      config.pertok.num_microtiming_bins = 3;
+    }
+    if (kind == "finest") {  // each tick has a token
+      config.pertok.ticks_per_quarter = 8;
+    }
+    LoadedModel model;
+    model.tokenizer = std::move(*Tokenizer::Create(config));
+    model.model = std::make_unique<FakeModel>(model.tokenizer->vocabulary().size(), 256);
+    return model;
+  }
+
+  const LoadedModel model_ = Load();
+  const Composer composer_{model_};
+};
+
+TEST_P(PerTokTest, NewPiecesHaveTheirBars) {
+  const auto written = composer_.Write(NewRequest{.bars = 9}, {.count = 8});
+  ASSERT_TRUE(written.ok()) << written.error().ToString();
+  for (const WrittenPiece& piece : *written) {
+    EXPECT_EQ(CountBars(piece.piece.score()), 9U);
+  }
+}
+
+TEST_P(PerTokTest, NotesJustBeforeABarLineStayWhereTheyAre) {
+  Score score = Song();
+  for (Tick bar = 1; bar < 8; ++bar) {
+    for (const Tick early : {1, 7, 29, 31, 59, 61, 70}) {
+      score.tracks[0].notes.push_back({bar * kBar - early, 200, static_cast<uint8_t>(30 + early % 30), 64});
+    }
+  }
+  score.tracks[0].notes = Sorted(score.tracks[0].notes);
+  const MidiPiece song(score, "song.mid");
+  for (size_t bars = 1; bars < 6; ++bars) {
+    const Tick line = static_cast<Tick>(bars) * kBar;
+    const auto continued =
+        composer_.Write(ContinueRequest{.piece = song, .prompt_bars = bars, .bars = 3}, {.count = 8, .seed = bars});
+    ASSERT_TRUE(continued.ok()) << continued.error().ToString();
+    for (const WrittenPiece& piece : *continued) {
+      EXPECT_EQ(FaultOfContinuation(song, bars, 3, piece), "");
+      EXPECT_EQ(NotesIn(piece.piece.score(), 0, line), NotesIn(score, 0, line));
+      EXPECT_EQ(NotesIn(piece.piece.score(), line, INT32_MAX).size(), piece.new_notes);
+      EXPECT_GT(piece.new_notes, 0U);
+      // All that the tokens say of the prompt is before the line.
+      const std::vector<std::vector<TokenId>> prompt = {
+          {piece.generated.ids.begin(),
+           piece.generated.ids.begin() + static_cast<std::ptrdiff_t>(piece.generated.prompt_length)}};
+      const Score read = model_.tokenizer->Decode(prompt);
+      const auto decoded_line = static_cast<Tick>(bars) * 4 * read.ticks_per_quarter;
+      EXPECT_GT(NotesIn(read, 0, decoded_line).size(), 3 * bars);
+      EXPECT_THAT(NotesIn(read, decoded_line, INT32_MAX), IsEmpty());
+    }
+    const auto filled = composer_.Write(FillRequest{.piece = song, .first = bars - 1, .last = bars + 1},
+                                        {.count = 4, .keep = 4, .seed = bars});
+    ASSERT_TRUE(filled.ok()) << filled.error().ToString();
+    for (const WrittenPiece& piece : *filled) {
+      EXPECT_EQ(FaultOfFill(song, bars - 1, bars + 1, *model_.tokenizer, piece), "");
+      EXPECT_GT(piece.new_notes, 0U);
+    }
+  }
+}
+
+TEST_P(PerTokTest, NoPitchIsStruckTwiceAtOneTime) {
+  std::vector<float> bias(model_.tokenizer->vocabulary().size());
+  const IdRange pitches = model_.tokenizer->vocabulary().range(TokenType::kPitch);
+  std::fill_n(bias.begin() + pitches.first, 4, 12.0F);
+  LoadedModel model = Load();
+  model.model = std::make_unique<FakeModel>(bias.size(), 256, bias);
+  const auto pieces = Composer(model).Write(
+      ContinueRequest{.piece = MidiPiece(Song(), "song.mid"), .prompt_bars = 2, .bars = 6}, {.count = 4});
+  ASSERT_TRUE(pieces.ok()) << pieces.error().ToString();
+  for (const WrittenPiece& piece : *pieces) {
+    const std::vector<std::vector<TokenId>> ids(1, piece.generated.ids);
+    const Score read = model.tokenizer->Decode(ids);
+    std::vector<Note> notes = NotesIn(read, 8 * read.ticks_per_quarter, INT32_MAX);
+    EXPECT_GT(notes.size(), 20U);
+    EXPECT_EQ(std::adjacent_find(notes.begin(), notes.end(),
+                                 [](const Note& a, const Note& b) { return a.time == b.time && a.pitch == b.pitch; }),
+              notes.end());
+  }
+}
+
+TEST_P(PerTokTest, OtherSignaturesThanOneInQuartersAreRefused) {
+  const bool signatures = model_.tokenizer->config().use_time_signatures;
+  const auto error_of = [&](std::vector<TimeSignature> meters, const Request& request) {
+    Score score = Song();
+    score.time_signatures = std::move(meters);
+    const MidiPiece song(score, "song.mid");
+    Request wanted = request;
+    std::visit(
+        [&](auto& one) {
+          if constexpr (requires { one.piece; }) {
+            one.piece = song;
+          }
+        },
+        wanted);
+    const Status status = composer_.Check(wanted, {});
+    return status.ok() ? "" : status.error().ToString();
+  };
+  const ContinueRequest more{.piece = {}, .prompt_bars = 3, .bars = 2};
+  const FillRequest gap{.piece = {}, .first = 1, .last = 2};
+  for (const Request& request : {Request(more), Request(gap)}) {
+    EXPECT_EQ(error_of({{0, 4, 4}}, request), "");
+    EXPECT_EQ(error_of({{0, 2, 2}}, request), "");  // a bar of 4/4
+    EXPECT_EQ(error_of({{0, 3, 4}}, request).empty(), signatures);
+    EXPECT_EQ(error_of({{0, 6, 8}}, request).empty(), signatures);  // a bar of 3/4
+    EXPECT_THAT(error_of({{0, 3, 8}}, request), HasSubstr("song.mid: bar 1 (tick 0) is in 3/8"));
+    EXPECT_THAT(error_of({{0, 4, 4}, {kBar, 3, 4}}, request),
+                HasSubstr(signatures ? "song.mid: bar 2 (tick 1920) is in 3/4 after bars in 4/4, but PerTok counts"
+                                     : "song.mid: bar 2 (tick 1920) is in 3/4"));
+  }
+  EXPECT_EQ(error_of({{0, 4, 4}, {5 * kBar, 3, 4}}, more), "");  // after the prompt
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, PerTokTest,
+                         ::testing::Values("default", "positions", "no_signatures", "coarse", "finest"),
                          [](const auto& kind) { return std::string(kind.param); });
 
 TEST(MmmTest, NoPiecesAreWritten) {

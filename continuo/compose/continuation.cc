@@ -119,7 +119,7 @@ Result<Prompt> TakePrompt(const MidiPiece& piece, size_t bars, size_t new_bars, 
   if (auto range = TempoConstraintOf(tempo, score, grid.Line(bars - std::min(bars, kTempoBars)), line, tokenizer)) {
     seam.constraints.push_back(std::move(range));
   }
-  if (tokenizer.vocabulary().has(TokenType::kNoShift)) {
+  if (BarLineConstraint::Needed(tokenizer.vocabulary())) {
     seam.constraints.push_back(std::make_shared<BarLineConstraint>(tokenizer, seam.decoded_line));
   }
   if (tokenizer.config().use_time_signatures) {

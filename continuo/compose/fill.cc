@@ -185,7 +185,7 @@ Result<Gap> MakeGap(const MidiPiece& piece, size_t first, size_t last, const Tok
   if (auto range = TempoConstraintOf({}, score, grid.Line(first - std::min(first, kTempoBars)), tempo_end, tokenizer)) {
     seam.constraints.push_back(std::move(range));
   }
-  if (tokenizer.vocabulary().has(TokenType::kNoShift)) {
+  if (BarLineConstraint::Needed(tokenizer.vocabulary())) {
     seam.constraints.push_back(std::make_shared<BarLineConstraint>(tokenizer, seam.decoded_line));
   }
   if (tokenizer.config().use_time_signatures) {

@@ -48,9 +48,16 @@ void Unpack(std::span<const uint8_t> bits, std::span<uint8_t> mask) {
 
 IdMask::IdMask(const Tokenizer& tokenizer) : tokenizer_(tokenizer), trie_(tokenizer.trie()) {
   for (size_t id = 0; id < tokenizer.model_size(); ++id) {
-    if (tokenizer.trained()->Tokens(static_cast<TokenId>(id)).empty()) {
+    const auto tokens = tokenizer.trained()->Tokens(static_cast<TokenId>(id));
+    if (tokens.empty()) {
       marks_.push_back(static_cast<TokenId>(id));
+    } else if (tokens[0] == tokenizer.vocabulary().eos()) {
+      eos_ids_.push_back(static_cast<TokenId>(id));
     }
+  }
+  all_sound_ = tokenizer.NewGrammar();
+  if (!all_sound_->TakeAllToSound()) {
+    all_sound_.reset();
   }
 }
 
@@ -73,6 +80,52 @@ bool IdMask::Restrict(const ConstraintList& constraints, std::span<const TokenId
 }
 
 void IdMask::RestrictByGrammar(const Grammar& grammar, std::span<uint8_t> allowed) {
+  // Which notes sound is different nearly everywhere, and would be in the key.
+  if (all_sound_ == nullptr) {
+    RestrictByKey(grammar, allowed);
+    return;
+  }
+  all_sound_->CopyFrom(grammar);
+  all_sound_->TakeAllToSound();
+  RestrictByKey(*all_sound_, allowed);
+  RestrictBySounding(grammar, allowed);
+}
+
+void IdMask::RestrictBySounding(const Grammar& grammar, std::span<uint8_t> allowed) {
+  now_.assign(tokenizer_.vocabulary().size(), 0);
+  later_.assign(now_.size(), 0);
+  grammar.CountSounding(now_, later_);
+  kept_.clear();
+  for (size_t token = 0; token < later_.size(); ++token) {
+    if (later_[token] == 0) {
+      continue;
+    }
+    for (const TokenId id : trie_.NeedingFirst(static_cast<TokenId>(token))) {
+      const auto needs = trie_.Needs(id);
+      if (allowed[static_cast<size_t>(id)] != 0 && std::all_of(needs.begin(), needs.end(), [&](const auto& need) {
+            const auto of = static_cast<size_t>(need.token);
+            return need.now <= now_[of] && need.later <= later_[of];
+          })) {
+        kept_.push_back(id);
+      }
+    }
+  }
+  for (const TokenId id : trie_.Needing()) {
+    allowed[static_cast<size_t>(id)] = 0;
+  }
+  for (const TokenId id : kept_) {
+    allowed[static_cast<size_t>(id)] = 1;
+  }
+  if (!eos_ids_.empty()) {
+    token_allowed_.resize(tokenizer_.vocabulary().size());
+    grammar.Allowed(token_allowed_);
+    for (const TokenId id : eos_ids_) {
+      allowed[static_cast<size_t>(id)] = token_allowed_[static_cast<size_t>(*tokenizer_.vocabulary().eos())];
+    }
+  }
+}
+
+void IdMask::RestrictByKey(const Grammar& grammar, std::span<uint8_t> allowed) {
   key_.clear();
   if (!grammar.AppendKey(trie_.horizon(), key_)) {
     WalkGrammar(grammar, allowed);

@@ -31,6 +31,10 @@ class IdMask {
 
  private:
   void RestrictByGrammar(const Grammar& grammar, std::span<uint8_t> allowed);
+  /// Of a state that has a key.
+  void RestrictByKey(const Grammar& grammar, std::span<uint8_t> allowed);
+  /// Forbids ids that end notes which do not sound in `grammar`, and allows its EOS.
+  void RestrictBySounding(const Grammar& grammar, std::span<uint8_t> allowed);
   void WalkGrammar(const Grammar& grammar, std::span<uint8_t> allowed);
   void WalkAll(const ConstraintList& constraints, std::span<const TokenId> begun, std::span<uint8_t> allowed);
   /// Walks the nodes from `first` to `end`. `open(depth)` makes the mask of that depth's state, the
@@ -42,7 +46,15 @@ class IdMask {
 
   const Tokenizer& tokenizer_;
   const IdTrie& trie_;
-  std::vector<TokenId> marks_;  // ids that stand for nothing
+  std::vector<TokenId> marks_;    // ids that stand for nothing
+  std::vector<TokenId> eos_ids_;  // ids that stand for EOS
+
+  // Where a grammar can take all notes to sound:
+  std::unique_ptr<Grammar> all_sound_;
+  std::vector<uint8_t> token_allowed_;
+  std::vector<uint16_t> now_;
+  std::vector<uint16_t> later_;
+  std::vector<TokenId> kept_;
 
   std::unordered_map<std::string, std::vector<uint8_t>> by_grammar_;  // a bit for each id
   std::string key_;

@@ -56,6 +56,30 @@ bool HasGrid(const StreamState& state, int parts) {
                                 : state.meter().time_table().Reaches(step);
 }
 
+/// Where a Position token with this TokenInfo::value would lead.
+int32_t TickOfPosition(const StreamState& state, int32_t position) {
+  return state.has_bar_tokens() ? state.tick_at_bar() + position * state.meter().ticks_per_position()
+                                : AddTicks(state.shift().tick_at_pertok_bar(), position);
+}
+
+/// Limits that a MicroTiming must leave alone need one that does.
+Status CheckPerTok(const MusicLimits& limits, const Vocabulary& vocabulary) {
+  if (limits.keep_top) {
+    return MakeError(
+        "keep_top is not supported for PerTok, whose tokens of time do not lead to every tick at which a note that is "
+        "kept may begin");
+  }
+  if (vocabulary.has(TokenType::kMicroTiming) && !vocabulary.id(TokenType::kMicroTiming, 0)) {
+    for (const auto& [name, is_set] :
+         {std::pair("grid", !limits.grid.empty()), std::pair("max_polyphony", !limits.max_polyphony.empty())}) {
+      if (is_set) {
+        return MakeError("{} needs MicroTiming_0, which the model's tokens do not have", name);
+      }
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 LimitConstraint::LimitConstraint(const MusicLimits& limits, const Tokenizer& tokenizer, const Place& place,
@@ -132,6 +156,9 @@ Result<LimitConstraint> LimitConstraint::Create(const MusicLimits& limits, const
     return MakeError(
         "keep_top is not supported for BEAT, whose tokens say in each beat again what each key does: a note that is "
         "kept would be spread over the beats that it lasts");
+  }
+  if (tokenizer.config().kind == TokenizationKind::kPerTok) {
+    CONTINUO_TRY(CheckPerTok(limits, *result.vocabulary_));
   }
   std::vector<size_t> changes = {place.first_bar};  // bars in which other limits come into force
   const auto check = [&](std::string_view name, const BarSpan& bars) -> Status {
@@ -330,7 +357,7 @@ void LimitConstraint::RestrictDurations(std::span<uint8_t> allowed) const {
     shortest = allowed[static_cast<size_t>(id)] != 0 ? id : kNoToken;
   }
   ForbidWhere(durations, allowed, [&](TokenId id) {
-    return id != shortest && state_.tick() + state_.meter().TimeTicks(vocabulary_->info(id).value) > line;
+    return id != shortest && begun_->end + state_.meter().TimeTicks(vocabulary_->info(id).value) > line;
   });
 }
 
@@ -351,6 +378,16 @@ void LimitConstraint::RestrictSignatures(std::span<uint8_t> allowed) const {
   });
 }
 
+void LimitConstraint::RestrictOnset(std::span<uint8_t> allowed) const {
+  const Rules rules = RulesOf(*limits_, static_cast<size_t>(bar()));
+  ForbidWhere(vocabulary_->range(TokenType::kMicroTiming), allowed, [&](TokenId id) {
+    const int32_t micro_timing = vocabulary_->info(id).value;
+    const int32_t into_bar = state_.tick() + micro_timing - state_.tick_at_bar();
+    return into_bar < 0 || into_bar >= BarTicks() || !OnGrid(rules.grid, into_bar) ||
+           (rules.max_polyphony < INT32_MAX && micro_timing != 0);
+  });
+}
+
 void LimitConstraint::RestrictTime(bool strict, std::span<uint8_t> allowed) const {
   const bool pedal_down = AnyPedalDown();
   const bool note_offs_due = note_off_stream() && !state_.sounding().empty();
@@ -359,10 +396,9 @@ void LimitConstraint::RestrictTime(bool strict, std::span<uint8_t> allowed) cons
   const auto passes_last_note = [&](int32_t tick) { return tick >= last_line && !LeavesLastNote(tick); };
 
   const IdRange positions = vocabulary_->range(TokenType::kPosition);
-  const int32_t step = state_.has_bar_tokens() ? state_.meter().ticks_per_position() : 1;
   TokenId latest = kNoToken;
   ForbidWhere(positions, allowed, [&](TokenId id) {
-    const int32_t tick = state_.tick_at_bar() + vocabulary_->info(id).value * step;
+    const int32_t tick = TickOfPosition(state_, vocabulary_->info(id).value);
     if (allowed[static_cast<size_t>(id)] == 0 || passes_last_note(tick) ||
         (strict && tick != kept && !pedal_down && !MayStrike(tick))) {
       return true;
@@ -443,9 +479,8 @@ bool LimitConstraint::RestrictToKept(std::span<uint8_t> allowed) const {
     }
   }
   if (state_.has_bar_tokens()) {
-    const int32_t step = state_.meter().ticks_per_position();
     ForbidWhere(vocabulary_->range(TokenType::kPosition), allowed,
-                [&](TokenId id) { return state_.tick_at_bar() + vocabulary_->info(id).value * step > latest; });
+                [&](TokenId id) { return TickOfPosition(state_, vocabulary_->info(id).value) > latest; });
   }
   ForbidWhere(vocabulary_->range(TokenType::kTimeShift), allowed, [&](TokenId id) {
     return state_.tick() + state_.meter().TimeTicks(vocabulary_->info(id).value) > latest;
@@ -593,6 +628,7 @@ void LimitConstraint::Limit(bool strict, std::span<uint8_t> allowed) const {
   RestrictPrograms(allowed);
   RestrictDurations(allowed);
   RestrictSignatures(allowed);
+  RestrictOnset(allowed);
   RestrictTime(strict, allowed);
 }
 
@@ -678,11 +714,14 @@ void LimitConstraint::Advance(TokenId id) {
   while (next_kept_ < kept_->size() && (*kept_)[next_kept_].tick < now) {
     ++next_kept_;  // passed over
   }
+  if (token.type == TokenType::kMicroTiming && begun_) {
+    begun_->end = AddTicks(now, token.value);
+  }
   if (token.type == TokenType::kDuration && begun_) {
-    begun_->end = AddTicks(now, state_.meter().TimeTicks(token.value));
+    begun_->end = AddTicks(begun_->end, state_.meter().TimeTicks(token.value));
     sounding_.push_back(*begun_);
   }
-  if (token.type != TokenType::kVelocity) {
+  if (token.type != TokenType::kVelocity && token.type != TokenType::kMicroTiming) {
     begun_.reset();
     forced_ = nullptr;
   }
@@ -710,11 +749,13 @@ void LimitConstraint::Advance(TokenId id) {
   }
   const int drums_or_program = token.type == TokenType::kPitchDrum ? -1 : program;
   if (UsesDurations(drums_or_program)) {
-    begun_ = Sounding{0, program, token.value};
+    begun_ = Sounding{now, program, token.value};
   } else {
     const double beats = tokenizer_->config().default_note_duration;
+    const IdRange timings = vocabulary_->range(TokenType::kMicroTiming);
+    const int32_t latest = timings.count == 0 ? now : AddTicks(now, vocabulary_->info(timings.end() - 1).value);
     sounding_.push_back(
-        {AddTicks(now, static_cast<int32_t>(beats * state_.meter().ticks_per_beat())), program, token.value});
+        {AddTicks(latest, static_cast<int32_t>(beats * state_.meter().ticks_per_beat())), program, token.value});
   }
 }
 

@@ -140,6 +140,9 @@ class LimitConstraint final : public TokenConstraint {
   void RestrictPrograms(std::span<uint8_t> allowed) const;
   void RestrictDurations(std::span<uint8_t> allowed) const;
   void RestrictSignatures(std::span<uint8_t> allowed) const;
+  /// Keeps a MicroTiming from taking a note out of its bar, off the grid, or to where others sound
+  /// that are not counted.
+  void RestrictOnset(std::span<uint8_t> allowed) const;
   /// What moves time: `strict` forbids to stop where no note may begin.
   void RestrictTime(bool strict, std::span<uint8_t> allowed) const;
   /// False if kept notes leave nothing.
@@ -179,7 +182,7 @@ class LimitConstraint final : public TokenConstraint {
   int64_t counted_bar_ = -1;  // of `notes_in_bar_`
   bool last_bar_has_note_ = false;
   std::vector<Sounding> sounding_;                      // in streams of durations
-  std::optional<Sounding> begun_;                       // a new note whose duration is to come
+  std::optional<Sounding> begun_;                       // a new note whose duration is to come; `end` is its onset
   std::vector<std::pair<int32_t, int>> kept_sounding_;  // onset and pitch, in streams of note-offs
   const KeptNote* forced_ = nullptr;                    // whose velocity and duration are to come
 

@@ -226,11 +226,13 @@ TEST_P(LimitTest, AModelThatPrefersNotesStaysWithinThem) {
 
 TEST_P(LimitTest, TheTopNotesStayAndNewNotesLieBelow) {
   const MidiPiece song(Song());
-  if (model_.tokenizer->vocabulary().has(TokenType::kPattern)) {
+  const TokenizationKind kind = model_.tokenizer->config().kind;
+  if (kind == TokenizationKind::kBeat || kind == TokenizationKind::kPerTok) {
     MusicLimits limits;
     limits.keep_top = true;
-    EXPECT_THAT(ErrorOf(FillRequest{.piece = song, .first = 2, .last = 5}, limits),
-                HasSubstr("keep_top is not supported for BEAT"));
+    EXPECT_THAT(
+        ErrorOf(FillRequest{.piece = song, .first = 2, .last = 5}, limits),
+        HasSubstr(fmt::format("keep_top is not supported for {}", RepresentationName(model_.tokenizer->config()))));
     return;
   }
   std::vector<Note> melody;
@@ -321,7 +323,22 @@ INSTANTIATE_TEST_SUITE_P(Presets, LimitTest,
                          ::testing::Values("remi", "remiplus", "remichord", "remiplan", "midilike", "hw_midilike",
                                            "hw_remiplus", "tsd_default", "remi_default", "midilike_default",
                                            "remi_programs", "remi_all", "midilike_all", "tsd_all", "structured_default",
-                                           "beat_default"));
+                                           "beat_default", "pertok_default"));
+
+TEST(LimitConstraint, GridAndPolyphonyOfPerTokNeedMicroTiming0) {
+  TokenizerConfig config = *PresetConfig("pertok_default", MidiTokRelease::k3_1_0);
+  config.pertok.num_microtiming_bins = 3;
+  LoadedModel model;
+  model.tokenizer = std::move(*Tokenizer::Create(config));
+  model.model = std::make_unique<FakeModel>(model.tokenizer->vocabulary().size(), 1024);
+  const auto error_of = [&](const MusicLimits& limits) {
+    const Status status = Composer(model).Check(NewRequest{.bars = 4}, {.limits = limits});
+    return status.ok() ? "" : status.error().message;
+  };
+  EXPECT_THAT(error_of(Limits({{"grid", "8"}})), HasSubstr("grid needs MicroTiming_0"));
+  EXPECT_THAT(error_of(Limits({{"max_polyphony", "2"}})), HasSubstr("max_polyphony needs MicroTiming_0"));
+  EXPECT_EQ(error_of(Limits({{"max_notes", "2"}, {"scale", "C"}})), "");
+}
 
 TEST(LimitConstraint, TripletsNeedTokensThatDivideAQuarterNoteByThree) {
   for (const char* preset : {"remi", "midilike", "tsd_default"}) {

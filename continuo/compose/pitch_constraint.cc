@@ -1,6 +1,7 @@
 #include "continuo/compose/pitch_constraint.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
 
 #include "continuo/compose/bar_position.h"
@@ -14,6 +15,10 @@ PitchConstraint::PitchConstraint(const Tokenizer& tokenizer, std::vector<HeldPit
       state_(tokenizer.NewState()) {
   for (const HeldPitch& note : *held_) {
     last_held_ = std::max(last_held_, note.end);
+  }
+  const IdRange timings = vocabulary_->range(TokenType::kMicroTiming);
+  for (TokenId id = timings.first; id < timings.end(); ++id) {
+    most_shifted_ = std::max(most_shifted_, std::abs(vocabulary_->info(id).value));
   }
 }
 
@@ -31,11 +36,9 @@ void PitchConstraint::Restrict(std::span<uint8_t> allowed) const {
       }
     }
   };
-  if (tick == tick_) {
-    for (const auto& [struck_program, pitch] : struck_) {
-      if (struck_program == program) {
-        forbid(pitch);
-      }
+  for (const Struck& note : struck_) {
+    if ((note.tick == tick || note.onset == tick) && note.program == program) {
+      forbid(note.pitch);
     }
   }
   for (const HeldPitch& note : *held_) {
@@ -43,13 +46,33 @@ void PitchConstraint::Restrict(std::span<uint8_t> allowed) const {
       forbid(note.pitch);
     }
   }
+  if (begins_) {
+    RestrictOnset(allowed);
+  }
+}
+
+void PitchConstraint::RestrictOnset(std::span<uint8_t> allowed) const {
+  const Struck& begun = struck_.back();
+  const auto others = std::span(struck_).first(struck_.size() - 1);
+  ForbidWhere(vocabulary_->range(TokenType::kMicroTiming), allowed, [&](TokenId id) {
+    const int32_t onset = AddTicks(begun.tick, vocabulary_->info(id).value);
+    return std::any_of(others.begin(), others.end(),
+                       [&](const Struck& note) {
+                         return note.program == begun.program && note.pitch == begun.pitch && note.onset == onset;
+                       }) ||
+           std::any_of(held_->begin(), held_->end(), [&](const HeldPitch& note) {
+             return note.program.value_or(begun.program) == begun.program && note.pitch == begun.pitch &&
+                    note.begin <= onset && onset < note.end;
+           });
+  });
 }
 
 void PitchConstraint::RestrictBeat(std::span<uint8_t> allowed) const {
   const int program = state_.program();
   const auto struck = [&](int key) {
-    return state_.tick() == tick_ &&
-           std::find(struck_.begin(), struck_.end(), std::pair(program, key)) != struck_.end();
+    return std::any_of(struck_.begin(), struck_.end(), [&](const Struck& note) {
+      return note.tick == state_.tick() && note.program == program && note.pitch == key;
+    });
   };
   for (const TokenType type : {TokenType::kKey, TokenType::kDrumKey}) {
     ForbidWhere(vocabulary_->range(type), allowed,
@@ -74,15 +97,18 @@ void PitchConstraint::RestrictBeat(std::span<uint8_t> allowed) const {
 
 void PitchConstraint::Advance(TokenId id) {
   state_.Advance(id);
-  const bool is_pattern = vocabulary_->info(id).type == TokenType::kPattern;
-  if (!vocabulary_->begins_note(id) && !is_pattern) {
+  const TokenInfo& info = vocabulary_->info(id);
+  const int32_t tick = state_.tick();
+  if (begins_ && info.type == TokenType::kMicroTiming) {
+    struck_.back().onset = AddTicks(tick, info.value);
+  }
+  const bool is_pattern = info.type == TokenType::kPattern;
+  begins_ = vocabulary_->begins_note(id);
+  if (!begins_ && !is_pattern) {
     return;
   }
-  if (state_.tick() != tick_) {
-    tick_ = state_.tick();
-    struck_.clear();
-  }
-  struck_.emplace_back(state_.program(), is_pattern ? state_.key() : vocabulary_->info(id).value);
+  std::erase_if(struck_, [&](const Struck& note) { return std::abs(note.tick - tick) > 2 * most_shifted_; });
+  struck_.push_back({state_.program(), is_pattern ? state_.key() : info.value, tick, tick});
 }
 
 bool PitchConstraint::RestrictIds(const IdTrie& trie, std::span<uint8_t> allowed) const {
@@ -95,12 +121,11 @@ bool PitchConstraint::RestrictIds(const IdTrie& trie, std::span<uint8_t> allowed
       allowed[static_cast<size_t>(id)] = 0;
     }
   };
-  if (tick == tick_) {
-    for (const auto& struck : struck_) {
-      for (const TokenType type : {TokenType::kPitch, TokenType::kPitchDrum}) {
-        if (const std::optional<TokenId> token = vocabulary_->id(type, struck.second)) {
-          forbid(trie.StrikingFirst(*token));
-        }
+  for (const Struck& note : struck_) {
+    for (const TokenType type : {TokenType::kPitch, TokenType::kPitchDrum}) {
+      const std::optional<TokenId> token = vocabulary_->id(type, note.pitch);
+      if (note.tick == tick && token) {
+        forbid(trie.StrikingFirst(*token));
       }
     }
   }

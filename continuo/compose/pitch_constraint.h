@@ -34,15 +34,25 @@ class PitchConstraint final : public TokenConstraint {
   bool RestrictIds(const IdTrie& trie, std::span<uint8_t> allowed) const override;
 
  private:
+  struct Struck {
+    int program;
+    int pitch;
+    int32_t tick;   // that the stream had come to
+    int32_t onset;  // the same but in PerTok
+  };
+
   /// In BEAT: the keys of a beat, and what they do in its quarters.
   void RestrictBeat(std::span<uint8_t> allowed) const;
+  /// In PerTok: when the note that has just begun does.
+  void RestrictOnset(std::span<uint8_t> allowed) const;
 
   const Vocabulary* vocabulary_;
   std::shared_ptr<const std::vector<HeldPitch>> held_;
   StreamState state_;
-  int32_t last_held_ = 0;                    // the last end of `held_`
-  int32_t tick_ = -1;                        // of `struck_`
-  std::vector<std::pair<int, int>> struck_;  // program and pitch
+  int32_t last_held_ = 0;     // the last end of `held_`
+  int32_t most_shifted_ = 0;  // by how many ticks a MicroTiming moves a note at most
+  bool begins_ = false;       // the last token began the note that is the last of `struck_`
+  std::vector<Struck> struck_;
 };
 
 }  // namespace continuo

@@ -26,6 +26,10 @@ bool Lasts(const TimeSignature& signature, const TickFraction& ticks, int64_t ti
   return 4 * ticks_per_quarter * signature.numerator * ticks.denominator == ticks.numerator * signature.denominator;
 }
 
+bool IsPerTok(const Tokenizer& tokenizer) {
+  return tokenizer.config().kind == TokenizationKind::kPerTok;
+}
+
 /// The signatures of a tokenizer; 4/4 for one without.
 std::vector<TimeSignature> Known(const Tokenizer& tokenizer) {
   const Vocabulary& vocabulary = tokenizer.vocabulary();
@@ -38,6 +42,23 @@ std::vector<TimeSignature> Known(const Tokenizer& tokenizer) {
     known.emplace_back();
   }
   return known;
+}
+
+/// Those that bars are read as. In others PerTok's Bar tokens do not stand at bar lines.
+std::vector<TimeSignature> Readable(const Tokenizer& tokenizer) {
+  std::vector<TimeSignature> readable = Known(tokenizer);
+  if (IsPerTok(tokenizer)) {
+    std::erase_if(readable, [](const TimeSignature& signature) { return signature.denominator != 4; });
+  }
+  return readable;
+}
+
+std::string NamesOf(const std::vector<TimeSignature>& signatures) {
+  std::string names;
+  for (const TimeSignature& signature : signatures) {
+    names += fmt::format("{}{}/{}", names.empty() ? "" : ", ", signature.numerator, signature.denominator);
+  }
+  return names;
 }
 
 /// The one of `known` that a bar is read as: its signature if that is as long, else one as long as
@@ -67,9 +88,11 @@ Error CannotRead(std::string_view name, size_t bar, Tick from, Tick to, const Ti
   if (cut) {
     what += fmt::format(" and is cut short by the time signature at tick {}", to);
   }
-  return Error{what + fmt::format(", but the bars of the model's tokens are {}", SignatureNames(tokenizer)),
-               "use a model of a preset with time signatures (remiplus has 1/4 to 6/4, 3/8, 6/8 and 12/8); "
-               "`continuo inspect MODEL` lists those of a model"};
+  const std::string names = NamesOf(Readable(tokenizer));
+  return Error{
+      what + fmt::format(", but the bars of the model's tokens {}", names.empty() ? "have no length" : "are " + names),
+      "use a model of a preset with time signatures (remiplus has 1/4 to 6/4, 3/8, 6/8 and 12/8); "
+      "`continuo inspect MODEL` lists those of a model"};
 }
 
 /// Into how many parts a tick must be divided so that the first bar lines are on them. Nothing if
@@ -160,6 +183,40 @@ std::optional<std::vector<TokenId>> IdsUpToLine(const Score& score, size_t bars,
   return ids;
 }
 
+/// The same of PerTok, whose notes may begin before or after the time that the stream has come to:
+/// up to what the tokens put on the line or after it.
+std::optional<std::vector<TokenId>> PerTokIdsUpToLine(const Score& score, size_t bars, Tick decoded_line,
+                                                      const Tokenizer& tokenizer) {
+  const Vocabulary& vocabulary = tokenizer.vocabulary();
+  const auto is_pitch = [](TokenType type) { return type == TokenType::kPitch || type == TokenType::kPitchDrum; };
+  std::vector<std::vector<TokenId>> streams = tokenizer.Encode(score);
+  std::vector<TokenId> ids = streams.empty() ? std::vector<TokenId>() : std::move(streams.front());
+  StreamState state = tokenizer.NewState();
+  TokenType before = TokenType::kSpecial;
+  size_t size = 0;  // what is before the last token of time
+  size_t lines = 0;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const TokenInfo& info = vocabulary.info(ids[i]);
+    const bool is_bar = info.type == TokenType::kBar;
+    const bool moves = is_bar || info.type == TokenType::kTimeShift || info.type == TokenType::kPosition;
+    size = moves ? i : size;
+    state.Advance(ids[i]);
+    const int32_t shift = info.type == TokenType::kMicroTiming && is_pitch(before) ? info.value : 0;
+    if (AddTicks(state.tick(), shift) >= decoded_line || (is_bar && ++lines == bars)) {
+      break;
+    }
+    before = info.type;
+  }
+  ids.resize(size);
+  const TokenId bar = *vocabulary.id(TokenType::kBar);
+  ids.insert(ids.end(), bars - static_cast<size_t>(std::count(ids.begin(), ids.end(), bar)), bar);
+  state = tokenizer.NewState();
+  for (const TokenId id : ids) {
+    state.Advance(id);
+  }
+  return state.tick() == decoded_line ? std::optional(std::move(ids)) : std::nullopt;
+}
+
 /// Ends notes where no token up to a bar line can tell: BEAT would write all their beats.
 void EndHeldNotes(Score& score, Tick line) {
   const int64_t last = line + int64_t{4} * kMaxBeat * score.ticks_per_quarter;  // a beat is at most a whole note
@@ -191,11 +248,7 @@ void CutAtSignatures(Score& score) {
 }  // namespace
 
 std::string SignatureNames(const Tokenizer& tokenizer) {
-  std::string names;
-  for (const TimeSignature& signature : Known(tokenizer)) {
-    names += fmt::format("{}{}/{}", names.empty() ? "" : ", ", signature.numerator, signature.denominator);
-  }
-  return names;
+  return NamesOf(Known(tokenizer));
 }
 
 TokenId SignatureToken(const Tokenizer& tokenizer, const TimeSignature& signature) {
@@ -225,7 +278,7 @@ int64_t DecodedTicks(std::span<const TimeSignature> signatures, const Tokenizer&
 
 Result<std::vector<TimeSignature>> ReadSignatures(int32_t ticks_per_quarter, const BarGrid& grid, size_t bars,
                                                   const Tokenizer& tokenizer, std::string_view name) {
-  const std::vector<TimeSignature> known = Known(tokenizer);
+  const std::vector<TimeSignature> known = Readable(tokenizer);
   std::vector<TimeSignature> signatures;
   for (size_t bar = 0; bar < bars; ++bar) {
     const Tick from = grid.Line(bar);
@@ -234,6 +287,13 @@ Result<std::vector<TimeSignature>> ReadSignatures(int32_t ticks_per_quarter, con
     const std::optional<TimeSignature> read_as = ReadAs(signature, grid.Length(bar), ticks_per_quarter, known);
     if (!read_as) {
       return CannotRead(name, bar, from, to, signature, grid.IsCut(bar), tokenizer);
+    }
+    if (IsPerTok(tokenizer) && bar > 0 && read_as->numerator != signatures.front().numerator) {
+      return Error{fmt::format("{}: bar {} (tick {}) is in {}/{} after bars in {}/{}, but PerTok counts all bars of a "
+                               "piece in one time signature",
+                               name, bar + 1, from, signature.numerator, signature.denominator,
+                               signatures.front().numerator, signatures.front().denominator),
+                   "use a model of another representation, for example of the preset remiplus"};
     }
     signatures.push_back({from, read_as->numerator, read_as->denominator});
   }
@@ -275,6 +335,9 @@ Result<ReadableBars> ReadBars(const Score& score, const BarGrid& grid, std::span
     for (size_t bar = 0; bar < signatures.size(); ++bar) {
       readable.time_signatures[bar].time = in_parts(grid.ExactLine(bar));
     }
+    if (IsPerTok(tokenizer)) {
+      readable.time_signatures.resize(1);
+    }
   }
   const Tick line_in_parts = in_parts(grid.ExactLine(bars));
   EndHeldNotes(readable, line_in_parts);
@@ -297,6 +360,14 @@ Result<ReadableBars> ReadBars(const Score& score, const BarGrid& grid, std::span
       only.is_drum = end.is_drum;
     }
     only.notes.push_back(end.notes.front());
+  }
+  if (IsPerTok(tokenizer)) {
+    std::optional<std::vector<TokenId>> ids = PerTokIdsUpToLine(readable, bars, read.line, tokenizer);
+    if (!ids) {
+      return inexpressible;
+    }
+    read.ids = std::move(*ids);
+    return read;
   }
   if (std::optional<std::vector<TokenId>> ids = IdsUpToLine(readable, bars, read.line, tokenizer)) {
     read.ids = std::move(*ids);

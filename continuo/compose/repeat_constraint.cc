@@ -44,7 +44,7 @@ void RepeatConstraint::Restrict(std::span<uint8_t> allowed) const {
   }
   ForbidWhere(vocabulary_->range(TokenType::kPosition), allowed,
               [&](TokenId id) { return next == source_.end() || vocabulary_->info(id).value != next->item.position; });
-  for (const TokenType type : {TokenType::kPitch, TokenType::kChord, TokenType::kTempo}) {
+  for (const TokenType type : {TokenType::kPitch, TokenType::kPitchDrum, TokenType::kChord, TokenType::kTempo}) {
     Forbid(type, *vocabulary_, allowed);
   }
 }
@@ -56,10 +56,10 @@ void RepeatConstraint::Advance(TokenId id) {
     EndBar();
   }
   at_.Advance(token);
-  in_note_ = token.type == TokenType::kPitch || token.type == TokenType::kVelocity;
+  in_note_ = vocabulary_->begins_note(id) || token.type == TokenType::kVelocity;
   if (token.type == TokenType::kRepeat) {
     BeginRepeat(token.value);
-  } else if (token.type == TokenType::kPitch || token.type == TokenType::kChord) {
+  } else if (vocabulary_->begins_note(id) || token.type == TokenType::kChord) {
     Write({at_.position, id});
   }
 }
@@ -89,10 +89,14 @@ void RepeatConstraint::BeginRepeat(int lag) {
   if (lag == kNoRepeat || lag > at_.bar) {
     return;
   }
+  const Bar& source = *bars_[static_cast<size_t>(at_.bar - lag) % bars_.size()];
+  if (std::none_of(source.begin(), source.end(), [&](const Item& item) { return vocabulary_->begins_note(item.id); })) {
+    return;  // to take over its silence would leave no room for the notes of the plan
+  }
   Rng rng(hash_, 0);
   const double spread = std::min(recall_, 1.0 - recall_);
   const double share = recall_ + spread * (2.0 * rng.NextDouble() - 1.0);
-  for (const Item& item : *bars_[static_cast<size_t>(at_.bar - lag) % bars_.size()]) {
+  for (const Item& item : source) {
     source_.push_back({item, rng.NextDouble() < share});
   }
 }

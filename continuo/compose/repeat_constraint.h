@@ -19,7 +19,8 @@ namespace continuo {
 /// Which ones is drawn when the Repeat comes, from a hash of the piece so far, so that it depends
 /// on nothing else: each with a probability that is itself uniform around `recall`, for bars differ
 /// in how closely they repeat. The model chooses what stands between them, and velocities and
-/// lengths. With `recall` 0.8, 0.8 of the notes return on average.
+/// lengths. With `recall` 0.8, 0.8 of the notes return on average. A bar that repeats one without
+/// notes is the model's.
 ///
 /// Each bar says which one it repeats, or none (models learn that a plan may be missing), and none
 /// repeats a bar before the first of the piece.

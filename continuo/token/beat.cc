@@ -717,7 +717,6 @@ constinit const Representation kBeatRepresentation{
     .merges_tracks = false,
     .tempos_on_bar_lines = true,
     .only_3_1_0 = true,
-    .continuable = true,
     .adapt = Adapt,
     .write_vocabulary = WriteVocabulary,
     .encode = Encode,

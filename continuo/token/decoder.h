@@ -213,10 +213,11 @@ class Decoder {
   size_t stream_track_ = 0;
 
   int program_ = 0;
+  int unnamed_program_ = 0;  // of a stream without a Program
 
  private:
   void BeginStream() {
-    program_ = 0;
+    program_ = unnamed_program_;
     pedal_start_.fill(-1);
     if (tables_.one_stream()) {
       return;

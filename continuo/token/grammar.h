@@ -60,6 +60,14 @@ class Grammar {
   /// bytes.
   virtual bool AppendKey(int32_t horizon, std::string& key) const = 0;
 
+  /// Takes every note to sound from here on, so that Allowed and AppendKey no longer depend on
+  /// which do, and neither EOS nor the target's end is reached. False, and no change, if notes have
+  /// no tokens that end them, or what sounds decides more than which of these may come.
+  virtual bool TakeAllToSound() { return false; }
+  /// Of the tokens that end notes: adds the notes that each may end at this tick to now[token], and
+  /// those that it may end after time has moved to later[token]. Both have the vocabulary's size.
+  virtual void CountSounding(std::span<uint16_t> /*now*/, std::span<uint16_t> /*later*/) const {}
+
   /// True when the target's bars are complete.
   virtual bool complete() const = 0;
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <bitset>
+#include <map>
+#include <utility>
 
 #include "continuo/token/clocks.h"
 #include "continuo/token/subword_model.h"
@@ -127,8 +129,55 @@ IdTrie::IdTrie(const SubwordModel& subwords, const TokenTables& tables) {
     }
   }
   close(0);
+  if (tables.note_on_off()) {
+    FindNeeds(subwords, tables);
+  }
   having_ = ListsOf(std::move(having), tables.infos.size());
   striking_ = ListsOf(std::move(striking), tables.infos.size());
+}
+
+void IdTrie::FindNeeds(const SubwordModel& subwords, const TokenTables& tables) {
+  struct OfToken {
+    int begun = 0;  // by the id at this tick
+    int own = 0;    // begun by the id at earlier ticks
+    int ended = 0;
+    int now = 0;
+    int later = 0;
+  };
+  std::vector<uint64_t> first;
+  need_starts_.assign(1, 0);
+  for (size_t id = 0; id < subwords.size(); ++id) {
+    std::map<TokenId, OfToken> tokens;  // that end notes
+    bool moved = false;
+    for (const TokenId token : subwords.Base(static_cast<TokenId>(id))) {
+      const TokenInfo& info = tables.infos[static_cast<size_t>(token)];
+      const bool is_drum = info.type == TokenType::kPitchDrum;
+      if (MovesTime(info.type)) {
+        moved = true;
+        for (auto& [end, of] : tokens) {
+          of.own += std::exchange(of.begun, 0);
+        }
+      } else if (is_drum || info.type == TokenType::kPitch) {
+        ++tokens[(is_drum ? tables.drum_off : tables.note_off)[static_cast<size_t>(info.value)]].begun;
+      } else if (info.type == TokenType::kNoteOff || info.type == TokenType::kDrumOff) {
+        OfToken& of = tokens[token];
+        int& need = moved ? of.later : of.now;
+        need = std::max(need, ++of.ended - of.own);
+      }
+    }
+    const size_t before = needs_.size();
+    for (const auto& [token, of] : tokens) {
+      if (of.now > 0 || of.later > 0) {
+        needs_.push_back({token, static_cast<uint16_t>(of.now), static_cast<uint16_t>(of.later)});
+      }
+    }
+    if (needs_.size() > before) {
+      needing_.push_back(static_cast<TokenId>(id));
+      first.push_back(static_cast<uint64_t>(needs_[before].token) << 32 | static_cast<uint32_t>(id));
+    }
+    need_starts_.push_back(static_cast<uint32_t>(needs_.size()));
+  }
+  needing_first_ = ListsOf(std::move(first), tables.infos.size());
 }
 
 uint32_t IdTrie::FindChild(uint32_t first, uint32_t end, TokenId token) const {

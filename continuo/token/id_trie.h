@@ -41,6 +41,22 @@ class IdTrie {
   std::span<const TokenId> Having(TokenId token) const { return Of(having_, token); }
   /// The ids that begin a note with this token before they move time.
   std::span<const TokenId> StrikingFirst(TokenId token) const { return Of(striking_, token); }
+
+  /// Where tokens end notes, what an id needs of those that sound before it: how many a token that
+  /// ends notes must be able to end at once, and how many once the id has moved time.
+  struct Need {
+    TokenId token;
+    uint16_t now;
+    uint16_t later;
+  };
+  std::span<const Need> Needs(TokenId id) const {
+    const auto first = need_starts_[static_cast<size_t>(id)];
+    return std::span(needs_).subspan(first, need_starts_[static_cast<size_t>(id) + 1] - first);
+  }
+  /// The ids that need notes, and of these those whose first need is of a token.
+  std::span<const TokenId> Needing() const { return needing_; }
+  std::span<const TokenId> NeedingFirst(TokenId token) const { return Of(needing_first_, token); }
+
   /// The ids that begin two notes of one pitch at one time.
   std::span<const TokenId> StrikingTwice() const { return striking_twice_; }
 
@@ -54,6 +70,7 @@ class IdTrie {
     return std::span(lists.ids).subspan(first, lists.starts[static_cast<size_t>(token) + 1] - first);
   }
   static Lists ListsOf(std::vector<uint64_t> pairs, size_t tokens);
+  void FindNeeds(const SubwordModel& subwords, const TokenTables& tables);
 
   std::vector<Node> nodes_;
   std::vector<TokenId> ids_;
@@ -62,6 +79,10 @@ class IdTrie {
   Lists having_;
   Lists striking_;
   std::vector<TokenId> striking_twice_;
+  std::vector<Need> needs_;            // id by id
+  std::vector<uint32_t> need_starts_;  // by id, and one more
+  std::vector<TokenId> needing_;
+  Lists needing_first_;
 };
 
 }  // namespace continuo

@@ -215,7 +215,6 @@ constinit const Representation kMidiLikeRepresentation{
     .kind = TokenizationKind::kMidiLike,
     .note_end = NoteEnd::kNoteOff,
     .trainable = true,
-    .continuable = true,
     .write_vocabulary = WriteShiftVocabulary,
     .encode_events = EncodeShifts,
     .encode_timed = EncodeTimedShifts,

@@ -383,7 +383,8 @@ class PerTokGrammar : public SmallGrammar<PerTokGrammar> {
 
   bool CanEndAt(size_t bars) const {
     const int32_t end = clock_.TickOfBar(static_cast<int64_t>(std::min<size_t>(bars, INT32_MAX)));
-    return expect_ == Expect::kFree && clock_.tick() <= end - shortest_ && ReachesBars(clock_.meter());
+    return expect_ == Expect::kFree && clock_.tick() <= end - shortest_ && ReachesBars(clock_.meter()) &&
+           (!tables_.config.pertok.use_position_toks || clock_.tick() <= clock_.NextPerTokBar());
   }
 
   template <typename Sink>
@@ -535,9 +536,14 @@ class PerTokGrammar : public SmallGrammar<PerTokGrammar> {
     }
   }
 
+  /// With a target up to the next bar line, where a Bar comes before what follows.
   template <typename Sink>
   void EnumerateTimes(Sink& sink) const {
-    const int32_t last = has_target() ? end_ - shortest_ : INT32_MAX;
+    int32_t last = INT32_MAX;
+    if (has_target()) {
+      const int32_t line = clock_.NextPerTokBar();
+      last = clock_.tick() <= line ? std::min(line, end_ - shortest_) : end_ - shortest_;
+    }
     if (tables_.config.pertok.use_position_toks) {
       const IdRange& places = tables_.range(TokenType::kPosition);
       for (TokenId id = places.first; id < places.end(); ++id) {

@@ -20,7 +20,8 @@ int32_t TicksPerBeat(int denominator, int32_t ticks_per_quarter) {
 }
 
 int32_t TicksPerBar(const TimeSignature& meter, int32_t ticks_per_quarter) {
-  return TicksPerBeat(meter.denominator, ticks_per_quarter) * std::max(1, meter.numerator);
+  const int64_t ticks = int64_t{TicksPerBeat(meter.denominator, ticks_per_quarter)} * meter.numerator;
+  return static_cast<int32_t>(std::min<int64_t>(ticks, kMaxTick));
 }
 
 bool SameMeter(const TimeSignature& a, const TimeSignature& b) {
@@ -325,15 +326,21 @@ class Preparation {
       prepared_.ticks_per_quarter = TicksPerQuarter(4);
       return {from, prepared_.ticks_per_quarter};
     }
+    const bool keeps_ticks = tables_.representation->keeps_ticks;
+    const auto has_token = [this](const TimeSignature& meter) {
+      return tables_.FindTimeSignature(meter.numerator, meter.denominator) >= 0;
+    };
+    // Where ticks are kept, MidiTok moves signatures to bar lines before it looks for their tokens:
+    // one without may move or replace others.
     for (const TimeSignature& meter : score_.time_signatures) {
-      if (tables_.FindTimeSignature(meter.numerator, meter.denominator) >= 0) {
+      const bool has_bars = meter.numerator > 0 && meter.denominator > 0;
+      if (has_token(meter) || (keeps_ticks && has_bars)) {
         meters.push_back(meter);
       }
     }
     SortByTime(meters);
-    has_time_signatures_ = !meters.empty();
-    // Where ticks are kept, MidiTok does this only after it has moved signatures to bar lines.
-    if (meters.empty() || (meters[0].time != 0 && !tables_.representation->keeps_ticks)) {
+    has_time_signatures_ = std::any_of(meters.begin(), meters.end(), has_token);
+    if (meters.empty() || (meters[0].time != 0 && !keeps_ticks)) {
       meters.insert(meters.begin(), TimeSignature{});
     }
     int finest = 1;
@@ -343,9 +350,13 @@ class Preparation {
     prepared_.ticks_per_quarter = TicksPerQuarter(finest);
     const TimeScale scale(from, prepared_.ticks_per_quarter);
     for (TimeSignature& meter : meters) {
-      meter.time = tables_.representation->keeps_ticks ? scale(meter.time) : scale.Cut(meter.time);
+      meter.time = keeps_ticks ? scale(meter.time) : scale.Cut(meter.time);
     }
     PlaceTimeSignatures(meters, prepared_.ticks_per_quarter, config_.delete_equal_successive_time_sig_changes);
+    std::erase_if(meters, [&](const TimeSignature& meter) { return !has_token(meter); });
+    if (meters.empty() || meters[0].time != 0) {
+      meters.insert(meters.begin(), TimeSignature{});
+    }
     return scale;
   }
 

@@ -518,7 +518,6 @@ constinit const Representation kRemiRepresentation{
     .kind = TokenizationKind::kRemi,
     .bar_tokens = true,
     .trainable = true,
-    .continuable = true,
     .write_vocabulary = WriteVocabulary,
     .encode_events = EncodeEvents<false>,
     .encode_timed = EncodeEvents<true>,

@@ -51,8 +51,6 @@ struct Representation {
   bool only_3_1_0 = false;
   /// Ids that stand for several tokens are done.
   bool trainable = false;
-  /// Pieces can be continued, bars of them rewritten, and new notes limited: see LimitConstraint.
-  bool continuable = false;
 
   /// Sets what MidiTok sets whatever the configuration says, and checks what is this
   /// representation's own. Null: nothing.

@@ -227,6 +227,30 @@ TEST(StructuredWindowTest, TheFirstNoteKeepsItsPlaceInTheBar) {
   EXPECT_EQ(words.Window("TimeShift_0.0.1" + note, 1), "");
 }
 
+TEST(StructuredDecodeTest, AStreamWithoutProgramHasTheLastOfTheStreamBefore) {
+  const auto tokenizer = Tokenizer::FromJson(
+      R"({"tokenization": "Structured", "config": {"use_programs": true, "one_token_stream_for_programs": false}})",
+      "tokenizer.json");
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.error().ToString();
+  const auto ids = [&](const std::string& text) {
+    std::vector<TokenId> found;
+    std::istringstream words(text);
+    for (std::string word; words >> word;) {
+      found.push_back((*tokenizer)->vocabulary().Find(word).value());
+    }
+    return found;
+  };
+  const std::string note = " Pitch_60 Velocity_63 Duration_1.0.8 ";
+  const Score score =
+      (*tokenizer)
+          ->Decode(Streams{ids("TimeShift_0.0.1 Program_30" + note + "TimeShift_0.0.1 Program_40" + note),
+                           ids("TimeShift_0.0.1" + note)});
+  ASSERT_EQ(score.tracks.size(), 2U);
+  EXPECT_EQ(score.tracks[0].program, 30);  // as MidiTok 3.1.0 decodes them
+  EXPECT_EQ(score.tracks[1].program, 40);
+  EXPECT_EQ(score.tracks[1].name, "Violin");
+}
+
 TEST(BeatGrammarTest, OnlyWhatSoundsIsSustained) {
   Words words("beat_default");
   words.Write("Bar_None TimeSig_4/4 Beat_None Program_0 Pitch_60");

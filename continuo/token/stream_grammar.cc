@@ -106,7 +106,7 @@ void StreamGrammar::TakePitch(const TokenInfo& info, const MeterClock& meter) {
   note_pitch_ = static_cast<uint8_t>(info.value);
   note_timed_ = Uses(program_);
   untimed_ticks_ = static_cast<int32_t>(tables_.config.default_note_duration * meter.ticks_per_beat());
-  if (tables_.note_on_off() && note_timed_) {
+  if (tables_.note_on_off() && note_timed_ && !all_sound_) {
     sounding_.push_back({static_cast<int16_t>(program_), note_pitch_, info.type == TokenType::kPitchDrum, tick_});
   }
   expect_ = tables_.config.use_velocities ? Expect::kVelocity : Expect::kDuration;
@@ -114,11 +114,14 @@ void StreamGrammar::TakePitch(const TokenInfo& info, const MeterClock& meter) {
 
 void StreamGrammar::TakeNoteOff(int pitch) {
   Place(kNoteOffItem, program_);
+  expect_ = Expect::kNothing;
+  if (all_sound_) {
+    return;
+  }
   const auto note = std::find_if(sounding_.begin(), sounding_.end(), [this, pitch](const SoundingNote& candidate) {
     return candidate.program == program_ && candidate.pitch == pitch;
   });
   sounding_.erase(note);
-  expect_ = Expect::kNothing;
 }
 
 bool StreamGrammar::TakeEvent(TokenId id, const TokenInfo& info, const MeterClock& meter) {
@@ -210,6 +213,25 @@ bool StreamGrammar::TakeEvent(TokenId id, const TokenInfo& info, const MeterCloc
   return true;
 }
 
+bool StreamGrammar::TakeAllToSound() {
+  // Rests wait for the last note, and a program may come for a note that it can end.
+  const TokenizerConfig& config = tables_.config;
+  if (!tables_.note_on_off() || config.use_programs || config.use_rests || !Uses(program_)) {
+    return false;
+  }
+  all_sound_ = true;
+  sounding_.clear();
+  return true;
+}
+
+void StreamGrammar::CountSounding(std::span<uint16_t> now, std::span<uint16_t> later) const {
+  for (const SoundingNote& note : sounding_) {
+    const auto token = static_cast<size_t>((note.drum ? tables_.drum_off : tables_.note_off)[note.pitch]);
+    now[token] = static_cast<uint16_t>(now[token] + (note.onset < tick_ ? 1 : 0));
+    ++later[token];
+  }
+}
+
 void StreamGrammar::TakeStreamProgram(int program) {
   program_ = program;
   program_set_ = true;
@@ -241,7 +263,7 @@ bool StreamGrammar::AppendSharedKey(int32_t horizon, bool far, int32_t now, cons
   Append(key, static_cast<uint8_t>(expect_));
   for (const bool flag :
        {started_, ended_, complete_, any_note_, onset_in_last_bar_, in_last_bar_, may_press_pedal_, fresh_,
-        before_chord_, program_set_, stream_fixed_, drum_stream_, drums_decided_, has_target(), far}) {
+        before_chord_, program_set_, stream_fixed_, drum_stream_, drums_decided_, has_target(), far, all_sound_}) {
     key += flag ? '1' : '0';
   }
   Append(key, meter.meter().numerator);

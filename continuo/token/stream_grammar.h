@@ -40,13 +40,16 @@ class StreamGrammar : public GrammarBase {
   StreamGrammar(const StreamGrammar&) = default;
   StreamGrammar& operator=(const StreamGrammar&) = default;
 
+  bool TakeAllToSound() override;
+  void CountSounding(std::span<uint16_t> now, std::span<uint16_t> later) const override;
+
   bool half_written() const { return expect_ != Expect::kNothing; }
 
   /// Begins a new tick.
   void NewTick(int32_t tick);
 
   bool AnyPedal() const { return active_pedals_ > 0; }
-  bool AnySounding() const { return !sounding_.empty(); }
+  bool AnySounding() const { return all_sound_ || !sounding_.empty(); }
   /// True if the piece may end with the bar under way, `in_last_bar` telling if that is the
   /// target's last.
   bool MayEnd(bool in_last_bar) const {
@@ -158,6 +161,7 @@ class StreamGrammar : public GrammarBase {
   int32_t untimed_ticks_ = 0;
 
   std::vector<SoundingNote> sounding_;  // first in, first out
+  bool all_sound_ = false;              // TakeAllToSound; sounding_ is then kept no longer
   int active_pedals_ = 0;
   std::array<int32_t, 129> pedal_start_;  // -1: up
   std::array<int32_t, 129> pedal_end_;    // of the last
@@ -194,6 +198,11 @@ void StreamGrammar::EnumeratePitches(Sink& sink, int program) const {
 
 template <typename Sink>
 void StreamGrammar::EnumerateNoteOffs(Sink& sink, int program) const {
+  if (all_sound_) {
+    sink.Range(tables_.range(TokenType::kNoteOff));
+    sink.Range(tables_.range(TokenType::kDrumOff));
+    return;
+  }
   for (const SoundingNote& note : sounding_) {
     if (note.program == program && note.onset < tick_) {
       sink.One((note.drum ? tables_.drum_off : tables_.note_off)[note.pitch]);
@@ -206,7 +215,7 @@ void StreamGrammar::EnumerateItems(Sink& sink, int program) const {
   if (tables_.config.use_pitch_bends && CanPlace(kBendItem, program)) {
     sink.Range(tables_.range(TokenType::kPitchBend));
   }
-  if (!sounding_.empty() && CanPlace(kNoteOffItem, program)) {
+  if (AnySounding() && CanPlace(kNoteOffItem, program)) {
     EnumerateNoteOffs(sink, program);
   }
   if (tables_.config.use_chords && !IsDrum(program) && program != -1 && CanPlace(kChordItem, program)) {
@@ -280,6 +289,10 @@ void StreamGrammar::EnumerateClosing(Sink& sink) const {
     if (pedal_start_[index] >= 0 && pedal_start_[index] < tick_) {
       sink.One(tables_.pedal_off[index]);
     }
+  }
+  if (all_sound_) {
+    EnumerateNoteOffs(sink, program_);
+    return;
   }
   for (const SoundingNote& note : sounding_) {
     if (note.onset >= tick_) {

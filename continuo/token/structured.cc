@@ -65,10 +65,6 @@ class StructuredDecoder : public Decoder {
  private:
   void DecodeStream() override {
     ShiftClock clock(tables_);
-    // A stream that names no program has that of the stream before.
-    const bool named = std::any_of(ids_.begin(), ids_.end(),
-                                   [this](TokenId id) { return tables_.range(TokenType::kProgram).Contains(id); });
-    program_ = named && !tables_.one_stream() ? program_ : last_program_;
     for (size_t i = 0; i < ids_.size(); ++i) {
       const TokenInfo& info = Info(i);
       switch (info.type) {
@@ -86,10 +82,8 @@ class StructuredDecoder : public Decoder {
           break;
       }
     }
-    last_program_ = program_;
+    unnamed_program_ = program_;  // MidiTok lets the next stream have it
   }
-
-  int last_program_ = 0;
 };
 
 Score Decode(std::span<const std::vector<TokenId>> streams, const TokenTables& tables) {
@@ -246,7 +240,6 @@ constinit const Representation kStructuredRepresentation{
     .preset = "structured",
     .kind = TokenizationKind::kStructured,
     .only_3_1_0 = true,
-    .continuable = true,
     .adapt = Adapt,
     .write_vocabulary = WriteVocabulary,
     .encode = Encode,

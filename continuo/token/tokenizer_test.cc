@@ -201,7 +201,7 @@ TEST_F(TokenizerTest, SurvivesAnyScore) {
   Score odd;
   odd.ticks_per_quarter = 1;
   odd.tempos = {{INT32_MAX, 1}, {0, INT32_MAX}, {5, 0}};
-  odd.time_signatures = {{INT32_MAX, 3, 4}, {7, 0, 0}, {7, 255, 64}};
+  odd.time_signatures = {{INT32_MAX, 3, 4}, {7, 0, 0}, {7, 255, 64}, {8, INT32_MAX, 1}, {9, 1, INT32_MAX}};
   Track track;
   track.program = 255;
   track.notes = {{INT32_MAX, INT32_MAX, 255, 255}, {-5, -5, 60, 0}, {100000, 0, 60, 64}};

@@ -160,9 +160,7 @@ Result<std::string> TokenizerTrainer::Train(size_t size, const StopToken& stop) 
                 {"merges", Json::array()}};
   for (const BpeTrainer::Merge& merge : merges) {
     model["merges"].push_back({names[merge.left], names[merge.right]});
-    if (merge.merged == names.size()) {
-      names.push_back(names[merge.left] + names[merge.right]);
-    }
+    names.push_back(names[merge.left] + names[merge.right]);
   }
   Json vocab = Json::object();
   auto& entries = vocab.get_ref<Json::object_t&>();  // emplace_back, for operator[] looks for the key first

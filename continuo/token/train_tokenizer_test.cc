@@ -22,32 +22,8 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;  // the order of time signatures is that of their ids
 using testing::ElementsAre;
 using testing::HasSubstr;
-using Merge = BpeTrainer::Merge;
 
 const fs::path kTokens = fs::path(CONTINUO_SOURCE_DIR) / "testdata" / "tokens";
-
-TEST(BpeTrainerTest, MergesTheMostFrequentPairAndOfEqualsTheLowest) {
-  BpeTrainer trainer(4);
-  trainer.Add(std::vector<uint32_t>{0, 1, 2});
-  trainer.Add(std::vector<uint32_t>{0, 1, 3});
-  trainer.Add(std::vector<uint32_t>{3, 2, 0});
-  // (0,1) twice; then (2,0), (3,2), (4,2), (4,3) once each.
-  EXPECT_THAT(trainer.Train(7), ElementsAre(Merge{0, 1, 4}, Merge{2, 0, 5}, Merge{3, 5, 6}));
-}
-
-TEST(BpeTrainerTest, OverlappingPairsAreMergedFromTheLeft) {
-  BpeTrainer trainer(2);
-  trainer.Add(std::vector<uint32_t>{0, 0, 0, 0, 0, 1});
-  EXPECT_THAT(trainer.Train(5), ElementsAre(Merge{0, 0, 2}, Merge{0, 1, 3}, Merge{2, 2, 4}));
-}
-
-TEST(BpeTrainerTest, StopsWhenNothingIsLeft) {
-  BpeTrainer trainer(3);
-  trainer.Add(std::vector<uint32_t>{0, 1});
-  trainer.Add(std::vector<uint32_t>{2});
-  trainer.Add(std::vector<uint32_t>{});
-  EXPECT_THAT(trainer.Train(100), ElementsAre(Merge{0, 1, 3}));
-}
 
 class TrainTokenizerTest : public testing::TestWithParam<std::string> {};
 

@@ -67,7 +67,6 @@ constinit const Representation kTsdRepresentation{
     .preset = "tsd",
     .kind = TokenizationKind::kTsd,
     .trainable = true,
-    .continuable = true,
     .write_vocabulary = WriteShiftVocabulary,
     .encode_events = EncodeShifts,
     .encode_timed = EncodeTimedShifts,
