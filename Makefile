@@ -24,7 +24,7 @@ test:
 	ctest --preset release -j $$(nproc)
 
 wheel:
-	tools/bootstrap.sh --no-torch --python
+	tools/bootstrap.sh --python
 	cmake --preset release --log-level=WARNING
 	cmake --build --preset release --target wheel
 	mkdir -p out/wheel && rm -f out/wheel/*.whl && cp build/wheel/*.whl out/wheel

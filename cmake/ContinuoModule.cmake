@@ -17,8 +17,8 @@ function(continuo_layers name direct aside)
   set(${aside} ${in_parentheses} PARENT_SCOPE)
 endfunction()
 
-# continuo_module(NAME [LIGHT] [TESTS_WITHOUT_ASIDE] [WITHOUT sources...] [LIBS targets...]
-# [PRECOMPILE headers...] [TEST_ENVIRONMENT NAME=value...])
+# continuo_module(NAME [LIGHT] [TOGETHER] [TESTS_WITHOUT_ASIDE] [WITHOUT sources...] [LIBS
+# targets...] [TEST_ENVIRONMENT NAME=value...])
 #
 # Makes the library continuo_NAME from the .cc files of the current folder, and the test program
 # NAME_test from its *_test.cc, which ctest runs in the environment named (one variable). A module's
@@ -27,10 +27,10 @@ endfunction()
 # TESTS_WITHOUT_ASIDE says that only programs need them. LIBS are other targets.
 #
 # LIGHT optimises little (-O1): for modules that do no work of their own, most of whose compile time
-# goes into headers. Tests are always compiled so. PRECOMPILE are headers that most of the module's
-# sources include.
+# goes into headers. Tests are always compiled so. TOGETHER compiles eight sources as one, as
+# continuo_compile_together says.
 function(continuo_module name)
-  cmake_parse_arguments(ARG "LIGHT;TESTS_WITHOUT_ASIDE" "" "WITHOUT;LIBS;PRECOMPILE;TEST_ENVIRONMENT" ${ARGN})
+  cmake_parse_arguments(ARG "LIGHT;TOGETHER;TESTS_WITHOUT_ASIDE" "" "WITHOUT;LIBS;TEST_ENVIRONMENT" ${ARGN})
   continuo_layers(${name} direct aside)
   string(REPLACE "/" "_" name ${name})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
@@ -53,8 +53,10 @@ function(continuo_module name)
       target_compile_options(${target} PRIVATE -O0)  # the checks take longest to optimise
     endif()
   endif()
-  if(ARG_PRECOMPILE)
-    continuo_precompile(${target} ${ARG_PRECOMPILE})
+  if(ARG_TOGETHER)
+    continuo_compile_together(${target})
+  else()
+    continuo_precompile(${target})
   endif()
 
   if(CONTINUO_TESTS AND tests)
@@ -91,9 +93,23 @@ function(continuo_compile_light target)
   target_compile_options(${target} PRIVATE $<$<CONFIG:Release,RelWithDebInfo>:-O1>)
 endfunction()
 
-# Headers that most of a target's sources include, parsed once.
+# Compiles eight sources as one: the inline functions of large headers (CLI11's, nlohmann/json's,
+# ATen's), which take most of the time, are then compiled once for all of them. Names in unnamed
+# namespaces have to differ within the target. CMAKE_UNITY_BUILD=OFF compiles each by itself.
+function(continuo_compile_together target)
+  if(DEFINED CMAKE_UNITY_BUILD AND NOT CMAKE_UNITY_BUILD)
+    return()
+  endif()
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+endfunction()
+
+# Parses the headers that most sources of any target include once.
 function(continuo_precompile target)
-  target_precompile_headers(${target} PRIVATE ${ARGN})
+  if(EMSCRIPTEN)
+    return()  # few sources, most of whose time is optimisation
+  endif()
+  target_precompile_headers(${target} PRIVATE <fmt/format.h> <algorithm> <filesystem> <functional> <map> <memory>
+                            <optional> <string> <vector>)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     target_compile_options(${target} PRIVATE -fpch-preprocess)  # without it ccache leaves these files alone
   endif()

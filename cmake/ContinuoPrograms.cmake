@@ -1,11 +1,8 @@
-# What the programs need and the library does not.
-find_package(CLI11 REQUIRED)
-pkg_check_modules(PUGIXML REQUIRED IMPORTED_TARGET pugixml)
+# What programs are built, by what is there beside the libraries of ContinuoPackages.cmake.
 # Not by pkg-config: newer files ask for protobuf's, which the library's users don't need.
 find_path(SENTENCEPIECE_INCLUDE_DIR sentencepiece_trainer.h)
 find_library(SENTENCEPIECE_LIBRARY sentencepiece)
 find_library(SENTENCEPIECE_TRAIN_LIBRARY sentencepiece_train)
-find_package(ZLIB REQUIRED)
 if(SENTENCEPIECE_INCLUDE_DIR AND SENTENCEPIECE_LIBRARY AND SENTENCEPIECE_TRAIN_LIBRARY)
   set(CONTINUO_HAVE_SENTENCEPIECE ON)
 else()

@@ -78,6 +78,10 @@ message(STATUS "continuo-train: LibTorch ${Torch_VERSION} at ${Torch_DIR}")
 add_library(continuo_libtorch INTERFACE IMPORTED)
 target_include_directories(continuo_libtorch INTERFACE ${torch_root}/include ${torch_root}/include/torch/csrc/api/include)
 target_link_libraries(continuo_libtorch INTERFACE ${torch_libraries}/libtorch_cpu.so ${torch_libraries}/libc10.so)
+# A wheel's program is linked with libtorch.so, which brings what the LibTorch that it meets has.
+set(in_wheel $<BOOL:$<TARGET_PROPERTY:CONTINUO_FOR_WHEEL>>)
+target_link_libraries(continuo_libtorch INTERFACE
+  $<${in_wheel}:-Wl,--push-state,--no-as-needed,${torch_libraries}/libtorch.so,--pop-state>)
 
 if(EXISTS ${torch_libraries}/libtorch_cuda.so)
   continuo_try_load(${torch_libraries}/libtorch_cuda.so cuda_problem)
@@ -87,7 +91,7 @@ if(EXISTS ${torch_libraries}/libtorch_cuda.so)
     set(CONTINUO_HAVE_CUDA ON)
     # Nothing of ours calls it: being loaded is what makes its GPUs known.
     target_link_libraries(continuo_libtorch INTERFACE
-      -Wl,--push-state,--no-as-needed,${torch_libraries}/libtorch_cuda.so,--pop-state)
+      $<$<NOT:${in_wheel}>:-Wl,--push-state,--no-as-needed,${torch_libraries}/libtorch_cuda.so,--pop-state>)
   endif()
 endif()
 

@@ -10,7 +10,8 @@ function(continuo_install_wheel extension)
 endfunction()
 
 # continuo_wheel_programs(OUT): the targets of the programs that a wheel contains, of those that are
-# built. continuo-train is not one: it works with the release of LibTorch that it was built with.
+# built. LibTorch's interface changes from release to release, so that continuo-train is one of them
+# where it is built with the release that pyproject.toml asks for.
 function(continuo_wheel_programs out)
   set(programs continuo)
   foreach(program continuo-serve continuo-render)
@@ -18,6 +19,18 @@ function(continuo_wheel_programs out)
       list(APPEND programs ${program})
     endif()
   endforeach()
+  if(TARGET continuo-train-wheel)
+    file(STRINGS ${CMAKE_SOURCE_DIR}/pyproject.toml line REGEX "^train = ")
+    if(NOT line MATCHES "\"torch==([0-9.]+)\\.\\*\"")
+      message(FATAL_ERROR "pyproject.toml: expected torch==RELEASE.* in: ${line}")
+    endif()
+    string(FIND "${Torch_VERSION}." "${CMAKE_MATCH_1}." place)
+    if(place EQUAL 0)
+      list(APPEND programs continuo-train-wheel)
+    else()
+      message(NOTICE "Python wheel: without continuo-train: it takes LibTorch ${CMAKE_MATCH_1}, and ${Torch_VERSION} is here")
+    endif()
+  endif()
   set(${out} ${programs} PARENT_SCOPE)
 endfunction()
 

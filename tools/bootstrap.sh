@@ -5,7 +5,7 @@
 #
 #   tools/bootstrap.sh                everything
 #   tools/bootstrap.sh --no-torch     everything but LibTorch; then continuo-train is not built
-#   tools/bootstrap.sh --page-tests   also what the tests of the report's page need: Chromium, node, npm packages
+#   tools/bootstrap.sh --page-tests   also what the tests of the pages need: Chromium, node, npm packages, music21 from pip
 #   tools/bootstrap.sh --checks       also what `make check` needs: clang-format of one release, npm packages
 #   tools/bootstrap.sh --wasm         also what compiles for WebAssembly and packs the studio into one file
 #   tools/bootstrap.sh --python       also what the Python package is built and tested with, from pip
@@ -157,6 +157,26 @@ if [ "$want_python" = yes ]; then
         -r "$requirements"-no-deps.txt &&
       echo "$tests_list" >"$python_tests/.continuo-list"; } ||
       echo "bootstrap: they could not be had; the Python package will not be built or not be tested" >&2
+  fi
+fi
+
+# What reads the studio's sheet music, in an environment of its own: music21 without the packages
+# that it draws and counts with.
+music21=(music21==10.5.1 chardet==7.7.0 joblib==1.6.0 jsonpickle==4.1.4 more-itertools==11.2.1 webcolors==25.10.0
+  requests==2.34.2 certifi==2026.10.19.post1 charset-normalizer==3.5.3 idna==3.20 urllib3==2.8.0)
+music21_folder="${HOME:-}/.local/share/continuo/music21"
+if [ "$want_page_tests" = yes ]; then
+  music21_list="$(python3 --version) ${music21[*]}"
+  if is_current "$music21_folder" "$music21_list"; then
+    echo "bootstrap: music21 is there"
+  else
+    echo "bootstrap: installing music21 (pip package) in $music21_folder"
+    rm -rf "$music21_folder"
+    { python3 -m venv "$music21_folder" &&
+      "$music21_folder/bin/pip" install --quiet --disable-pip-version-check --no-deps "${music21[@]}" &&
+      echo "$music21_list" >"$music21_folder/.continuo-list"; } ||
+      { rm -rf "$music21_folder"
+        echo "bootstrap: it could not be had; the studio's sheet music will not be read by another program" >&2; }
   fi
 fi
 

@@ -65,4 +65,7 @@ for check in "${checks[@]}"; do
     echo "check: $check: failed" >&2
   fi
 done
-[ ${#failed[@]} -eq 0 ]
+if [ ${#failed[@]} -gt 0 ]; then
+  echo "check: failed: ${failed[*]}" >&2
+  exit 1
+fi

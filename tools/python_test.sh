@@ -30,6 +30,8 @@ if bare/bin/pip install --quiet --disable-pip-version-check "$wheel" 2>pip.log; 
   bare/bin/python -W error readme.py >readme.log
   grep -q 'Pop1K7' readme.log
   bare/bin/continuo inspect piece-3.mid >/dev/null
+  if bare/bin/continuo train --corpus none 2>train.log; then exit 1; fi
+  grep -q '^continuo: train: .*Corpus.dataset()' train.log
   echo "python_test: bare environment: ok, $((SECONDS - begin)) s"
 else
   tail -2 pip.log

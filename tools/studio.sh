@@ -19,7 +19,7 @@ rm -rf "$package"
 mkdir -p "$package/model"
 cp "$source"/continuo/bindings/wasm/package/*.{js,ts,json,md} "$source/LICENSE" "$package"
 cp "$wasm/bin/continuo.wasm" "$package"
-cp "$wasm"/model/*.{json,safetensors,md} "$package/model"
+cp "$wasm"/model/* "$package/model"
 echo "$package: $(du -sh --apparent-size "$package" | cut -f1), the npm package"
 [ "$what" = all ] || exit 0
 

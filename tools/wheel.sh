@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Packs a build's Python extension and programs as a wheel, with the shared libraries that they need
 # and no system is sure to have. FluidSynth and its libsndfile are not packed, as they take dozens
-# of others: `continuo render` takes those of the system. Compiles nothing. The environment of
-# `tools/bootstrap.sh --python` does the work.
+# of others: `continuo render` takes those of the system. Nor is LibTorch, which `continuo train`
+# takes from pip's torch. Compiles nothing. The environment of `tools/bootstrap.sh --python` does
+# the work.
 #
 #   tools/wheel.sh BUILD OUT     writes OUT/continuo-*.whl in place of any that are there
 set -euo pipefail
@@ -27,7 +28,9 @@ build_wheel(sys.argv[1], {"build-dir": sys.argv[2], "cmake.define.CONTINUO_PREBU
   cat "$work/log" >&2
   fail "scikit-build-core failed"
 }
-PATH=$tools:$PATH "$tools/auditwheel" repair --strip --exclude libfluidsynth.so.3 --exclude libsndfile.so.1 -w "$work/repaired" "$work"/plain/*.whl >"$work/log" 2>&1 || {
+# torch has a libgomp.so.1 of its own, and a second one would be a second pool of threads.
+not_packed=(libfluidsynth.so.3 libsndfile.so.1 libtorch.so libtorch_cpu.so libc10.so libgomp.so.1)
+PATH=$tools:$PATH "$tools/auditwheel" repair --strip "${not_packed[@]/#/--exclude=}" -w "$work/repaired" "$work"/plain/*.whl >"$work/log" 2>&1 || {
   cat "$work/log" >&2
   fail "auditwheel failed"
 }

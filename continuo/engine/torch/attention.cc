@@ -15,7 +15,6 @@
 namespace continuo {
 namespace {
 
-using at::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
@@ -24,11 +23,11 @@ constexpr int64_t kTile = 256;
 
 /// A tensor [time, 2 half] in the type of `from` turned by its positions, or back; `from` itself
 /// without rotary positions.
-Tensor Turned(const Tensor& from, const RotaryTensors& rotary) {
+at::Tensor Turned(const at::Tensor& from, const RotaryTensors& rotary) {
   if (!rotary.defined()) {
     return from;
   }
-  const Tensor to = at::empty(from.sizes(), from.options());
+  const at::Tensor to = at::empty(from.sizes(), from.options());
   ForElementType(from, [&](auto element) {
     using T = decltype(element);
     RotateRows<T, T>(from.size(0), from.size(1) / 2, Data<T>(from), from.stride(0), Data<float>(rotary.cos),
@@ -38,7 +37,7 @@ Tensor Turned(const Tensor& from, const RotaryTensors& rotary) {
 }
 
 /// Puts a gradient [time, head_dim], f32 or of the type of `to`, turned back, into `to`.
-void PutTurnedBack(const Tensor& from, const RotaryTensors& rotary, const Tensor& to) {
+void PutTurnedBack(const at::Tensor& from, const RotaryTensors& rotary, const at::Tensor& to) {
   if (!rotary.defined()) {
     to.copy_(from);
     return;
@@ -60,13 +59,13 @@ void PutTurnedBack(const Tensor& from, const RotaryTensors& rotary, const Tensor
 
 /// Shapes of one call, and what all heads share.
 struct Problem {
-  Tensor qkv;  // [batch, time, heads + 2 kv_heads, head_dim]
+  at::Tensor qkv;  // [batch, time, heads + 2 kv_heads, head_dim]
   int64_t heads, kv_heads, group;
   RotaryTensors rotary;
   Dropout dropout;
   float scale;
 
-  Problem(const Tensor& all, int64_t query_heads, const RotaryTensors& turns, Dropout drop)
+  Problem(const at::Tensor& all, int64_t query_heads, const RotaryTensors& turns, Dropout drop)
       : qkv(all),
         heads(query_heads),
         kv_heads((all.size(2) - query_heads) / 2),
@@ -78,7 +77,7 @@ struct Problem {
   int64_t time() const { return qkv.size(1); }
   /// What `tensor`, of the layout of qkv, has of query head `head` of a sequence, or of the keys
   /// (values) that follow: [time, head_dim].
-  static Tensor Of(const Tensor& tensor, int64_t sequence, int64_t head) {
+  static at::Tensor Of(const at::Tensor& tensor, int64_t sequence, int64_t head) {
     return tensor.select(0, sequence).select(1, head);
   }
   int64_t key_head(int64_t kv_head) const { return heads + kv_head; }
@@ -87,11 +86,11 @@ struct Problem {
 
 /// One head of one sequence.
 struct Head {
-  Tensor query, key, value;  // [time, head_dim]
+  at::Tensor query, key, value;  // [time, head_dim]
   float scale;
   Dropout dropout;
 
-  Head(const Problem& problem, int64_t sequence, int64_t head, const Tensor& turned_key)
+  Head(const Problem& problem, int64_t sequence, int64_t head, const at::Tensor& turned_key)
       : query(Turned(Problem::Of(problem.qkv, sequence, head), problem.rotary)),
         key(turned_key),
         value(Problem::Of(problem.qkv, sequence, problem.value_head(head / problem.group))),
@@ -103,8 +102,8 @@ struct Head {
 /// The weights of the queries from `begin` on, over the keys up to the last of them.
 struct Tile {
   int64_t begin, rows, keys;
-  Tensor weights;  // f32 [rows, keys], as AttentionWeights leaves them
-  Tensor dropped;  // [rows, keys] in the precision of the queries
+  at::Tensor weights;  // f32 [rows, keys], as AttentionWeights leaves them
+  at::Tensor dropped;  // [rows, keys] in the precision of the queries
 
   Tile(const Head& head, int64_t first) : begin(first) {
     rows = std::min(kTile, head.query.size(0) - begin);
@@ -119,7 +118,7 @@ struct Tile {
 };
 
 /// Adds the product of `left` and `right` to `sum`, f32: by the product itself where it is f32 too.
-void AddProduct(const Tensor& sum, const Tensor& left, const Tensor& right) {
+void AddProduct(const at::Tensor& sum, const at::Tensor& left, const at::Tensor& right) {
   if (left.scalar_type() == sum.scalar_type()) {
     sum.addmm_(left, right);
   } else {
@@ -140,22 +139,23 @@ void ForEachKvHead(const Problem& problem, const Body& body) {
 
 class Attention : public torch::autograd::Function<Attention> {
  public:
-  static Tensor forward(AutogradContext* context, const Tensor& qkv, int64_t heads, const std::optional<Tensor>& cos,
-                        const std::optional<Tensor>& sin, Dropout dropout) {
-    const RotaryTensors rotary{cos.value_or(Tensor()), sin.value_or(Tensor())};
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& qkv, int64_t heads,
+                            const std::optional<at::Tensor>& cos, const std::optional<at::Tensor>& sin,
+                            Dropout dropout) {
+    const RotaryTensors rotary{cos.value_or(at::Tensor()), sin.value_or(at::Tensor())};
     context->save_for_backward({qkv, rotary.cos, rotary.sin});
     context->saved_data["heads"] = heads;
     SaveDropout(context, dropout);
     const Problem problem(qkv, heads, rotary, dropout);
-    const Tensor out = at::empty({qkv.size(0), qkv.size(1), heads, qkv.size(3)}, qkv.options());
+    const at::Tensor out = at::empty({qkv.size(0), qkv.size(1), heads, qkv.size(3)}, qkv.options());
     ForEachKvHead(problem, [&](int64_t sequence, int64_t kv_head) {
-      const Tensor key = Turned(Problem::Of(qkv, sequence, problem.key_head(kv_head)), problem.rotary);
+      const at::Tensor key = Turned(Problem::Of(qkv, sequence, problem.key_head(kv_head)), problem.rotary);
       for (int64_t h = kv_head * problem.group; h < (kv_head + 1) * problem.group; ++h) {
         const Head head(problem, sequence, h, key);
-        const Tensor to = Problem::Of(out, sequence, h);
+        const at::Tensor to = Problem::Of(out, sequence, h);
         for (int64_t begin = 0; begin < problem.time(); begin += kTile) {
           const Tile tile(head, begin);
-          Tensor rows = to.narrow(0, begin, tile.rows);
+          at::Tensor rows = to.narrow(0, begin, tile.rows);
           at::mm_out(rows, tile.dropped, head.value.narrow(0, 0, tile.keys));
         }
       }
@@ -165,32 +165,32 @@ class Attention : public torch::autograd::Function<Attention> {
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const auto saved = context->get_saved_variables();
-    const Tensor& qkv = saved[0];
+    const at::Tensor& qkv = saved[0];
     const Problem problem(qkv, context->saved_data["heads"].toInt(), {saved[1], saved[2]}, SavedDropout(context));
     const int64_t time = problem.time();
-    const Tensor d_qkv = at::empty_like(qkv);
+    const at::Tensor d_qkv = at::empty_like(qkv);
     ForEachKvHead(problem, [&](int64_t sequence, int64_t kv_head) {
-      const Tensor key = Turned(Problem::Of(qkv, sequence, problem.key_head(kv_head)), problem.rotary);
+      const at::Tensor key = Turned(Problem::Of(qkv, sequence, problem.key_head(kv_head)), problem.rotary);
       // Each key and value has a share of each tile after it: added up in f32.
-      const Tensor d_key = at::zeros({time, qkv.size(3)}, qkv.options().dtype(at::kFloat));
-      const Tensor d_value = at::zeros_like(d_key);
+      const at::Tensor d_key = at::zeros({time, qkv.size(3)}, qkv.options().dtype(at::kFloat));
+      const at::Tensor d_value = at::zeros_like(d_key);
       // Without rotary positions gradients of queries are written where they belong.
-      const Tensor turned = problem.rotary.defined() ? at::empty({time, qkv.size(3)}, qkv.options()) : Tensor();
+      const at::Tensor turned = problem.rotary.defined() ? at::empty({time, qkv.size(3)}, qkv.options()) : at::Tensor();
       for (int64_t h = kv_head * problem.group; h < (kv_head + 1) * problem.group; ++h) {
         const Head head(problem, sequence, h, key);
-        const Tensor d_out = Problem::Of(gradients[0], sequence, h);
-        const Tensor d_query = Problem::Of(d_qkv, sequence, h);
+        const at::Tensor d_out = Problem::Of(gradients[0], sequence, h);
+        const at::Tensor d_query = Problem::Of(d_qkv, sequence, h);
         for (int64_t begin = 0; begin < time; begin += kTile) {
           const Tile tile(head, begin);
-          const Tensor d_tile = d_out.narrow(0, begin, tile.rows);
+          const at::Tensor d_tile = d_out.narrow(0, begin, tile.rows);
           AddProduct(d_value.narrow(0, 0, tile.keys), tile.dropped.t(), d_tile);
-          const Tensor d_scores = at::mm(d_tile, head.value.narrow(0, 0, tile.keys).t());
+          const at::Tensor d_scores = at::mm(d_tile, head.value.narrow(0, 0, tile.keys).t());
           ForElementType(d_scores, [&](auto element) {
             using T = decltype(element);
             AttentionWeightsBackward<T>(tile.rows, tile.keys, begin, head.scale, head.dropout,
                                         Data<float>(tile.weights), Data<T>(d_scores));
           });
-          Tensor d_rows = (turned.defined() ? turned : d_query).narrow(0, begin, tile.rows);
+          at::Tensor d_rows = (turned.defined() ? turned : d_query).narrow(0, begin, tile.rows);
           at::mm_out(d_rows, d_scores, head.key.narrow(0, 0, tile.keys));
           AddProduct(d_key.narrow(0, 0, tile.keys), d_scores.t(), head.query.narrow(0, begin, tile.rows));
         }
@@ -201,15 +201,15 @@ class Attention : public torch::autograd::Function<Attention> {
       PutTurnedBack(d_key, problem.rotary, Problem::Of(d_qkv, sequence, problem.key_head(kv_head)));
       Problem::Of(d_qkv, sequence, problem.value_head(kv_head)).copy_(d_value);
     });
-    return {d_qkv, Tensor(), Tensor(), Tensor(), Tensor()};
+    return {d_qkv, at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor()};
   }
 };
 
 }  // namespace
 
-Tensor CausalAttention(const Tensor& qkv, int64_t heads, const RotaryTensors& rotary, Dropout dropout) {
+at::Tensor CausalAttention(const at::Tensor& qkv, int64_t heads, const RotaryTensors& rotary, Dropout dropout) {
   // Autograd takes no undefined tensors.
-  const auto given = [&](const Tensor& tensor) { return rotary.defined() ? std::optional(tensor) : std::nullopt; };
+  const auto given = [&](const at::Tensor& tensor) { return rotary.defined() ? std::optional(tensor) : std::nullopt; };
   return Attention::apply(qkv, heads, given(rotary.cos), given(rotary.sin), dropout);
 }
 

@@ -10,23 +10,22 @@
 namespace continuo {
 namespace {
 
-using at::Tensor;
-
 class Operators : public Layers {
  public:
   explicit Operators(at::Device device) : device_(device) {}
 
   at::Device device() const override { return device_; }
 
-  SumAndNorm AddNorm(const Tensor& residual, const std::optional<Tensor>& branch, Dropout dropout, const Tensor& scale,
-                     const std::optional<Tensor>& bias, double epsilon, at::ScalarType type) const override {
-    const Tensor sum = branch ? residual + Drop(*branch, dropout) : residual;
-    const Tensor normed = bias ? at::layer_norm(sum, {sum.size(-1)}, scale, *bias, epsilon)
-                               : at::rms_norm(sum, {sum.size(-1)}, scale, epsilon);
+  SumAndNorm AddNorm(const at::Tensor& residual, const std::optional<at::Tensor>& branch, Dropout dropout,
+                     const at::Tensor& scale, const std::optional<at::Tensor>& bias, double epsilon,
+                     at::ScalarType type) const override {
+    const at::Tensor sum = branch ? residual + Drop(*branch, dropout) : residual;
+    const at::Tensor normed = bias ? at::layer_norm(sum, {sum.size(-1)}, scale, *bias, epsilon)
+                                   : at::rms_norm(sum, {sum.size(-1)}, scale, epsilon);
     return {sum, normed.to(type)};
   }
 
-  Tensor Drop(const Tensor& x, Dropout dropout) const override {
+  at::Tensor Drop(const at::Tensor& x, Dropout dropout) const override {
     if (dropout.share == 0) {
       return x;
     }
@@ -34,19 +33,20 @@ class Operators : public Layers {
     return at::dropout(x, dropout.share, /*train=*/true);
   }
 
-  Tensor Gelu(const Tensor& x) const override { return at::gelu(x, "tanh"); }
+  at::Tensor Gelu(const at::Tensor& x) const override { return at::gelu(x, "tanh"); }
 
-  Tensor SwiGlu(const Tensor& x) const override {
+  at::Tensor SwiGlu(const at::Tensor& x) const override {
     const int64_t inner = x.size(-1) / 2;
     return at::silu(x.narrow(-1, 0, inner)) * x.narrow(-1, inner, inner);
   }
 
-  Tensor Attention(const Tensor& qkv, int64_t heads, const RotaryTensors& rotary, Dropout dropout) const override {
+  at::Tensor Attention(const at::Tensor& qkv, int64_t heads, const RotaryTensors& rotary,
+                       Dropout dropout) const override {
     const int64_t kv_heads = (qkv.size(2) - heads) / 2;
     // Of each query head: [batch, heads, time, head_dim].
     const auto rows = [&](int64_t first, int64_t count, bool turned) {
-      const Tensor part = qkv.narrow(2, first, count).transpose(1, 2);
-      const Tensor placed = turned && rotary.defined() ? RotatePairs(part, rotary.cos, rotary.sin) : part;
+      const at::Tensor part = qkv.narrow(2, first, count).transpose(1, 2);
+      const at::Tensor placed = turned && rotary.defined() ? RotatePairs(part, rotary.cos, rotary.sin) : part;
       return count == heads ? placed : placed.repeat_interleave(heads / count, 1);
     };
     SeedFrom(dropout);
@@ -57,15 +57,16 @@ class Operators : public Layers {
         .contiguous();
   }
 
-  double CrossEntropy(const Tensor& logits, const Tensor& targets, double scale, double smoothing) const override {
+  double CrossEntropy(const at::Tensor& logits, const at::Tensor& targets, double scale,
+                      double smoothing) const override {
     at::NoGradGuard no_grad;
-    const Tensor log_shares = at::log_softmax(logits, -1, at::kFloat);
-    const Tensor counts = targets.ge(0).unsqueeze(1);
-    const Tensor places = targets.clamp_min(0).unsqueeze(1);
-    const Tensor nll = log_shares.gather(1, places).masked_fill_(counts.logical_not(), 0).sum(at::kDouble).neg();
+    const at::Tensor log_shares = at::log_softmax(logits, -1, at::kFloat);
+    const at::Tensor counts = targets.ge(0).unsqueeze(1);
+    const at::Tensor places = targets.clamp_min(0).unsqueeze(1);
+    const at::Tensor nll = log_shares.gather(1, places).masked_fill_(counts.logical_not(), 0).sum(at::kDouble).neg();
     if (scale != 0) {
-      const Tensor ids = at::arange(logits.size(1), targets.options());
-      const Tensor wanted = places.eq(ids).to(at::kFloat).mul_(1 - smoothing).add_(smoothing / logits.size(1));
+      const at::Tensor ids = at::arange(logits.size(1), targets.options());
+      const at::Tensor wanted = places.eq(ids).to(at::kFloat).mul_(1 - smoothing).add_(smoothing / logits.size(1));
       logits.copy_(log_shares.exp().sub_(wanted).mul_(counts).mul_(scale));
     }
     return nll.item<double>();

@@ -12,7 +12,6 @@
 namespace continuo {
 namespace {
 
-using at::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
@@ -22,17 +21,17 @@ constexpr int64_t kRowsPerTask = 64;
 /// RMSNorm(sum), in the precision of `compute`.
 class AddNormFunction : public torch::autograd::Function<AddNormFunction> {
  public:
-  static variable_list forward(AutogradContext* context, const Tensor& residual,
-                               const std::optional<Tensor>& maybe_branch, Dropout dropout, const Tensor& scale,
-                               const std::optional<Tensor>& maybe_bias, double epsilon, at::ScalarType compute) {
-    const Tensor branch = maybe_branch.value_or(Tensor());
-    const Tensor bias = maybe_bias.value_or(Tensor());
+  static variable_list forward(AutogradContext* context, const at::Tensor& residual,
+                               const std::optional<at::Tensor>& maybe_branch, Dropout dropout, const at::Tensor& scale,
+                               const std::optional<at::Tensor>& maybe_bias, double epsilon, at::ScalarType compute) {
+    const at::Tensor branch = maybe_branch.value_or(at::Tensor());
+    const at::Tensor bias = maybe_bias.value_or(at::Tensor());
     const int64_t width = residual.size(-1);
     const int64_t rows = residual.numel() / width;
-    Tensor sum = branch.defined() ? at::empty_like(residual) : residual;
-    Tensor normed = at::empty(residual.sizes(), residual.options().dtype(compute));
-    Tensor mean = at::empty({rows}, residual.options());
-    Tensor rstd = at::empty({rows}, residual.options());
+    at::Tensor sum = branch.defined() ? at::empty_like(residual) : residual;
+    at::Tensor normed = at::empty(residual.sizes(), residual.options().dtype(compute));
+    at::Tensor mean = at::empty({rows}, residual.options());
+    at::Tensor rstd = at::empty({rows}, residual.options());
     ForElementType(normed, [&](auto element) {
       using T = decltype(element);
       const T* branch_data = Data<T>(branch);
@@ -57,20 +56,20 @@ class AddNormFunction : public torch::autograd::Function<AddNormFunction> {
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const auto saved = context->get_saved_variables();
-    const Tensor &sum = saved[0], &mean = saved[1], &rstd = saved[2], &scale = saved[3];
+    const at::Tensor &sum = saved[0], &mean = saved[1], &rstd = saved[2], &scale = saved[3];
     const bool has_branch = context->saved_data["has_branch"].toBool();
     const bool has_bias = context->saved_data["has_bias"].toBool();
     const Dropout dropout = SavedDropout(context);
-    const Tensor d_sum = has_branch ? gradients[0] : Tensor();
-    const Tensor d_normed = gradients.back().contiguous();
+    const at::Tensor d_sum = has_branch ? gradients[0] : at::Tensor();
+    const at::Tensor d_normed = gradients.back().contiguous();
     const int64_t width = sum.size(-1);
     const int64_t rows = sum.numel() / width;
-    Tensor d_input = at::empty_like(sum);
-    Tensor d_branch = has_branch ? at::empty(sum.sizes(), d_normed.options()) : Tensor();
+    at::Tensor d_input = at::empty_like(sum);
+    at::Tensor d_branch = has_branch ? at::empty(sum.sizes(), d_normed.options()) : at::Tensor();
     const int64_t tasks = std::min<int64_t>(at::get_num_threads(), rows);
     // A row of partial sums for each task, added up in their order: the result depends on the
     // number of threads alone.
-    Tensor partial = at::zeros({tasks, 2, width}, sum.options());
+    at::Tensor partial = at::zeros({tasks, 2, width}, sum.options());
     ForElementType(d_normed, [&](auto element) {
       using T = decltype(element);
       at::parallel_for(0, tasks, 1, [&](int64_t first, int64_t last) {
@@ -86,26 +85,26 @@ class AddNormFunction : public torch::autograd::Function<AddNormFunction> {
         }
       });
     });
-    const Tensor sums = partial.sum(0);
-    return {d_input, d_branch, Tensor(), sums[0], has_bias ? sums[1] : Tensor(), Tensor(), Tensor()};
+    const at::Tensor sums = partial.sum(0);
+    return {d_input, d_branch, at::Tensor(), sums[0], has_bias ? sums[1] : at::Tensor(), at::Tensor(), at::Tensor()};
   }
 };
 
 /// Dropout of values that stand alone.
 class DropFunction : public torch::autograd::Function<DropFunction> {
  public:
-  static Tensor forward(AutogradContext* context, const Tensor& x, Dropout dropout) {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, Dropout dropout) {
     SaveDropout(context, dropout);
     return Dropped(x, dropout);
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
-    return {Dropped(gradients[0].contiguous(), SavedDropout(context)), Tensor()};
+    return {Dropped(gradients[0].contiguous(), SavedDropout(context)), at::Tensor()};
   }
 
  private:
-  static Tensor Dropped(const Tensor& x, Dropout dropout) {
-    Tensor y = at::empty_like(x);
+  static at::Tensor Dropped(const at::Tensor& x, Dropout dropout) {
+    at::Tensor y = at::empty_like(x);
     at::parallel_for(0, x.numel(), 1 << 14, [&](int64_t begin, int64_t end) {
       DropValues(end - begin, Data<float>(x) + begin, dropout, static_cast<uint32_t>(begin), Data<float>(y) + begin);
     });
@@ -115,8 +114,8 @@ class DropFunction : public torch::autograd::Function<DropFunction> {
 
 class GeluFunction : public torch::autograd::Function<GeluFunction> {
  public:
-  static Tensor forward(AutogradContext* context, const Tensor& x) {
-    Tensor y = at::empty_like(x);
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x) {
+    at::Tensor y = at::empty_like(x);
     ForElementType(x, [&](auto element) {
       using T = decltype(element);
       at::parallel_for(0, x.numel(), 1 << 14, [&](int64_t begin, int64_t end) {
@@ -128,9 +127,9 @@ class GeluFunction : public torch::autograd::Function<GeluFunction> {
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
-    const Tensor x = context->get_saved_variables()[0];
-    const Tensor dy = gradients[0].contiguous();
-    Tensor dx = at::empty_like(x);
+    const at::Tensor x = context->get_saved_variables()[0];
+    const at::Tensor dy = gradients[0].contiguous();
+    at::Tensor dx = at::empty_like(x);
     ForElementType(x, [&](auto element) {
       using T = decltype(element);
       at::parallel_for(0, x.numel(), 1 << 14, [&](int64_t begin, int64_t end) {
@@ -143,10 +142,10 @@ class GeluFunction : public torch::autograd::Function<GeluFunction> {
 
 class SwiGluFunction : public torch::autograd::Function<SwiGluFunction> {
  public:
-  static Tensor forward(AutogradContext* context, const Tensor& x) {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x) {
     const int64_t rows = x.size(0);
     const int64_t inner = x.size(1) / 2;
-    Tensor y = at::empty({rows, inner}, x.options());
+    at::Tensor y = at::empty({rows, inner}, x.options());
     ForElementType(x, [&](auto element) {
       using T = decltype(element);
       at::parallel_for(0, rows, kRowsPerTask, [&](int64_t begin, int64_t end) {
@@ -158,11 +157,11 @@ class SwiGluFunction : public torch::autograd::Function<SwiGluFunction> {
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
-    const Tensor x = context->get_saved_variables()[0];
-    const Tensor dy = gradients[0].contiguous();
+    const at::Tensor x = context->get_saved_variables()[0];
+    const at::Tensor dy = gradients[0].contiguous();
     const int64_t rows = x.size(0);
     const int64_t inner = x.size(1) / 2;
-    Tensor dx = at::empty_like(x);
+    at::Tensor dx = at::empty_like(x);
     ForElementType(x, [&](auto element) {
       using T = decltype(element);
       at::parallel_for(0, rows, kRowsPerTask, [&](int64_t begin, int64_t end) {
@@ -178,23 +177,26 @@ class RowKernels : public Layers {
  public:
   at::Device device() const override { return at::kCPU; }
 
-  SumAndNorm AddNorm(const Tensor& residual, const std::optional<Tensor>& branch, Dropout dropout, const Tensor& scale,
-                     const std::optional<Tensor>& bias, double epsilon, at::ScalarType type) const override {
+  SumAndNorm AddNorm(const at::Tensor& residual, const std::optional<at::Tensor>& branch, Dropout dropout,
+                     const at::Tensor& scale, const std::optional<at::Tensor>& bias, double epsilon,
+                     at::ScalarType type) const override {
     const variable_list out = AddNormFunction::apply(residual, branch, dropout, scale, bias, epsilon, type);
     return {out.size() == 2 ? out[0] : residual, out.back()};
   }
 
-  Tensor Drop(const Tensor& x, Dropout dropout) const override { return DropFunction::apply(x, dropout); }
+  at::Tensor Drop(const at::Tensor& x, Dropout dropout) const override { return DropFunction::apply(x, dropout); }
 
-  Tensor Gelu(const Tensor& x) const override { return GeluFunction::apply(x); }
+  at::Tensor Gelu(const at::Tensor& x) const override { return GeluFunction::apply(x); }
 
-  Tensor SwiGlu(const Tensor& x) const override { return SwiGluFunction::apply(x); }
+  at::Tensor SwiGlu(const at::Tensor& x) const override { return SwiGluFunction::apply(x); }
 
-  Tensor Attention(const Tensor& qkv, int64_t heads, const RotaryTensors& rotary, Dropout dropout) const override {
+  at::Tensor Attention(const at::Tensor& qkv, int64_t heads, const RotaryTensors& rotary,
+                       Dropout dropout) const override {
     return CausalAttention(qkv, heads, rotary, dropout);
   }
 
-  double CrossEntropy(const Tensor& logits, const Tensor& targets, double scale, double smoothing) const override {
+  double CrossEntropy(const at::Tensor& logits, const at::Tensor& targets, double scale,
+                      double smoothing) const override {
     const int64_t width = logits.size(-1);
     const int64_t rows = logits.numel() / width;
     const int64_t tasks = std::min<int64_t>(at::get_num_threads(), rows);

@@ -18,8 +18,6 @@
 namespace continuo {
 namespace {
 
-using at::Tensor;
-
 /// Sequences of a step: on a GPU so many that reading the weights, and starting the operators, is
 /// shared.
 size_t RowsOn(at::Device device) {
@@ -28,11 +26,11 @@ size_t RowsOn(at::Device device) {
 
 /// The matrices of one product side by side: [in, out]; the bias [out], or none.
 struct Linear {
-  Tensor weight, bias;
+  at::Tensor weight, bias;
 };
 
 struct Norm {
-  Tensor scale, bias;  // f32; without a bias: RMSNorm
+  at::Tensor scale, bias;  // f32; without a bias: RMSNorm
 };
 
 struct Block {
@@ -48,12 +46,12 @@ struct Weights {
   ModelConfig config;
   at::Device device = at::kCPU;
   at::ScalarType type = at::kFloat;  // of matrices, and of keys and values
-  Tensor tokens;                     // f32
-  Tensor positions;                  // learned: [context_length, width]; f32
-  Tensor cos, sin;                   // rotary: [context_length, rotary_dim / 2]; f32
+  at::Tensor tokens;                 // f32
+  at::Tensor positions;              // learned: [context_length, width]; f32
+  at::Tensor cos, sin;               // rotary: [context_length, rotary_dim / 2]; f32
   std::vector<Block> blocks;
   Norm last;
-  Tensor head;  // [vocab_size, width]
+  at::Tensor head;  // [vocab_size, width]
 };
 
 /// Reads the weights of a model to a device.
@@ -62,7 +60,7 @@ class Reader {
   Reader(const ModelDirectory& directory, at::Device device, at::ScalarType type)
       : directory_(directory), device_(device), type_(type) {}
 
-  Result<Tensor> Read(const Weight& weight, at::ScalarType type) const {
+  Result<at::Tensor> Read(const Weight& weight, at::ScalarType type) const {
     CONTINUO_ASSIGN(std::vector<float> values, directory_.ReadWeight(weight));
     return at::from_blob(values.data(), weight.shape, at::kFloat)
         .to(device_, type, /*non_blocking=*/false, /*copy=*/true);
@@ -79,12 +77,12 @@ class Reader {
   }
 
   Status ReadLinear(Product product, int64_t layer, Linear& to) const {
-    std::vector<Tensor> weights, biases;
+    std::vector<at::Tensor> weights, biases;
     for (const Weight* matrix : directory_.table().Matrices(product, layer)) {
-      CONTINUO_ASSIGN(const Tensor weight, Read(*matrix, type_));
+      CONTINUO_ASSIGN(const at::Tensor weight, Read(*matrix, type_));
       weights.push_back(matrix->outputs_first ? weight.t() : weight);
       if (const Weight* bias = directory_.table().FindBias(matrix->role, layer)) {
-        CONTINUO_ASSIGN(Tensor values, Read(*bias, type_));
+        CONTINUO_ASSIGN(at::Tensor values, Read(*bias, type_));
         biases.push_back(std::move(values));
       }
     }
@@ -168,7 +166,7 @@ class TorchSession : public DecodingSession {
 
  private:
   struct Cache {
-    Tensor keys, values;  // [rows, context_length + 1, kv_heads, head_dim]
+    at::Tensor keys, values;  // [rows, context_length + 1, kv_heads, head_dim]
   };
   struct Step {
     size_t slot;
@@ -204,42 +202,43 @@ class TorchSession : public DecodingSession {
   /// queries, keys and values of the ids, [n, heads or kv_heads, head_dim], and returns [n,
   /// query_width].
   template <typename Attend>
-  Tensor Forward(const Tensor& ids, const Tensor& positions, bool all_logits, const Attend& attend) {
+  at::Tensor Forward(const at::Tensor& ids, const at::Tensor& positions, bool all_logits, const Attend& attend) {
     const ModelConfig& config = weights_.config;
-    const auto normed = [&](const Tensor& x, const Norm& norm) {
-      const Tensor y = norm.bias.defined() ? at::layer_norm(x, {x.size(-1)}, norm.scale, norm.bias, config.norm_epsilon)
-                                           : at::rms_norm(x, {x.size(-1)}, norm.scale, config.norm_epsilon);
+    const auto normed = [&](const at::Tensor& x, const Norm& norm) {
+      const at::Tensor y = norm.bias.defined()
+                               ? at::layer_norm(x, {x.size(-1)}, norm.scale, norm.bias, config.norm_epsilon)
+                               : at::rms_norm(x, {x.size(-1)}, norm.scale, config.norm_epsilon);
       return y.to(weights_.type);
     };
-    const auto product = [](const Tensor& x, const Linear& linear) {
+    const auto product = [](const at::Tensor& x, const Linear& linear) {
       return linear.bias.defined() ? at::addmm(linear.bias, x, linear.weight) : at::mm(x, linear.weight);
     };
-    Tensor x = at::embedding(weights_.tokens, ids);
-    Tensor cos, sin;  // [n, 1, rotary_dim / 2]
+    at::Tensor x = at::embedding(weights_.tokens, ids);
+    at::Tensor cos, sin;  // [n, 1, rotary_dim / 2]
     if (weights_.positions.defined()) {
       x = x + at::embedding(weights_.positions, positions);
     } else {
       cos = weights_.cos.index_select(0, positions).unsqueeze(1);
       sin = weights_.sin.index_select(0, positions).unsqueeze(1);
     }
-    const auto placed = [&](const Tensor& heads, const Norm& norm) {
-      const Tensor y = norm.scale.defined() ? normed(heads.to(at::kFloat), norm) : heads;
+    const auto placed = [&](const at::Tensor& heads, const Norm& norm) {
+      const at::Tensor y = norm.scale.defined() ? normed(heads.to(at::kFloat), norm) : heads;
       return cos.defined() ? RotatePairs(y, cos, sin) : y;
     };
     const int64_t kv_heads = config.kv_heads();
     for (size_t layer = 0; layer < weights_.blocks.size(); ++layer) {
       const Block& block = weights_.blocks[layer];
-      Tensor qkv = product(normed(x, block.attention_norm), block.qkv);
+      at::Tensor qkv = product(normed(x, block.attention_norm), block.qkv);
       if (config.block().joined_heads) {
         qkv = qkv.view({-1, config.heads, 3, config.head_dim()}).transpose(1, 2);
       }
       qkv = qkv.reshape({-1, config.heads + 2 * kv_heads, config.head_dim()});
-      const Tensor attended = attend(caches_[layer], placed(qkv.narrow(1, 0, config.heads), block.query_norm),
-                                     placed(qkv.narrow(1, config.heads, kv_heads), block.key_norm),
-                                     qkv.narrow(1, config.heads + kv_heads, kv_heads));
-      const Tensor given = config.parallel_residual ? normed(x, block.feed_norm) : Tensor();
+      const at::Tensor attended = attend(caches_[layer], placed(qkv.narrow(1, 0, config.heads), block.query_norm),
+                                         placed(qkv.narrow(1, config.heads, kv_heads), block.key_norm),
+                                         qkv.narrow(1, config.heads + kv_heads, kv_heads));
+      const at::Tensor given = config.parallel_residual ? normed(x, block.feed_norm) : at::Tensor();
       x.add_(product(attended, block.attention_out));
-      const Tensor fed = product(given.defined() ? given : normed(x, block.feed_norm), block.feed);
+      const at::Tensor fed = product(given.defined() ? given : normed(x, block.feed_norm), block.feed);
       x.add_(product(config.block().feed == FeedKind::kGelu
                          ? at::gelu(fed, config.exact_gelu ? "none" : "tanh")
                          : at::silu(fed.narrow(1, 0, config.feed_width())) *
@@ -253,26 +252,26 @@ class TorchSession : public DecodingSession {
   }
 
   /// Keys or values [rows, kv_heads, ...] as each query head reads them: [rows, heads, ...].
-  Tensor ForEachQueryHead(const Tensor& heads) const {
+  at::Tensor ForEachQueryHead(const at::Tensor& heads) const {
     const int64_t group = weights_.config.heads_per_kv();
     return group == 1 ? heads : heads.repeat_interleave(group, 1);
   }
 
-  static void CopyOut(const Tensor& logits, float* to) {
-    const Tensor values = logits.to(at::kCPU, at::kFloat).contiguous();
+  static void CopyOut(const at::Tensor& logits, float* to) {
+    const at::Tensor values = logits.to(at::kCPU, at::kFloat).contiguous();
     std::memcpy(to, values.data_ptr(), values.nbytes());
   }
 
-  Tensor OnDevice(const std::vector<int64_t>& values) const {
+  at::Tensor OnDevice(const std::vector<int64_t>& values) const {
     return at::tensor(values, at::kLong).to(weights_.device);
   }
 
-  Tensor AppendMany(const Input& input) {
+  at::Tensor AppendMany(const Input& input) {
     const int64_t begin = lengths_[input.slot];
     const auto count = static_cast<int64_t>(input.ids.size());
-    const Tensor ids = OnDevice(std::vector<int64_t>(input.ids.begin(), input.ids.end()));
-    const Tensor positions = at::arange(begin, begin + count, ids.options());
-    Tensor seen;  // by each id; none: those before it
+    const at::Tensor ids = OnDevice(std::vector<int64_t>(input.ids.begin(), input.ids.end()));
+    const at::Tensor positions = at::arange(begin, begin + count, ids.options());
+    at::Tensor seen;  // by each id; none: those before it
     const int64_t window = weights_.config.window;
     if (begin > 0 || window > 0) {
       seen = at::ones({count, begin + count}, ids.options().dtype(at::kBool)).tril(begin);
@@ -281,14 +280,15 @@ class TorchSession : public DecodingSession {
       seen = seen.triu(begin - window + 1);
     }
     return Forward(ids, positions, input.all_logits,
-                   [&](Cache& cache, const Tensor& q, const Tensor& k, const Tensor& v) {
-                     const auto append = [&](const Tensor& all, const Tensor& rows) {
-                       const Tensor slot = all.select(0, static_cast<int64_t>(input.slot)).narrow(0, 0, begin + count);
+                   [&](Cache& cache, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+                     const auto append = [&](const at::Tensor& all, const at::Tensor& rows) {
+                       const at::Tensor slot =
+                           all.select(0, static_cast<int64_t>(input.slot)).narrow(0, 0, begin + count);
                        slot.narrow(0, begin, count).copy_(rows);
                        return ForEachQueryHead(slot.transpose(0, 1).unsqueeze(0));  // [1, heads, time, head_dim]
                      };
-                     const Tensor keys = append(cache.keys, k);
-                     const Tensor values = append(cache.values, v);
+                     const at::Tensor keys = append(cache.keys, k);
+                     const at::Tensor values = append(cache.values, v);
                      return at::scaled_dot_product_attention(q.transpose(0, 1).unsqueeze(0), keys, values,
                                                              seen.defined() ? std::optional(seen) : std::nullopt,
                                                              /*dropout_p=*/0.0, /*is_causal=*/!seen.defined())
@@ -308,29 +308,30 @@ class TorchSession : public DecodingSession {
       new_ids[step.slot - static_cast<size_t>(first)] = step.id;
       places[step.slot - static_cast<size_t>(first)] = lengths_[step.slot];
     }
-    const Tensor ids = OnDevice(new_ids);
-    const Tensor positions = OnDevice(places);
-    const Tensor rows = at::arange(first, first + count, ids.options()) * (context + 1) + positions;  // of the caches
-    const Tensor all_positions = at::arange(context, ids.options()).unsqueeze(0);
-    Tensor seen = all_positions.le(positions.unsqueeze(1));
+    const at::Tensor ids = OnDevice(new_ids);
+    const at::Tensor positions = OnDevice(places);
+    const at::Tensor rows =
+        at::arange(first, first + count, ids.options()) * (context + 1) + positions;  // of the caches
+    const at::Tensor all_positions = at::arange(context, ids.options()).unsqueeze(0);
+    at::Tensor seen = all_positions.le(positions.unsqueeze(1));
     if (weights_.config.window > 0) {
       seen = seen.logical_and(all_positions.gt(positions.unsqueeze(1) - weights_.config.window));
     }
     seen = seen.view({count, 1, 1, context});
-    const Tensor logits = Forward(
+    const at::Tensor logits = Forward(
         ids, positions.clamp_max(context - 1), /*all_logits=*/true,
-        [&](Cache& cache, const Tensor& q, const Tensor& k, const Tensor& v) {
-          const auto append = [&](const Tensor& all, const Tensor& values) {
+        [&](Cache& cache, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+          const auto append = [&](const at::Tensor& all, const at::Tensor& values) {
             all.view({-1, weights_.config.kv_heads(), weights_.config.head_dim()}).index_copy_(0, rows, values);
             return ForEachQueryHead(
                 all.narrow(0, first, count).narrow(1, 0, context).transpose(1, 2));  // [rows, heads, context, head_dim]
           };
-          const Tensor keys = append(cache.keys, k);
-          const Tensor values = append(cache.values, v);
+          const at::Tensor keys = append(cache.keys, k);
+          const at::Tensor values = append(cache.values, v);
           return at::scaled_dot_product_attention(q.unsqueeze(2), keys, values, seen)
               .reshape({count, weights_.config.query_width()});
         });
-    const Tensor values = logits.to(at::kCPU, at::kFloat).contiguous();
+    const at::Tensor values = logits.to(at::kCPU, at::kFloat).contiguous();
     for (const Step& step : steps) {
       const int64_t row = static_cast<int64_t>(step.slot) - first;
       std::copy_n(values.data_ptr<float>() + row * weights_.config.vocab_size, weights_.config.vocab_size, step.logits);

@@ -18,7 +18,6 @@
 namespace continuo {
 namespace {
 
-using at::Tensor;
 using torch::autograd::variable_list;
 
 constexpr double kInitialDeviation = 0.02;  // initializer_range of GPT2Config and LlamaConfig
@@ -135,7 +134,7 @@ void Transformer::DrawWeights(uint64_t seed) {
   at::NoGradGuard no_grad;
   at::Generator generator = at::detail::createCPUGenerator(seed);
   const double residual_deviation = kInitialDeviation / std::sqrt(2.0 * static_cast<double>(config_.layers));
-  const auto draw = [&](Tensor& master, double deviation) {
+  const auto draw = [&](at::Tensor& master, double deviation) {
     master.copy_(at::empty(master.sizes(), at::kFloat).normal_(0.0, deviation, generator));
   };
   for (Parameter& parameter : parameters_) {
@@ -175,13 +174,13 @@ void Transformer::ZeroGradients() {
   gradients_.zero_();
 }
 
-Tensor Transformer::Linear(const Tensor& x, size_t weight, size_t bias) const {
-  const Tensor& matrix = leaves_[weight].compute;
-  const Tensor inputs_first = config_.architecture == Architecture::kGpt2 ? matrix : matrix.t();
+at::Tensor Transformer::Linear(const at::Tensor& x, size_t weight, size_t bias) const {
+  const at::Tensor& matrix = leaves_[weight].compute;
+  const at::Tensor inputs_first = config_.architecture == Architecture::kGpt2 ? matrix : matrix.t();
   return bias == kNoLeaf ? at::mm(x, inputs_first) : at::addmm(leaves_[bias].compute, x, inputs_first);
 }
 
-Tensor Transformer::Hidden(const Tensor& ids, double dropout, uint64_t seed) {
+at::Tensor Transformer::Hidden(const at::Tensor& ids, double dropout, uint64_t seed) {
   const int64_t batch = ids.size(0);
   const int64_t time = ids.size(1);
   const int64_t width = config_.width;
@@ -190,7 +189,7 @@ Tensor Transformer::Hidden(const Tensor& ids, double dropout, uint64_t seed) {
   uint64_t place = 0;
   const auto next_dropout = [&] { return Dropout{Rng(seed, place++).NextU64(), static_cast<float>(dropout)}; };
 
-  Tensor residual = at::embedding(leaves_[tokens_].master, ids.to(device()));
+  at::Tensor residual = at::embedding(leaves_[tokens_].master, ids.to(device()));
   RotaryTensors rotary;
   if (positions_ != kNoLeaf) {
     residual = residual + leaves_[positions_].master.narrow(0, first_position_, time);
@@ -201,7 +200,7 @@ Tensor Transformer::Hidden(const Tensor& ids, double dropout, uint64_t seed) {
   if (dropout > 0) {
     residual = layers_->Drop(residual, next_dropout());
   }
-  std::optional<Tensor> branch;
+  std::optional<at::Tensor> branch;
   const auto norm = [&](size_t scale, size_t bias) {
     Layers::SumAndNorm out = layers_->AddNorm(residual, branch, next_dropout(), leaves_[scale].compute,
                                               bias == kNoLeaf ? std::nullopt : std::optional(leaves_[bias].compute),
@@ -211,14 +210,14 @@ Tensor Transformer::Hidden(const Tensor& ids, double dropout, uint64_t seed) {
   };
   for (int64_t layer = 0; layer < config_.layers; ++layer) {
     const Block& block = blocks_[static_cast<size_t>(layer)];
-    Tensor normed = norm(block.attention_norm, block.attention_norm_bias);
-    const Tensor qkv = Linear(normed, block.qkv, block.qkv_bias)
-                           .view({batch, time, config_.heads + 2 * config_.kv_heads(), config_.head_dim()});
-    const Tensor attended = layers_->Attention(qkv, config_.heads, rotary, next_dropout());
+    at::Tensor normed = norm(block.attention_norm, block.attention_norm_bias);
+    const at::Tensor qkv = Linear(normed, block.qkv, block.qkv_bias)
+                               .view({batch, time, config_.heads + 2 * config_.kv_heads(), config_.head_dim()});
+    const at::Tensor attended = layers_->Attention(qkv, config_.heads, rotary, next_dropout());
     branch =
         Linear(attended.view({batch * time, config_.query_width()}), block.attention_out, block.attention_out_bias);
     normed = norm(block.feed_norm, block.feed_norm_bias);
-    const Tensor fed = Linear(normed, block.feed, block.feed_bias);
+    const at::Tensor fed = Linear(normed, block.feed, block.feed_bias);
     branch = Linear(config_.block().feed == FeedKind::kGelu ? layers_->Gelu(fed) : layers_->SwiGlu(fed), block.down,
                     block.down_bias);
   }
@@ -251,7 +250,7 @@ void Transformer::set_gradient_observer(std::function<void(size_t)> observer) {
   }
   for (size_t i = 0; i < leaves_.size(); ++i) {
     const Leaf& leaf = leaves_[i];
-    const auto hook = [&](const Tensor& tensor, bool master) {
+    const auto hook = [&](const at::Tensor& tensor, bool master) {
       auto node = torch::autograd::impl::grad_accumulator(tensor);
       node->add_post_hook(std::make_unique<LeafHook>(this, i, master));
       // A leaf alone would let go of it. Its pointer's type is another in each release of LibTorch.
@@ -266,22 +265,22 @@ void Transformer::set_gradient_observer(std::function<void(size_t)> observer) {
   }
 }
 
-void Transformer::TakeGradient(const Tensor& tensor, size_t leaf) {
-  Tensor& gradient = tensor.mutable_grad();
+void Transformer::TakeGradient(const at::Tensor& tensor, size_t leaf) {
+  at::Tensor& gradient = tensor.mutable_grad();
   if (gradient.defined()) {
     leaves_[leaf].gradient.add_(gradient);
     gradient.reset();
   }
 }
 
-double Transformer::AccumulateGradients(const Tensor& ids, const Tensor& targets, double scale, uint64_t seed) {
+double Transformer::AccumulateGradients(const at::Tensor& ids, const at::Tensor& targets, double scale, uint64_t seed) {
   at::AutoGradMode grad(true);
-  const Tensor hidden = Hidden(ids, config_.dropout, seed);
-  const Tensor logits = at::linear(hidden, leaves_[tokens_].compute);
+  const at::Tensor hidden = Hidden(ids, config_.dropout, seed);
+  const at::Tensor logits = at::linear(hidden, leaves_[tokens_].compute);
   double nll = 0;
   {
     at::NoGradGuard no_grad;
-    const Tensor gradient = logits.detach();
+    const at::Tensor gradient = logits.detach();
     nll = layers_->CrossEntropy(gradient, targets.to(device()).flatten().contiguous(), scale, label_smoothing_);
     // The head's two products need the hidden state and the weight, not the logits, so that these
     // could be overwritten by their gradient.
@@ -298,13 +297,13 @@ double Transformer::AccumulateGradients(const Tensor& ids, const Tensor& targets
   return nll;
 }
 
-double Transformer::EvaluateNll(const Tensor& ids, const Tensor& targets) {
+double Transformer::EvaluateNll(const at::Tensor& ids, const at::Tensor& targets) {
   at::NoGradGuard no_grad;
-  const Tensor logits = at::linear(Hidden(ids, 0.0, 0), leaves_[tokens_].compute);
+  const at::Tensor logits = at::linear(Hidden(ids, 0.0, 0), leaves_[tokens_].compute);
   return layers_->CrossEntropy(logits, targets.to(device()).flatten().contiguous(), 0.0, 0.0);
 }
 
-Tensor Transformer::Logits(const Tensor& ids) {
+at::Tensor Transformer::Logits(const at::Tensor& ids) {
   at::NoGradGuard no_grad;
   return at::linear(Hidden(ids, 0.0, 0), leaves_[tokens_].compute)
       .to(at::kCPU, at::kFloat)
