@@ -25,6 +25,10 @@ constexpr std::array<uint32_t, 64> kRound = {
     0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
 
+// A call of Blocks takes no more: browsers begin with WebAssembly code that isn't optimised, and
+// take the optimised code from the next call on.
+constexpr size_t kMostAtOnce = 16384;
+
 /// One block of 64 bytes, FIPS 180-4, section 6.2.2.
 void Block(const uint8_t* block, std::array<uint32_t, 8>& state) {
   std::array<uint32_t, 64> w;
@@ -130,7 +134,7 @@ void Sha256::Update(std::span<const uint8_t> bytes) {
   while (!bytes.empty()) {
     const size_t held = length_ % 64;
     if (held == 0 && bytes.size() >= 64) {
-      const size_t whole = bytes.size() / 64 * 64;
+      const size_t whole = std::min(bytes.size() / 64 * 64, kMostAtOnce);
       Blocks(bytes.data(), whole / 64);
       length_ += whole;
       bytes = bytes.subspan(whole);

@@ -44,9 +44,11 @@ bool SpinUntil(const Condition& condition) {
 
 ThreadPool::ThreadPool(size_t threads) : ticket_(kClosed) {
   CONTINUO_CHECK(threads >= 1);
+#if !defined(__EMSCRIPTEN__) || defined(__EMSCRIPTEN_PTHREADS__)  // else there are no threads
   for (size_t i = 1; i < threads; ++i) {
     workers_.emplace_back([this, i] { Work(i); });
   }
+#endif
 }
 
 ThreadPool::~ThreadPool() {

@@ -18,7 +18,7 @@ namespace continuo {
 class ThreadPool {
  public:
   /// `threads` is at least 1 and counts the caller. os/machine.h has ThreadCount for flags that may
-  /// be 0.
+  /// be 0. Compiled for WebAssembly, which has no threads here, every pool is one of one.
   explicit ThreadPool(size_t threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;

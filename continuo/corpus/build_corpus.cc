@@ -2,6 +2,7 @@
 #include <array>
 #include <atomic>
 #include <fstream>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <unordered_set>
@@ -13,6 +14,7 @@
 #include "continuo/corpus/corpus_format.h"
 #include "continuo/os/machine.h"
 #include "continuo/score/bars.h"
+#include "continuo/score/excerpt.h"
 #include "continuo/score/midi_files.h"
 #include "continuo/score/score_file.h"
 #include "continuo/token/merge_tracks.h"
@@ -69,8 +71,28 @@ size_t BarsWithNotes(const Score& score) {
   return bars.size();
 }
 
+/// A score from the bar in which its first note begins, on the grid of the tokens: a note less than
+/// half a 32nd before that bar is moved to its line.
+Score WithoutOpeningSilence(Score score) {
+  Tick first = std::numeric_limits<Tick>::max();
+  for (const Track& track : score.tracks) {
+    for (const Note& note : track.notes) {
+      first = std::min(first, note.time);
+    }
+  }
+  const Tick tolerance = score.ticks_per_quarter / 16;
+  const BarGrid grid(score);
+  const Tick line = grid.Line(grid.BarAt(std::min(first, std::numeric_limits<Tick>::max() - tolerance) + tolerance));
+  for (Track& track : score.tracks) {
+    for (Note& note : track.notes) {
+      note.time = std::max(note.time, line);
+    }
+  }
+  return Excerpt(score, line, std::numeric_limits<Tick>::max(), /*cut=*/false);
+}
+
 /// `merger` may be null.
-EncodedSong EncodeFile(const fs::path& path, const Tokenizer& tokenizer, const TrackMerger* merger) {
+EncodedSong EncodeFile(const fs::path& path, const Tokenizer& tokenizer, const TrackMerger* merger, bool skip_silence) {
   EncodedSong song;
   Result<ScoreAndWarnings> read = ReadScoreAndWarnings(path);
   if (!read.ok()) {
@@ -95,6 +117,9 @@ EncodedSong EncodeFile(const fs::path& path, const Tokenizer& tokenizer, const T
     song.tracks = merged.tracks;
     song.dropped = merged.dropped;
     song.shortened = merged.shortened;
+  }
+  if (skip_silence) {
+    score = WithoutOpeningSilence(std::move(score));
   }
   for (const std::vector<TokenId>& ids : tokenizer.EncodeForModel(score)) {
     EncodedSong::Stream stream;
@@ -404,7 +429,8 @@ Result<CorpusBuildReport> BuildCorpus(std::span<const CorpusSource> sources, con
     pool.ForEach(count, [&](size_t i, size_t) {
       if (!stop.stop_requested()) {
         const SourceFile& file = files[begin + i];
-        songs[i] = EncodeFile(file.path, tokenizer, sources[file.source].merge_tracks ? &merger : nullptr);
+        songs[i] = EncodeFile(file.path, tokenizer, sources[file.source].merge_tracks ? &merger : nullptr,
+                              options.skip_silence);
         progress.Update(begin + done.fetch_add(1) + 1, files.size(), "");
       }
     });
@@ -464,6 +490,9 @@ Result<CorpusBuildReport> BuildCorpus(std::span<const CorpusSource> sources, con
       {"shards", writer.ShardsJson()},
       {"failures", failures},
   };
+  if (options.skip_silence) {
+    manifest["skip_silence"] = true;
+  }
   if (!plain) {
     manifest["sources"] = SourcesJson(report);
   }

@@ -136,9 +136,14 @@ bool InRange(uint64_t begin, uint64_t count, uint64_t size) {
 }  // namespace
 
 Result<Corpus> Corpus::Open(const fs::path& directory) {
-  if (!fs::is_directory(directory)) {
-    return Error{fmt::format("{}: is not a corpus directory", directory.string()),
-                 "make one with: continuo corpus build"};
+  constexpr const char* kHint = "make one with: continuo corpus build";
+  std::error_code code;
+  if (!fs::exists(directory, code)) {
+    return Error{fmt::format("{}: does not exist, expected a corpus directory", directory.string()), kHint,
+                 ErrorCode::kNotFound};
+  }
+  if (!fs::is_directory(directory, code)) {
+    return Error{fmt::format("{}: is not a corpus directory", directory.string()), kHint};
   }
   CONTINUO_ASSIGN(const Manifest manifest, ReadManifest(directory / kManifestFile));
   Corpus corpus;

@@ -32,6 +32,9 @@ inline constexpr size_t kMostSources = 1000;
 
 struct CorpusBuildOptions {
   double valid_fraction = 0.05;
+  /// Leaves out the bars before a song's first note, so that models do not learn to begin with
+  /// silence.
+  bool skip_silence = false;
   size_t threads = 0;  // 0: one per core
 };
 

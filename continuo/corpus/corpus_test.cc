@@ -113,6 +113,29 @@ TEST_F(CorpusTest, HoldsWhatTheTokenizerGives) {
   EXPECT_GT(tokens[1], 0u);
 }
 
+TEST_F(CorpusTest, SilenceBeforeTheFirstNoteCanBeSkipped) {
+  // Two bars of 4/4 and two of 3/4 before the bar of the first note, which is a little early.
+  const auto song = [](Tick shift) {
+    Score score = RandomScore(1);
+    for (Note& note : score.tracks[0].notes) {
+      note.time += shift;
+    }
+    return score;
+  };
+  Score late = song(2 * 1920 + 2 * 1440);
+  late.tracks[0].notes[0].time -= 20;
+  late.time_signatures = {{0, 4, 4}, {2 * 1920, 3, 4}, {2 * 1920 + 2 * 1440, 4, 4}};
+  late.tempos = {{0, 500000}, {1920, 1000000}};
+  const std::vector<uint8_t> bytes = SerializeScore(late);
+  WriteBytes(midi() / "late.mid", {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  ASSERT_TRUE(Build({.valid_fraction = 0, .skip_silence = true}).ok());
+  const Corpus corpus = std::move(*Corpus::Open(this->corpus()));
+  Score at_once = song(0);
+  at_once.tempos = {{0, 1000000}};
+  const std::vector<TokenId> ids = tokenizer_->Encode(at_once).at(0);
+  EXPECT_EQ(std::vector<TokenId>(corpus.song(0).ids.begin(), corpus.song(0).ids.end()), ids);
+}
+
 TEST_F(CorpusTest, IsTheSameForAnyNumberOfThreads) {
   for (uint64_t seed = 0; seed < 30; ++seed) {
     WriteSong(midi() / (std::to_string(seed) + ".mid"), seed);
@@ -138,6 +161,12 @@ TEST_F(CorpusTest, ARenamedSongKeepsItsIdsAndItsSide) {
   const auto after = Contents(corpus());
   EXPECT_EQ(after.at("train-00000.bin"), before.at("train-00000.bin"));
   EXPECT_EQ(after.at("valid-00000.bin"), before.at("valid-00000.bin"));
+}
+
+TEST_F(CorpusTest, ADirectoryThatIsNotThereIsNotFound) {
+  for (const fs::path& directory : {corpus(), corpus() / std::string(5000, 'x')}) {
+    EXPECT_EQ(Corpus::Open(directory).error().code, ErrorCode::kNotFound);
+  }
 }
 
 TEST_F(CorpusTest, OneContentIsKeptOnce) {

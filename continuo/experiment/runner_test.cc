@@ -221,7 +221,11 @@ TEST_F(RunnerTest, RecordsAFailedTrainingAndTriesItAgainTheNextTime) {
 }
 
 TEST_F(RunnerTest, APromptThatCannotBeContinuedLeavesTheOtherCellsAlone) {
-  SmallExperiment experiment;
+  const TemporaryFolder folder;
+  const auto tokenizer = Tokenizer::Load("remi").value();
+  WriteRandomModel(SmallModel(Architecture::kGpt2, tokenizer->model_size(), 128), tokenizer->ToJson(),
+                   folder.path() / "model");
+  SmallExperiment experiment("", folder.path() / "model");
   const fs::path cases = CONTINUO_SOURCE_DIR "/testdata/cases";
   std::vector<PromptSpec>& prompts = experiment.spec().continuations.prompts;
   prompts.insert(prompts.begin(), {"waltz", (cases / "m3_4.mid").string()});

@@ -49,11 +49,9 @@ struct Span {
 
 // The window of the chord grid that `step` lies in.
 Span WindowAt(const GridPiece& piece, int64_t step) {
-  const size_t index = piece.SectionAt(step);
-  const BarSection& section = piece.sections[index];
-  const int64_t section_end = index + 1 < piece.sections.size() ? piece.sections[index + 1].start : piece.end;
-  const int64_t bar_start = step - (step - section.start) % section.bar_steps;
-  const int64_t bar_end = std::min(bar_start + section.bar_steps, section_end);
+  const int64_t bar = piece.BarAt(step);
+  const int64_t bar_start = piece.LineStep(bar);
+  const int64_t bar_end = std::min(piece.LineStep(bar + 1), piece.end);
   const int64_t start = step - (step - bar_start) % kWindowSteps;
   return {start, std::min(start + kWindowSteps, bar_end)};
 }

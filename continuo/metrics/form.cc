@@ -151,7 +151,7 @@ Form MeasureForm(const GridPiece& piece) {
   std::vector<FormNote> notes;
   notes.reserve(piece.notes.size());
   for (const GridNote& note : piece.notes) {
-    const int64_t steps = piece.sections[piece.SectionAt(note.onset)].bar_steps;
+    const int64_t steps = piece.FullSteps(note.bar);
     const int64_t positions = std::max<int64_t>(1, RoundHalfToEven(steps, 2));
     notes.push_back({.bar = note.bar,
                      .position = RoundHalfToEven(note.position, 2) % positions,

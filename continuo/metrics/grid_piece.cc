@@ -1,102 +1,78 @@
 #include "continuo/metrics/grid_piece.h"
 
 #include <algorithm>
-#include <iterator>
+#include <limits>
 
 #include "continuo/core/check.h"
 
 namespace continuo {
 namespace {
 
+constexpr Tick kLastTick = std::numeric_limits<Tick>::max();
+
 int64_t ToStep(int64_t tick, int64_t ticks_per_quarter) {
   return (2 * kStepsPerQuarter * tick + ticks_per_quarter) / (2 * ticks_per_quarter);
 }
 
-int64_t BarSteps(int64_t numerator, int64_t denominator) {
-  constexpr int64_t kStepsPerWhole = 4 * kStepsPerQuarter;
-  return std::max<int64_t>(1, (2 * kStepsPerWhole * numerator + denominator) / (2 * denominator));
-}
-
-// The sections that begin at or before step `last`.
-std::vector<BarSection> Sections(const Score& score, int64_t last) {
-  struct Signature {
-    int64_t step;
-    int32_t numerator;
-    int32_t denominator;
-  };
-  std::vector<Signature> signatures;
-  for (const TimeSignature& signature : score.time_signatures) {
-    const int64_t step = ToStep(signature.time, score.ticks_per_quarter);
-    if (signature.numerator > 0 && signature.denominator > 0 && step <= last) {
-      signatures.push_back({step, signature.numerator, signature.denominator});
-    }
-  }
-  std::stable_sort(signatures.begin(), signatures.end(),
-                   [](const Signature& a, const Signature& b) { return a.step < b.step; });
-
-  std::vector<BarSection> sections = {{0, BarSteps(4, 4), 0}};
-  Signature in_force = {0, 4, 4};
-  for (size_t i = 0; i < signatures.size(); ++i) {
-    const Signature& next = signatures[i];
-    const bool replaced = i + 1 < signatures.size() && signatures[i + 1].step == next.step;
-    const bool same = next.numerator == in_force.numerator && next.denominator == in_force.denominator;
-    if (replaced || same) {
-      continue;
-    }
-    in_force = next;
-    const BarSection previous = sections.back();
-    const int64_t bars = (next.step - previous.start + previous.bar_steps - 1) / previous.bar_steps;
-    if (bars == 0) {
-      sections.pop_back();
-    }
-    sections.push_back({next.step, BarSteps(next.numerator, next.denominator), previous.first_bar + bars});
-  }
-  return sections;
-}
-
 // Gives each note its bar and position.
 void FindBars(GridPiece& piece) {
-  size_t section = 0;
+  int64_t bar = 0;
+  int64_t line = 0;
+  int64_t next = piece.LineStep(1);
   for (GridNote& note : piece.notes) {
-    while (section + 1 < piece.sections.size() && piece.sections[section + 1].start <= note.onset) {
-      ++section;
+    if (note.onset >= next) {
+      bar = piece.BarAt(note.onset);
+      line = piece.LineStep(bar);
+      next = piece.LineStep(bar + 1);
     }
-    const BarSection& in = piece.sections[section];
-    const int64_t bar = (note.onset - in.start) / in.bar_steps;
-    note.bar = in.first_bar + bar;
-    note.position = note.onset - in.start - bar * in.bar_steps;
+    note.bar = bar;
+    note.position = note.onset - line;
   }
 }
 
 // Leaves the first `bars` bars; the piece has more.
 void KeepFirstBars(GridPiece& piece, int64_t bars) {
-  while (piece.sections.back().first_bar > bars) {
-    piece.sections.pop_back();
-  }
-  const BarSection& last = piece.sections.back();
-  const int64_t end = last.start + (bars - last.first_bar) * last.bar_steps;
-  if (last.first_bar == bars) {
-    piece.sections.pop_back();
-  }
-  while (piece.notes.back().onset >= end) {
+  while (!piece.notes.empty() && piece.notes.back().bar >= bars) {
     piece.notes.pop_back();
-    if (piece.notes.empty()) {
-      break;
-    }
-  }
-  for (GridNote& note : piece.notes) {
-    note.end = std::min(note.end, end);
   }
   piece.bars = bars;
-  piece.end = end;
+  piece.end = piece.LineStep(bars);
+  for (GridNote& note : piece.notes) {
+    note.end = std::min(note.end, piece.end);
+  }
 }
 
 }  // namespace
 
-size_t GridPiece::SectionAt(int64_t step) const {
-  const auto next = std::upper_bound(sections.begin(), sections.end(), step,
-                                     [](int64_t value, const BarSection& section) { return value < section.start; });
-  return static_cast<size_t>(std::distance(sections.begin(), next)) - 1;
+int64_t GridPiece::LineStep(int64_t bar) const {
+  // To the nearest step in whole numbers that cannot overflow: the whole ticks first.
+  const TickFraction line = lines.ExactLine(static_cast<size_t>(bar));
+  const int64_t ticks = line.numerator / line.denominator;
+  const int64_t rest = line.numerator % line.denominator;
+  return (2 * kStepsPerQuarter * ticks + ticks_per_quarter + 2 * kStepsPerQuarter * rest / line.denominator) /
+         (2 * ticks_per_quarter);
+}
+
+int64_t GridPiece::BarAt(int64_t step) const {
+  // The bar of the last tick that is rounded to `step`, or one beside it, for lines off the ticks
+  // are rounded to them.
+  const int64_t tick = ticks_per_quarter * (2 * step + 1) / (2 * kStepsPerQuarter);
+  auto bar = static_cast<int64_t>(lines.BarAt(static_cast<Tick>(std::min<int64_t>(tick, kLastTick))));
+  while (bar > 0 && LineStep(bar) > step) {
+    --bar;
+  }
+  // Lines beyond the last tick are all at that tick.
+  while (LineStep(bar + 1) <= step && bar < static_cast<int64_t>(lines.BarAt(kLastTick))) {
+    ++bar;
+  }
+  return bar;
+}
+
+int64_t GridPiece::FullSteps(int64_t bar) const {
+  const auto up = [](int64_t a, int64_t b) { return (a + b - 1) / b; };
+  const TimeSignature signature = lines.Signature(static_cast<size_t>(bar));
+  return std::max(up(4 * kStepsPerQuarter * signature.numerator, signature.denominator),
+                  up(kStepsPerQuarter, ticks_per_quarter));
 }
 
 GridPiece PlaceOnGrid(const Score& score, int64_t first_bars) {
@@ -128,16 +104,18 @@ GridPiece PlaceOnGrid(const Score& score, int64_t first_bars) {
   if (!std::is_sorted(piece.notes.begin(), piece.notes.end(), earlier)) {
     std::stable_sort(piece.notes.begin(), piece.notes.end(), earlier);
   }
-  piece.sections = Sections(score, piece.notes.back().onset);
+  piece.lines = BarGrid(score);
+  piece.ticks_per_quarter = score.ticks_per_quarter;
   FindBars(piece);
   piece.bars = piece.notes.back().bar + 1;
-  const BarSection& last = piece.sections.back();
-  piece.end = last.start + (piece.bars - last.first_bar) * last.bar_steps;
+  piece.end = piece.LineStep(piece.bars);
   if (first_bars > 0 && first_bars < piece.bars) {
     KeepFirstBars(piece, first_bars);
   }
-  for (const BarSection& section : piece.sections) {
-    piece.positions = std::max(piece.positions, section.bar_steps);
+  for (const size_t bar : piece.lines.SignatureBars()) {
+    if (static_cast<int64_t>(bar) < piece.bars) {
+      piece.positions = std::max(piece.positions, piece.FullSteps(static_cast<int64_t>(bar)));
+    }
   }
   return piece;
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "continuo/score/bars.h"
 #include "continuo/score/score.h"
 
 namespace continuo {
@@ -26,31 +27,27 @@ struct GridNote {
   uint8_t pitch_class() const { return pitch % 12; }
 };
 
-/// Consecutive bars of one length. The next section cuts the last of them short.
-struct BarSection {
-  int64_t start = 0;
-  int64_t bar_steps = 1;  // at least 1
-  int64_t first_bar = 0;
-};
-
 /// A score on a grid of eight steps per quarter note, from which every metric of bars is computed.
 ///
 /// Times are rounded to the nearest step, halves to the later one. A note is at least one step
-/// long. Bars run from tick 0 to the bar in which the last note begins. A time signature begins a
-/// bar at its step; one equal to the signature in force changes nothing (most files of Pop1K7
-/// repeat 4/4 off the bar line). The first signature is 4/4, the last of several at one step
-/// counts, and one with a numerator or denominator below 1 is ignored.
+/// long. Bars are those of BarGrid, with their lines rounded like the notes, and run from tick 0 to
+/// the bar in which the last note begins.
 ///
 /// Empty bars take no memory, so a note after a million bars of silence costs as much as any other.
 struct GridPiece {
   int64_t bars = 0;
-  int64_t positions = 0;             // steps in the longest of the bars
-  int64_t end = 0;                   // where the last bar ends; its full length, unless later bars were left out
-  std::vector<GridNote> notes;       // in the order of onset
-  std::vector<BarSection> sections;  // rising; the first starts at 0; empty if there are no notes
+  int64_t positions = 0;        // FullSteps of the longest of the bars
+  int64_t end = 0;              // where the last bar ends
+  std::vector<GridNote> notes;  // in the order of onset
+  BarGrid lines{Score()};
+  int64_t ticks_per_quarter = 1;
 
-  /// The index of the section that `step`, from 0 to before `end`, lies in.
-  size_t SectionAt(int64_t step) const;
+  /// The step at which a bar begins.
+  int64_t LineStep(int64_t bar) const;
+  /// The bar that a step, from 0 on, lies in; of bars that begin at one step the last.
+  int64_t BarAt(int64_t step) const;
+  /// The steps of a bar that no time signature cuts short, rounded up.
+  int64_t FullSteps(int64_t bar) const;
 };
 
 /// `first_bars` above 0 keeps the notes that begin in the first bars, and cuts them where the last

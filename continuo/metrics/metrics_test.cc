@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 
+#include "continuo/core/rng.h"
 #include "continuo/core/shared_data_testing.h"
 #include "continuo/metrics/bar_metrics.h"
 #include "continuo/metrics/chord_finder.h"
@@ -162,13 +163,48 @@ TEST(MeasureBars, AMillionEmptyBarsCostNothing) {
   score.ticks_per_quarter = 1;
   score.time_signatures = {{0, 1, 1024}};
   const Metrics metrics = MeasureBars(score);
-  const int64_t bars = 8 * (int64_t{std::numeric_limits<Tick>::max()} - 4) + 1;  // each one step long
+  const int64_t bars = int64_t{std::numeric_limits<Tick>::max()} - 3;  // each a tick, of eight steps
   EXPECT_EQ(metrics.bars, bars);
   EXPECT_EQ(metrics.h1, 0);
   EXPECT_EQ(metrics.h4, 0);
-  // Two bars of B have a note: 2 (B - 2) pairs of B (B - 1) / 2 differ at the only position.
+  // Two bars of B have a note: 2 (B - 2) pairs of B (B - 1) / 2 differ at one position of eight.
   const auto b = static_cast<double>(bars);
-  EXPECT_NEAR(metrics.gs, 1 - 4 * (b - 2) / (b * (b - 1)), 1e-12);
+  EXPECT_NEAR(metrics.gs, 1 - 4 * (b - 2) / (8 * b * (b - 1)), 1e-12);
+}
+
+TEST(MeasureBars, BarsAreThoseOfTheBarGrid) {
+  // Five 64ths are two and a half steps; a signature that comes a tick after a line cuts a bar off
+  // that is shorter than a step.
+  EXPECT_EQ(PieceBuilder().Signature(0, 5, 64).Note(100 * 150, 10, 60).Measure().bars, 101);
+  EXPECT_EQ(PieceBuilder().Signature(1, 3, 4).Note(1 + 3 * kQuarter, 10, 60).Measure().bars, 3);
+  Rng rng(1, 0);
+  for (int i = 0; i < 500; ++i) {
+    Score score;
+    score.ticks_per_quarter = static_cast<int32_t>(1 + rng.NextBelow(i % 2 == 0 ? 12 : 960));
+    Tick time = 0;
+    for (size_t signature = 0; signature < 4; ++signature) {
+      const auto numerator = static_cast<int32_t>(1 + rng.NextBelow(12));
+      score.time_signatures.push_back({time, numerator, int32_t{1} << rng.NextBelow(7)});
+      time += static_cast<Tick>(rng.NextBelow(static_cast<uint64_t>(score.ticks_per_quarter) * 16));
+    }
+    score.tracks.resize(1);
+    const BarGrid grid(score);
+    for (size_t note = 0; note < 50; ++note) {
+      score.tracks[0].notes.push_back(
+          {static_cast<Tick>(rng.NextBelow(static_cast<uint64_t>(score.ticks_per_quarter) * 60)), 1, 60, 64});
+    }
+    const GridPiece piece = PlaceOnGrid(score);
+    for (const GridNote& note : piece.notes) {
+      // The bar of its time, or the next where the note is rounded to that bar's line or past it.
+      const auto bar = static_cast<int64_t>(grid.BarAt(note.time));
+      ASSERT_GE(note.position, 0);
+      ASSERT_EQ(note.onset, piece.LineStep(note.bar) + note.position);
+      ASSERT_LT(note.onset, piece.LineStep(note.bar + 1));
+      ASSERT_EQ(note.bar, piece.BarAt(note.onset));
+      ASSERT_TRUE(note.bar >= bar || piece.LineStep(bar) > note.onset) << i;
+      ASSERT_TRUE(note.bar <= bar || piece.LineStep(bar + 1) <= note.onset) << i;
+    }
+  }
 }
 
 TEST(ChordFinder, NamesTheTriadsAndSeventhsOfHalfBars) {

@@ -62,6 +62,9 @@ Error NotANumber(const fs::path& directory, std::string_view tensor, float value
 
 Result<ModelDirectory> ModelDirectory::Open(const fs::path& path, const fs::path& tokenizer) {
   std::error_code code;
+  if (!fs::exists(path, code)) {
+    return MakeError(ErrorCode::kNotFound, "{}: does not exist, expected a model directory", path.string());
+  }
   if (!fs::is_directory(path, code)) {
     return MakeError("{}: is not a directory, expected a model directory", path.string());
   }

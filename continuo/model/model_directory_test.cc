@@ -330,8 +330,10 @@ TEST_F(Int8DirectoryTest, AScaleThatIsNoNumberIsNamed) {
 }
 
 TEST_F(ModelDirectoryTest, MissingFilesAreNamed) {
-  EXPECT_THAT(OpenError(), HasSubstr("is not a directory"));
+  EXPECT_THAT(OpenError(), HasSubstr("does not exist"));
+  EXPECT_EQ(ModelDirectory::Open(path()).error().code, ErrorCode::kNotFound);
   Write(Files());
+  EXPECT_THAT(ModelDirectory::Open(path() / "config.json").error().message, HasSubstr("is not a directory"));
   fs::remove(path() / "model.safetensors");
   EXPECT_THAT(OpenError(), HasSubstr("model.safetensors: cannot open"));
   fs::remove(path() / "config.json");

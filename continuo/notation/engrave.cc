@@ -256,6 +256,25 @@ void SpellNotes(std::vector<DraftPart>& drafts, Fifths tonic) {
   }
 }
 
+// MusicXML has the octaves 0 to 9, MIDI also notes below: such a part is written higher than it
+// sounds, unless it is as high as it is low.
+void WriteInOctaves0To9(DraftPart& draft) {
+  if (draft.part.is_drum) {
+    return;
+  }
+  const auto [lowest, highest] =
+      std::minmax_element(draft.notes.begin(), draft.notes.end(),
+                          [](const StaffNote& a, const StaffNote& b) { return a.name.octave < b.name.octave; });
+  const int up = -lowest->name.octave;
+  if (up <= 0 || highest->name.octave + up > 9) {
+    return;
+  }
+  draft.part.octaves_up = static_cast<int8_t>(up);
+  for (StaffNote& note : draft.notes) {
+    note.name.octave = static_cast<int8_t>(note.name.octave + up);
+  }
+}
+
 // Drums don't hold: what is tied is a rest.
 void UntieDrums(std::vector<Symbol>& symbols) {
   for (Symbol& symbol : symbols) {
@@ -487,6 +506,7 @@ Result<Sheet> Engrave(const Score& score, const NotationOptions& options, std::s
   SpellNotes(drafts, keys.front().tonic());
   size_t heads = kMaxSheetHeads;
   for (DraftPart& draft : drafts) {
+    WriteInOctaves0To9(draft);
     CONTINUO_TRY(FillBars(draft, grid, heads, name));
     SetAccidentals(draft.part, key_of_bar);
     sheet.parts.push_back(std::move(draft.part));

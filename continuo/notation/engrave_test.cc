@@ -296,6 +296,16 @@ TEST(EngraveTest, OtherInstrumentsHaveOneStaffAndDrumsHits) {
   EXPECT_EQ(Text(sheet.parts[1].bars[0][0]), "F4/q C5+G5/q F4/q r/q");
 }
 
+TEST(EngraveTest, NotesBelowMusicXmlsOctavesAreWrittenHigherInTheirPart) {
+  const Sheet low = SheetOf(Piece({{0, 2, 5}, {2, 4, 60}}));
+  EXPECT_EQ(low.parts[0].octaves_up, 1);
+  EXPECT_EQ(Staff(low, 1), "F0/h r/h");
+  EXPECT_EQ(Staff(low, 0), "r/h C5/h");
+  EXPECT_EQ(SheetOf(Piece({{0, 2, 12}, {2, 4, 127}})).parts[0].octaves_up, 0);
+  // There is no room for both ends.
+  EXPECT_EQ(SheetOf(Piece({{0, 2, 0}, {2, 4, 127}})).parts[0].octaves_up, 0);
+}
+
 TEST(EngraveTest, ChordsComeFromMarkersOrFromTheNotes) {
   Score score = Piece({{0, 4, 60}, {0, 4, 64}, {0, 4, 67}, {4, 8, 57}, {4, 8, 60}, {4, 8, 65}});
   const Result<Sheet> heard = Engrave(score, {}, "the piece");

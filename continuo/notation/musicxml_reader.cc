@@ -363,9 +363,10 @@ class Reader {
       }
     }
     const std::string_view step = Trim(where.child((prefix + "step").c_str()).text().get());
-    const auto octave = ParseNumber<int>(where.child((prefix + "octave").c_str()).text().get(), 0, 9);
+    // MusicXML has octaves from 0; programs write keys below 12 with others (B sharp -2 is key 0).
+    const auto octave = ParseNumber<int>(where.child((prefix + "octave").c_str()).text().get(), -2, 9);
     if (step.size() != 1 || step[0] < 'A' || step[0] > 'G' || !octave) {
-      return Fault("a pitch has the step '{}' and the octave '{}', expected A to G and 0 to 9", step,
+      return Fault("a pitch has the step '{}' and the octave '{}', expected A to G and -2 to 9", step,
                    where.child((prefix + "octave").c_str()).text().get());
     }
     double alter = 0;
@@ -397,18 +398,6 @@ class Reader {
     if (const xml_node divisions = node.child("divisions")) {
       divisions_ = ParseNumber<int64_t>(divisions.text().get(), 1, kMaxDivisions).value_or(1);  // checked already
     }
-    if (const xml_node key = node.child("key")) {
-      if (const xml_node fifths = key.child("fifths")) {
-        const auto value = ParseNumber<int>(fifths.text().get(), -7, 7);
-        if (!value) {
-          return Fault("<fifths> is '{}', expected -7 to 7", fifths.text().get());
-        }
-        const bool minor = Trim(key.child("mode").text().get()) == "minor";
-        if (!measure.key && transpose_.empty() && !node.child("transpose")) {
-          measure.key = KeySignature{0, static_cast<int8_t>(*value), static_cast<int8_t>(minor ? 1 : 0)};
-        }
-      }
-    }
     if (const xml_node time = node.child("time"); time && time.child("beats")) {
       CONTINUO_TRY(ReadTime(time, measure));
     }
@@ -421,6 +410,20 @@ class Reader {
       }
       const int staff = ParseNumber<int>(transpose.attribute("number").as_string(), 1, 100).value_or(0);
       transpose_[staff] = static_cast<int>(std::lround(*chromatic)) + 12 * octaves;
+    }
+    if (const xml_node key = node.child("key")) {
+      if (const xml_node fifths = key.child("fifths")) {
+        const auto value = ParseNumber<int>(fifths.text().get(), -7, 7);
+        if (!value) {
+          return Fault("<fifths> is '{}', expected -7 to 7", fifths.text().get());
+        }
+        const bool minor = Trim(key.child("mode").text().get()) == "minor";
+        const bool sounds_as_written =
+            std::all_of(transpose_.begin(), transpose_.end(), [](const auto& staff) { return staff.second % 12 == 0; });
+        if (!measure.key && sounds_as_written) {
+          measure.key = KeySignature{0, static_cast<int8_t>(*value), static_cast<int8_t>(minor ? 1 : 0)};
+        }
+      }
     }
     for (const xml_node style : node.children("measure-style")) {
       for (const char* sign : {"measure-repeat", "beat-repeat"}) {

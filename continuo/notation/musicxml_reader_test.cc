@@ -8,6 +8,7 @@
 #include <map>
 #include <string>
 
+#include "continuo/core/check.h"
 #include "continuo/core/rng.h"
 #include "continuo/notation/musicxml_writer.h"
 #include "continuo/os/file.h"
@@ -20,6 +21,7 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 Result<ScoreAndWarnings> Parse(std::string_view text) {
   return ParseMusicXml({reinterpret_cast<const uint8_t*>(text.data()), text.size()}, "song.musicxml");
@@ -93,6 +95,22 @@ TEST(MusicXmlReaderTest, TransposesInstruments) {
       "<attributes><divisions>2</divisions><transpose><chromatic>0</chromatic>"
       "<octave-change>-1</octave-change></transpose></attributes>";
   EXPECT_EQ(Notes(Parse(File(Measure(bass + Note("C", 4, 8))))), "0+1920:48");
+}
+
+TEST(MusicXmlReaderTest, OnlyATranspositionByOctavesKeepsTheKey) {
+  const auto keys = [](const std::string& transpose) {
+    const auto read = Parse(File(Measure("<attributes><divisions>2</divisions><key><fifths>3</fifths></key>" +
+                                         transpose + "</attributes>" + Note("C", 4, 8))));
+    CONTINUO_CHECK(read.ok());
+    return read->score.key_signatures;
+  };
+  EXPECT_THAT(keys("<transpose><chromatic>0</chromatic><octave-change>-1</octave-change></transpose>"),
+              ElementsAre(KeySignature{0, 3, 0}));
+  EXPECT_THAT(keys("<transpose><chromatic>-2</chromatic></transpose>"), IsEmpty());
+}
+
+TEST(MusicXmlReaderTest, ReadsTheOctavesBelow0ThatProgramsWrite) {
+  EXPECT_EQ(Notes(Parse(File(Measure(kFour + Note("C", -1, 4) + Note("B#", -2, 4))))), "0+960:0 960+960:0");
 }
 
 TEST(MusicXmlReaderTest, ReadsTemposSignaturesAndKeys) {
@@ -331,8 +349,9 @@ Score RandomScore(uint64_t seed) {
     for (uint64_t n = 5 + rng.NextBelow(60); n > 0; --n) {
       const auto time = static_cast<Tick>(rng.NextBelow(static_cast<uint64_t>(end) / 60)) * 60;
       const auto duration = static_cast<Tick>(1 + rng.NextBelow(rng.NextBelow(8) == 0 ? 100 : 16)) * 60;
-      track.notes.push_back(
-          {time, duration, static_cast<uint8_t>(21 + rng.NextBelow(88)), static_cast<uint8_t>(1 + rng.NextBelow(127))});
+      // A piano's keys, or all of MIDI's.
+      const auto pitch = static_cast<uint8_t>(seed % 3 == 0 ? rng.NextBelow(128) : 21 + rng.NextBelow(88));
+      track.notes.push_back({time, duration, pitch, static_cast<uint8_t>(1 + rng.NextBelow(127))});
     }
     score.tracks.push_back(std::move(track));
   }
@@ -378,6 +397,24 @@ TEST(MusicXmlReaderTest, WhatIsWrittenIsReadAsTheSameMusic) {
     const size_t bars = CountBars(score);
     for (size_t bar = 0; bar < bars; ++bar) {
       EXPECT_EQ(BarGrid(read->score).Line(bar), BarGrid(score).Line(bar)) << seed;
+    }
+  }
+}
+
+// Octave 0 is MusicXML's lowest.
+TEST(MusicXmlReaderTest, EveryMidiKeyIsWrittenInAnOctaveOfMusicXmlAndReadAgain) {
+  for (uint8_t key = 0; key < 128; ++key) {
+    for (int8_t fifths = -7; fifths <= 7; ++fifths) {
+      Score score;
+      score.key_signatures = {{0, fifths, 1}};
+      score.tracks = {Track{}};
+      score.tracks[0].notes = {{0, 480, key, 64}};
+      const std::string xml = *ScoreToMusicXml(score, {}, "one note");
+      EXPECT_THAT(xml, Not(HasSubstr("<octave>-"))) << int{key} << " in " << int{fifths};
+      const auto read = Parse(xml);
+      ASSERT_TRUE(read.ok()) << read.error().message;
+      EXPECT_EQ(Notes(read), "0+480:" + std::to_string(key));
+      EXPECT_THAT(read->score.key_signatures, ElementsAre(testing::Field(&KeySignature::key, fifths)));
     }
   }
 }

@@ -290,6 +290,13 @@ class Writer {
         }
         xml_.Close("clef");
       }
+      if (part.octaves_up != 0) {
+        xml_.Open("transpose");
+        xml_.Leaf("diatonic", 0);
+        xml_.Leaf("chromatic", 0);
+        xml_.Leaf("octave-change", -part.octaves_up);
+        xml_.Close("transpose");
+      }
     }
     xml_.Close("attributes");
   }

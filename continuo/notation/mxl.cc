@@ -130,7 +130,7 @@ class Archive {
       stream.next_out = reinterpret_cast<Bytef*>(text.data()) + before;
       stream.avail_out = static_cast<uInt>(text.size() - before);
       state = inflate(&stream, Z_NO_FLUSH);
-      text.resize(text.size() - stream.avail_out);
+      text.erase(text.size() - stream.avail_out);
     }
     inflateEnd(&stream);
     if (text.size() > max_bytes) {

@@ -69,6 +69,7 @@ struct SheetPart {
   bool is_drum = false;
   uint8_t staves = 1;
   std::array<char, 2> clefs = {'G', 'F'};     // G, F, or P for percussion; of each staff
+  int8_t octaves_up = 0;                      // written so far above where it sounds
   std::vector<uint8_t> drum_keys;             // those that occur, ascending
   std::vector<std::vector<SheetVoice>> bars;  // staff by staff, voice by voice
 };

@@ -139,6 +139,14 @@ bool BarGrid::IsCut(size_t bar) const {
   return length.numerator * (section.start.denominator / length.denominator) < section.length;
 }
 
+std::vector<size_t> BarGrid::SignatureBars() const {
+  std::vector<size_t> bars;
+  for (const Section& section : sections_) {
+    bars.push_back(section.bar);
+  }
+  return bars;
+}
+
 TimeSignature BarGrid::Signature(size_t bar) const {
   return SectionOf(bar)->signature;
 }

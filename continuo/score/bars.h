@@ -62,6 +62,9 @@ class BarGrid {
   /// Whether the next time signature cuts a bar short.
   bool IsCut(size_t bar) const;
 
+  /// The first bar, and each in which another time signature comes into force; rising.
+  std::vector<size_t> SignatureBars() const;
+
  private:
   // Bars of one length, up to the next section.
   struct Section {

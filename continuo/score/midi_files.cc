@@ -73,7 +73,9 @@ Result<MidiFileList> ListMidiFiles(const fs::path& folder) {
       }
     }
     if (code && next == 0) {
-      return MakeError(ErrorCode::kIo, "{}: cannot list the folder: {}", folder.string(), code.message());
+      const bool missing = code == std::errc::no_such_file_or_directory;
+      return MakeError(missing ? ErrorCode::kNotFound : ErrorCode::kIo, "{}: cannot list the folder: {}",
+                       folder.string(), code.message());
     }
     if (code) {
       list.skipped.push_back({name_of(current), fmt::format("cannot be listed: {}", code.message())});

@@ -84,8 +84,8 @@ TEST_F(MidiFilesTest, SkipsAFolderThatCannotBeReadAndGoesThroughTheOthers) {
 
 TEST_F(MidiFilesTest, FailsOnWhatIsNotAFolder) {
   Make("a.mid");
-  EXPECT_FALSE(ListMidiFiles(folder_.path() / "a.mid").ok());
-  EXPECT_FALSE(ListMidiFiles(folder_.path() / "none").ok());
+  EXPECT_EQ(ListMidiFiles(folder_.path() / "a.mid").error().code, ErrorCode::kIo);
+  EXPECT_EQ(ListMidiFiles(folder_.path() / "none").error().code, ErrorCode::kNotFound);
   EXPECT_THAT(NoMidiFiles("songs").message, HasSubstr("songs: has no MIDI files"));
 }
 

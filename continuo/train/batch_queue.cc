@@ -25,9 +25,24 @@ BatchQueue::~BatchQueue() {
   {
     const std::lock_guard lock(mutex_);
     stop_ = true;
+    Change();
   }
-  changed_.notify_all();
   thread_.join();
+}
+
+void BatchQueue::Change() {
+  ++changes_;
+  changes_.notify_all();
+}
+
+template <typename Condition>
+void BatchQueue::WaitUntil(std::unique_lock<std::mutex>& lock, const Condition& condition) {
+  while (!condition()) {
+    const uint32_t seen = changes_;
+    lock.unlock();
+    changes_.wait(seen);
+    lock.lock();
+  }
 }
 
 void BatchQueue::Fill() {
@@ -37,23 +52,23 @@ void BatchQueue::Fill() {
     const uint64_t high = count * (share_.part + 1) / share_.of;
     Batch batch = source_.Lay(std::span(blocks_).subspan(begin + low, high - low));
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return stop_ || ready_.size() < kAhead; });
+    WaitUntil(lock, [this] { return stop_ || ready_.size() < kAhead; });
     if (stop_) {
       return;
     }
     ready_.push_back(std::move(batch));
-    changed_.notify_all();
+    Change();
   }
 }
 
 Batch BatchQueue::Take() {
   CONTINUO_CHECK(!done());
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return !ready_.empty(); });
+  WaitUntil(lock, [this] { return !ready_.empty(); });
   Batch batch = std::move(ready_.front());
   ready_.pop_front();
   ++taken_;
-  changed_.notify_all();
+  Change();
   return batch;
 }
 

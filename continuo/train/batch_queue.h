@@ -1,7 +1,7 @@
 #pragma once
 
 #include <algorithm>
-#include <condition_variable>
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <mutex>
@@ -36,6 +36,11 @@ class BatchQueue {
 
  private:
   void Fill();
+  /// Tells the other thread that the queue, which is locked, is another.
+  void Change();
+  /// Returns when `condition` holds, which it looks at with the lock.
+  template <typename Condition>
+  void WaitUntil(std::unique_lock<std::mutex>& lock, const Condition& condition);
 
   const BlockSource& source_;
   const std::vector<Block> blocks_;
@@ -45,7 +50,9 @@ class BatchQueue {
   const uint64_t batches_;
   uint64_t taken_ = 0;
   std::mutex mutex_;
-  std::condition_variable changed_;
+  // Not a condition_variable: waiting for GCC 12's takes a libstdc++ as new, which systems that the
+  // Python wheel serves lack.
+  std::atomic<uint32_t> changes_ = 0;
   std::deque<Batch> ready_;
   bool stop_ = false;
   std::thread thread_;

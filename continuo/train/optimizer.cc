@@ -15,8 +15,6 @@
 namespace continuo {
 namespace {
 
-using at::Tensor;
-
 bool IsBlockMatrix(const Parameter& parameter) {
   return parameter.kind == WeightKind::kMatrix || parameter.kind == WeightKind::kResidualMatrix;
 }
@@ -31,17 +29,17 @@ bool Decays(const Parameter& parameter, const OptimizerOptions& options) {
 
 /// U V^T of the singular value decomposition U S V^T of `matrix`, roughly: the singular values end
 /// in about [0.7, 1.2], which is all that Muon asks. A quintic iteration, in the precision `type`.
-Tensor Orthogonalize(const Tensor& matrix, at::ScalarType type) {
+at::Tensor Orthogonalize(const at::Tensor& matrix, at::ScalarType type) {
   // Coefficients of the quintic, from Jordan's Muon: the steepest at 0 that still maps [0, 1] to
   // near 1.
   constexpr double kA = 3.4445, kB = -4.7750, kC = 2.0315;
   constexpr int kIterations = 5;
   const bool tall = matrix.size(0) > matrix.size(1);
-  Tensor x = tall ? matrix.t() : matrix;
+  at::Tensor x = tall ? matrix.t() : matrix;
   x = (x / (x.norm() + 1e-7)).to(type);
   for (int i = 0; i < kIterations; ++i) {
-    const Tensor square = at::mm(x, x.t());
-    const Tensor polynomial = at::addmm(square, square, square, kB, kC);
+    const at::Tensor square = at::mm(x, x.t());
+    const at::Tensor polynomial = at::addmm(square, square, square, kB, kC);
     x = at::addmm(x, polynomial, x, kA, 1.0);
   }
   return tall ? x.t() : x;
@@ -53,7 +51,7 @@ Optimizer::Optimizer(Transformer& model, const OptimizerOptions& options) : mode
   for (const Parameter& parameter : model.parameters()) {
     const auto zeros = [&] { return at::zeros_like(parameter.gradient); };
     state_.first.push_back(zeros());
-    state_.second.push_back(UsesMuon(parameter, options) ? Tensor() : zeros());
+    state_.second.push_back(UsesMuon(parameter, options) ? at::Tensor() : zeros());
     if (options.average_decay > 0) {
       state_.average.push_back(zeros());
     }
@@ -68,10 +66,10 @@ void Optimizer::Step(double lr, double beta1) {
   at::NoGradGuard no_grad;
   ++updates_;
   const double first_beta = beta1 > 0 ? beta1 : options_.beta1;
-  const Tensor updates = at::full({}, static_cast<double>(updates_), model_.parameters()[0].gradient.options());
+  const at::Tensor updates = at::full({}, static_cast<double>(updates_), model_.parameters()[0].gradient.options());
   // The fused kernel takes one decay for a whole list, so there is a list with and one without.
   for (const bool decays : {true, false}) {
-    std::vector<Tensor> masters, gradients, first, second, steps;
+    std::vector<at::Tensor> masters, gradients, first, second, steps;
     for (size_t i = 0; i < model_.parameters().size(); ++i) {
       Parameter& parameter = model_.parameters()[i];
       if (Decays(parameter, options_) != decays || UsesMuon(parameter, options_)) {
@@ -110,16 +108,16 @@ void Optimizer::SwapAverage() {
   }
   at::NoGradGuard no_grad;
   for (size_t i = 0; i < state_.average.size(); ++i) {
-    const Tensor weights = model_.parameters()[i].master.detach().clone();
+    const at::Tensor weights = model_.parameters()[i].master.detach().clone();
     model_.parameters()[i].master.copy_(state_.average[i]);
     state_.average[i].copy_(weights);
   }
   model_.RefreshCompute();
 }
 
-void Optimizer::StepMuon(Parameter& parameter, Tensor& momentum, double lr) const {
+void Optimizer::StepMuon(Parameter& parameter, at::Tensor& momentum, double lr) const {
   momentum.mul_(options_.muon_momentum).add_(parameter.gradient);
-  const Tensor direction = parameter.gradient + momentum * options_.muon_momentum;  // Nesterov
+  const at::Tensor direction = parameter.gradient + momentum * options_.muon_momentum;  // Nesterov
   parameter.master.mul_(1.0 - lr * options_.weight_decay);
   // Queries, keys and values are three maps that share one matrix; each is made orthogonal for
   // itself.
@@ -127,8 +125,8 @@ void Optimizer::StepMuon(Parameter& parameter, Tensor& momentum, double lr) cons
   const int64_t parts = parameter.role == WeightRole::kQkv ? 3 : 1;
   for (int64_t part = 0; part < parts; ++part) {
     const int64_t columns = parameter.master.size(1) / parts;
-    Tensor master = parameter.master.narrow(1, part * columns, columns);
-    const Tensor update = Orthogonalize(direction.narrow(1, part * columns, columns), type);
+    at::Tensor master = parameter.master.narrow(1, part * columns, columns);
+    const at::Tensor update = Orthogonalize(direction.narrow(1, part * columns, columns), type);
     // An orthogonal m x n matrix has RMS 1/sqrt(max(m, n)); an AdamW update has about 0.2.
     const double scale = 0.2 * std::sqrt(static_cast<double>(std::max(master.size(0), columns)));
     master.add_(update, -lr * scale);
@@ -136,7 +134,7 @@ void Optimizer::StepMuon(Parameter& parameter, Tensor& momentum, double lr) cons
 }
 
 double GradientNorm(const std::vector<Parameter>& parameters) {
-  std::vector<Tensor> norms;
+  std::vector<at::Tensor> norms;
   for (const Parameter& parameter : parameters) {
     norms.push_back(parameter.gradient.norm());
   }
