@@ -18,10 +18,12 @@
 
 #include "continuo/app/piece_file.h"
 #include "continuo/core/shared_data_testing.h"
+#include "continuo/model/random_model_testing.h"
 #include "continuo/os/file.h"
 #include "continuo/os/temporary_folder_testing.h"
 #include "continuo/score/bars.h"
 #include "continuo/score/score_file.h"
+#include "continuo/token/tokenizer.h"
 
 extern char** environ;
 
@@ -572,7 +574,11 @@ TEST_F(CliTest, GenerateAndContinueRefuseWhatCannotBe) {
   ExpectError(with(generate, {"--form", "A8 ?8"}), "form: '?' at byte 4");
   ExpectError(with(generate, {"--form", "A8 B8"}), "its sections have 16 bars together, expected 32");
   ExpectError(with(generate, {"--density", "2:1 6:1"}), "rising bars");
-  ExpectError(with(generate, {"--loudness", "3"}), "remiplan");
+  const auto tokenizer = Tokenizer::Load("remi").value();
+  WriteRandomModel(SmallModel(Architecture::kGpt2, tokenizer->model_size(), 128), tokenizer->ToJson(), Path("plain"));
+  for (const char* flag : {"--chords=C", "--form=A32", "--density=3", "--loudness=3"}) {
+    ExpectError(with(generate, {"--model", Path("plain"), flag}), "remiplan");
+  }
   ExpectError({"continue", "--prompt", kPrompt.string(), "--prompt-bars", "9", "-o", Path("out")}, "has 8 bars");
   ExpectError({"continue", "--prompt", kPrompt.string(), "--prompt-bars", "0", "-o", Path("out")}, "prompt-bars is 0");
   ExpectError({"continue", "--prompt", Path("none.mid"), "-o", Path("out")}, "none.mid");
@@ -628,7 +634,7 @@ TEST_F(CliTest, ADamagedModelIsRefusedByName) {
   WriteBytes("model/model.safetensors", weights);
 
   Json wrong = Json::parse(config);
-  wrong["n_inner"] = 100;
+  wrong["intermediate_size"] = 100;
   WriteBytes("model/config.json", wrong.dump());
   ExpectError(generate, "expected");
   fs::remove(model + "/config.json");
@@ -917,7 +923,7 @@ TEST_F(CliTest, SiIsOfTheBarsThatAreMeasured) {
   Continuo({"generate", "--bars", "24", "--seed", "5", "-o", Path("new")});
   const std::string piece = Path("new/piece-001.mid");
   const auto si = [&](const char* bars) {
-    return Json::parse(Continuo({"eval", piece, "--json", "--bars", bars}).out)["files"][0]["SI_long"];
+    return Json::parse(Continuo({"eval", piece, "--json", "--bars", bars}).out)["files"][0]["SI_short"];
   };
   EXPECT_EQ(si("24"), si("0"));
   EXPECT_NE(si("12"), si("0"));
@@ -1050,6 +1056,12 @@ TEST_F(CliTest, RenderWritesAudioThatLastsAsLongAsTheMusic) {
   ExpectError({"render", kPrompt.string(), "-o", Path("audio"), "--soundfont", Path("none.sf2")},
               "none.sf2: is no file");
   ExpectError({"render", kPrompt.string(), kPrompt.string(), "-o", Path("audio")}, "would both be written to");
+
+  const std::string name = Path("one/prompt.flac");
+  ASSERT_EQ(Continuo({"render", kPrompt.string(), "-o", name, "--quiet"}).exit_code, 0);
+  EXPECT_THAT(*ReadTextFile(name), StartsWith("fLaC"));
+  ExpectError({"render", kPrompt.string(), kPrompt.string(), "-o", name}, "is the name of one file");
+  ExpectError({"render", kPrompt.string(), "-o", name, "--format", "wav"}, "is a flac file by its name");
 }
 
 TEST_F(CliTest, TrainPassesItsFlagsOnInOrder) {

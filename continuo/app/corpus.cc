@@ -138,6 +138,8 @@ void AddCorpusCommand(CLI::App& app, AppContext& context) {
   command->add_flag("--merge-tracks", flags->merge_tracks,
                     "make one piano track of each song's melodic tracks; one note is left of those of a pitch that "
                     "begin together, and a note ends where the next of its pitch begins");
+  command->add_flag("--skip-silence", flags->options.skip_silence,
+                    "leave out the bars before each song's first note, so that pieces do not begin with silence");
   command->add_option("-o,--output", flags->output, "the corpus directory to write")->required();
   command->add_option("--valid", flags->options.valid_fraction, "share of the songs kept for validation")
       ->check(CLI::Range(0.0, 1.0))

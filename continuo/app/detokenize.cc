@@ -12,8 +12,6 @@
 namespace continuo {
 namespace {
 
-using Json = nlohmann::json;
-
 struct DetokenizeFlags {
   TokenizerFlags tokenizer;
   std::string input;
@@ -41,7 +39,7 @@ Result<std::string> ReadInput(const std::string& path) {
 /// The lists of ids in {"tracks": [[...], ...]}, each id checked against the vocabulary.
 Result<std::vector<std::vector<TokenId>>> ParseTracks(std::string_view text, const std::string& name,
                                                       size_t vocabulary_size) {
-  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const nlohmann::json json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (json.is_discarded()) {
     return MakeError("{}: is not JSON, expected {{\"tracks\": [[ids], ...]}}", name);
   }
@@ -49,13 +47,13 @@ Result<std::vector<std::vector<TokenId>>> ParseTracks(std::string_view text, con
     return MakeError("{}: has no list \"tracks\", expected {{\"tracks\": [[ids], ...]}}", name);
   }
   std::vector<std::vector<TokenId>> tracks;
-  for (const Json& list : json["tracks"]) {
+  for (const nlohmann::json& list : json["tracks"]) {
     if (!list.is_array()) {
       return MakeError("{}: tracks[{}] is {}, expected a list of ids", name, tracks.size(), list.type_name());
     }
     std::vector<TokenId> ids;
     ids.reserve(list.size());
-    for (const Json& id : list) {
+    for (const nlohmann::json& id : list) {
       if (!id.is_number_integer() || id.get<int64_t>() < 0 ||
           id.get<int64_t>() >= static_cast<int64_t>(vocabulary_size)) {
         return MakeError("{}: tracks[{}][{}] is {}, expected an id from 0 to {}", name, tracks.size(), ids.size(),
@@ -89,7 +87,7 @@ bool IsLines(std::string_view text) {
   const size_t end = text.find('\n');
   const size_t next = text.find_first_not_of(" \t\r\n", end);
   return end != std::string_view::npos && next != std::string_view::npos && text[next] == '{' &&
-         Json::accept(text.substr(0, end));
+         nlohmann::json::accept(text.substr(0, end));
 }
 
 Status RunDetokenize(const DetokenizeFlags& flags, const AppContext& context) {

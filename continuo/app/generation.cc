@@ -9,10 +9,10 @@
 
 namespace continuo {
 
+namespace {
+
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
-
-namespace {
 
 /// The flags of MusicLimits; each may be given several times.
 void AddLimitFlags(CLI::App& command, GenerationFlags& flags) {

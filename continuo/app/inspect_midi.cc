@@ -47,7 +47,7 @@ double SecondsAt(const Score& score, Tick end) {
 }
 
 /// What is said of a score beside its events.
-struct Summary {
+struct PieceSummary {
   Tick end = 0;
   size_t notes = 0;
   double seconds = 0;
@@ -59,8 +59,8 @@ struct Summary {
   std::vector<ChordChange> chords;
 };
 
-Summary Summarize(const Score& score) {
-  Summary summary;
+PieceSummary Summarize(const Score& score) {
+  PieceSummary summary;
   for (const Track& track : score.tracks) {
     summary.notes += track.notes.size();
     for (const Note& note : track.notes) {
@@ -86,7 +86,7 @@ Summary Summarize(const Score& score) {
   return summary;
 }
 
-Json ToJson(const std::string& path, const ScoreAndWarnings& parsed, const Summary& summary) {
+Json ToJson(const std::string& path, const ScoreAndWarnings& parsed, const PieceSummary& summary) {
   Json chords = Json::array();
   for (const ChordChange& change : summary.chords) {
     chords.push_back(Json::array({change.time, change.chord.Text()}));
@@ -119,7 +119,7 @@ std::string TimeSignatures(const Score& score) {
 }
 
 /// The chords of the first bars: "C_M | A_m F_M | % | ...". A bar in which none changes is "%".
-std::string ChordsByBar(const Score& score, const Summary& summary) {
+std::string ChordsByBar(const Score& score, const PieceSummary& summary) {
   const BarGrid grid(score);
   const size_t bars = std::min(summary.bars, kBarsShown);
   std::string text;
@@ -158,7 +158,7 @@ size_t RollColumns() {
   return std::clamp<size_t>(columns > 0 ? columns : 80, 40, 160);
 }
 
-std::string Tempos(const Score& score, const Summary& summary) {
+std::string Tempos(const Score& score, const PieceSummary& summary) {
   if (score.tempos.empty()) {
     return "none given (120 qpm)";
   }
@@ -174,7 +174,7 @@ Status InspectMidi(const std::string& path, const InspectMidiFlags& flags, const
   CONTINUO_ASSIGN(const std::vector<uint8_t> bytes, ReadFile(path));
   CONTINUO_ASSIGN(const ScoreAndWarnings parsed, ParseScore(bytes, path, {.strict = flags.strict}));
   const Score& score = parsed.score;
-  const Summary summary = Summarize(score);
+  const PieceSummary summary = Summarize(score);
   if (context.json) {
     return PrintJson(ToJson(path, parsed, summary));
   }

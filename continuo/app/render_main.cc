@@ -20,35 +20,64 @@ struct RenderFlags {
   std::vector<std::string> paths;
   std::string output;
   std::string soundfont;
-  std::string format = "wav";
+  std::string format;  // empty: by the name of the output, else wav
   size_t threads = 0;
 };
 
+/// Whether the output is one audio file, by its name, and not a folder.
+bool IsAudioFile(const fs::path& output) {
+  return (output.extension() == ".wav" || output.extension() == ".flac") && !fs::is_directory(output);
+}
+
+/// The audio file of each MIDI file.
+Result<std::vector<fs::path>> Outputs(const RenderFlags& flags, const std::vector<fs::path>& files,
+                                      AudioFormat format) {
+  const fs::path output = flags.output;
+  if (IsAudioFile(output)) {
+    if (files.size() != 1) {
+      return continuo::MakeError("{}: is the name of one file, but {} files are to be rendered; give a folder",
+                                 flags.output, files.size());
+    }
+    if (output.has_parent_path()) {
+      CONTINUO_TRY(continuo::MakeWritableDirectory(output.parent_path()));
+    }
+    return std::vector<fs::path>{output};
+  }
+  CONTINUO_TRY(continuo::MakeWritableDirectory(output));
+  // Files of one name from several folders would overwrite each other.
+  std::vector<fs::path> outputs;
+  for (const fs::path& file : files) {
+    fs::path audio = output / file.stem();
+    audio += continuo::Extension(format);
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      if (outputs[i] == audio) {
+        return continuo::MakeError("{} and {}: would both be written to {}", files[i].string(), file.string(),
+                                   audio.string());
+      }
+    }
+    outputs.push_back(std::move(audio));
+  }
+  return outputs;
+}
+
 Status Run(const RenderFlags& flags, const continuo::AppContext& context) {
   continuo::RenderOptions options;
-  options.format = flags.format == "flac" ? AudioFormat::kFlac : AudioFormat::kWav;
+  std::string format = flags.format.empty() ? "wav" : flags.format;
+  if (IsAudioFile(flags.output)) {
+    format = fs::path(flags.output).extension().string().substr(1);
+    if (!flags.format.empty() && flags.format != format) {
+      return continuo::MakeError("{}: is a {} file by its name, but --format is {}", flags.output, format,
+                                 flags.format);
+    }
+  }
+  options.format = format == "flac" ? AudioFormat::kFlac : AudioFormat::kWav;
   options.soundfont = flags.soundfont;
   if (options.soundfont.empty()) {
     CONTINUO_ASSIGN(options.soundfont, continuo::FindSoundfont());
   }
   CONTINUO_TRY(continuo::CheckSoundfont(options.soundfont));
   CONTINUO_ASSIGN(const std::vector<fs::path> files, continuo::MidiFilesIn(flags.paths, context));
-  const fs::path folder = flags.output;
-  CONTINUO_TRY(continuo::MakeWritableDirectory(folder));
-
-  // Files of one name from several folders would overwrite each other.
-  std::vector<fs::path> outputs;
-  for (const fs::path& file : files) {
-    fs::path output = folder / file.stem();
-    output += continuo::Extension(options.format);
-    for (size_t i = 0; i < outputs.size(); ++i) {
-      if (outputs[i] == output) {
-        return continuo::MakeError("{} and {}: would both be written to {}", files[i].string(), file.string(),
-                                   output.string());
-      }
-    }
-    outputs.push_back(std::move(output));
-  }
+  CONTINUO_ASSIGN(const std::vector<fs::path> outputs, Outputs(flags, files, options.format));
 
   std::vector<std::optional<Result<continuo::RenderedAudio>>> results(files.size());
   {
@@ -106,13 +135,18 @@ int main(int argc, char** argv) {
   RenderFlags flags;
   CLI::App app("Turn MIDI files into audio, through FluidSynth and a soundfont.", "continuo render");
   app.add_option("files", flags.paths, "MIDI files, or folders of them")->required();
-  app.add_option("-o,--output", flags.output, "the folder to write the audio files to")->required();
+  app.add_option("-o,--output", flags.output,
+                 "the folder to write the audio files to; of one file also its name, .wav or .flac")
+      ->required();
   app.add_option("--soundfont", flags.soundfont, "an .sf2 or .sf3 file; one of the system's if left out");
-  app.add_option("--format", flags.format, "wav or flac")->check(CLI::IsMember({"wav", "flac"}))->capture_default_str();
+  app.add_option("--format", flags.format, "wav or flac; default: by the output's name, else wav")
+      ->check(CLI::IsMember({"wav", "flac"}));
   app.add_option("--threads", flags.threads, "files rendered at a time; 0: one for each core")->capture_default_str();
   app.add_flag("--json", context.json, "machine-readable output");
   app.add_flag("-q,--quiet", context.quiet, "no progress");
-  app.footer("Example:\n  continuo render out/new -o out/audio --format flac");
+  app.footer(
+      "Example:\n  continuo render out/new -o out/audio --format flac\n"
+      "  continuo render song.mid -o song.flac");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -5,9 +5,13 @@
 #include <cmath>
 
 namespace continuo {
+namespace {
 
-nlohmann::ordered_json ScoreToJson(const Score& score) {
-  using Json = nlohmann::ordered_json;
+using Json = nlohmann::ordered_json;
+
+}  // namespace
+
+Json ScoreToJson(const Score& score) {
   Json tempos = Json::array();
   for (const Tempo& tempo : score.tempos) {
     tempos.push_back(Json::array({tempo.time, std::round(tempo.qpm() * 100) / 100}));

@@ -118,7 +118,7 @@ void AddTokenizerCommand(CLI::App& app, AppContext& context) {
   command
       ->add_option("--most", flags->most_tokens,
                    "learn from at most this many million tokens: of more, from every 2nd, 4th, ... song")
-      ->check(CLI::Range(1, 4000))
+      ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   command->add_option("--threads", flags->threads, "threads; 0: one per core")->capture_default_str();
   command->add_option("-o,--output", flags->output, "the tokenizer.json to write")->required();

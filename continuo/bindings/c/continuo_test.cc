@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "continuo/compose/composer.h"
+#include "continuo/model/random_model_testing.h"
+#include "continuo/os/temporary_folder_testing.h"
 
 // What continuo_c_test.c does not: that the C interface writes what the Composer writes, and every
 // error.
@@ -147,13 +149,7 @@ TEST_F(CTest, EveryErrorSaysWhy) {
   EXPECT_THAT(error(Fill(3, 90) == nullptr), HasSubstr("bars 3 to 90 are not among its 8"));
   prompt_ = {1, 2, 3};
   EXPECT_THAT(error(Continue(1, 1) == nullptr), HasSubstr("the MIDI file"));
-  EXPECT_EQ(continuo_set_text(options_, "chords", "C"), 0);
-  EXPECT_THAT(error(Generate(1) == nullptr), HasSubstr("remichord"));
-  EXPECT_EQ(continuo_set_text(options_, "chords", ""), 0);
   EXPECT_THAT(error(continuo_set_text(options_, "form", "A4 ?") != 0), HasSubstr("'?' at byte 4"));
-  EXPECT_EQ(continuo_set_text(options_, "density", "5"), 0);
-  EXPECT_THAT(error(Generate(1) == nullptr), HasSubstr("remiplan"));
-  EXPECT_EQ(continuo_set_text(options_, "density", ""), 0);
   EXPECT_THAT(error(continuo_set_text(options_, "scale", "A miner") != 0), HasSubstr("'A miner'"));
   EXPECT_EQ(continuo_set_text(options_, "grid", "12"), 0);
   EXPECT_THAT(error(Generate(1) == nullptr), HasSubstr("grid is 12"));
@@ -163,6 +159,25 @@ TEST_F(CTest, EveryErrorSaysWhy) {
   EXPECT_EQ(continuo_set_integer(options_, "keep_top", 0), 0);
   EXPECT_EQ(Midi(Generate(1), 1).size(), 1U);
   EXPECT_STREQ(continuo_error(), "");
+}
+
+TEST(CPlainModelTest, RefusesWhatItsTokensDoNotHave) {
+  const continuo::TemporaryFolder folder;
+  const auto tokenizer = continuo::Tokenizer::Load("remi").value();
+  continuo::WriteRandomModel(continuo::SmallModel(continuo::Architecture::kGpt2, tokenizer->model_size(), 128),
+                             tokenizer->ToJson(), folder.path() / "model");
+  const std::unique_ptr<continuo_model, decltype(&continuo_free_model)> model(
+      continuo_load((folder.path() / "model").c_str(), 1), continuo_free_model);
+  ASSERT_NE(model, nullptr) << continuo_error();
+  const auto error = [&](const char* option, const char* value) {
+    const std::unique_ptr<continuo_options, decltype(&continuo_free_options)> options(continuo_new_options(model.get()),
+                                                                                      continuo_free_options);
+    EXPECT_EQ(continuo_set_text(options.get(), option, value), 0);
+    EXPECT_EQ(continuo_generate(model.get(), 1, options.get()), nullptr);
+    return std::string(continuo_error());
+  };
+  EXPECT_THAT(error("chords", "C"), HasSubstr("remichord"));
+  EXPECT_THAT(error("density", "5"), HasSubstr("remiplan"));
 }
 
 }  // namespace

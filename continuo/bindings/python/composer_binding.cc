@@ -93,9 +93,20 @@ constexpr std::array<CountOption, 7> kCountOptions = {{
     {"notes_at_once", [](ComposeOptions& options, size_t value) { options.guards.notes_at_once = value; }},
 }};
 
+/// Whether `value` is a whole number, of Python, NumPy or torch, that fits; `number` is it then.
+template <typename Number>
+bool IsWhole(nb::handle value, Number& number) {
+  const nb::object whole = nb::steal(PyNumber_Index(value.ptr()));
+  if (!whole.is_valid()) {
+    PyErr_Clear();
+    return false;
+  }
+  return nb::try_cast(whole, number, false);
+}
+
 size_t ToCount(std::string_view name, nb::handle value) {
   int64_t number = 0;
-  if (!nb::try_cast(value, number, false) || number < 0) {
+  if (!IsWhole(value, number) || number < 0) {
     throw ErrorException{MakeError("{} is {}, expected a whole number of 0 or more", name, nb::repr(value).c_str())};
   }
   return static_cast<size_t>(number);
@@ -160,7 +171,7 @@ void SetOption(ComposeOptions& options, std::string_view name, nb::handle value)
     field->set(*options.sampling, number);
   } else if (name == "seed") {
     uint64_t seed = 0;
-    if (!nb::try_cast(value, seed, false)) {
+    if (!IsWhole(value, seed)) {
       throw ErrorException{
           MakeError("seed is {}, expected a whole number from 0 to 2^64 - 1", nb::repr(value).c_str())};
     }

@@ -13,11 +13,11 @@ import numpy.typing as npt
 
 from continuo import _core
 from continuo._errors import InvalidError
-from continuo._files import Progress, StrPath, to_bytes_path, to_progress
+from continuo._files import Progress, StrPath, to_bytes_path, to_progress, whole
 from continuo._tokenizer import Tokenizer
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Song:
     """One stream of ids of a corpus. The arrays lie in the mapped files; they are read-only."""
 
@@ -79,7 +79,7 @@ class Corpus(Sequence[Song]):
             tok._core,
             to_bytes_path(output),
             valid_fraction,
-            threads,
+            whole("threads", threads, 0),
             to_progress(progress, "files"),
         )
         corpus = cls(output)
@@ -121,8 +121,7 @@ class Dataset:
     """
 
     def __init__(self, corpus: Corpus, length: int = 1024, *, split: Literal["train", "valid"] = "train", frame: bool = True) -> None:
-        if length < 8:
-            raise InvalidError(f"length is {length}, expected 8 or more")
+        length = whole("length", length, 8)
         if split not in ("train", "valid"):
             raise InvalidError(f"split is {split!r}, expected 'train' or 'valid'")
         tok = corpus.tokenizer

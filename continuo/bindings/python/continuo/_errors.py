@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 
 class Error(Exception):
     """What the outside world has caused: a file, a value or a setting that is wrong.
@@ -18,11 +20,14 @@ class InvalidError(Error, ValueError):
 
 
 class NotFoundError(Error, FileNotFoundError):
-    """A file, or another thing that was named, does not exist."""
+    """A file, or another thing that was named, does not exist. `errno` is ENOENT."""
 
 
 class FileSystemError(Error, OSError):
-    """The operating system failed: a disk is full, a file cannot be read, another process holds it."""
+    """The operating system failed: a disk is full, a file cannot be read, another process holds it.
+
+    `errno` is ENOSPC where the disk is full, and None otherwise.
+    """
 
 
 class TooLargeError(Error, ValueError):
@@ -42,10 +47,13 @@ _CLASSES: dict[str, type[Error]] = {
     "cancelled": CancelledError,
     "too_large": TooLargeError,
 }
+_ERRNO = {"not_found": errno.ENOENT, "full": errno.ENOSPC}
 
 
 def make_error(code: str, message: str, hint: str) -> Error:
     """The exception of an error of the C++ library."""
     error = _CLASSES[code](f"{message} ({hint})" if hint else message)
     error.hint = hint
+    if isinstance(error, OSError):
+        error.errno = _ERRNO.get(code)
     return error

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from continuo import _core
 from continuo._errors import InvalidError, NotFoundError
-from continuo._files import Music, Progress, StrPath, midi_files, score_of, to_bytes_path, to_progress
+from continuo._files import Music, Progress, StrPath, midi_files, score_of, to_bytes_path, to_progress, whole
 from continuo._model import MODELS
 from continuo._tokenizer import Tokenizer
 
@@ -27,6 +27,9 @@ _PIECES_WITH_SI = 100
 # The bars that the two-sample test looks at unless `bars` says otherwise, and the pieces it needs.
 _TWO_SAMPLE_BARS = 32
 _LEAST_FOR_TWO_SAMPLE = 10
+
+# How many failures a table lists.
+_FAILURES_SHOWN = 5
 
 Pieces = Union[StrPath, Iterable[Music], Music]
 
@@ -74,7 +77,7 @@ class Copy:
     song_bar: int  # counted from 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Evaluation:
     """What `evaluate` has measured of a set of pieces; NaN where a metric is undefined."""
 
@@ -143,12 +146,20 @@ class Evaluation:
         return rows
 
     def __str__(self) -> str:
-        """The main metrics as a table."""
+        """The main metrics as a table, and what could not be measured."""
         rows = self._table()
         width = max([len(name) for name, _ in rows], default=0)
         lines = [" " * width + "".join(f"{metric:>10}" for metric in self._main)]
         lines += [f"{name:<{width}}" + "".join(f"{_text(value):>10}" for value in values) for name, values in rows]
-        return "\n".join(lines)
+        return "\n".join(lines + self._failed())
+
+    def _failed(self) -> list[str]:
+        """The first failures, as lines of text."""
+        if not self.failures:
+            return []
+        more = len(self.failures) - _FAILURES_SHOWN
+        shown = self.failures[:_FAILURES_SHOWN] + ([f"and {more} more (failures)"] if more > 0 else [])
+        return [f"{len(self.failures)} could not be measured:", *(f"  {line}" for line in shown)]
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{html.escape(metric)}</th>" for metric in self._main)
@@ -156,7 +167,8 @@ class Evaluation:
             f"<tr><th>{html.escape(name)}</th>" + "".join(f"<td>{_text(value)}</td>" for value in values) + "</tr>"
             for name, values in self._table()
         )
-        return f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table>"
+        failed = "".join(f"{html.escape(line)}<br>" for line in self._failed())
+        return f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table>{failed}"
 
 
 def _text(value: float) -> str:
@@ -174,8 +186,7 @@ def _parts(music: Pieces) -> list[tuple[str, Any]]:
         if isinstance(each, (str, os.PathLike)):
             parts += [(str(file), to_bytes_path(file)) for file in midi_files(each)]
         else:
-            score = getattr(each, "score", each)  # of a Piece
-            parts.append((f"piece {len(parts) + 1}", score_of(score)))
+            parts.append((f"piece {len(parts) + 1}", score_of(each)))
     return parts
 
 
@@ -225,10 +236,8 @@ def evaluate(
     >>> result["bars"].tolist()
     [4.0]
     """
-    if bars < 0:
-        raise InvalidError(f"bars is {bars}, expected 1 or more, or 0 for all")
-    if threads < 0:
-        raise InvalidError(f"threads is {threads}, expected 0 or more")
+    bars = whole("bars", bars, 0)
+    threads = whole("threads", threads, 0)
     if si not in (True, False, "auto", "yes", "no"):
         raise InvalidError(f"si is {si!r}, expected True, False or 'auto'")
     real = None if reference is None else _read_reference(reference)

@@ -1,7 +1,8 @@
-"""What functions of the package take for a piece of music, a path, and progress."""
+"""What functions of the package take for a piece of music, a path, a whole number, and progress."""
 
 from __future__ import annotations
 
+import operator
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -9,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
 
 from continuo import _core
-from continuo._errors import NotFoundError
+from continuo._errors import FileSystemError, InvalidError, NotFoundError
 
 if TYPE_CHECKING:
     from continuo._score import Score
 
 StrPath = Union[str, "os.PathLike[str]"]
-# A path, the bytes of a MIDI file, a Score, or one of symusic or pretty_midi.
+# A path, the bytes of a MIDI file, a Score, a Piece, or a score of symusic or pretty_midi.
 Music = Union[str, "os.PathLike[str]", bytes, bytearray, memoryview, "Score", Any]
 # True draws a line on stderr; a function is called with what is done and the total.
 Progress = Union[bool, Callable[[int, int], object], None]
@@ -25,7 +26,44 @@ ENDINGS = (".mid", ".midi", ".kar", ".rmi")
 
 def to_bytes_path(path: StrPath) -> bytes:
     """A path as the C++ library takes it."""
-    return os.fsencode(path)
+    encoded = os.fsencode(path)
+    if b"\0" in encoded:
+        raise InvalidError(f"{os.fspath(path)!r}: a path holds no zero byte")
+    return encoded
+
+
+def read_bytes(path: StrPath) -> bytes:
+    """The bytes of a file."""
+    to_bytes_path(path)
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        raise NotFoundError(f"{path}: no such file") from None
+    except OSError as error:
+        raise FileSystemError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def whole(name: str, value: Any, least: int | None = None) -> int:
+    """A whole number of Python, NumPy or torch, of `least` or more."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise InvalidError(f"{name} is {value!r}, expected a whole number") from None
+    if least is not None and number < least:
+        raise InvalidError(f"{name} is {number}, expected {least} or more")
+    return number
+
+
+def bar_range(bars: Any) -> tuple[int, int]:
+    """The first and the last of some bars, counted from 1."""
+    try:
+        first, last = bars
+    except (TypeError, ValueError):
+        raise InvalidError(f"bars is {bars!r}, expected the first and the last bar, as in (9, 12)") from None
+    first, last = whole("the first bar", first), whole("the last bar", last)
+    if first < 1 or last < first:
+        raise InvalidError(f"bars are {first} to {last}, expected a first bar of 1 or more, and a last one from it on")
+    return first, last
 
 
 def is_path(music: object) -> bool:
@@ -48,11 +86,7 @@ def midi_of(music: Music) -> tuple[bytes, str]:
     from continuo._score import Score
 
     if isinstance(music, (str, os.PathLike)):
-        name = os.fspath(music)
-        try:
-            return Path(name).read_bytes(), str(name)
-        except FileNotFoundError:
-            raise NotFoundError(f"{name}: no such file") from None
+        return read_bytes(music), str(music)
     if isinstance(music, (bytes, bytearray, memoryview)):
         return bytes(music), "the MIDI file"
     return Score.of(music).to_bytes(), "the score"
@@ -95,4 +129,6 @@ def to_progress(progress: Progress, what: str) -> Callable[[int, int], object] |
         return _Line(what)
     if progress is None or progress is False:
         return None
+    if not callable(progress):
+        raise TypeError(f"progress is {progress!r}, expected True, False or a function of (done, total)")
     return progress

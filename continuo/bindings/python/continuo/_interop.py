@@ -20,7 +20,7 @@ def to_score(music: Any) -> Score:
     if package == "pretty_midi" and hasattr(music, "instruments"):
         return _of_pretty_midi(music)
     raise TypeError(
-        f"expected a path, bytes, a Score, a symusic.Score or a pretty_midi.PrettyMIDI, not {type(music).__name__}"
+        f"expected a path, bytes, a Score, a Piece, a symusic.Score or a pretty_midi.PrettyMIDI, not {type(music).__name__}"
     )
 
 

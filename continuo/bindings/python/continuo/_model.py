@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from continuo import _core
 from continuo._errors import Error, InvalidError
-from continuo._files import Music, Progress, StrPath, midi_of, score_of, to_bytes_path, to_progress
+from continuo._files import Music, Progress, StrPath, bar_range, midi_of, score_of, to_bytes_path, to_progress, whole
 from continuo._score import Rows, Score
 from continuo._tokenizer import Ids, Tokenizer
 
@@ -98,7 +98,7 @@ class RaisedLevel:
     after: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Piece:
     """A piece that a model has written."""
 
@@ -130,7 +130,7 @@ class Piece:
         return self.score._repr_html_()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Bar:
     """What became known of a piece when a bar was complete."""
 
@@ -138,7 +138,7 @@ class Bar:
     notes: Rows  # with the fields of BAR_NOTE
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Likelihood:
     """The negative log-likelihood of a piece under a model, in nats: less is likelier."""
 
@@ -211,8 +211,7 @@ class Model:
         precision: str | None = None,
         tokenizer: StrPath | None = None,
     ) -> None:
-        if threads < 0:
-            raise InvalidError(f"threads is {threads}, expected 0 or more")
+        threads = whole("threads", threads, 0)
         path = MODELS / "pop-piano" if directory is None else Path(directory)
         if not path.exists() and directory is not None and (MODELS / str(directory)).is_dir():
             path = MODELS / str(directory)
@@ -278,8 +277,8 @@ class Model:
         new bars near the tempo of the piece, "free" leaves it to the model, and `bpm` sets it.
         Raises InvalidError if the piece has fewer bars. See `generate`.
         """
-        if track is not None and track < 0:
-            raise InvalidError(f"track is {track}, expected 0 or more")
+        if track is not None:
+            track = whole("track", track, 0)
         if tempo not in ("keep", "free"):
             raise InvalidError(f"tempo is {tempo!r}, expected 'keep' or 'free'")
         given = {**options, "bpm": bpm, "free_tempo": tempo == "free"}
@@ -302,9 +301,7 @@ class Model:
         next eight bars likeliest; returns the best one in a list, or the `keep` best. `keep_top`
         keeps the top notes of the bars, taken for their melody, and writes new notes below them.
         """
-        first, last = bars
-        if first < 1 or last < first:
-            raise InvalidError(f"bars are {first} to {last}, expected a first bar of 1 or more, and a last one from it on")
+        first, last = bar_range(bars)
         if "count" in options:
             raise TypeError("fill() takes candidates in place of count")
         return self._write(_Request("fill", music, first - 1, last), {**options, "count": candidates, "keep_top": keep_top}, progress)
@@ -438,6 +435,8 @@ def _run_stream(
     done: list[Any] = []
 
     def on_bar(index: int, bars: int, notes: npt.NDArray[np.uint8]) -> None:
+        if not threading.main_thread().is_alive():  # a stream that nobody closed holds up no exit
+            stop.set()
         events.put(Bar(bars, notes.view(BAR_NOTE)))
 
     try:
@@ -465,8 +464,8 @@ def _write(
     _, best_first, _ = core.write(
         request.kind,
         *midi,
-        _whole("prompt_bars", request.first),
-        _whole("bars", request.bars),
+        whole("prompt_bars", request.first, 0),
+        whole("bars", request.bars, 0),
         request.track,
         options,
         lambda parts: on_piece(_piece(parts)),
@@ -475,12 +474,6 @@ def _write(
         stop,
     )
     return best_first
-
-
-def _whole(name: str, value: int) -> int:
-    if value < 0:
-        raise InvalidError(f"{name} is {value}, expected 0 or more")
-    return value
 
 
 def _midi(request: _Request) -> tuple[bytes | None, str]:

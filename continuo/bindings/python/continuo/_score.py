@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from continuo import _core
 from continuo._errors import InvalidError
-from continuo._files import Music, StrPath, to_bytes_path
+from continuo._files import Music, StrPath, bar_range, is_path, score_of, to_bytes_path, whole
 
 Rows = npt.NDArray[np.void]
 
@@ -42,7 +42,7 @@ def _empty(dtype: np.dtype[np.void]) -> Any:
 
 
 def _rows(values: Any, dtype: np.dtype[np.void], name: str) -> Rows:
-    """Values as rows of a list: an array with these fields, or a sequence of tuples."""
+    """Values as rows of a list: an array with these fields, or a sequence of tuples. Whole numbers."""
     if isinstance(values, np.ndarray) and values.dtype == dtype:
         return values
     names = dtype.names or ()
@@ -52,13 +52,17 @@ def _rows(values: Any, dtype: np.dtype[np.void], name: str) -> Rows:
             raise InvalidError(f"{name} has no field {missing[0]}, expected {', '.join(names)}")
         columns = {field: values[field] for field in names}
     else:
-        table = [tuple(row) for row in values]
-        wrong = next((row for row in table if len(row) != len(names)), None)
-        if wrong is not None:
-            raise InvalidError(f"{name} has the row {wrong!r}, expected {', '.join(names)}")
+        table = list(values)
+        wrong = [row for row in table if not hasattr(row, "__len__") or len(row) != len(names)]
+        if wrong:
+            raise InvalidError(f"{name} has the row {wrong[0]!r}, expected {', '.join(names)}")
         columns = {field: np.asarray([row[i] for row in table]) for i, field in enumerate(names)}
     rows = np.zeros(len(next(iter(columns.values()))), dtype)
     for field_name, column in columns.items():
+        if column.dtype.kind not in "iub":
+            for i, value in enumerate(column.tolist()):
+                if not (isinstance(value, int) or (isinstance(value, float) and value.is_integer())):
+                    raise InvalidError(f"{name}[{i}].{field_name} is {value!r}, expected a whole number")
         limits = np.iinfo(dtype[field_name])
         bad = np.flatnonzero((column < limits.min) | (column > limits.max))
         if len(bad):
@@ -134,10 +138,16 @@ class Score:
         key_signatures: Any = (),
         markers: Iterable[tuple[int, str]] = (),
     ) -> None:
+        tracks = list(tracks)
+        for i, track in enumerate(tracks):
+            if not isinstance(track, Track):
+                raise TypeError(f"tracks[{i}] is a {type(track).__name__}, expected a Track")
+            if not isinstance(track.name, str):
+                raise TypeError(f"tracks[{i}].name is {track.name!r}, expected a str")
         parts = [
             (
                 track.name,
-                int(track.program),
+                whole(f"tracks[{i}].program", track.program),
                 bool(track.is_drum),
                 _bytes(track.notes, NOTE, f"tracks[{i}].notes"),
                 _bytes(track.controls, CONTROL, f"tracks[{i}].controls"),
@@ -148,7 +158,7 @@ class Score:
             for i, track in enumerate(tracks)
         ]
         core = _core.Score.build(
-            ticks_per_quarter,
+            whole("ticks_per_quarter", ticks_per_quarter),
             parts,
             _bytes(tempos, TEMPO, "tempos"),
             _bytes(time_signatures, TIME_SIGNATURE, "time_signatures"),
@@ -182,13 +192,16 @@ class Score:
 
     @classmethod
     def of(cls, music: Music) -> Score:
-        """A score from a path, bytes, a Score, a symusic.Score or a pretty_midi.PrettyMIDI."""
-        from continuo import _files, _interop
+        """A score from a path, bytes, a Score, a Piece, a symusic.Score or a pretty_midi.PrettyMIDI."""
+        from continuo import _interop
 
         if isinstance(music, Score):
             return music
-        if _files.is_path(music) or isinstance(music, (bytes, bytearray, memoryview)):
-            return cls._of_core(_files.score_of(music))
+        score = getattr(music, "score", None)
+        if isinstance(score, Score):  # of a Piece
+            return score
+        if is_path(music) or isinstance(music, (bytes, bytearray, memoryview)):
+            return cls._of_core(score_of(music))
         return _interop.to_score(music)
 
     @classmethod
@@ -284,6 +297,11 @@ class Score:
         [0.0, 1.0]
         """
         array = np.asarray(ticks)
+        if array.size and array.dtype.kind not in "iu":
+            raise InvalidError(f"ticks are {array.dtype}, expected whole numbers")
+        wrong = array[(array < 0) | (array > 2**31 - 1)]
+        if wrong.size:
+            raise InvalidError(f"tick {wrong[0]} is not in a score, expected 0 to {2**31 - 1}")
         return self._core.seconds(np.ascontiguousarray(array.reshape(-1), np.int32)).reshape(array.shape)
 
     def piano_roll(
@@ -298,12 +316,13 @@ class Score:
         >>> roll.shape, roll[60].tolist()
         ((128, 4), [100, 100, 100, 100])
         """
-        if columns_per_quarter < 1 or columns_per_quarter > 32767:
+        columns = whole("columns_per_quarter", columns_per_quarter)
+        if columns < 1 or columns > 32767:
             raise InvalidError(f"columns_per_quarter is {columns_per_quarter}, expected 1 to 32767")
         if tracks is None:
             core = self._core
             tracks = [i for i in range(core.track_count) if drums or not core.is_drum(i)]
-        return self._core.piano_roll(columns_per_quarter, list(tracks))
+        return self._core.piano_roll(columns, [whole("a track", track, 0) for track in tracks])
 
     def svg(
         self,
@@ -322,9 +341,7 @@ class Score:
         >>> Score(480, [Track(notes=[(0, 480, 60, 100)])]).svg().count('class="note"')
         1
         """
-        first, last = bars if bars is not None else (1, max(self.bars, 1))
-        if first < 1 or last < first:
-            raise InvalidError(f"bars are {first} to {last}, expected a first bar of 1 or more, and a last one from it on")
+        first, last = (1, max(self.bars, 1)) if bars is None else bar_range(bars)
         label = f"piano roll: {self.bars} bars, {len(self.notes)} notes"
         return self._core.svg(first - 1, last, form or "none", width, height, pedals, False, label)[0]
 

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from continuo import _core
-from continuo._errors import Error, InvalidError, NotFoundError
-from continuo._files import Music, Progress, StrPath, score_of, to_bytes_path, to_progress
+from continuo._errors import Error, InvalidError
+from continuo._files import Music, Progress, StrPath, read_bytes, score_of, to_bytes_path, to_progress, whole
 from continuo._score import Score
 
 Ids = npt.NDArray[np.int32]
@@ -118,10 +118,7 @@ class Tokenizer:
         file = Path(path)
         if file.is_dir():
             file = file / "tokenizer.json"
-        try:
-            return cls.from_bytes(file.read_bytes(), miditok=miditok, name=str(file))
-        except FileNotFoundError:
-            raise NotFoundError(f"{file}: no such file") from None
+        return cls.from_bytes(read_bytes(file), miditok=miditok, name=str(file))
 
     @classmethod
     def from_pretrained(cls, path: StrPath) -> Tokenizer:
@@ -232,7 +229,7 @@ class Tokenizer:
     def encode(self, music: Music) -> Ids | list[Ids]:
         """The ids of a piece: int32 [ids]; a list of such arrays if there are several streams.
 
-        `music` is a path, the bytes of a MIDI file, a Score, a symusic.Score or a PrettyMIDI.
+        `music` is a path, the bytes of a MIDI file, a Score, a Piece, a symusic.Score or a PrettyMIDI.
         Tokenizers with one stream for all tracks give one array; others give an array for each
         track, and the array itself if there is one track. No BOS or EOS is added.
         Files and bytes are read as the symusic of the MidiTok release reads them, so that the ids
@@ -284,10 +281,10 @@ class Tokenizer:
         """
         if errors not in ("raise", "return"):
             raise InvalidError(f"errors is {errors!r}, expected 'raise' or 'return'")
-        if threads < 0:
-            raise InvalidError(f"threads is {threads}, expected 0 or more")
+        if isinstance(paths, (str, os.PathLike)):
+            raise TypeError(f"paths is {paths!r}, expected a list of paths; sorted(Path(folder).rglob('*.mid')) lists a folder")
         results: list[Any] = self._core.encode_files(
-            [to_bytes_path(path) for path in paths], threads, to_progress(progress, "files")
+            [to_bytes_path(path) for path in paths], whole("threads", threads, 0), to_progress(progress, "files")
         )
         for i, result in enumerate(results):
             if not isinstance(result, Error):
@@ -317,6 +314,7 @@ class Tokenizer:
         >>> tok[int(tok.transpose([tok["Pitch_60"]], 2)[0])]
         'Pitch_62'
         """
+        semitones = whole("semitones", semitones)
         if self.is_trained:
             moved = self.base.transpose(self.decode_token_ids(ids), semitones)
             result = self.encode_token_ids(moved)

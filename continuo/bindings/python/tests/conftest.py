@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import warnings
 from pathlib import Path
 
@@ -48,6 +49,30 @@ def model() -> ct.Model:
 @pytest.fixture(scope="session")
 def remi() -> ct.Tokenizer:
     return ct.Tokenizer("remi")
+
+
+@pytest.fixture(scope="session")
+def remi_model(remi: ct.Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> ct.Model:
+    """A GPT-2 of one narrow layer with random weights, whose tokens have no chords and no plan."""
+    width, shapes = 16, {}
+    for norm in ("h.0.ln_1", "h.0.ln_2", "ln_f"):
+        shapes |= {f"{norm}.weight": (width,), f"{norm}.bias": (width,)}
+    for name, outputs, inputs in (("attn.c_attn", 3, 1), ("attn.c_proj", 1, 1), ("mlp.c_fc", 4, 1), ("mlp.c_proj", 1, 4)):
+        shapes |= {f"h.0.{name}.weight": (inputs * width, outputs * width), f"h.0.{name}.bias": (outputs * width,)}
+    shapes |= {"wte.weight": (len(remi), width), "wpe.weight": (128, width)}
+    random, header, data = np.random.default_rng(1), {}, b""
+    for name, shape in shapes.items():
+        values = random.uniform(-0.1, 0.1, shape).astype("<f4").tobytes()
+        header[f"transformer.{name}"] = {"dtype": "F32", "shape": shape, "data_offsets": (len(data), len(data) + len(values))}
+        data += values
+    text = json.dumps(header).encode()
+    folder = tmp_path_factory.mktemp("model") / "remi"
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + data)
+    config = {"model_type": "gpt2", "vocab_size": len(remi), "n_positions": 128, "n_embd": width, "n_layer": 1, "n_head": 2}
+    (folder / "config.json").write_text(json.dumps(config))
+    remi.save(folder / "tokenizer.json")
+    return ct.Model(folder, threads=1)
 
 
 @pytest.fixture(scope="session")

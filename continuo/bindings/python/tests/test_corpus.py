@@ -62,7 +62,7 @@ def test_windows_inside_a_song_are_views(corpus):
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [({"length": 2}, "length is 2"), ({"split": "test"}, "split is 'test'")],
+    [({"length": 2}, "length is 2"), ({"length": 9.5}, "length is 9.5"), ({"split": "test"}, "split is 'test'")],
 )
 def test_wrong_arguments_are_named(corpus, arguments, message):
     with pytest.raises(ct.InvalidError, match=message):
@@ -70,8 +70,13 @@ def test_wrong_arguments_are_named(corpus, arguments, message):
 
 
 def test_directories_that_are_none_are_named(tmp_path, songs, corpus):
-    with pytest.raises(ct.Error, match="none"):
-        ct.Corpus(tmp_path / "none")
+    for missing in (tmp_path / "none", tmp_path / ("x" * 5000)):
+        with pytest.raises(FileNotFoundError, match="does not exist, expected a corpus directory"):
+            ct.Corpus(missing)
+    with pytest.raises(FileNotFoundError, match="none: cannot list the folder"):
+        ct.Corpus.build(tmp_path / "none", "remi", tmp_path / "c")
+    with pytest.raises(ct.InvalidError, match="threads is -1"):
+        ct.Corpus.build(songs[0].parent, "remi", tmp_path / "c", threads=-1)
     with pytest.raises(ct.InvalidError, match="valid_fraction"):
         ct.Corpus.build(songs[0].parent, "remi", tmp_path / "c", valid_fraction=2)
     with pytest.raises(ct.Error):

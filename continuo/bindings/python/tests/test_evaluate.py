@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import math
 import subprocess
@@ -70,6 +71,11 @@ def test_a_file_that_cannot_be_read_is_left_out_and_listed(prompt, tmp_path):
     results = ct.evaluate([tmp_path / "bad.mid", prompt, tmp_path / "none.mid"])
     assert results.names == [str(prompt)] and len(results.failures) == 2
     assert "bad.mid" in results.failures[0] and "none.mid" in results.failures[1]
+    for text in (str(results), html.unescape(results._repr_html_())):
+        assert "2 could not be measured:" in text and all(failure in text for failure in results.failures)
+    many = ct.evaluate([f"none-{i}.mid" for i in range(8)])
+    assert "none-4.mid" in str(many) and "none-5.mid" not in str(many) and "and 3 more" in str(many)
+    assert "measured" not in str(ct.evaluate(prompt))
 
 
 def test_si_is_left_out_on_demand(prompt):
@@ -91,6 +97,8 @@ def test_the_shipped_reference_is_shown(prompt, tmp_path):
     [
         ({"bars": -1}, ct.InvalidError, "bars is -1"),
         ({"threads": -1}, ct.InvalidError, "threads is -1"),
+        ({"threads": 1.5}, ct.InvalidError, "threads is 1.5"),
+        ({"progress": 5}, TypeError, "progress is 5"),
         ({"si": "maybe"}, ct.InvalidError, "si is 'maybe'"),
         ({"reference": "none"}, FileNotFoundError, "none"),
     ],

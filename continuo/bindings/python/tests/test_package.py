@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import ctypes
 import doctest
+import errno
 import importlib
 import importlib.metadata
 import json
@@ -137,17 +138,87 @@ def test_the_program_finds_the_model_that_ships(tmp_path):
     assert run.returncode == 0 and (tmp_path / "new" / "piece-001.mid").exists()
 
 
-@pytest.mark.parametrize("command", ["train", "pretrain"])
-def test_what_the_wheel_has_not_says_how_to_get_it(command):
-    run = run_program(command, "x")
-    assert run.returncode == 1 and run.stdout == ""
-    assert run.stderr.startswith(f"continuo: {command}: ") and "build" in run.stderr and "Corpus" in run.stderr
+PROGRAM = importlib.import_module("continuo._program")
+TRAINS = (["train", "x"], ["--quiet", "pretrain", "x"], ["bench", "train"], ["experiment", "run", "x.toml"])
 
 
-def test_continuo_train_says_how_to_get_it():
-    program = Path(sys.executable).with_name("continuo-train")
-    run = subprocess.run([program, "--corpus", "x"], capture_output=True, text=True)
-    assert run.returncode == 1 and run.stderr.startswith("continuo: train: the wheel has no trainer")
+def refused(monkeypatch, capsys, arguments: list[str]) -> str:
+    """What the program answers instead of becoming another."""
+    monkeypatch.setattr(sys, "argv", ["continuo", *arguments])
+    assert PROGRAM.main() == 1
+    output = capsys.readouterr()
+    assert output.out == ""
+    return output.err
+
+
+@pytest.mark.parametrize("arguments", TRAINS)
+def test_training_without_torch_says_how_to_get_it(arguments, monkeypatch, capsys, tmp_path):
+    (tmp_path / "continuo-train").touch()
+    monkeypatch.setattr(PROGRAM, "TRAINER", tmp_path / "continuo-train")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    answer = refused(monkeypatch, capsys, arguments)
+    assert answer.startswith(f"continuo: {arguments[-2] if 'pretrain' in arguments else arguments[0]}: needs torch 2.")
+    assert "not installed" in answer and "pip install 'torch==2." in answer and "Corpus.dataset()" in answer
+
+
+def test_training_with_another_torch_names_both_releases(monkeypatch, capsys, tmp_path):
+    (tmp_path / "continuo-train").touch()
+    monkeypatch.setattr(PROGRAM, "TRAINER", tmp_path / "continuo-train")
+    monkeypatch.setattr(PROGRAM, "_torch_libraries", lambda: tmp_path)
+    (tmp_path / "torch-2.1.3.dist-info").mkdir()
+    (tmp_path / "torch-2.1.3.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: torch\nVersion: 2.1.3\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert "needs torch 2.13, and 2.1.3 is installed" in refused(monkeypatch, capsys, ["train"])
+
+
+def test_training_without_a_trainer_says_how_to_get_it(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(PROGRAM, "TRAINER", tmp_path / "continuo-train")
+    answer = refused(monkeypatch, capsys, ["train"])
+    assert "no continuo-train" in answer and "make build" in answer and "Corpus.dataset()" in answer
+
+
+def test_what_does_not_train_needs_no_torch(monkeypatch):
+    monkeypatch.setattr(PROGRAM, "_trainer_problem", lambda: pytest.fail("asked for torch"))
+    monkeypatch.setattr(PROGRAM, "_become", lambda program, with_torch: int(with_torch))
+    for arguments in ([], ["generate"], ["experiment", "run", "x", "--dry-run"], ["experiment", "list"], ["bench", "train.mid"]):
+        monkeypatch.setattr(sys, "argv", ["continuo", *arguments])
+        assert PROGRAM.main() == 0
+
+
+def trainer() -> Path:
+    """The console script; skips the test where the wheel has no trainer or this Python no torch."""
+    peer("torch")
+    if not PROGRAM.TRAINER.exists():
+        pytest.skip("the wheel has no continuo-train: no LibTorch where it was built")
+    return Path(sys.executable).with_name("continuo-train")
+
+
+SMALL = ("--layers", "1", "--heads", "2", "--width", "16", "--context", "64", "--batch", "2", "--threads", "1", "--device", "cpu")
+
+
+@pytest.mark.parametrize("script", ["continuo-train", "continuo"])
+def test_the_program_trains_with_the_torch_that_is_installed(script, corpus, tmp_path):
+    command = [trainer().with_name(script), *(["train"] if script == "continuo" else [])]
+    command += ["--corpus", corpus.directory, "-o", tmp_path / "run", *SMALL, "--steps", "2", "--quiet"]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    pieces = ct.Model(tmp_path / "run" / "final").generate(bars=1)
+    assert len(pieces) == 1
+
+
+def test_the_program_trains_on_text(tmp_path):
+    command = trainer()
+    text = [SOURCE / "docs" / name for name in ("training.md", "generation.md", "metrics.md", "python.md")]
+    arguments = ["pretrain", "--text", *text, "--pieces", "500", "--valid", "0", "--samples", "0", "-o", tmp_path / "run", *SMALL, "--steps", "2"]
+    run = subprocess.run([command, *arguments], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+
+
+def test_the_extra_asks_for_the_torch_that_the_wheel_is_built_with():
+    built = re.search(r"^torch_version=(.*)$", (SOURCE / "tools" / "bootstrap.sh").read_text(), re.M)
+    asked = [line for line in importlib.metadata.requires("continuo") or [] if line.startswith("torch==")]
+    assert built and len(asked) == 1
+    assert built[1].startswith(re.match(r"torch==([0-9.]+\.)\*", asked[0])[1])
 
 
 def test_audio_is_rendered_where_the_system_has_fluidsynth(prompt, tmp_path):
@@ -190,11 +261,13 @@ def test_the_wheel_holds_all_it_needs():
     assert any(name.endswith("pop-piano/model.safetensors") for name in names)
     assert {"continuo/bin/continuo-serve", "continuo/share/continuo/studio-page.html"} <= names
     binaries = [PACKAGE / "_core.abi3.so", *(PACKAGE / "bin" / name for name in ("continuo", "continuo-serve"))]
-    for binary in binaries:
+    for binary in [*binaries, *filter(Path.exists, [PROGRAM.TRAINER])]:
         linked = subprocess.run(["ldd", binary], capture_output=True, text=True).stdout
-        assert "not found" not in linked
+        missing = {line.split()[0] for line in linked.splitlines() if "not found" in line}
+        assert missing == ({"libtorch.so", "libtorch_cpu.so", "libc10.so"} if binary == PROGRAM.TRAINER else set())
+        assert not any(name in linked for name in ("libmpi", "libnccl", "libcudart"))
         for line in linked.splitlines():
-            if any(name in line for name in ("fmt", "hwy", "sqlite", "microhttpd")):
+            if any(name in line for name in ("fmt", "hwy", "sqlite", "microhttpd", "sentencepiece")):
                 assert "continuo.libs" in line, line
 
 
@@ -211,3 +284,9 @@ def test_errors_are_also_those_of_python(kind, bases):
     assert issubclass(kind, bases[0]) and issubclass(kind, bases[1])
     with pytest.raises(ct.Error, match="^the message$"):
         raise kind("the message")
+
+
+def test_a_missing_file_has_the_errno_of_one(tmp_path):
+    with pytest.raises(FileNotFoundError, match="none.mid") as caught:
+        ct.Score.read(tmp_path / "none.mid")
+    assert caught.value.errno == errno.ENOENT

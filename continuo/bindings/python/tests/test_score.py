@@ -84,11 +84,49 @@ def test_editing_makes_another_score(band):
         ({"key_signatures": [(0, 8, 0)]}, "key_signatures[0].key is 8"),
         ({"ticks_per_quarter": 0}, "ticks_per_quarter is 0"),
         ({"ticks_per_quarter": 40000}, "ticks_per_quarter is 40000"),
+        ({"ticks_per_quarter": 480.5}, "ticks_per_quarter is 480.5, expected a whole number"),
+        ({"tracks": [ct.Track([(0, 480, 60, 90), (0.5, 0.25, 60, 90)])]}, "tracks[0].notes[1].time is 0.5, expected a whole"),
+        ({"tracks": [ct.Track([(0, float("nan"), 60, 90)])]}, "tracks[0].notes[0].duration is nan, expected a whole"),
+        ({"tracks": [ct.Track(np.array([[0, 1, 60.5, 90]]))]}, "tracks[0].notes[0].pitch is 60.5, expected a whole"),
+        ({"tracks": [ct.Track([("0", 1, 60, 90)])]}, "tracks[0].notes[0].time is '0', expected a whole"),
+        ({"tracks": [ct.Track([(None, 1, 60, 90)])]}, "tracks[0].notes[0].time is None, expected a whole"),
+        ({"tracks": [ct.Track([(2**70, 1, 60, 90)])]}, f"tracks[0].notes[0].time is {2**70}"),
+        ({"tracks": [ct.Track([0, 480, 60, 90])]}, "tracks[0].notes has the row 0, expected time, duration"),
+        ({"tracks": [ct.Track(program=1.5)]}, "tracks[0].program is 1.5, expected a whole number"),
+        ({"tempos": [(0, 5e5), (0.1, 6e5)]}, "tempos[1].time is 0.1, expected a whole number"),
     ],
 )
 def test_what_midi_cannot_hold_is_refused_by_its_place(arguments, message):
     with pytest.raises(ct.InvalidError, match=re.escape(message)):
         ct.Score(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("tracks", "message"),
+    [([[(0, 480, 60, 90)]], r"tracks\[0\] is a list, expected a Track"), ([ct.Track(name=None)], r"tracks\[0\].name is None")],
+)
+def test_what_is_no_track_is_a_type_error(tracks, message):
+    with pytest.raises(TypeError, match=message):
+        ct.Score(480, tracks)
+
+
+@pytest.mark.parametrize(
+    ("ticks", "message"),
+    [([0.5], "ticks are float64, expected whole"), (2**31, "tick 2147483648 is not in a"), ([-(2**40)], f"tick -{2**40} is not in a")],
+)
+def test_ticks_that_are_none_have_no_seconds(band, ticks, message):
+    with pytest.raises(ct.InvalidError, match=message):
+        band.seconds(ticks)
+    assert band.seconds([]).shape == (0,)
+
+
+def test_a_path_with_a_zero_byte_is_not_that_of_another_file(prompt, tmp_path):
+    for read in (ct.Score.read, ct.Tokenizer("remi").encode, ct.Corpus, ct.Tokenizer, ct.Tokenizer.from_file, ct.Model):
+        with pytest.raises(ct.InvalidError, match="zero byte"):
+            read(f"{prompt}\0.txt")
+    with pytest.raises(ct.InvalidError, match="zero byte"):
+        ct.Score.read(prompt).write(tmp_path / "a.mid\0.mid")
+    assert not (tmp_path / "a.mid").exists()
 
 
 def test_a_field_that_is_missing_is_named():
@@ -151,7 +189,7 @@ def test_seconds_follow_the_tempos(band):
     assert band.seconds([0, 960, 1920]).tolist() == [0.0, 1.0, 2.2]
     assert band.seconds(480).shape == () and band.seconds([[0], [480]]).shape == (2, 1)
     assert band.duration == pytest.approx(2.2) and band.end == 1920
-    with pytest.raises(ct.InvalidError, match="negative"):
+    with pytest.raises(ct.InvalidError, match="tick -1 is not in a score"):
         band.seconds([-1])
 
 

@@ -105,6 +105,12 @@ def test_encode_files_gives_what_encode_gives_on_any_number_of_threads(remi, son
         assert all(map(equal, remi.encode_files(songs, threads=threads), expected))
 
 
+def test_encode_files_takes_no_lone_path(remi, prompt):
+    for path in (str(prompt), prompt, prompt.parent):
+        with pytest.raises(TypeError, match="expected a list of paths"):
+            remi.encode_files(path)
+
+
 def test_encode_files_of_nothing_is_nothing(remi):
     assert remi.encode_files([]) == []
 
@@ -184,8 +190,11 @@ def test_transpose_moves_pitches_alone(remi, prompt):
     notes = remi.decode(ids).notes
     assert np.array_equal(moved["pitch"], notes["pitch"] + 3)
     assert np.array_equal(moved["time"], notes["time"])
+    assert np.array_equal(remi.transpose(ids, np.int64(3)), remi.transpose(ids, 3))
     with pytest.raises(ct.InvalidError, match="leaves the vocabulary"):
         remi.transpose(ids, 100)
+    with pytest.raises(ct.InvalidError, match="semitones is 1.5, expected a whole number"):
+        remi.transpose(ids, 1.5)
 
 
 @pytest.mark.parametrize("release", ["3.0.4", "3.1.0"])

@@ -182,7 +182,7 @@ test('what is wrong is an error with words, and the engine serves on', () => {
   assert.match(failure(() => continuo.likelihood(new Uint8Array(10))).message, /midi/);
   assert.match(failure(() => continuo.continueFrom(prompt, {promptBars: 900})).message, /bars/);
   assert.equal(failure(() => continuo.fill(prompt, {first: 1, last: 9999})).code, 'invalid');
-  assert.match(failure(() => continuo.generate({bars: 1, recall: 0.5})).message, /recall is 0.5/);
+  assert.match(failure(() => continuo.generate({bars: 1, recall: 1.5})).message, /recall is 1.5/);
   assert.ok(continuo.evaluate(prompt).key);
 });
 
