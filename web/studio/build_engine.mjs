@@ -1,7 +1,7 @@
 // Puts the engine and a model into the built page:
 //   node build_engine.mjs PAGE.html CONTINUO.wasm MODEL -o OUTPUT.html
 //
-// MODEL is a model directory. Both are compressed; the page unpacks them (wasm/provider.ts).
+// MODEL is a model directory. The page unpacks both (wasm/provider.ts).
 import {existsSync, readFileSync, writeFileSync} from 'node:fs';
 import {dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
@@ -10,7 +10,13 @@ import {build} from 'esbuild';
 import {embed} from './embed.mjs';
 
 const source = join(dirname(fileURLToPath(import.meta.url)), 'wasm');
-const modelFiles = ['config.json', 'generation.json', 'model.safetensors', 'tokenizer.json'];
+const modelFiles = [
+  'config.json',
+  'generation.json',
+  'model.safetensors',
+  'tokenizer.json',
+  'LICENSE',
+];
 
 /** `worker:FILE` is the bundled text of a script. */
 const workers = {
@@ -60,11 +66,12 @@ export function packModel(directory) {
   return Buffer.concat([head, Buffer.from(sizes), ...files]);
 }
 
-/** The blocks of the page: element ids with their bytes. */
+/** The blocks of the page: element ids with their bytes. Weights of 8 bits hardly become smaller by compression, and take
+ * longer to unpack than to read. */
 export function engineFiles(wasm, directory) {
   return {
     'continuo-wasm': gzipSync(readFileSync(wasm), {level: 9}),
-    'continuo-model': gzipSync(packModel(directory), {level: 9}),
+    'continuo-model': packModel(directory),
   };
 }
 

@@ -71,7 +71,7 @@ def summary(values):
 def pool(continuo, folder, bars, count):
     """Pieces of three temperaments, measured; and continuations of a prompt."""
     groups = []
-    for i, flags in enumerate([("--temperature", 1.6, "--top-k", 200), ("--temperature", 1.25, "--top-k", 40),
+    for i, flags in enumerate([("--temperature", 1.2, "--top-k", 200), ("--temperature", 1.1, "--top-k", 40),
                                ("--temperature", 1.0, "--top-k", 30)]):
         where = folder / f"pool-{i}"
         run(continuo, "generate", "-q", "--bars", bars, "--count", count, "--seed", 7 + i, *flags, "-o", where)
@@ -189,7 +189,7 @@ def main():
                     group = groups[min(2, (e + i % 2) // 2)]
                     midi, metrics = group[(i + 3 * t + 5 * m) % len(group)]
                     h = 0.25 * math.exp(-e / 1.5) + 0.05 * t
-                    pieces.append((midi, moved(metrics, h, -0.13 * math.exp(-e / 1.2) + 0.012 * m - 0.008 * t, 1 + 0.05 * t)))
+                    pieces.append((midi, moved(metrics, h, -0.2 * math.exp(-e / 1.2) + 0.012 * m - 0.008 * t, 1 + 0.05 * t)))
                 nll = 52 * (1.3 + 0.1 * t - 0.05 * m + 4.0 * math.exp(-epoch / 9))
                 extra = [("valid_nll_bar", 12, nll, 5.0, nll - 2.5, nll + 2.5), ("valid_nll_note", 12, nll / 13, 0.3, nll / 13 - 0.2,
                          nll / 13 + 0.2), ("distinct_runs", 1, 0.98 - 0.01 * e, None, None, None),

@@ -1,4 +1,6 @@
 // Parts of the page that are compressed until they are needed.
+import {unpack} from './packed.ts';
+
 const loaded = new Map<string, Promise<unknown>>();
 
 /** Runs a chunk, a script that calls `window.continuoChunk(value)`; gives that value. */
@@ -19,11 +21,8 @@ declare global {
 }
 
 async function load<T>(id: string): Promise<T> {
-  const base64 = document.getElementById(id)?.textContent;
-  if (!base64) throw new Error('This build of the page lacks that part.');
-  const packed = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream('gzip'));
-  const code = await new Response(stream).blob();
+  const code = await unpack(id)?.blob();
+  if (!code) throw new Error('This build of the page lacks that part.');
   const url = URL.createObjectURL(new Blob([code], {type: 'text/javascript'}));
   try {
     return await new Promise<T>((resolve, reject) => {

@@ -11,6 +11,9 @@ export interface ChordPlace {
   text: string;
 }
 
+/** Where notes of sheet music begin and end: at sixteenths and so on. */
+export type SmallestNote = 16 | 32 | 64;
+
 export class Inspection {
   readonly chords = signal<readonly ChordPlace[]>([]);
   readonly surprise = signal<readonly number[]>([]);
@@ -21,7 +24,7 @@ export class Inspection {
   private readonly studio: Studio;
   private abort: AbortController | undefined;
   private of: Song | undefined;
-  private sheet: {song: Song; xml: string} | undefined;
+  private sheet: {song: Song; smallestNote: SmallestNote; title: string; xml: string} | undefined;
 
   constructor(studio: Studio) {
     this.studio = studio;
@@ -68,7 +71,7 @@ export class Inspection {
         if (!stop.aborted) this.evaluation.value = evaluation;
       });
       await attempt(async () => {
-        const xml = await this.musicXml(song, stop);
+        const xml = await this.musicXml(song, undefined, stop);
         if (!stop.aborted) this.chords.value = chordsOf(xml, analyse(song));
       });
       await attempt(async () => {
@@ -84,17 +87,20 @@ export class Inspection {
     }
   }
 
-  async musicXml(song: Song, signal?: AbortSignal): Promise<string> {
-    if (this.sheet?.song === song) return this.sheet.xml;
+  async musicXml(
+    song: Song,
+    smallestNote: SmallestNote = 32,
+    signal?: AbortSignal,
+  ): Promise<string> {
     const {studio} = this;
+    const title = studio.title.value;
+    const {sheet} = this;
+    if (sheet?.song === song && sheet.smallestNote === smallestNote && sheet.title === title)
+      return sheet.xml;
     const engine = studio.engine.value;
     if (!engine) throw new EngineError('There is no engine to write sheet music.');
-    const xml = await engine.exportMusicXml(
-      studio.midi(song),
-      {title: studio.title.value},
-      {signal},
-    );
-    this.sheet = {song, xml};
+    const xml = await engine.exportMusicXml(studio.midi(song), {title, smallestNote}, {signal});
+    this.sheet = {song, smallestNote, title, xml};
     return xml;
   }
 }

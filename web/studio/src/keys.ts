@@ -52,9 +52,16 @@ export function installKeys(
   const up = (event: KeyboardEvent) => {
     recorder.key(event, false);
   };
+  // Space plays after a click, too; who goes by the keyboard stays where they are.
+  const clicked = (event: MouseEvent) => {
+    const button = (event.target as Element).closest('button');
+    if (event.detail > 0 && button && button === document.activeElement) button.blur();
+  };
   addEventListener('keydown', down);
   addEventListener('keyup', up);
+  addEventListener('click', clicked);
   return () => {
+    removeEventListener('click', clicked);
     removeEventListener('keydown', down);
     removeEventListener('keyup', up);
   };

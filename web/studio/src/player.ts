@@ -45,6 +45,8 @@ export class Player {
   solo: ReadonlySet<number> = new Set();
   /** Where it stands when it does not play, in ticks. */
   private rest = 0;
+  /** Where it was told to play from, and returns to at the end. */
+  private from = 0;
   private analysis: Analysis;
   /** Bars are still being written: the end of the song is not the end, and nothing from here on can be played yet. */
   private horizon: number | undefined;
@@ -158,6 +160,7 @@ export class Player {
     });
     band.piano.prepare(pitches);
     this.playing = true;
+    this.from = from;
     this.stalled = this.horizon !== undefined && from >= this.horizon;
     this.anchor(from, lead);
     this.nextTick = from;
@@ -342,8 +345,7 @@ export class Player {
       analysis.secondsAt(tick) > analysis.seconds + 1.5
     ) {
       this.pause();
-      this.rest = 0;
-      this.onChange();
+      this.seek(this.from);
     }
   }
 }

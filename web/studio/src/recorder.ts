@@ -33,6 +33,8 @@ export class Recorder {
   readonly outputs = signal<{id: string; name: string}[]>([]);
   readonly output = signal('');
   readonly keyboard = signal(false);
+  /** It is an instrument for this recording only. */
+  private lent = false;
   readonly octave = signal(4);
   readonly phase = signal<Phase | null>(null);
   readonly answerBars = signal(2);
@@ -164,12 +166,15 @@ export class Recorder {
     }
   }
 
+  moveOctave(by: number): void {
+    this.octave.value = clamp(this.octave.value + by, 0, 8);
+  }
+
   /** A key of the computer; whether it is one of the instrument. */
   key(event: KeyboardEvent, down: boolean): boolean {
     if (!this.keyboard.value || event.ctrlKey || event.metaKey || event.altKey) return false;
     if (event.code === 'KeyZ' || event.code === 'KeyX') {
-      if (down && !event.repeat)
-        this.octave.value = clamp(this.octave.value + (event.code === 'KeyX' ? 1 : -1), 0, 8);
+      if (down && !event.repeat) this.moveOctave(event.code === 'KeyX' ? 1 : -1);
       return true;
     }
     const step = kKeys[event.code];
@@ -205,6 +210,9 @@ export class Recorder {
   private begin(kind: 'record' | 'call'): void {
     const {studio} = this;
     if (this.phase.value || studio.busy.value) return;
+    // Whoever has no instrument plays on the computer's keyboard.
+    this.lent = !this.keyboard.value && this.inputs.value.length === 0;
+    if (this.lent) this.keyboard.value = true;
     studio.leaveTake();
     const {player} = studio;
     player.wake();
@@ -318,13 +326,15 @@ export class Recorder {
     const {studio} = this;
     const engine = studio.engine.value!;
     const analysis = analyse(song);
-    const promptBars = analysis.barAt(start);
+    // A file ends with its last note: bars of the call that are silent after it are none of the prompt's, and the answer is
+    // moved after them.
+    const promptBars = Math.min(analysis.barAt(start), analysis.barCount);
+    const silent = start - analysis.bar(promptBars).tick;
     const bars = this.answerBars.value;
-    let end = analysis.bar(promptBars + bars).tick;
+    let end = analysis.bar(analysis.barAt(start) + bars).tick;
     this.answerFrom = start;
     this.phase.value = {kind: 'answer', until: end};
     this.abort = new AbortController();
-    const form = studio.form.value;
     const heard: NewNote[] = [];
     const target = studio.target();
     const began = performance.now();
@@ -335,21 +345,23 @@ export class Recorder {
         {
           seed: Math.floor(Math.random() * 1e6),
           count: 1,
-          ...(form.temperature === null ? {} : {temperature: form.temperature}),
+          ...studio.drawn({first: promptBars + 1, last: promptBars + bars}),
         },
         {
           signal: this.abort.signal,
           onBar: ({notes, bars: written}) => {
-            if (written === promptBars + 1)
-              studio.pace.value = {
-                first: performance.now() - began,
-                each: studio.pace.value?.each ?? 0,
-              };
+            if (written === promptBars + 1) {
+              const first = performance.now() - began;
+              studio.pace.value = {first, each: studio.pace.value?.each ?? first};
+            }
             if (shift < 0) {
               // An answer that is late begins on the bar line after it.
               const late = studio.player.tick - start > song.ticksPerQuarter / 8;
-              shift = late ? analysis.bar(analysis.barAt(studio.player.tick) + 1).tick - start : 0;
-              end += shift;
+              const wait = late
+                ? analysis.bar(analysis.barAt(studio.player.tick) + 1).tick - start
+                : 0;
+              end += wait;
+              shift = silent + wait;
             }
             for (const note of notes)
               heard.push({
@@ -415,6 +427,7 @@ export class Recorder {
     const song = this.recorded();
     const changed = this.taken.length > 0 || this.base !== studio.song.value;
     this.phase.value = null;
+    if (this.lent) this.keyboard.value = false;
     studio.player.pause();
     batch(() => {
       studio.recording.value = false;

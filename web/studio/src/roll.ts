@@ -18,6 +18,8 @@ export interface RollState {
   snap: number;
   /** Bars that are new in what is shown. */
   fresh: BarRange | null;
+  /** Of a note in these bars. */
+  isNew: (note: Note) => boolean;
   /** Bars from here on are not written yet. */
   writtenTo: number | null;
   chords: readonly {tick: number; text: string}[];
@@ -320,10 +322,14 @@ export class Roll {
   private step(): void {
     const at = this.position?.();
     if (at && (at.tick !== this.playTick || at.playing !== this.playing)) {
+      const ended = this.playing && !at.playing;
       this.playTick = at.tick;
       this.playing = at.playing;
       this.dirty = true;
-      if (at.playing && this.state.follow && !this.drag) {
+      if (ended && this.state.follow && !this.drag) {
+        // Where playback has gone back to.
+        this.reveal(at.tick);
+      } else if (at.playing && this.state.follow && !this.drag) {
         const span = this.visibleTicks();
         if (at.tick < this.left || at.tick > this.left + span * 1.05) {
           this.left = at.tick - span * 0.1;
@@ -458,7 +464,7 @@ export class Roll {
   }
 
   private drawNotes(c: CanvasRenderingContext2D, color: Colors): void {
-    const {analysis, selection, muted, fresh} = this.state;
+    const {analysis, selection, muted, fresh, isNew} = this.state;
     const top = this.rollTop;
     const bottom = this.rollBottom;
     const freshFrom = fresh ? analysis.bar(fresh.first).tick : Infinity;
@@ -476,7 +482,7 @@ export class Roll {
     const chosen: Note[] = [];
     const paint = (note: Note, x: number, y: number, w: number, lit: boolean) => {
       const dim = muted.has(note.track);
-      const isFresh = note.tick >= freshFrom && note.tick < freshTo;
+      const isFresh = note.tick >= freshFrom && note.tick < freshTo && isNew(note);
       c.fillStyle = lit
         ? color.ink
         : isFresh
@@ -605,12 +611,13 @@ export class Roll {
         const end = chords[i + 1]?.tick ?? this.length;
         if (end < this.left || chords[i].tick > to) continue;
         const x = this.x(chords[i].tick);
+        if (x < free) continue;
         c.fillStyle = color.line;
         c.fillRect(Math.round(x), y + 3, 1, kChords - 6);
         const {width} = c.measureText(chords[i].text);
         const textX = Math.max(x, kGutter) + 5;
         // One that began before the left edge gives way to the next.
-        if (textX < free || (x < kGutter && this.x(end) < textX + width)) continue;
+        if (x < kGutter && this.x(end) < textX + width) continue;
         c.fillStyle = color.ink;
         c.fillText(chords[i].text, textX, y + 15);
         free = textX + width + 3;
@@ -773,9 +780,15 @@ export class Roll {
         c.globalAlpha = 1;
       }
       if ((pitch % 12 === 0 && this.row > 4.5) || pitch === this.hoverPitch) {
-        c.fillStyle = pressed ? color.raised : color.keyInk;
         c.font = `${pitch === this.hoverPitch ? 700 : 400} 9.5px system-ui, sans-serif`;
         c.textAlign = 'right';
+        if (black) {
+          // The name is wider than what is white beside a black key.
+          const {width} = c.measureText(pitchName(pitch));
+          c.fillStyle = pressed ? color.accent : color.keyWhite;
+          c.fillRect(kGutter - 7 - width, y + this.row / 2 - 5.5, width + 6, 11);
+        }
+        c.fillStyle = pressed ? color.raised : color.keyInk;
         c.fillText(pitchName(pitch), kGutter - 4, y + this.row / 2 + 3.5);
         c.textAlign = 'left';
       }

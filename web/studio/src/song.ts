@@ -192,6 +192,14 @@ export class Analysis {
     return 60 / (point.rate * this.song.ticksPerQuarter);
   }
 
+  /** From the first note to the end of the last. */
+  get meanBpm(): number {
+    const first = this.song.notes[0]?.tick ?? 0;
+    const seconds = this.seconds - this.secondsAt(first);
+    if (!(seconds > 0)) return this.bpmAt(first);
+    return ((this.end - first) / this.song.ticksPerQuarter / seconds) * 60;
+  }
+
   /** Index of the bar at a tick; beyond the last bar it goes on counting. */
   barAt(tick: number): number {
     const i = upperBound(this.bars, (bar) => bar.tick <= tick) - 1;

@@ -57,6 +57,20 @@ export interface TakeSet extends HowMade {
   kept: number | null;
 }
 
+/** One step of the history: the song before it, or after it, and what it is called. */
+interface Step {
+  song: Song;
+  label: string;
+  /** Of a step that keeps a take: which one, and which one of its set was kept before. */
+  kept?: {set: string; now: number; before: number | null};
+}
+
+/** `past`: the last step last; `future`: the next one first. */
+interface History {
+  past: Step[];
+  future: Step[];
+}
+
 export interface Message {
   id: number;
   kind: 'note' | 'error';
@@ -124,6 +138,8 @@ interface WriteRequest {
 /** Of a take whose set was stopped before all candidates were there. */
 export const kUnranked = -1;
 export const kMostBytes = 64 << 20;
+/** A larger file takes seconds to open. */
+const kLargeFile = 1 << 20;
 const newKey = () => crypto.getRandomValues(new Uint32Array(2)).join('-');
 const randomSeed = () => crypto.getRandomValues(new Uint32Array(1))[0] % 1000000;
 
@@ -142,13 +158,7 @@ export class Studio {
   /** A take that is looked at and listened to, in place of the song. */
   readonly looking = signal<{set: string; index: number} | null>(null);
   readonly liveSong = signal<Song | null>(null);
-  readonly history = signal<{
-    past: {song: Song; label: string}[];
-    future: {song: Song; label: string}[];
-  }>({
-    past: [],
-    future: [],
-  });
+  readonly history = signal<History>({past: [], future: []});
   readonly selection = signal<ReadonlySet<number>>(new Set());
   readonly bars = signal<BarRange | null>(null);
   readonly tool = signal<'select' | 'draw'>('select');
@@ -190,7 +200,7 @@ export class Studio {
   readonly store = new Store();
   private abort: AbortController | undefined;
   /** Settles when nothing is being written. */
-  private writing: Promise<void> = Promise.resolve();
+  private writing: Promise<unknown> = Promise.resolve();
   private clipboard: {notes: NewNote[]} | undefined;
   private release: () => void = () => {};
   private saveTimer: ReturnType<typeof setTimeout> | undefined;
@@ -200,6 +210,10 @@ export class Studio {
   private soundMissed = false;
   /** As it came from a file, until it is edited. */
   private original = new WeakMap<Song, Uint8Array>();
+  /** What was in the bars that a set writes again (replacedBy). */
+  private readonly replaced = new WeakMap<TakeSet, Map<number, number>>();
+  /** Pieces that were left in this page, with what can be undone in them. */
+  private readonly left = new Map<string, {song: Song; history: History}>();
 
   constructor() {
     this.player = new Player(this.analysis.value);
@@ -342,6 +356,16 @@ export class Studio {
     this.say('note', `“${title}” is kept under “All pieces”.`);
   }
 
+  /** Writes a new piece; where the engine refuses, the piece that was open is open again. */
+  private async writeFresh(bars: number, options: ComposeOptions, play: boolean): Promise<void> {
+    const before = this.pieceId.value;
+    await this.freshIfUsed();
+    if ((await this.write('generate', {bars}, options, play)) || this.pieceId.value === before)
+      return;
+    const piece = await this.store.get(before).catch(() => undefined);
+    if (piece && (await this.openStored(piece))) this.setForm({task: 'generate'});
+  }
+
   private reset(id: string, title: string, song: Song): void {
     this.player.pause();
     batch(() => {
@@ -374,8 +398,22 @@ export class Studio {
     this.stop();
     await this.writing;
     if (this.loaded) await this.save();
+    this.left.set(this.pieceId.value, {song: this.song.value, history: this.history.value});
     this.release();
     this.release = () => {};
+  }
+
+  /** The piece as it was left in this page, if it is stored so: another tab may have changed it. */
+  private takeLeft({id, midi}: StoredPiece): {song: Song; history: History} | undefined {
+    const left = this.left.get(id);
+    this.left.delete(id);
+    return left && sameBytes(this.midi(left.song), midi) ? left : undefined;
+  }
+
+  /** Removes a piece that is not open. */
+  async remove(id: string): Promise<void> {
+    this.left.delete(id);
+    await this.store.remove(id);
   }
 
   /** Opens a stored piece, unless another tab has it. */
@@ -386,9 +424,10 @@ export class Studio {
         this.say('note', 'Another tab has this piece open.', 'Close it there first.');
       return false;
     }
+    const left = this.takeLeft(piece);
     let song: Song;
     try {
-      song = parseMidi(piece.midi);
+      song = left?.song ?? parseMidi(piece.midi);
     } catch (error) {
       claimed.free();
       this.report(error, `“${piece.title}” could not be read.`);
@@ -396,6 +435,7 @@ export class Studio {
     }
     if (this.loaded) await this.leave();
     this.reset(piece.id, piece.title, song);
+    if (left) this.history.value = left.history;
     this.created = piece.created;
     this.release = claimed.free;
     const sets: TakeSet[] = [];
@@ -438,10 +478,15 @@ export class Studio {
       );
       return;
     }
+    const large = file.size > kLargeFile;
+    const opening = large ? this.say('note', `Opening ${file.name} …`) : 0;
+    // Long enough to see it.
+    if (large) await new Promise((seen) => setTimeout(seen, 100));
     const bytes = new Uint8Array(await file.arrayBuffer());
     if (/\.json$/i.test(file.name) || bytes[0] === 0x7b) await this.openSession(bytes, file.name);
     else if (isMusicXml(file.name, bytes)) await this.openMusicXml(bytes, titleOf(file.name));
     else await this.openBytes(bytes, titleOf(file.name));
+    this.dismiss(opening);
   }
 
   /** The engine makes a MIDI file of sheet music, which is what the page works with. */
@@ -578,10 +623,11 @@ export class Studio {
     clearTimeout(this.saveTimer);
     if (!this.loaded || !this.pieceId.value) return;
     const song = this.song.value;
+    const {past, future} = this.history.value;
     if (
       song.notes.length === 0 &&
       this.sets.value.length === 0 &&
-      this.history.value.past.length === 0
+      past.length + future.length === 0
     ) {
       if (this.saved.value === 'saving') this.saved.value = 'saved';
       return;
@@ -607,13 +653,14 @@ export class Studio {
 
   // Edits.
 
-  commit(label: string, song: Song, selection?: ReadonlySet<number>): void {
+  commit(label: string, song: Song, selection?: ReadonlySet<number>, kept?: Step['kept']): void {
     batch(() => {
       this.history.value = {
-        past: [...this.history.value.past, {song: this.song.value, label}],
+        past: [...this.history.value.past, {song: this.song.value, label, kept}],
         future: [],
       };
       this.song.value = song;
+      if (kept) this.markKept(kept.set, kept.now);
       this.looking.value = null;
       if (selection) this.selection.value = selection;
     });
@@ -627,9 +674,10 @@ export class Studio {
     batch(() => {
       this.history.value = {
         past: past.slice(0, -1),
-        future: [{song: this.song.value, label: last.label}, ...future],
+        future: [{...last, song: this.song.value}, ...future],
       };
       this.song.value = last.song;
+      if (last.kept) this.markKept(last.kept.set, last.kept.before);
       this.looking.value = null;
       this.selection.value = new Set();
     });
@@ -642,10 +690,11 @@ export class Studio {
     if (!next || this.busy.value) return;
     batch(() => {
       this.history.value = {
-        past: [...past, {song: this.song.value, label: next.label}],
+        past: [...past, {...next, song: this.song.value}],
         future: future.slice(1),
       };
       this.song.value = next.song;
+      if (next.kept) this.markKept(next.kept.set, next.kept.now);
       this.looking.value = null;
       this.selection.value = new Set();
     });
@@ -765,6 +814,18 @@ export class Studio {
     return {first: range.first + 1, last: Math.min(range.last + 1, barCount)};
   }
 
+  /** How the notes of some bars are drawn, by the form: what holds for a take and for an answer alike. */
+  drawn(written: {first: number; last: number}): ComposeOptions {
+    const form = this.form.value;
+    const controls = this.info.value?.model.controls ?? [];
+    const options: ComposeOptions = {};
+    if (form.temperature !== null) options.temperature = form.temperature;
+    if (form.topP !== null) options.topP = form.topP;
+    if (form.topK !== null) options.topK = form.topK;
+    if (controls.includes('recall') && form.recall !== null) options.recall = form.recall;
+    return Object.assign(options, limitOptions(form.limits, form.barLimits, written));
+  }
+
   private options(task: Task, written: {first: number; last: number}): ComposeOptions {
     const bars = written.last - written.first + 1;
     const form = this.form.value;
@@ -772,11 +833,9 @@ export class Studio {
     const options: ComposeOptions = {
       seed: form.fixedSeed ? form.seed : randomSeed(),
       count: form.count,
+      ...this.drawn(written),
     };
     if (!form.fixedSeed) this.setForm({seed: options.seed!});
-    if (form.temperature !== null) options.temperature = form.temperature;
-    if (form.topP !== null) options.topP = form.topP;
-    if (form.topK !== null) options.topK = form.topK;
     if (controls.includes('chords') && form.chords.trim()) options.chords = form.chords.trim();
     if (task !== 'fill' && form.tempo === 'bpm') options.bpm = form.bpm;
     if (task === 'continue' && form.tempo === 'free' && controls.includes('tempo'))
@@ -786,8 +845,6 @@ export class Studio {
       options.density = courseOf(form.density, bars);
     if (controls.includes('loudness') && form.loudness)
       options.loudness = courseOf(form.loudness, bars);
-    if (controls.includes('recall') && form.recall !== null) options.recall = form.recall;
-    Object.assign(options, limitOptions(form.limits, form.barLimits, written));
     if (task === 'fill' && form.keepTop) options.keepTop = true;
     return options;
   }
@@ -808,9 +865,8 @@ export class Studio {
   async writeNewPiece(bars = this.form.value.newBars): Promise<void> {
     if (this.busy.value || !this.engine.value) return;
     this.player.wake();
-    await this.freshIfUsed();
     const options = {...this.options('generate', {first: 1, last: bars}), count: 1};
-    await this.write('generate', {bars}, options, true);
+    await this.writeFresh(bars, options, true);
     if (this.form.value.task === 'generate') this.expectTask(this.song.value);
   }
 
@@ -821,7 +877,6 @@ export class Studio {
     const form = this.form.value;
     if (form.autoplay) this.player.wake();
     if (this.looking.value) this.keepLooking();
-    if (task === 'generate') await this.freshIfUsed();
     const written = this.written(task);
     if (!written) {
       this.sayNothingToWrite(task);
@@ -830,7 +885,7 @@ export class Studio {
     const {first, last} = written;
     const options = this.options(task, written);
     if (task === 'generate') {
-      await this.write('generate', {bars: last}, options, form.autoplay);
+      await this.writeFresh(last, options, form.autoplay);
     } else if (task === 'continue') {
       if (!this.reaches(first - 1)) return;
       const request = {promptBars: first - 1, bars: last - first + 1};
@@ -859,14 +914,16 @@ export class Studio {
       );
   }
 
+  /** False where the engine refuses, and nothing is written. */
   private write(
     task: Task,
     request: WriteRequest,
     options: ComposeOptions,
     play: boolean,
-  ): Promise<void> {
-    this.writing = this.writeTakes(task, request, options, play);
-    return this.writing;
+  ): Promise<boolean> {
+    const writing = this.writeTakes(task, request, options, play);
+    this.writing = writing;
+    return writing;
   }
 
   private async writeTakes(
@@ -874,10 +931,10 @@ export class Studio {
     request: WriteRequest,
     options: ComposeOptions,
     play: boolean,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const engine = this.engine.value;
     const info = this.info.value;
-    if (!engine || !info) return;
+    if (!engine || !info) return false;
     const source = task === 'generate' ? null : this.midi();
     const base = this.song.value;
     const count = options.count ?? 1;
@@ -898,13 +955,17 @@ export class Studio {
       running: true,
       kept: null,
     };
+    if (task === 'fill') this.replaced.set(set, replacedBy(set, base));
     this.abort = new AbortController();
     const began = performance.now();
     let firstBar = 0;
     let newBars = 0;
     let started = false;
+    let refused = false;
     batch(() => {
       this.busy.value = true;
+      // What went wrong before has been read.
+      this.messages.value = this.messages.value.filter(({kind}) => kind !== 'error');
       this.waitingBefore.value = 0;
       this.sets.value = [...this.sets.value, set];
       this.activeSet.value = set.id;
@@ -999,7 +1060,10 @@ export class Studio {
         take.midi = writeMidi(grown);
       }
       if (isAbort(error)) this.announce('Stopped; complete bars are kept.');
-      else this.report(error, 'The music could not be written.');
+      else {
+        this.report(error, 'The music could not be written.');
+        refused = true;
+      }
     }
     const usable = set.takes.filter((take) => take.midi);
     if (newBars) {
@@ -1029,6 +1093,7 @@ export class Studio {
       }
     });
     if (usable.length) beginPlaying();
+    return usable.length > 0 || !refused;
   }
 
   private refreshLive(set: TakeSet, base: Song): void {
@@ -1100,6 +1165,28 @@ export class Studio {
     return set ? this.freshBars(set) : null;
   }
 
+  /** Tells the new notes in the takes of a rewriting from those that stay in its bars, as drums and a kept melody do. */
+  isNew(set: TakeSet): (note: Note) => boolean {
+    if (set.task !== 'fill' || !set.source) return () => true;
+    let old = this.replaced.get(set);
+    if (!old) {
+      let song: Song | undefined;
+      try {
+        song = parseMidi(set.source);
+      } catch {
+        // A session file may hold anything.
+      }
+      old = song ? replacedBy(set, song) : new Map<number, number>();
+      this.replaced.set(set, old);
+    }
+    return (note) => old.get(placeOf(note)) !== note.end;
+  }
+
+  isNewShown(): (note: Note) => boolean {
+    const set = this.setOf(this.looking.value?.set ?? null);
+    return set ? this.isNew(set) : () => true;
+  }
+
   look(setId: string, index: number, play = false): void {
     const set = this.setOf(setId);
     const take = set?.takes.find((one) => one.index === index);
@@ -1132,13 +1219,19 @@ export class Studio {
     const take = set?.takes.find((one) => one.index === index);
     const song = take && this.songOf(take);
     if (!set || !song) return;
-    set.kept = index;
     batch(() => {
       // What comes next goes on after the new bars.
       if (set.task !== 'fill') this.bars.value = null;
-      this.commit(`Keep take ${set.takes.indexOf(take) + 1}`, song, new Set());
-      this.sets.value = [...this.sets.value];
+      const kept = {set: setId, now: index, before: set.kept};
+      this.commit(`Keep take ${set.takes.indexOf(take) + 1}`, song, new Set(), kept);
     });
+  }
+
+  private markKept(setId: string, index: number | null): void {
+    const set = this.setOf(setId);
+    if (!set) return;
+    set.kept = index;
+    this.sets.value = [...this.sets.value];
   }
 
   keepLooking(): void {
@@ -1162,10 +1255,11 @@ export class Studio {
 
   // Messages.
 
-  say(kind: 'note' | 'error', text: string, hint = ''): void {
+  say(kind: 'note' | 'error', text: string, hint = ''): number {
     const id = this.nextMessage++;
     this.messages.value = [...this.messages.value.slice(-3), {id, kind, text, hint}];
     if (kind === 'note') setTimeout(() => this.dismiss(id), 6000);
+    return id;
   }
 
   dismiss(id: number): void {
@@ -1190,6 +1284,22 @@ const requestFrame = (run: () => void) =>
   document.hidden ? setTimeout(run, 30) : requestAnimationFrame(run);
 
 const titleOf = (name: string) => name.replace(/\.(midi?|kar|rmi|musicxml|xml|mxl)$/i, '');
+
+/** The ends of the notes of a song that begin in the bars which a set writes again, by their places. */
+function replacedBy(set: TakeSet, song: Song): Map<number, number> {
+  const analysis = analyse(song);
+  const ends = new Map<number, number>();
+  const {tick} = analysis.bar(set.first - 1);
+  analysis.eachNote(tick, analysis.bar(set.last - 1).end, (note) => {
+    ends.set(placeOf(note), note.end);
+  });
+  return ends;
+}
+
+const placeOf = ({tick, channel, pitch}: Note) => (tick * 16 + channel) * 128 + pitch;
+
+const sameBytes = (a: Uint8Array, b: Uint8Array) =>
+  a.length === b.length && a.every((byte, i) => byte === b[i]);
 
 /** By its name, or as a zip archive or XML. */
 function isMusicXml(name: string, bytes: Uint8Array): boolean {

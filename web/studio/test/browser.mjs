@@ -3,7 +3,8 @@
 // The page of `continuo studio`, or STUDIO.html, with the engine inside, opened from a file without a network. CONTINUO
 // writes the takes again by their command lines.
 //
-// Without a browser or playwright-core it says so and exits with 77, or with 1 where CONTINUO_REQUIRE_BROWSER is set.
+// Without a browser or playwright-core it says so and exits with 77, or with 1 where CONTINUO_REQUIRE_BROWSER is set. Sheet
+// music is read by music21 where it is installed.
 import assert from 'node:assert/strict';
 import {execFileSync} from 'node:child_process';
 import {
@@ -17,7 +18,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import {createRequire} from 'node:module';
-import {tmpdir} from 'node:os';
+import {homedir, tmpdir} from 'node:os';
 import {basename, dirname, join, resolve} from 'node:path';
 import {fileURLToPath, pathToFileURL} from 'node:url';
 import {servePage} from './serve.mjs';
@@ -27,6 +28,7 @@ import {findChromium} from '../../common/find_chromium.mjs';
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, '..', '..', '..');
 const cases = join(process.env.CONTINUO_SHARED ?? join(root, '..', 'shared'), 'cases');
+const pythonWithMusic21 = join(homedir(), '.local/share/continuo/music21/bin/python');
 const words = process.argv.slice(2);
 const flag = words.indexOf('--shots');
 const shots = flag < 0 ? '' : words.splice(flag, 2)[1];
@@ -220,15 +222,27 @@ async function checkCommand(page, place, model) {
   assert.deepEqual([...readFileSync(join(work, made.file))], made.midi, made.command);
 }
 
-/** A MIDI file of one track, 480 ticks per quarter note; `body` has the bytes of its events. */
-function midiFile(body) {
-  const length = Buffer.alloc(4);
-  length.writeUInt32BE(body.length);
+/** A MIDI file of 480 ticks per quarter note; each of `tracks` has the bytes of its events. */
+function midiFile(...tracks) {
+  const chunks = tracks.map((body) => {
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(body.length);
+    return Buffer.concat([Buffer.from('MTrk'), length, Uint8Array.from(body)]);
+  });
+  const format = tracks.length > 1 ? 1 : 0;
   return Buffer.concat([
-    Buffer.from('MThd\0\0\0\x06\0\0\0\x01\x01\xe0MTrk', 'latin1'),
-    length,
-    Uint8Array.from(body),
+    Buffer.from('MThd\0\0\0\x06', 'latin1'),
+    Uint8Array.of(0, format, 0, tracks.length, 1, 0xe0),
+    ...chunks,
   ]);
+}
+
+/** The bytes of a track of eight bars: a name, a program, and a key on each quarter note that sounds for 432 ticks. */
+function quarters(name, channel, program, pitch) {
+  const body = [0, 0xff, 3, name.length, ...Buffer.from(name), 0, 0xc0 | channel, program];
+  for (let i = 0; i < 32; ++i)
+    body.push(i ? 48 : 0, 0x90 | channel, pitch, 80, 0x83, 0x30, 0x80 | channel, pitch, 0);
+  return [...body, 0, 0xff, 0x2f, 0];
 }
 
 /** A MIDI file of `count` short notes of `ticks` ticks. */
@@ -257,7 +271,7 @@ async function checkNewPiece({page}) {
   });
   await idle(page);
   assert.equal(await barCount(page), 16);
-  assert.match(await page.locator('#pace').textContent(), /^[\d.]+ ms a bar$/);
+  assert.match(await page.locator('#pace').textContent(), /^[\d.]+ m?s a bar$/);
   await page.locator('#play').click();
   assert.equal(await page.locator('#play').getAttribute('aria-label'), 'Play');
   await checkCommand(page, 0);
@@ -280,7 +294,7 @@ async function checkRewrite({page}) {
   await selectBars(page, 2, 3);
   await page.getByRole('radio', {name: 'Rewrite'}).click();
   assert.match(await page.locator('.sentence').textContent(), /bars 3 to 4/);
-  await page.locator('.compose > .primary').click();
+  await page.locator('.submit .primary').click();
   await idle(page);
   assert.equal(await page.locator('.card').count(), 4);
   assert.equal(await page.locator('.best').count(), 1);
@@ -297,12 +311,44 @@ async function checkRewrite({page}) {
   assert.equal(await page.locator('.card').count(), 4, 'the others remain');
   await page.keyboard.press('Control+z');
   assert.deepEqual(await notesOf(page), before);
+  assert.equal(await page.locator('.kept-mark').count(), 0, 'no take is kept any more');
   await page.keyboard.press('Control+y');
   assert.deepEqual(await notesOf(page), after);
+  assert.match(await page.locator('.card').nth(1).textContent(), /Kept/);
   await page.keyboard.press('3'); // looks at another take, which is left again
   assert.notDeepEqual(await notesOf(page), after);
   await page.keyboard.press('Escape');
   assert.deepEqual(await notesOf(page), after);
+}
+
+/** Drums stay in bars that are rewritten, and do not look new; the page says what becomes of the other instruments. */
+async function checkBand({page}) {
+  const band = midiFile(
+    quarters('Flute', 0, 73, 72),
+    quarters('Bass', 1, 33, 36),
+    quarters('Drums', 9, 0, 38),
+  );
+  await opened(page, 'band.mid', band);
+  await selectBars(page, 2, 3);
+  await page.getByRole('radio', {name: 'Rewrite'}).click();
+  assert.match(await page.locator('.compose > .note').textContent(), /write for “Flute”; .* drums/);
+  await page.evaluate(() => window.continuoStudio.studio.setForm({count: 1, autoplay: false}));
+  await page.locator('.submit .primary').click();
+  await idle(page);
+  const written = await page.evaluate(() => {
+    const {studio} = window.continuoStudio;
+    const isNew = studio.isNewShown();
+    return studio.shown.value.notes
+      .filter(({tick}) => tick >= 3840 && tick < 7680)
+      .map((note) => ({...note, isNew: isNew(note)}));
+  });
+  const drums = written.filter(({channel}) => channel === 9);
+  assert.equal(drums.length, 8);
+  assert.ok(drums.every(({isNew}) => !isNew));
+  const others = written.filter(({channel}) => channel !== 9);
+  assert.ok(others.length > 0 && others.every(({channel}) => channel === 0));
+  assert.ok(others.some(({isNew}) => isNew));
+  await page.evaluate(() => window.continuoStudio.studio.setForm({count: 4, autoplay: true}));
 }
 
 /** New notes keep to a scale and a range, the melody stays, and the command line says so. */
@@ -319,7 +365,7 @@ async function checkLimits({page}) {
   await page.getByLabel('Highest note').selectOption('A♭5');
   assert.equal(await summary.textContent(), 'Eb major pentatonic, from C3, up to A♭5');
   const write = async () => {
-    await page.locator('.compose > .primary').click();
+    await page.locator('.submit .primary').click();
     await idle(page);
     await page.evaluate(() => window.continuoStudio.studio.player.pause());
     await checkCommand(page, 1);
@@ -416,6 +462,7 @@ async function checkContinue({page}) {
     const {studio} = window.continuoStudio;
     studio.player.pause();
     studio.bars.value = null;
+    studio.say('error', 'What went wrong before.');
     studio.setForm({
       count: 2,
       moreBars: 3,
@@ -432,6 +479,7 @@ async function checkContinue({page}) {
   await idle(page);
   assert.equal(await barCount(page), 11);
   assert.equal(await page.locator('.card .keep').count(), 2, 'both takes can be kept');
+  assert.equal(await page.locator('.message.error').count(), 0);
   const after = await notesOf(page);
   assert.deepEqual(after.slice(0, before.length), before);
   assert.ok(after.slice(before.length).every(([tick]) => tick >= 8 * 1920));
@@ -449,6 +497,21 @@ async function checkContinue({page}) {
       tempo: 'keep',
     });
   });
+}
+
+async function checkRefusal({page, complaints}) {
+  await opened(page, 'prompt.mid', prompt);
+  const before = await notesOf(page);
+  await page.getByRole('radio', {name: 'New'}).click();
+  await page.getByPlaceholder('AABA').fill('A4 B');
+  await page.locator('.submit .primary').click();
+  await page.locator('.message.error', {hasText: 'sections without a number of bars'}).waitFor();
+  await page.waitForFunction(() => window.continuoStudio.studio.title.value === 'prompt');
+  assert.deepEqual(await notesOf(page), before);
+  assert.equal(await page.getByRole('radio', {name: 'New'}).getAttribute('aria-checked'), 'true');
+  await page.getByPlaceholder('AABA').fill('');
+  await page.getByPlaceholder('AABA').blur(); // keys are the page's again
+  if (!oneFile) assert.match(complaints.pop(), /status of 422/);
 }
 
 async function checkEdits({page}) {
@@ -531,6 +594,104 @@ print(json.dumps(notes))`,
   await page.keyboard.press('Control+v');
   assert.equal((await notesOf(page)).length, 2 * before.length);
   assert.equal(await barCount(page), 16);
+}
+
+/** A piece that is left and opened again can still be undone to its first state. */
+async function checkPieces({page}) {
+  const history = () =>
+    page.evaluate(() => {
+      const {past, future} = window.continuoStudio.studio.history.value;
+      return [past.length, future.length];
+    });
+  const reopen = async (title) => {
+    await page.getByRole('button', {name: 'All pieces'}).click();
+    await page.locator('.pieces .entry', {hasText: title}).first().click();
+    await page.waitForFunction(
+      (title) => window.continuoStudio.studio.title.value === title,
+      title,
+    );
+  };
+  const name = (title) =>
+    page.evaluate((title) => (window.continuoStudio.studio.title.value = title), title);
+  await opened(page, 'prompt.mid', prompt);
+  await name('With a past');
+  const states = [await notesOf(page)];
+  for (let i = 0; i < 3; ++i) {
+    await page.keyboard.press('Control+a');
+    await page.keyboard.press('ArrowUp');
+    states.push(await notesOf(page));
+  }
+  await page.keyboard.press('Control+z');
+  assert.deepEqual(await history(), [2, 1]);
+  await opened(page, 'prompt.mid', prompt);
+  assert.deepEqual(await history(), [0, 0]);
+  await name('Another');
+  await page.keyboard.press('Control+a');
+  await page.keyboard.press('Delete');
+  await reopen('With a past');
+  assert.deepEqual(await notesOf(page), states[2]);
+  assert.deepEqual(await history(), [2, 1]);
+  await page.keyboard.press('Control+y');
+  assert.deepEqual(await notesOf(page), states[3]);
+  for (let i = 0; i < 3; ++i) await page.keyboard.press('Control+z');
+  assert.deepEqual([...(await save(page, /^MIDI file/)).bytes], [...prompt]);
+  await reopen('Another');
+  assert.deepEqual(await history(), [1, 0]);
+  await page.keyboard.press('Control+z');
+  assert.deepEqual(await notesOf(page), states[0]);
+  // What another tab has made of a piece is not what could be undone here.
+  await page.evaluate(async () => {
+    const {studio} = window.continuoStudio;
+    const all = await studio.store.list();
+    const piece = all.find((one) => one.title === 'With a past');
+    await studio.store.put({...piece, midi: studio.midi(studio.history.value.future[0].song)});
+  });
+  await reopen('With a past');
+  assert.deepEqual(await notesOf(page), []);
+  assert.deepEqual(await history(), [0, 0]);
+  // What was undone does not come back by itself.
+  await page.evaluate(async () => {
+    const {studio} = window.continuoStudio;
+    await studio.fresh('Undone');
+    studio.addNotes([{track: 1, channel: 0, pitch: 60, tick: 0, end: 480, velocity: 80}]);
+    await studio.save();
+  });
+  await page.keyboard.press('Control+z');
+  await page.evaluate(() => window.continuoStudio.studio.save());
+  const stored = await page.evaluate(async () => {
+    const all = await window.continuoStudio.studio.store.list();
+    return all.find(({title}) => title === 'Undone').notes;
+  });
+  assert.equal(stored, 0);
+}
+
+/** At the end of the music, playback and view return to where they began. */
+async function checkEnd({page}) {
+  await opened(page, 'prompt.mid', prompt);
+  await page.evaluate(() => {
+    const {studio, roll} = window.continuoStudio;
+    studio.speed.value = 4;
+    studio.follow.value = true;
+    roll.zoom(10);
+    roll.reveal(1920);
+    studio.player.seek(1920);
+  });
+  await page.getByRole('button', {name: 'Metronome'}).click();
+  await page.keyboard.press(' '); // plays, and does not press the button again
+  assert.equal(await page.evaluate(() => window.continuoStudio.studio.metronome.value), true);
+  await page.getByRole('button', {name: 'Metronome'}).click();
+  await page.waitForFunction(() => window.continuoStudio.roll.view().from > 6 * 1920);
+  await page.waitForFunction(() => !window.continuoStudio.studio.playing.value);
+  assert.equal(await page.evaluate(() => window.continuoStudio.studio.player.tick), 1920);
+  await page.waitForFunction(() => {
+    const {from, to} = window.continuoStudio.roll.view();
+    return from <= 1920 && to > 1920;
+  });
+  await page.evaluate(() => {
+    const {studio, roll} = window.continuoStudio;
+    studio.speed.value = 1;
+    roll.fit();
+  });
 }
 
 /** Playback stands where the music is not written yet, and goes on when it is; a loop stays in its bars. */
@@ -660,7 +821,7 @@ async function checkStop({page}) {
     const {studio} = window.continuoStudio;
     studio.setForm({task: 'generate', newBars: 256, count: 1});
   });
-  await page.locator('.compose > .primary').click();
+  await page.locator('.submit .primary').click();
   await page.waitForFunction(() => window.continuoStudio.studio.horizon() >= 2 * 1920, null, {
     timeout: 20000,
   });
@@ -679,6 +840,20 @@ async function checkStop({page}) {
 async function checkRecording({page}) {
   await page.evaluate(() => window.continuoStudio.studio.fresh());
   await page.getByRole('tab', {name: 'Play'}).click();
+  // Without an instrument the computer's keyboard is one while something is recorded.
+  await page.getByRole('button', {name: /^Record R/}).click();
+  await page.waitForFunction(() => window.continuoStudio.recorder.phase.value?.kind === 'record');
+  await page.keyboard.press('d', {delay: 100});
+  await page.getByRole('button', {name: 'Octave higher'}).click();
+  await page.keyboard.press('d', {delay: 100});
+  await page.keyboard.press('z');
+  await page.keyboard.press('Escape');
+  assert.deepEqual(
+    (await notesOf(page)).map((note) => note[2]),
+    [64, 76],
+  );
+  assert.equal(await page.evaluate(() => window.continuoStudio.recorder.keyboard.value), false);
+  await page.evaluate(() => window.continuoStudio.studio.fresh());
   await page.getByRole('button', {name: 'Connect MIDI instruments'}).click();
   await page.getByText('MIDI: Test keys').waitFor();
   const tempo = page.locator('.play-panel input[type=number]').last();
@@ -701,7 +876,13 @@ async function checkRecording({page}) {
   await page.evaluate(() => window.continuoStudio.studio.fresh());
   await tempo.fill('120');
   await tempo.blur();
-  await page.getByRole('button', {name: 'Bars of the call: less'}).click();
+  // The limits of the Compose tab hold for answers too.
+  await page.evaluate(() => {
+    const {studio} = window.continuoStudio;
+    studio.setForm({
+      limits: {...studio.form.value.limits, scale: 'C major pentatonic', lowest: 72, highest: 84},
+    });
+  });
   await page.getByRole('button', {name: /Answer me/}).click();
   await page.evaluate(async () => {
     const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
@@ -728,15 +909,25 @@ async function checkRecording({page}) {
   const all = await notesOf(page);
   const call = all.filter(([tick]) => tick < 1920);
   const answer = all.filter(([tick]) => tick >= 1920);
+  assert.equal(await page.locator('.message.error').count(), 0);
   assert.deepEqual(
     call.map(([, , pitch]) => pitch),
     [60, 64, 67],
   );
-  // On a busy machine the answer may come late, and then begins a bar later.
-  const bars = new Set(answer.map(([tick]) => Math.floor(tick / 1920)));
-  assert.equal(bars.size, 1, JSON.stringify(answer));
+  // The second bar of the call was silent. On a busy machine the answer may come late, and then begins a bar later.
+  const bars = answer.map(([tick]) => Math.floor(tick / 1920));
+  assert.ok(bars.length > 0 && bars[0] >= 2 && bars.at(-1) < bars[0] + 2, JSON.stringify(answer));
+  for (const [, , pitch] of answer)
+    assert.ok(
+      pitch >= 72 && pitch <= 84 && [0, 2, 4, 7, 9].includes(pitch % 12),
+      `answers with ${pitch}`,
+    );
+  await page.evaluate(() => {
+    const {studio} = window.continuoStudio;
+    studio.setForm({limits: {...studio.form.value.limits, scale: '', lowest: null, highest: null}});
+  });
   console.log(
-    `   the answer is bar ${[...bars][0] + 1}, and was complete at tick ${Math.round(lead)}, from 1920 on`,
+    `   the answer begins in bar ${bars[0] + 1}, and was complete at tick ${Math.round(lead)}, from 3840 on`,
   );
   await page.getByRole('tab', {name: 'Sound'}).click();
   await page.getByLabel('MIDI output').selectOption('out');
@@ -928,19 +1119,38 @@ async function checkInspection({page}) {
   await page.getByRole('button', {name: 'Show as sheet music'}).click();
   await page.locator('dialog .paper svg').first().waitFor({timeout: 30000});
   await page.keyboard.press('Escape');
+  // A quarter note that is let go a little early reads as one, unless shorter values are asked for.
+  await opened(page, 'early.mid', midiFile(quarters('Piano', 0, 0, 72)));
+  await page.getByRole('button', {name: 'Show as sheet music'}).click();
+  const sheet = async () => {
+    const button = page.getByRole('button', {name: 'Save as MusicXML'});
+    return (await downloaded(page, () => button.click())).bytes.toString();
+  };
+  const round = await sheet();
+  assert.equal(round.match(/<type>quarter</g).length, 32);
+  assert.ok(!round.includes('<type>32nd<'));
+  await page.getByLabel('Smallest note').selectOption('32nd');
+  assert.ok((await sheet()).includes('<type>32nd<'));
+  await page.keyboard.press('Escape');
+  await opened(page, 'prompt.mid', prompt);
   const {name, bytes} = await save(page, /^Sheet music/);
   assert.equal(name, 'prompt.musicxml');
   assert.equal(bytes.toString().match(/<measure /g).length, 8);
-  // Others read the notes of the page, each once, in it.
-  writeFileSync(join(folder, name), bytes);
-  const python = process.env.CONTINUO_NOTATION_PYTHON ?? 'python3';
-  const script = join(here, 'read_musicxml.py');
-  const read = JSON.parse(execFileSync(python, [script, join(folder, name)]).toString());
-  const shown = (await notesOf(page)).map(([tick, , pitch]) => [tick / 480, pitch]);
-  const once = new Map(shown.map((note) => [String(note), note]));
-  const ordered = [...once.values()].sort((a, b) => a[0] - b[0] || a[1] - b[1]);
-  assert.deepEqual(read.notes, ordered);
-  console.log(`   sheet music read by ${read.reader}`);
+  if (existsSync(pythonWithMusic21)) {
+    writeFileSync(join(folder, name), bytes);
+    const read = execFileSync(
+      pythonWithMusic21,
+      [join(here, 'read_musicxml.py'), join(folder, name)],
+      {stdio: 'pipe'},
+    );
+    const shown = (await notesOf(page)).map(([tick, , pitch]) => [tick / 480, pitch]);
+    const once = new Map(shown.map((note) => [String(note), note]));
+    const ordered = [...once.values()].sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+    assert.deepEqual(JSON.parse(read.toString()), ordered);
+  } else {
+    console.log('   its notes are not read: no music21 (tools/bootstrap.sh --page-tests)');
+    assert.ok(!process.env.CONTINUO_REQUIRE_BROWSER, 'no music21');
+  }
   await page.getByRole('tab', {name: 'Compose'}).click();
 }
 
@@ -1030,6 +1240,27 @@ async function checkWidth(width) {
     const seen = await page.evaluate(() => window.continuoStudio.roll.view());
     assert.ok(seen.from <= 1920 && seen.to > 3840, `${at}: ${JSON.stringify(seen)}`);
     assert.equal(await page.evaluate(() => window.continuoStudio.studio.player.tick), 1920);
+    // The button is at hand wherever one is in the form, and hides nothing that is half under it.
+    const hit = await page
+      .locator('.compose .slider')
+      .first()
+      .evaluate((slider) => {
+        slider.scrollIntoView({block: 'center'});
+        const {left, bottom, width} = document.querySelector('.submit').getBoundingClientRect();
+        const button = document.elementFromPoint(left + width / 2, bottom - 24);
+        const corner = document.elementFromPoint(left + 1, bottom - 1);
+        scrollTo(0, 0);
+        return [button?.closest('button')?.type, corner?.className];
+      });
+    assert.deepEqual(hit, ['submit', 'submit'], at);
+    const cut = await page.locator('.card .keep').evaluateAll(
+      (buttons) =>
+        buttons.filter((button) => {
+          const card = button.closest('.card').getBoundingClientRect();
+          return button.getBoundingClientRect().right > card.right - 4;
+        }).length,
+    );
+    assert.equal(cut, 0, `${at}: buttons that are cut off`);
     await checkAccess(page, `${at}, takes`);
     await shot('takes');
     if (colorScheme === 'light' && (width === 1024 || shots)) {
@@ -1094,7 +1325,7 @@ async function checkPlan() {
     });
     const lost = async (share) => {
       await recall.locator('input').fill(share);
-      await page.locator('.compose > .primary').click();
+      await page.locator('.submit .primary').click();
       await idle(page);
       await checkCommand(page, 0, model);
       const notes = await notesOf(page);
@@ -1185,10 +1416,14 @@ try {
       'bars are rewritten, a take is kept, undone, and written again by its command line',
       checkRewrite,
     ],
+    ['bars of several instruments are rewritten', checkBand],
     ['scale, range and melody limit what is written', checkLimits],
     ['sheet music opens, plain and compressed', checkMusicXml],
     ['a piece is continued', checkContinue],
+    ['a new piece that is refused leaves the open one', checkRefusal],
     ['notes are drawn, moved, resized, deleted; the file says so to the tick', checkEdits],
+    ['pieces keep what can be undone in them', checkPieces],
+    ['at its end, playback returns to where it began', checkEnd],
     ['playback waits for what is being written, and loops', checkPlayback],
     ['Stop keeps complete bars', checkStop],
     ['Stop of a rewriting keeps what is not written again', checkStoppedRewriting],

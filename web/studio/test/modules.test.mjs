@@ -298,6 +298,8 @@ test('time goes through the tempos, both ways', () => {
   assert.equal(analysis.tickAt(1.5), 192);
   assert.equal(analysis.tickAt(0.25), 48);
   assert.equal(analysis.bpmAt(100), 60);
+  // The one note is at the second tempo.
+  assert.equal(analysis.meanBpm, 60);
 });
 
 test('the pedal holds a note until it goes up, and the same key struck again ends it', () => {

@@ -1,15 +1,13 @@
 // Sets window.CONTINUO_WASM: the engine whose parts lie in the page (embed.mjs).
 import {EngineError, type Engine} from '../src/engine.ts';
+import {embedded, unpack} from '../src/packed.ts';
 import {ServerEngine} from '../src/server_engine.ts';
 import {WasmTransport} from './transport.ts';
 import workerScript from 'worker:./worker.ts';
 
-async function unpacked(id: string): Promise<Uint8Array<ArrayBuffer>> {
-  const element = document.getElementById(id);
-  if (!element) throw new EngineError(`The page lacks its part ${id}.`);
-  const packed = Uint8Array.from(atob(element.textContent!), (c) => c.charCodeAt(0));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream('gzip'));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
+function present<T>(part: T | undefined): T {
+  if (part === undefined) throw new EngineError('The page lacks a part of its engine.');
+  return part;
 }
 
 /** A number of four bytes, then as many bytes of JSON, {name: size}, then the files. */
@@ -22,10 +20,21 @@ function filesOf(bytes: Uint8Array): Record<string, Uint8Array> {
   >;
   const files: Record<string, Uint8Array> = {};
   for (const [name, length] of Object.entries(sizes)) {
-    files[name] = bytes.slice(at, at + length);
+    files[name] = bytes.subarray(at, at + length);
     at += length;
   }
   return files;
+}
+
+async function compiled(wasm: ArrayBuffer): Promise<WebAssembly.Module> {
+  try {
+    return await WebAssembly.compile(wasm);
+  } catch (error) {
+    throw new EngineError(
+      `This browser cannot run the engine: ${(error as Error).message}`,
+      'It needs WebAssembly with vectors: Chrome 91, Firefox 89, Safari 16.4 or newer.',
+    );
+  }
 }
 
 async function createEngine(): Promise<Engine> {
@@ -35,19 +44,11 @@ async function createEngine(): Promise<Engine> {
       'Use Chrome 91, Firefox 113, Safari 16.4 or a newer one.',
     );
   }
-  const [wasm, model] = await Promise.all([unpacked('continuo-wasm'), unpacked('continuo-model')]);
-  let module: WebAssembly.Module;
-  try {
-    module = await WebAssembly.compile(wasm);
-  } catch (error) {
-    throw new EngineError(
-      `This browser cannot run the engine: ${(error as Error).message}`,
-      'It needs WebAssembly with vectors: Chrome 91, Firefox 89, Safari 16.4 or newer.',
-    );
-  }
+  const wasm = present(unpack('continuo-wasm')).arrayBuffer();
+  const files = filesOf(present(embedded('continuo-model')));
   const transport = new WasmTransport(workerScript, {
-    module,
-    files: filesOf(model),
+    module: await compiled(await wasm),
+    files,
     name: 'pop-piano',
   });
   try {

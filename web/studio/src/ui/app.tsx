@@ -332,7 +332,12 @@ function EngineLine({studio}: {studio: Studio}) {
       <span class="grow" />
       {pace && (
         <span id="pace" title={`The first bar took ${Math.round(pace.first)} ms`}>
-          {pace.each < 10 ? pace.each.toFixed(1) : Math.round(pace.each)} ms a bar
+          {pace.each < 10
+            ? `${pace.each.toFixed(1)} ms`
+            : pace.each < 1000
+              ? `${Math.round(pace.each)} ms`
+              : `${(pace.each / 1000).toFixed(1)} s`}{' '}
+          a bar
         </span>
       )}
     </div>

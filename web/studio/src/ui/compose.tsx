@@ -25,7 +25,7 @@ export function ComposePanel({studio, inspection}: {studio: Studio; inspection: 
   const form = studio.form.value;
   const info = studio.info.value;
   const bars = studio.bars.value;
-  const {barCount} = analyse(studio.song.value);
+  const {barCount, tracks} = analyse(studio.song.value);
   const controls = info?.model.controls ?? [];
   const own = info?.model.sampling;
   const set = (change: Partial<ComposeForm>) => studio.setForm(change);
@@ -34,6 +34,7 @@ export function ComposePanel({studio, inspection}: {studio: Studio; inspection: 
   const nothing = form.task !== 'generate' && barCount === 0;
   const unchosen = form.task === 'fill' && !bars;
   const after = (studio.written('continue')?.first ?? 1) - 1;
+  const instruments = tracks.filter((track) => track.notes > 0 && !track.drum);
   const count = form.count;
   const takes = `${count} ${count === 1 ? 'take' : 'takes'}`;
 
@@ -97,27 +98,23 @@ export function ComposePanel({studio, inspection}: {studio: Studio; inspection: 
             </>
           ))}
       </p>
-      <label class="slider">
-        <span class="label">
-          Boldness <output>{temperature.toFixed(2)}</output>
-        </span>
-        <input
-          type="range"
-          min={0.6}
-          max={1.4}
-          step={0.02}
-          value={temperature}
-          aria-valuetext={`${temperature.toFixed(2)}, ${temperature < 0.9 ? 'careful' : temperature > 1.1 ? 'bold' : 'balanced'}`}
-          onInput={(event) => {
-            const value = Number(event.currentTarget.value);
-            set({temperature: own && Math.abs(value - own.temperature) < 0.005 ? null : value});
-          }}
-        />
-        <span class="ends" aria-hidden="true">
-          <span>careful</span>
-          <span>bold</span>
-        </span>
-      </label>
+      {form.task !== 'generate' && instruments.length > 1 && (
+        <p class="note">
+          Models of one instrument, as the shipped one, write for{' '}
+          {instruments[0].name ? `“${instruments[0].name}”` : 'the first track'}; the other
+          instruments rest in these bars{form.task === 'fill' ? ', and drums go on' : ''}.
+        </p>
+      )}
+      <Slider
+        label="Boldness"
+        value={temperature}
+        range={[0.6, 1.4, 0.02]}
+        ends={['careful', 'bold']}
+        words={`${temperature.toFixed(2)}, ${temperature < 0.9 ? 'careful' : temperature > 1.1 ? 'bold' : 'balanced'}`}
+        onInput={(value) =>
+          set({temperature: own && Math.abs(value - own.temperature) < 0.005 ? null : value})
+        }
+      />
       {form.task !== 'fill' && (
         <div class="row">
           <label class="field" for="tempo">
@@ -184,27 +181,14 @@ export function ComposePanel({studio, inspection}: {studio: Studio; inspection: 
         />
       )}
       {controls.includes('recall') && (
-        <label class="slider">
-          <span class="label">
-            Recall <output>{recall.toFixed(2)}</output>
-          </span>
-          <input
-            type="range"
-            min={0}
-            max={1}
-            step={0.05}
-            value={recall}
-            aria-valuetext={`${Math.round(recall * 100)} percent of a bar returns where it is repeated`}
-            onInput={(event) => {
-              const value = Number(event.currentTarget.value);
-              set({recall: value === own?.recall ? null : value});
-            }}
-          />
-          <span class="ends" aria-hidden="true">
-            <span>repeats freely</span>
-            <span>exactly</span>
-          </span>
-        </label>
+        <Slider
+          label="Recall"
+          value={recall}
+          range={[0, 1, 0.05]}
+          ends={['repeats freely', 'exactly']}
+          words={`${Math.round(recall * 100)} percent of a bar returns where it is repeated`}
+          onInput={(value) => set({recall: value === own?.recall ? null : value})}
+        />
       )}
       <LimitFields studio={studio} keyName={inspection.evaluation.value?.key ?? ''} />
       <details>
@@ -291,23 +275,59 @@ export function ComposePanel({studio, inspection}: {studio: Studio; inspection: 
           Play while it is being written
         </label>
       </details>
-      {studio.busy.value ? (
-        <button type="button" class="primary stop" onClick={() => studio.stop()}>
-          <Icon name="stop" />
-          Stop <kbd>Esc</kbd>
-        </button>
-      ) : (
-        <button
-          type="submit"
-          class="primary"
-          disabled={!studio.engine.value || nothing || unchosen}
-        >
-          <Icon name="spark" />
-          Write {takes}{' '}
-          <kbd>{form.task === 'continue' ? 'C' : form.task === 'fill' ? 'W' : 'N'}</kbd>
-        </button>
-      )}
+      <div class="submit">
+        {studio.busy.value ? (
+          <button type="button" class="primary stop" onClick={() => studio.stop()}>
+            <Icon name="stop" />
+            Stop <kbd>Esc</kbd>
+          </button>
+        ) : (
+          <button
+            type="submit"
+            class="primary"
+            disabled={!studio.engine.value || nothing || unchosen}
+          >
+            <Icon name="spark" />
+            Write {takes}{' '}
+            <kbd>{form.task === 'continue' ? 'C' : form.task === 'fill' ? 'W' : 'N'}</kbd>
+          </button>
+        )}
+      </div>
     </form>
+  );
+}
+
+function Slider(props: {
+  label: string;
+  value: number;
+  range: [least: number, most: number, step: number];
+  /** What the left end means, and the right. */
+  ends: [string, string];
+  /** The value, for who listens. */
+  words: string;
+  onInput: (value: number) => void;
+}) {
+  const {label, value, ends, words, onInput} = props;
+  const [min, max, step] = props.range;
+  return (
+    <label class="slider">
+      <span class="label">
+        {label} <output>{value.toFixed(2)}</output>
+      </span>
+      <input
+        type="range"
+        min={min}
+        max={max}
+        step={step}
+        value={value}
+        aria-valuetext={words}
+        onInput={(event) => onInput(Number(event.currentTarget.value))}
+      />
+      <span class="ends" aria-hidden="true">
+        <span>{ends[0]}</span>
+        <span>{ends[1]}</span>
+      </span>
+    </label>
   );
 }
 

@@ -1,8 +1,10 @@
 import {useEffect, useRef, useState} from 'preact/hooks';
 import {loadChunk} from '../chunks.ts';
-import type {Inspection} from '../inspection.ts';
+import {kMusicXmlType, saveBytes} from '../files.ts';
+import type {Inspection, SmallestNote} from '../inspection.ts';
+import {analyse} from '../song.ts';
 import type {StoredPiece} from '../store.ts';
-import type {Studio} from '../studio.ts';
+import {fileName, type Studio} from '../studio.ts';
 import {Icon} from './icons.tsx';
 import {Dialog, IconButton, clock} from './parts.tsx';
 
@@ -38,7 +40,7 @@ export function PiecesDialog({studio, onClose}: {studio: Studio; onClose: () => 
               <IconButton
                 icon="trash"
                 label={`Delete ${piece.title}`}
-                onClick={() => void studio.store.remove(piece.id).then(list)}
+                onClick={() => void studio.remove(piece.id).then(list)}
               />
             )}
           </li>
@@ -149,6 +151,12 @@ interface Osmd {
   zoom: number;
 }
 
+const kSmallest = [
+  [16, 'sixteenth'],
+  [32, '32nd'],
+  [64, '64th'],
+] as const;
+
 export function SheetDialog({
   studio,
   inspection,
@@ -159,38 +167,75 @@ export function SheetDialog({
   onClose: () => void;
 }) {
   const box = useRef<HTMLDivElement>(null);
-  const [state, setState] = useState('Writing the sheet music …');
+  const [state, setState] = useState('');
+  // What people play reads best in round values.
+  const [smallest, setSmallest] = useState<SmallestNote>(16);
+  const [xml, setXml] = useState('');
   useEffect(() => {
     let wanted = true;
+    setState('Writing the sheet music …');
+    setXml('');
     void (async () => {
       try {
-        const xml = await inspection.musicXml(studio.shown.value);
+        const song = studio.shown.value;
+        const text = await inspection.musicXml(song, smallest);
         const OpenSheetMusicDisplay =
           await loadChunk<new (box: HTMLElement, options: object) => Osmd>('chunk-sheet');
         if (!wanted || !box.current) return;
+        box.current.replaceChildren();
+        const narrow = box.current.clientWidth < 700;
         const display = new OpenSheetMusicDisplay(box.current, {
           backend: 'svg',
           autoResize: false,
-          drawPartNames: false,
-          drawingParameters: 'compacttight',
+          drawPartNames: !narrow && analyse(song).tracks.filter(({notes}) => notes).length > 1,
+          drawingParameters: 'compact',
           drawTitle: true,
         });
-        await display.load(new DOMParser().parseFromString(xml, 'application/xml'));
+        await display.load(new DOMParser().parseFromString(text, 'application/xml'));
         if (!wanted) return;
-        display.zoom = box.current.clientWidth < 700 ? 0.55 : 0.8;
+        display.zoom = narrow ? 0.55 : 0.8;
         display.render();
+        setXml(text);
         setState('');
       } catch (error) {
-        setState(error instanceof Error ? error.message : String(error));
+        if (wanted) setState(error instanceof Error ? error.message : String(error));
       }
     })();
     return () => {
       wanted = false;
     };
-  }, []);
+  }, [smallest]);
   return (
     <Dialog title="Sheet music" onClose={onClose} class="sheet">
-      {state && <p class="note">{state}</p>}
+      <div class="sheet-tools">
+        <label>
+          Smallest note{' '}
+          <select
+            value={smallest}
+            onChange={(event) => setSmallest(Number(event.currentTarget.value) as SmallestNote)}
+          >
+            {kSmallest.map(([value, name]) => (
+              <option key={value} value={value}>
+                {name}
+              </option>
+            ))}
+          </select>
+        </label>
+        <button
+          type="button"
+          class="secondary"
+          disabled={!xml}
+          onClick={() => saveBytes(xml, `${fileName(studio.title.value)}.musicxml`, kMusicXmlType)}
+        >
+          <Icon name="save" />
+          Save as MusicXML
+        </button>
+      </div>
+      {state && (
+        <p class="note" role="status">
+          {state}
+        </p>
+      )}
       <div
         ref={box}
         class="paper"

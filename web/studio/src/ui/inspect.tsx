@@ -64,7 +64,7 @@ export function InspectPanel({
         </div>
         <div>
           <dt>Tempo</dt>
-          <dd>{Math.round(studio.analysis.value.bpmAt(0))}</dd>
+          <dd>{Math.round(studio.analysis.value.meanBpm)}</dd>
         </div>
       </dl>
       <h3>Next to real music</h3>

@@ -1,3 +1,4 @@
+import {useEffect, useRef} from 'preact/hooks';
 import {kKeys, type Recorder} from '../recorder.ts';
 import {analyse, clamp} from '../song.ts';
 import type {Studio} from '../studio.ts';
@@ -57,6 +58,7 @@ export function PlayPanel({studio, recorder}: {studio: Studio; recorder: Recorde
         {phase?.kind === 'call' && 'Your turn'}
         {phase?.kind === 'answer' && 'The model answers'}
       </p>
+      {phase && recorder.keyboard.value && <Keys recorder={recorder} />}
       {empty && (
         <label class="row">
           <span class="field">Tempo</span>
@@ -90,7 +92,7 @@ export function PlayPanel({studio, recorder}: {studio: Studio; recorder: Recorde
         />
         This computer’s keyboard, or keys on the screen
       </label>
-      {recorder.keyboard.value && <Keys recorder={recorder} />}
+      {!phase && recorder.keyboard.value && <Keys recorder={recorder} />}
       {access === 'granted' ? (
         <p class="note">
           {recorder.inputs.value.length
@@ -121,8 +123,14 @@ function Keys({recorder}: {recorder: Recorder}) {
   const octave = recorder.octave.value;
   const letters = Object.keys(kKeys).map((code) => (code === 'Semicolon' ? ';' : code.slice(3)));
   const black = [1, 3, 6, 8, 10, 13, 15];
+  const box = useRef<HTMLDivElement>(null);
+  useEffect(() => box.current?.scrollIntoView({block: 'nearest'}), []);
   return (
-    <div class="keys" aria-label={`The keys A to K play octave ${octave}; Z and X change it`}>
+    <div
+      ref={box}
+      class="keys"
+      aria-label={`The keys A to K play octave ${octave}; Z and X change it`}
+    >
       {letters.map((letter, i) => (
         <span
           key={letter}
@@ -136,7 +144,25 @@ function Keys({recorder}: {recorder: Recorder}) {
         </span>
       ))}
       <small>
-        Octave {octave} · <kbd>Z</kbd> <kbd>X</kbd>
+        Octave
+        <button
+          type="button"
+          aria-label="Octave lower"
+          aria-keyshortcuts="Z"
+          onClick={() => recorder.moveOctave(-1)}
+        >
+          −
+        </button>
+        {octave}
+        <button
+          type="button"
+          aria-label="Octave higher"
+          aria-keyshortcuts="X"
+          onClick={() => recorder.moveOctave(1)}
+        >
+          +
+        </button>
+        <kbd>Z</kbd> <kbd>X</kbd>
       </small>
     </div>
   );

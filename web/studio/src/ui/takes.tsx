@@ -1,5 +1,6 @@
 import {useEffect, useRef, useState} from 'preact/hooks';
 import type {Studio, Take, TakeSet} from '../studio.ts';
+import type {Note} from '../midi.ts';
 import {analyse} from '../song.ts';
 import {onTheme} from '../theme.ts';
 import {saveBytes} from '../files.ts';
@@ -274,13 +275,14 @@ function drawThumbnail(canvas: HTMLCanvasElement, studio: Studio, set: TakeSet, 
   const color = (name: string) => style.getPropertyValue(name).trim();
   const song = studio.songOf(take);
   const fresh = studio.freshBars(set);
+  const isNew = studio.isNew(set);
   interface Dot {
     tick: number;
     end: number;
     pitch: number;
     velocity: number;
   }
-  let notes: readonly Dot[];
+  let notes: readonly (Dot | Note)[];
   let from = 0;
   let to: number;
   let freshFrom = 0;
@@ -326,7 +328,8 @@ function drawThumbnail(canvas: HTMLCanvasElement, studio: Studio, set: TakeSet, 
     c.fillRect((freshFrom - from) * scale, 0, (freshTo - freshFrom) * scale, box.height);
   }
   for (const note of notes) {
-    const isFresh = !fresh || (note.tick >= freshFrom && note.tick < freshTo);
+    const stays = 'id' in note && !isNew(note);
+    const isFresh = !fresh || (note.tick >= freshFrom && note.tick < freshTo && !stays);
     c.globalAlpha = 0.4 + (0.6 * note.velocity) / 127;
     c.fillStyle = isFresh ? color(fresh ? '--warm' : '--accent') : color('--muted');
     c.fillRect(

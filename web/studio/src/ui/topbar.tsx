@@ -1,5 +1,5 @@
 import {useEffect, useRef, useState} from 'preact/hooks';
-import {saveBytes} from '../files.ts';
+import {kMusicXmlType, saveBytes} from '../files.ts';
 import type {Inspection} from '../inspection.ts';
 import {fileName, type Studio} from '../studio.ts';
 import {switchTheme} from '../theme.ts';
@@ -147,11 +147,7 @@ function SaveMenu({studio, inspection}: {studio: Studio; inspection: Inspection}
   };
   const xml = async () => {
     try {
-      saveBytes(
-        await inspection.musicXml(studio.shown.value),
-        `${name}.musicxml`,
-        'application/vnd.recordare.musicxml+xml',
-      );
+      saveBytes(await inspection.musicXml(studio.shown.value), `${name}.musicxml`, kMusicXmlType);
     } catch (error) {
       studio.report(error, 'The sheet music could not be written.');
     }
