@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Continues the training of the next shipped model for a while, from the weights that are kept in
-# experiments/pop-plan: docs/results/models.md. Stops and resumes at any time.
+# Continues the training of the shipped model for a while: docs/results/models.md. Stops and resumes
+# at any time.
 #
 #   tools/train_pop.sh POP1K7 POP909 MINUTES [LEARNING_RATE]
 #
@@ -18,10 +18,11 @@ run=out/train/leg
 
 mkdir -p out/train
 [ -d out/train/pop909 ] || "$continuo" align "$pop909" --beats beat_midi.txt -o out/train/pop909
-# Real music's figures are those of Pop1K7: each of its songs counts eight times.
+# Real music's figures are those of Pop1K7: each of its songs counts eight times. They include the
+# silence at its songs' start.
 [ -d out/train/corpus ] ||
   "$continuo" corpus build "$pop1k7:8" out/train/pop909:merge --tokenizer remiplan -o out/train/corpus
-from=(--init-from experiments/pop-plan)
+from=(--init-from models/pop-piano)
 [ ! -d "$run" ] || from=(--resume)
 exec nice -n 19 "$continuo" train --corpus out/train/corpus -o "$run" "${from[@]}" --threads 1 \
   --architecture llama --layers 8 --heads 4 --width 256 --feed-width 576 --context 2048 --dropout 0 \
