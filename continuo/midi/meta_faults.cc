@@ -2,11 +2,9 @@
 
 #include <string_view>
 
-#include "continuo/midi/midi_format.h"
-
 namespace continuo {
 
-void FindMetaFaults(uint8_t type, std::span<const uint8_t> data, size_t offset, Defects& defects) {
+void FindRareMetaFaults(uint8_t type, std::span<const uint8_t> data, size_t offset, Defects& defects) {
   // Readers need the first `needed` of `size` bytes.
   const auto fits = [&](std::string_view what, size_t size, size_t needed) {
     if (data.size() != size) {

@@ -23,6 +23,8 @@ class MeterClock {
     meter_ = meter;
     ticks_per_beat_ = tables_->DecodedTicksPerBeat(meter.denominator);
     ticks_per_bar_ = std::max(1, tables_->time_division * 4 / meter.denominator) * meter.numerator;
+    ticks_per_position_ = ticks_per_beat_ / tables_->positions_per_beat;
+    positions_ = std::min(tables_->positions, ticks_per_bar_ / std::max(1, ticks_per_position_));
     time_table_ = &tables_->time_table(ticks_per_beat_);
     rest_table_ = &tables_->rest_table(ticks_per_beat_);
   }
@@ -30,7 +32,9 @@ class MeterClock {
   const Meter& meter() const { return meter_; }
   int32_t ticks_per_beat() const { return ticks_per_beat_; }
   int32_t ticks_per_bar() const { return ticks_per_bar_; }
-  int32_t ticks_per_position() const { return ticks_per_beat_ / tables_->positions_per_beat; }
+  int32_t ticks_per_position() const { return ticks_per_position_; }
+  /// Of a bar that have tokens.
+  int32_t positions() const { return positions_; }
   const TimeTable& time_table() const { return *time_table_; }
   /// Of a Duration or TimeShift token, by TokenInfo::value.
   int32_t TimeTicks(int32_t index) const { return time_table_->ticks()[static_cast<size_t>(index)]; }
@@ -42,6 +46,8 @@ class MeterClock {
   Meter meter_;
   int32_t ticks_per_beat_ = 1;
   int32_t ticks_per_bar_ = 1;
+  int32_t ticks_per_position_ = 1;
+  int32_t positions_ = 1;
   const TimeTable* time_table_ = nullptr;
   const TimeTable* rest_table_ = nullptr;
 };

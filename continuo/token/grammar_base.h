@@ -19,7 +19,11 @@ class MaskSink {
       mask_[static_cast<size_t>(id)] = 1;
     }
   }
-  void Range(const IdRange& range) { std::memset(mask_.data() + range.first, 1, static_cast<size_t>(range.count)); }
+  void Range(const IdRange& range) {
+    if (range.count > 0) {
+      std::memset(mask_.data() + range.first, 1, static_cast<size_t>(range.count));
+    }
+  }
 
  private:
   std::span<uint8_t> mask_;

@@ -429,7 +429,7 @@ class RemiGrammar : public EnumeratedGrammar<RemiGrammar, StreamGrammar> {
   }
 
   int32_t StepTicks() const { return clock_.meter().ticks_per_position(); }
-  int32_t PositionsInBar() const { return std::min(tables_.positions, clock_.meter().ticks_per_bar() / StepTicks()); }
+  int32_t PositionsInBar() const { return clock_.meter().positions(); }
   int32_t NextPosition() const {
     const int32_t into_bar = clock_.tick() - clock_.tick_at_bar();
     return at_position_ ? into_bar / StepTicks() + 1 : (into_bar + StepTicks() - 1) / StepTicks();

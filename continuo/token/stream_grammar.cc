@@ -34,30 +34,6 @@ void StreamGrammar::NewTick(int32_t tick) {
   done_.reset();
 }
 
-bool StreamGrammar::CanPlace(Item item, int program) const {
-  const size_t index = static_cast<size_t>(program + 1);
-  if (item == kBendItem && bend_tick_[index] == tick_) {
-    return false;
-  }
-  if (item >= kChordItem && !HasPitches(program)) {
-    return false;
-  }
-  if (by_kind_) {
-    // Ends of notes come first there.
-    const auto stage = [](Item i) { return i == kNoteOffItem ? 1 : i == kPedalItem ? 2 : i == kBendItem ? 3 : 4; };
-    if (stage_ != kNoItem && stage(item) < stage(stage_)) {
-      return false;
-    }
-    if (item < kChordItem) {
-      return true;
-    }
-  }
-  if (program != block_program_) {
-    return !done_[index];
-  }
-  return item == kChordItem || item == kPedalItem ? item > block_ : item >= block_;
-}
-
 void StreamGrammar::Place(Item item, int program) {
   fresh_ = false;
   before_chord_ = false;
