@@ -27,16 +27,18 @@ constexpr size_t kAheadBytes = 4096;
 // from `output` of the panel on, to sums [kRows, kPanel].
 
 #if CONTINUO_DOT != CONTINUO_DOT_BF16
-struct Int8Kernel {
-  static constexpr size_t kRowsAtOnce = kByteTileRows;
+/// kWide: for many rows, for which a group's weights are brought to 16 bits once, by Widen.
+template <bool kWide>
+class Int8KernelOf {
+ public:
+  static constexpr size_t kRowsAtOnce = kWide ? kTileRows : kByteTileRows;
   static constexpr size_t kWidestRows = 1;
+  static constexpr size_t kFewestRows = kWide ? 3 * kTileRows : 1;  // that are worth it
 
   template <size_t kRows, size_t kCount>
-  static HWY_INLINE void AddGroup(const Activations& x, size_t row, const PackedMatrix& w, size_t panel, size_t group,
-                                  size_t output, float* HWY_RESTRICT sums) {
-    const DF df;
+  HWY_INLINE void AddGroup(const Activations& x, size_t row, const PackedMatrix& w, size_t panel, size_t group,
+                           size_t output, float* HWY_RESTRICT sums) const {
     const DI di;
-    const uint8_t* weights = w.int8_panel(panel) + group * kGroup * kPanel;
     VI sum[kRows][kCount];
     for (size_t r = 0; r < kRows; ++r) {
       const VI start = hn::Set(di, kUnsigned ? x.offsets(row + r)[group] : 0);
@@ -44,14 +46,19 @@ struct Int8Kernel {
         sum[r][v] = start;
       }
     }
-    for (size_t quad = 0; quad < Int8Layout::kQuads; ++quad) {
-      const auto* quads = reinterpret_cast<const int32_t*>(weights) + quad * kPanel + output;
-      if (kRows >= 4 && row == 0) {
-        hwy::Prefetch(reinterpret_cast<const uint8_t*>(quads) + kAheadBytes);
-        hwy::Prefetch(reinterpret_cast<const uint8_t*>(quads) + kAheadBytes + 64);
+    if constexpr (kWide) {
+      AddPairs<kRows, kCount>(x, row, group, output, sum);
+    } else {
+      const int32_t* quads = Quads(w, panel, group) + output;
+      for (size_t quad = 0; quad < Int8Layout::kQuads; ++quad, quads += kPanel) {
+        if (kRows >= 4 && row == 0) {
+          hwy::Prefetch(reinterpret_cast<const uint8_t*>(quads) + kAheadBytes);
+          hwy::Prefetch(reinterpret_cast<const uint8_t*>(quads) + kAheadBytes + 64);
+        }
+        AddQuad<kRows, kCount>(x, row, group, quad, quads, sum);
       }
-      AddQuad<kRows, kCount>(x, row, group, quad, quads, sum);
     }
+    const DF df;
     for (size_t v = 0; v < kCount; ++v) {
       const VF scale = LoadBf16(w.scales(panel) + group * kPanel + output + v * kLanes);
       for (size_t r = 0; r < kRows; ++r) {
@@ -62,10 +69,53 @@ struct Int8Kernel {
     }
   }
 
+#if CONTINUO_HAS_SHORT_PRODUCTS
+  void Widen(const PackedMatrix& w, size_t panel, size_t group)
+    requires kWide
+  {
+    const DI di;
+    const int32_t* quads = Quads(w, panel, group);
+    for (size_t i = 0; i < Int8Layout::kQuads * kPanel; i += kLanes) {
+      const VI weight = hn::LoadU(di, quads + i);
+      hn::Store(EvenBytes(weight), di, wide_ + i);
+      hn::Store(OddBytes(weight), di, wide_ + Int8Layout::kQuads * kPanel + i);
+    }
+  }
+#endif
+
  private:
   // Whether weights are multiplied as they are stored, plus 128, which the activations' offsets
   // take back.
   static constexpr bool kUnsigned = CONTINUO_DOT == CONTINUO_DOT_VNNI || CONTINUO_HAS_SHORT_PRODUCTS;
+
+  static HWY_INLINE const int32_t* Quads(const PackedMatrix& w, size_t panel, size_t group) {
+    return reinterpret_cast<const int32_t*>(w.int8_panel(panel) + group * kGroup * kPanel);
+  }
+
+#if CONTINUO_HAS_SHORT_PRODUCTS
+  /// Adds the group's products.
+  template <size_t kRows, size_t kCount>
+  HWY_INLINE void AddPairs(const Activations& x, size_t row, size_t group, size_t output,
+                           VI (&sum)[kRows][kCount]) const {
+    const DI di;
+    const int32_t* pairs[kRows];
+    for (size_t r = 0; r < kRows; ++r) {
+      pairs[r] = x.pairs(row + r) + group * kPairs;
+    }
+    for (size_t pair = 0; pair < kPairs; ++pair) {
+      VI weight[kCount];
+      for (size_t v = 0; v < kCount; ++v) {
+        weight[v] = hn::Load(di, wide_ + pair * kPanel + output + v * kLanes);
+      }
+      for (size_t r = 0; r < kRows; ++r) {
+        const VI value = hn::Set(di, pairs[r][pair]);
+        for (size_t v = 0; v < kCount; ++v) {
+          sum[r][v] = AddPairProductsInPlace(sum[r][v], weight[v], value);
+        }
+      }
+    }
+  }
+#endif
 
   /// Adds the products of four inputs.
   template <size_t kRows, size_t kCount>
@@ -92,11 +142,16 @@ struct Int8Kernel {
       odd[v] = OddBytes(weight);
     }
     for (size_t r = 0; r < kRows; ++r) {
-      const int32_t* pairs = x.pairs(row + r) + group * (kGroup / 2) + quad;
+      const int32_t* pairs = x.pairs(row + r) + group * kPairs + quad;
       const VI first = hn::Set(di, pairs[0]);
       const VI second = hn::Set(di, pairs[Int8Layout::kQuads]);
       for (size_t v = 0; v < kCount; ++v) {
-        sum[r][v] = AddPairProducts(AddPairProducts(sum[r][v], even[v], first), odd[v], second);
+        if constexpr (kRows >= 4) {
+          sum[r][v] = AddPairProductsInPlace(sum[r][v], even[v], first);
+          sum[r][v] = AddPairProductsInPlace(sum[r][v], odd[v], second);
+        } else {
+          sum[r][v] = AddPairProducts(AddPairProducts(sum[r][v], even[v], first), odd[v], second);
+        }
       }
     }
 #else
@@ -116,7 +171,13 @@ struct Int8Kernel {
     std::memcpy(&four, from, sizeof(four));
     return four;
   }
+
+  static constexpr size_t kPairs = kGroup / 2;
+  HWY_ALIGN int32_t wide_[kWide ? kPairs * kPanel : kLanes];  // [pairs in the order of Activations::pairs, kPanel]
 };
+
+using Int8Kernel = Int8KernelOf<false>;
+using WideInt8Kernel = Int8KernelOf<true>;
 #endif
 
 #if CONTINUO_DOT != CONTINUO_DOT_VNNI
@@ -212,21 +273,22 @@ struct F32Kernel {
 /// Adds the product of one group to sums [rows, kPanel], kRows rows at a time, then the rest by
 /// fewer.
 template <class Kernel, size_t kRows>
-HWY_INLINE void AddGroupToRows(const Activations& x, size_t row, size_t rows, const PackedMatrix& w, size_t panel,
-                               size_t group, float* sums) {
+HWY_INLINE void AddGroupToRows(const Kernel& kernel, const Activations& x, size_t row, size_t rows,
+                               const PackedMatrix& w, size_t panel, size_t group, float* sums) {
   // Of few rows part of a panel has too few sums to hide latencies.
   constexpr size_t kCount = kRows <= Kernel::kWidestRows ? kVectors : kTileVectors;
   size_t r = 0;
   for (; r + kRows <= rows; r += kRows) {
     for (size_t output = 0; output < kPanel; output += kCount * kLanes) {
-      Kernel::template AddGroup<kRows, kCount>(x, row + r, w, panel, group, output, sums + r * kPanel);
+      kernel.template AddGroup<kRows, kCount>(x, row + r, w, panel, group, output, sums + r * kPanel);
     }
   }
   if constexpr (kRows > 1) {
     if (r < rows) {
       AddGroupToRows<Kernel, kRows == 12  ? 8
                              : kRows == 6 ? 4
-                                          : kRows / 2>(x, row + r, rows - r, w, panel, group, sums + r * kPanel);
+                                          : kRows / 2>(kernel, x, row + r, rows - r, w, panel, group,
+                                                       sums + r * kPanel);
     }
   }
 }
@@ -234,6 +296,7 @@ HWY_INLINE void AddGroupToRows(const Activations& x, size_t row, size_t rows, co
 template <class Kernel>
 void MultiplyPanels(const Activations& x, const PackedMatrix& w, size_t first_panel, size_t last_panel, MatMulMode mode,
                     float* y, size_t stride) {
+  Kernel kernel;
   HWY_ALIGN float sums[kChunkRows * kPanel];
   for (size_t panel = first_panel; panel < last_panel; ++panel) {
     for (size_t row = 0; row < x.rows(); row += kChunkRows) {
@@ -244,7 +307,10 @@ void MultiplyPanels(const Activations& x, const PackedMatrix& w, size_t first_pa
         }
       }
       for (size_t group = 0; group < w.groups(); ++group) {
-        AddGroupToRows<Kernel, Kernel::kRowsAtOnce>(x, row, rows, w, panel, group, sums);
+        if constexpr (requires { kernel.Widen(w, panel, group); }) {
+          kernel.Widen(w, panel, group);
+        }
+        AddGroupToRows<Kernel, Kernel::kRowsAtOnce>(kernel, x, row, rows, w, panel, group, sums);
       }
       WritePanel(sums, row, rows, w, panel, mode, y, stride);
     }

@@ -92,6 +92,11 @@ void MatMul(const Activations& x, const PackedMatrix& w, size_t first_panel, siz
         return vnni::MultiplyPanels<vnni::Int8Kernel>(x, w, first_panel, last_panel, mode, y, stride);
       }
 #endif
+#if CONTINUO_HAS_SHORT_PRODUCTS
+      if (x.rows() >= plain::WideInt8Kernel::kFewestRows) {
+        return plain::MultiplyPanels<plain::WideInt8Kernel>(x, w, first_panel, last_panel, mode, y, stride);
+      }
+#endif
       return plain::MultiplyPanels<plain::Int8Kernel>(x, w, first_panel, last_panel, mode, y, stride);
     case NumberFormat::kF16:
       break;  // not computed in

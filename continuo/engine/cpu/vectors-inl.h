@@ -128,6 +128,17 @@ HWY_INLINE VI AddPairProducts(VI sum, VI a, VI b) {
   VI none = hn::Zero(DI());  // here the sums are of neighbours, and all in the first
   return hn::ReorderWidenMulAccumulate(DI(), hn::BitCast(d16, a), hn::BitCast(d16, b), sum, none);
 }
+/// The same where sums take most registers: GCC 12 then copies them to memory and back around the
+/// intrinsics.
+HWY_INLINE VI AddPairProductsInPlace(VI sum, VI a, VI b) {
+#if HWY_TARGET == HWY_AVX2
+  VI products;
+  asm("vpmaddwd %3, %2, %1\n\tvpaddd %1, %0, %0" : "+x"(sum.raw), "=&x"(products.raw) : "x"(a.raw), "x"(b.raw));
+  return sum;
+#else
+  return AddPairProducts(sum, a, b);
+#endif
+}
 /// The first and third of four unsigned bytes, and the second and fourth, in 16 bits each.
 HWY_INLINE VI EvenBytes(VI bytes) {
   return hn::And(bytes, hn::Set(DI(), 0x00ff00ff));
