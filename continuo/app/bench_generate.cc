@@ -104,7 +104,8 @@ Result<fs::path> RandomModel(const ModelConfig& config, const std::string& preci
   }
   const fs::path base = folder / name;
   const fs::path wanted = base / precision;
-  if (fs::exists(wanted / "config.json")) {
+  std::error_code code;
+  if (fs::exists(wanted / "config.json", code)) {
     return wanted;
   }
   CONTINUO_TRY(MakeWritableDirectory(base));

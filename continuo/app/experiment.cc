@@ -62,7 +62,8 @@ Status ParseShard(const std::string& text, RunnerOptions& options) {
 Result<double> EstimatedSeconds(const ExperimentSpec& spec, const ExperimentInputs& inputs, const ExperimentPlan& plan,
                                 const RunFlags& flags) {
   const fs::path file = ExperimentFolder(flags.output).results();
-  if (fs::exists(file)) {
+  std::error_code code;
+  if (fs::exists(file, code)) {
     CONTINUO_ASSIGN(const Results results, Results::Open(file));
     CONTINUO_ASSIGN(const ExperimentProgress progress, ReadProgress(results));
     CONTINUO_ASSIGN(const std::string text, results.Meta("spec"));
@@ -76,7 +77,8 @@ Result<double> EstimatedSeconds(const ExperimentSpec& spec, const ExperimentInpu
 /// The statuses of the cells in a folder, if it exists.
 Result<std::map<std::string, CellStatus>> KnownStatuses(const RunFlags& flags) {
   const fs::path file = ExperimentFolder(flags.output).results();
-  if (!fs::exists(file)) {
+  std::error_code code;
+  if (!fs::exists(file, code)) {
     return std::map<std::string, CellStatus>();
   }
   CONTINUO_ASSIGN(const Results results, Results::Open(file));

@@ -26,7 +26,8 @@ struct RenderFlags {
 
 /// Whether the output is one audio file, by its name, and not a folder.
 bool IsAudioFile(const fs::path& output) {
-  return (output.extension() == ".wav" || output.extension() == ".flac") && !fs::is_directory(output);
+  std::error_code code;
+  return (output.extension() == ".wav" || output.extension() == ".flac") && !fs::is_directory(output, code);
 }
 
 /// The audio file of each MIDI file.
