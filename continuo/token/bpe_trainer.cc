@@ -17,42 +17,77 @@ uint64_t KeyOf(const Pair& pair) {
   return static_cast<uint64_t>(pair.first) << 32 | pair.second;
 }
 
-/// Numbers by pair, in one table with open addressing: a count is looked up for every two tokens of
-/// the text.
+/// Numbers by pair: of the lowest symbols, which the text has at first, in a matrix; of others in one
+/// table with open addressing. A number is looked up for every two tokens of the text.
 template <typename Value>
 class PairTable {
  public:
+  explicit PairTable(uint32_t symbols)
+      : width_(std::min(symbols, kWidest)), matrix_(static_cast<size_t>(width_) * width_) {}
+
   /// A new one is Value{}.
   Value& operator[](const Pair& pair) {
+    if (pair.first < width_ && pair.second < width_) {
+      return matrix_[static_cast<size_t>(pair.first) * width_ + pair.second];
+    }
     if (2 * (size_ + 1) > slots_.size()) {
       Grow();
     }
-    Slot& slot = Find(KeyOf(pair));
+    Slot& slot = SlotOf(KeyOf(pair));
     if (slot.key == kFree) {
       slot.key = KeyOf(pair);
       ++size_;
     }
     return slot.value;
   }
-  /// Calls `visit(pair, value)` for each.
+  /// nullptr where there is none.
+  Value* Find(const Pair& pair) {
+    if (pair.first < width_ && pair.second < width_) {
+      return &(*this)[pair];
+    }
+    if (slots_.empty()) {
+      return nullptr;
+    }
+    Slot& slot = SlotOf(KeyOf(pair));
+    return slot.key == kFree ? nullptr : &slot.value;
+  }
+  /// Has what is asked for next in the cache soon.
+  void Prefetch(const Pair& pair) const {
+    if (!slots_.empty()) {
+      __builtin_prefetch(&slots_[Place(KeyOf(pair))]);
+    }
+  }
+  /// Calls `visit(pair, value)` for each value that is not Value{}.
   template <typename Visit>
-  void ForEach(const Visit& visit) {
-    for (Slot& slot : slots_) {
-      if (slot.key != kFree) {
+  void ForEach(const Visit& visit) const {
+    for (uint32_t first = 0; first < width_; ++first) {
+      for (uint32_t second = 0; second < width_; ++second) {
+        const Value& value = matrix_[static_cast<size_t>(first) * width_ + second];
+        if (value != Value{}) {
+          visit(Pair(first, second), value);
+        }
+      }
+    }
+    for (const Slot& slot : slots_) {
+      if (slot.key != kFree && slot.value != Value{}) {
         visit(Pair(static_cast<uint32_t>(slot.key >> 32), static_cast<uint32_t>(slot.key)), slot.value);
       }
     }
   }
 
  private:
+  static constexpr uint32_t kWidest = 1024;
   static constexpr uint64_t kFree = ~uint64_t{0};  // of no pair: symbols are fewer than 2^32
   struct Slot {
     uint64_t key = kFree;
     Value value{};
   };
-  Slot& Find(uint64_t key) {
+  size_t Place(uint64_t key) const {
     const uint64_t hash = key * 0x9E3779B97F4A7C15;
-    size_t at = (hash ^ hash >> 32) & (slots_.size() - 1);
+    return (hash ^ hash >> 32) & (slots_.size() - 1);
+  }
+  Slot& SlotOf(uint64_t key) {
+    size_t at = Place(key);
     while (slots_[at].key != key && slots_[at].key != kFree) {
       at = (at + 1) & (slots_.size() - 1);
     }
@@ -63,11 +98,13 @@ class PairTable {
     old.swap(slots_);
     for (Slot& slot : old) {
       if (slot.key != kFree) {
-        Find(slot.key) = std::move(slot);
+        SlotOf(slot.key) = std::move(slot);
       }
     }
   }
 
+  uint32_t width_;
+  std::vector<Value> matrix_;
   std::vector<Slot> slots_;  // a power of two
   size_t size_ = 0;
 };
@@ -110,48 +147,38 @@ struct ComesLater {
   }
 };
 
-/// What a merge does to the pairs with one other symbol: of each symbol, the change of the count,
-/// and the places of new such pairs.
-class Changes {
+/// The new pairs that a merge makes, on one side of the merged symbol: of each other symbol, their
+/// places.
+class NewPairs {
  public:
-  void Lose(uint32_t symbol) { --At(symbol).count; }
-  void New(uint32_t symbol, uint32_t place) {
-    Entry& entry = At(symbol);
-    ++entry.count;
-    entry.places.push_back(place);
+  void Add(uint32_t symbol, uint32_t place) {
+    if (places_.size() <= symbol) {
+      places_.resize(symbol + 1);
+    }
+    if (places_[symbol].empty()) {
+      touched_.push_back(symbol);
+    }
+    places_[symbol].push_back(place);
   }
-  /// Calls `visit(symbol, count, places)` for each symbol and forgets it.
-  template <typename Visit>
-  void Drain(const Visit& visit) {
-    for (const uint32_t symbol : touched_) {
-      Entry& entry = entries_[symbol];
-      visit(symbol, entry.count, entry.places);
-      entry.count = 0;
-      entry.touched = false;
-      entry.places.clear();
+  /// Calls `visit(symbol, places)` for each symbol and forgets it, and before that `prepare(symbol)`.
+  template <typename Prepare, typename Visit>
+  void Drain(const Prepare& prepare, const Visit& visit) {
+    constexpr size_t kAhead = 8;
+    for (size_t i = 0; i < touched_.size() + kAhead; ++i) {
+      if (i < touched_.size()) {
+        prepare(touched_[i]);
+      }
+      if (i >= kAhead) {
+        std::vector<uint32_t>& places = places_[touched_[i - kAhead]];
+        visit(touched_[i - kAhead], places);
+        places.clear();
+      }
     }
     touched_.clear();
   }
 
  private:
-  struct Entry {
-    int64_t count = 0;
-    bool touched = false;
-    std::vector<uint32_t> places;
-  };
-  Entry& At(uint32_t symbol) {
-    if (entries_.size() <= symbol) {
-      entries_.resize(symbol + 1);
-    }
-    Entry& entry = entries_[symbol];
-    if (!entry.touched) {
-      entry.touched = true;
-      touched_.push_back(symbol);
-    }
-    return entry;
-  }
-
-  std::vector<Entry> entries_;
+  std::vector<std::vector<uint32_t>> places_;
   std::vector<uint32_t> touched_;
 };
 
@@ -168,23 +195,18 @@ class Text {
   uint32_t at(uint32_t place) const { return cells_[place]; }
   /// Has a place in the cache soon.
   void Prefetch(uint32_t place) const { __builtin_prefetch(&cells_[place]); }
-  uint32_t Next(uint32_t place) const { return place + lengths_[cells_[place]]; }
   uint32_t Before(uint32_t place) const { return place - lengths_[cells_[place - 1]]; }
-  bool HasPair(uint32_t place, const Pair& pair) const {
-    return cells_[place] == pair.first && cells_[Next(place)] == pair.second;
-  }
+  uint32_t length(uint32_t symbol) const { return lengths_[symbol]; }
   uint32_t AddSymbol(const Pair& pair) {
     lengths_.push_back(lengths_[pair.first] + lengths_[pair.second]);
     return static_cast<uint32_t>(lengths_.size() - 1);
   }
-  /// Puts `merged` in the place of the two symbols there.
-  void Merge(uint32_t place, uint32_t merged) {
-    const uint32_t middle = Next(place);
-    const uint32_t last = Next(middle) - 1;
+  /// Puts `merged` in the place of the two symbols from `place` to `end`, the second from `middle` on.
+  void Merge(uint32_t place, uint32_t middle, uint32_t end, uint32_t merged) {
     cells_[middle - 1] = kInside;
     cells_[middle] = kInside;
     cells_[place] = merged;
-    cells_[last] = merged;
+    cells_[end - 1] = merged;
   }
 
  private:
@@ -203,7 +225,7 @@ std::vector<BpeTrainer::Merge> BpeTrainer::Train(size_t size, const StopToken& s
   CONTINUO_CHECK(text_.size() < Text::kInside);
   Text text(std::exchange(text_, {Text::kEnd}), symbols_);
 
-  PairTable<int64_t> counts;
+  PairTable<int64_t> counts(symbols_);
   PlaceLists lists;
   std::vector<Candidate> queue;  // a heap
   const auto for_each_pair = [&text](const auto& visit) {
@@ -219,7 +241,7 @@ std::vector<BpeTrainer::Merge> BpeTrainer::Train(size_t size, const StopToken& s
     ++pairs;
   });
   {
-    PairTable<uint32_t*> next;  // where the pair's next place goes
+    PairTable<uint32_t*> next(symbols_);  // where the pair's next place goes
     std::span<uint32_t> rest = lists.Make(pairs);
     counts.ForEach([&](const Pair& pair, int64_t count) {
       const auto list = rest.first(static_cast<size_t>(count));
@@ -230,18 +252,50 @@ std::vector<BpeTrainer::Merge> BpeTrainer::Train(size_t size, const StopToken& s
     for_each_pair([&](const Pair& pair, uint32_t place) { *next[pair]++ = place; });
     std::make_heap(queue.begin(), queue.end(), ComesLater());
   }
-  const auto push = [&queue](const Candidate& candidate) {
+  // Counts never rise, so that pairs of few places, which are most, need not be counted before it is
+  // their turn.
+  std::vector<Candidate> rare;
+  int64_t rare_count = 64;
+  const auto push = [&](const Candidate& candidate) {
+    if (candidate.count <= rare_count) {
+      rare.push_back(candidate);
+      return;
+    }
     queue.push_back(candidate);
     std::push_heap(queue.begin(), queue.end(), ComesLater());
   };
+  const auto count_rare = [&] {
+    rare_count /= 2;
+    std::vector<Candidate> still_rare;
+    for (Candidate& candidate : rare) {
+      const auto [left, right] = candidate.pair;
+      if (candidate.count > rare_count) {
+        const uint32_t middle = text.length(left);
+        candidate.count = std::count_if(candidate.places.begin(), candidate.places.end(), [&](uint32_t place) {
+          return text.at(place) == left && text.at(place + middle) == right;
+        });
+      }
+      if (candidate.count > rare_count) {
+        counts[candidate.pair] = candidate.count;
+        queue.push_back(candidate);
+      } else if (candidate.count > 0) {
+        still_rare.push_back(candidate);
+      }
+    }
+    rare = std::move(still_rare);
+    std::make_heap(queue.begin(), queue.end(), ComesLater());
+  };
 
   std::vector<Merge> merges;
-  Changes before;      // (x, left)
-  Changes after;       // (right, y)
-  Changes new_before;  // (x, merged)
-  Changes new_after;   // (merged, y)
-  std::vector<std::pair<Pair, std::span<const uint32_t>>> found;
-  while (symbols_ + merges.size() < size && !queue.empty() && !stop.stop_requested()) {
+  NewPairs before;  // (x, merged), each of which was (x, left)
+  NewPairs after;   // (merged, y), each of which was (right, y)
+  while (symbols_ + merges.size() < size && !stop.stop_requested()) {
+    while (rare_count > 0 && (queue.empty() || queue.front().count <= rare_count)) {
+      count_rare();
+    }
+    if (queue.empty()) {
+      break;
+    }
     std::pop_heap(queue.begin(), queue.end(), ComesLater());
     Candidate top = queue.back();
     queue.pop_back();
@@ -260,50 +314,51 @@ std::vector<BpeTrainer::Merge> BpeTrainer::Train(size_t size, const StopToken& s
     const uint32_t merged = text.AddSymbol(top.pair);
     merges.push_back({left, right});
 
-    const auto merge = [&](uint32_t place) {
-      if (text.at(place - 1) != Text::kEnd) {
-        const uint32_t previous = text.Before(place);
-        before.Lose(text.at(previous));
-        new_before.New(text.at(previous), previous);
-      }
-      const uint32_t next = text.at(text.Next(text.Next(place)));
-      if (next != Text::kEnd) {
-        after.Lose(next);
-        new_after.New(next, place);
-      }
-      text.Merge(place, merged);
-    };
+    const uint32_t middle = text.length(left);
+    const uint32_t length = text.length(merged);
     constexpr size_t kAhead = 16;
     for (size_t i = 0; i < top.places.size(); ++i) {
       text.Prefetch(top.places[std::min(i + kAhead, top.places.size() - 1)]);
-      if (text.HasPair(top.places[i], top.pair)) {
-        merge(top.places[i]);
+      const uint32_t place = top.places[i];
+      if (text.at(place) != left || text.at(place + middle) != right) {
+        continue;  // merged with others meanwhile
       }
+      if (text.at(place - 1) != Text::kEnd) {
+        const uint32_t previous = text.Before(place);
+        before.Add(text.at(previous), previous);
+      }
+      const uint32_t end = place + length;
+      if (text.at(end) != Text::kEnd) {
+        after.Add(text.at(end), place);
+      }
+      text.Merge(place, place + middle, end, merged);
     }
-    before.Drain([&, kept = left](uint32_t symbol, int64_t change, auto&) { counts[{symbol, kept}] += change; });
-    after.Drain([&, kept = right](uint32_t symbol, int64_t change, auto&) { counts[{kept, symbol}] += change; });
-    std::vector<uint32_t> doubled;  // the places of (merged, merged), which is in both
-    found.clear();
-    const auto add = [&](const Pair& pair, int64_t change, const std::vector<uint32_t>& having) {
-      counts[pair] += change;
-      if (pair.first == pair.second) {
-        std::vector<uint32_t> all;
-        std::set_union(doubled.begin(), doubled.end(), having.begin(), having.end(), std::back_inserter(all));
-        doubled = std::move(all);
-        return;
+    const auto lose = [&](const Pair& pair, size_t places) {
+      if (int64_t* known = counts.Find(pair)) {
+        *known -= static_cast<int64_t>(places);
       }
-      found.emplace_back(pair, lists.Keep(having));
     };
-    new_before.Drain([&](uint32_t symbol, int64_t change, auto& having) { add({symbol, merged}, change, having); });
-    new_after.Drain([&](uint32_t symbol, int64_t change, auto& having) { add({merged, symbol}, change, having); });
-    if (!doubled.empty()) {
-      found.emplace_back(Pair(merged, merged), lists.Keep(doubled));
-    }
-    for (const auto& [pair, places] : found) {
-      if (const int64_t pair_count = counts[pair]; pair_count > 0) {
-        push({pair_count, pair, places});
+    const auto gain = [&](const Pair& pair, size_t places, const std::vector<uint32_t>& having) {
+      const auto known = static_cast<int64_t>(places);
+      if (known > rare_count) {
+        counts[pair] = known;
       }
-    }
+      if (known > 0) {
+        push({known, pair, lists.Keep(having)});
+      }
+    };
+    size_t twice = 0;  // (merged, left) that have become (merged, merged)
+    before.Drain([&, old = left](uint32_t symbol) { counts.Prefetch({symbol, old}); },
+                 [&, old = left](uint32_t symbol, const std::vector<uint32_t>& having) {
+                   twice = symbol == merged ? having.size() : twice;
+                   lose({symbol, old}, symbol == merged ? 0 : having.size());
+                   gain({symbol, merged}, having.size(), having);
+                 });
+    after.Drain([&, old = right](uint32_t symbol) { counts.Prefetch({old, symbol}); },
+                [&, first = left, old = right](uint32_t symbol, const std::vector<uint32_t>& having) {
+                  lose({old, symbol}, having.size());
+                  gain({merged, symbol}, having.size() - (symbol == first ? twice : 0), having);
+                });
   }
   return merges;
 }
