@@ -229,10 +229,12 @@ std::vector<BpeTrainer::Merge> BpeTrainer::Train(size_t size, const StopToken& s
   PlaceLists lists;
   std::vector<Candidate> queue;  // a heap
   const auto for_each_pair = [&text](const auto& visit) {
-    for (uint32_t place = 0; place + 1 < text.size(); ++place) {
-      if (text.at(place) != Text::kEnd && text.at(place + 1) != Text::kEnd) {
-        visit(Pair(text.at(place), text.at(place + 1)), place);
+    for (uint32_t place = 0; place < text.size();) {
+      const uint32_t next = text.at(place) == Text::kEnd ? place + 1 : place + text.length(text.at(place));
+      if (text.at(place) != Text::kEnd && text.at(next) != Text::kEnd) {
+        visit(Pair(text.at(place), text.at(next)), place);
       }
+      place = next;
     }
   };
   size_t pairs = 0;
@@ -252,20 +254,27 @@ std::vector<BpeTrainer::Merge> BpeTrainer::Train(size_t size, const StopToken& s
     for_each_pair([&](const Pair& pair, uint32_t place) { *next[pair]++ = place; });
     std::make_heap(queue.begin(), queue.end(), ComesLater());
   }
-  // Counts never rise, so that pairs of few places, which are most, need not be counted before it is
-  // their turn.
+  // Counts never rise, so that pairs of few places need not be counted before it is their turn, and
+  // those of one place, which are most, not even be known.
   std::vector<Candidate> rare;
   int64_t rare_count = 64;
   const auto push = [&](const Candidate& candidate) {
-    if (candidate.count <= rare_count) {
+    if (candidate.count > rare_count) {
+      queue.push_back(candidate);
+      std::push_heap(queue.begin(), queue.end(), ComesLater());
+    } else if (candidate.count > 1) {
       rare.push_back(candidate);
-      return;
     }
-    queue.push_back(candidate);
-    std::push_heap(queue.begin(), queue.end(), ComesLater());
   };
   const auto count_rare = [&] {
     rare_count /= 2;
+    if (rare_count == 0) {
+      queue.clear();
+      for_each_pair([&](const Pair& pair, uint32_t place) {
+        counts[pair] = 1;
+        queue.push_back({1, pair, lists.Keep({place})});
+      });
+    }
     std::vector<Candidate> still_rare;
     for (Candidate& candidate : rare) {
       const auto [left, right] = candidate.pair;
@@ -278,7 +287,7 @@ std::vector<BpeTrainer::Merge> BpeTrainer::Train(size_t size, const StopToken& s
       if (candidate.count > rare_count) {
         counts[candidate.pair] = candidate.count;
         queue.push_back(candidate);
-      } else if (candidate.count > 0) {
+      } else if (candidate.count > 1) {
         still_rare.push_back(candidate);
       }
     }
@@ -343,7 +352,7 @@ std::vector<BpeTrainer::Merge> BpeTrainer::Train(size_t size, const StopToken& s
       if (known > rare_count) {
         counts[pair] = known;
       }
-      if (known > 0) {
+      if (known > (rare_count > 0 ? 1 : 0)) {
         push({known, pair, lists.Keep(having)});
       }
     };
