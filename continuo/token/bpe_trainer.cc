@@ -30,15 +30,7 @@ class PairTable {
     if (pair.first < width_ && pair.second < width_) {
       return matrix_[static_cast<size_t>(pair.first) * width_ + pair.second];
     }
-    if (2 * (size_ + 1) > slots_.size()) {
-      Grow();
-    }
-    Slot& slot = SlotOf(KeyOf(pair));
-    if (slot.key == kFree) {
-      slot.key = KeyOf(pair);
-      ++size_;
-    }
-    return slot.value;
+    return OfHigherSymbols(pair);
   }
   /// nullptr where there is none.
   Value* Find(const Pair& pair) {
@@ -82,6 +74,17 @@ class PairTable {
     uint64_t key = kFree;
     Value value{};
   };
+  Value& OfHigherSymbols(const Pair& pair) {
+    if (2 * (size_ + 1) > slots_.size()) {
+      Grow();
+    }
+    Slot& slot = SlotOf(KeyOf(pair));
+    if (slot.key == kFree) {
+      slot.key = KeyOf(pair);
+      ++size_;
+    }
+    return slot.value;
+  }
   size_t Place(uint64_t key) const {
     const uint64_t hash = key * 0x9E3779B97F4A7C15;
     return (hash ^ hash >> 32) & (slots_.size() - 1);
@@ -229,12 +232,16 @@ std::vector<BpeTrainer::Merge> BpeTrainer::Train(size_t size, const StopToken& s
   PlaceLists lists;
   std::vector<Candidate> queue;  // a heap
   const auto for_each_pair = [&text](const auto& visit) {
-    for (uint32_t place = 0; place < text.size();) {
-      const uint32_t next = text.at(place) == Text::kEnd ? place + 1 : place + text.length(text.at(place));
-      if (text.at(place) != Text::kEnd && text.at(next) != Text::kEnd) {
-        visit(Pair(text.at(place), text.at(next)), place);
+    uint32_t next = 0;
+    for (uint32_t place = 0; place + 1 < text.size(); ++place) {
+      const uint32_t symbol = text.at(place);
+      if (place < next || symbol == Text::kEnd) {
+        continue;
       }
-      place = next;
+      next = place + text.length(symbol);
+      if (text.at(next) != Text::kEnd) {
+        visit(Pair(symbol, text.at(next)), place);
+      }
     }
   };
   size_t pairs = 0;
