@@ -200,6 +200,9 @@ class Text {
   void Prefetch(uint32_t place) const { __builtin_prefetch(&cells_[place]); }
   uint32_t Before(uint32_t place) const { return place - lengths_[cells_[place - 1]]; }
   uint32_t length(uint32_t symbol) const { return lengths_[symbol]; }
+  bool HasPair(uint32_t place, const Pair& pair) const {
+    return cells_[place] == pair.first && cells_[place + lengths_[pair.first]] == pair.second;
+  }
   uint32_t AddSymbol(const Pair& pair) {
     lengths_.push_back(lengths_[pair.first] + lengths_[pair.second]);
     return static_cast<uint32_t>(lengths_.size() - 1);
@@ -275,7 +278,7 @@ std::vector<BpeTrainer::Merge> BpeTrainer::Train(size_t size, const StopToken& s
   };
   const auto count_rare = [&] {
     rare_count /= 2;
-    if (rare_count == 0) {
+    if (rare_count == 0) {  // all that are left have one place each
       queue.clear();
       for_each_pair([&](const Pair& pair, uint32_t place) {
         counts[pair] = 1;
@@ -284,12 +287,9 @@ std::vector<BpeTrainer::Merge> BpeTrainer::Train(size_t size, const StopToken& s
     }
     std::vector<Candidate> still_rare;
     for (Candidate& candidate : rare) {
-      const auto [left, right] = candidate.pair;
       if (candidate.count > rare_count) {
-        const uint32_t middle = text.length(left);
-        candidate.count = std::count_if(candidate.places.begin(), candidate.places.end(), [&](uint32_t place) {
-          return text.at(place) == left && text.at(place + middle) == right;
-        });
+        candidate.count = std::count_if(candidate.places.begin(), candidate.places.end(),
+                                        [&](uint32_t place) { return text.HasPair(place, candidate.pair); });
       }
       if (candidate.count > rare_count) {
         counts[candidate.pair] = candidate.count;
@@ -336,7 +336,7 @@ std::vector<BpeTrainer::Merge> BpeTrainer::Train(size_t size, const StopToken& s
     for (size_t i = 0; i < top.places.size(); ++i) {
       text.Prefetch(top.places[std::min(i + kAhead, top.places.size() - 1)]);
       const uint32_t place = top.places[i];
-      if (text.at(place) != left || text.at(place + middle) != right) {
+      if (!text.HasPair(place, top.pair)) {
         continue;  // merged with others meanwhile
       }
       if (text.at(place - 1) != Text::kEnd) {
