@@ -17,8 +17,8 @@ uint64_t KeyOf(const Pair& pair) {
   return static_cast<uint64_t>(pair.first) << 32 | pair.second;
 }
 
-/// Numbers by pair: of the lowest symbols, which the text has at first, in a matrix; of others in one
-/// table with open addressing. A number is looked up for every two tokens of the text.
+/// Numbers by pair: of the lowest symbols, which the text has at first, in a matrix; of others in
+/// one table with open addressing. A number is looked up for every two tokens of the text.
 template <typename Value>
 class PairTable {
  public:
@@ -163,7 +163,8 @@ class NewPairs {
     }
     places_[symbol].push_back(place);
   }
-  /// Calls `visit(symbol, places)` for each symbol and forgets it, and before that `prepare(symbol)`.
+  /// Calls `visit(symbol, places)` for each symbol and forgets it, and before that
+  /// `prepare(symbol)`.
   template <typename Prepare, typename Visit>
   void Drain(const Prepare& prepare, const Visit& visit) {
     constexpr size_t kAhead = 8;
@@ -207,7 +208,8 @@ class Text {
     lengths_.push_back(lengths_[pair.first] + lengths_[pair.second]);
     return static_cast<uint32_t>(lengths_.size() - 1);
   }
-  /// Puts `merged` in the place of the two symbols from `place` to `end`, the second from `middle` on.
+  /// Puts `merged` in the place of the two symbols from `place` to `end`, the second from `middle`
+  /// on.
   void Merge(uint32_t place, uint32_t middle, uint32_t end, uint32_t merged) {
     cells_[middle - 1] = kInside;
     cells_[middle] = kInside;
