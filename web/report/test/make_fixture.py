@@ -119,7 +119,7 @@ def main():
         return {"text": text, "kind": "grid", "axis": axis, "value": value, "against": against, "metrics": [metric],
                 "sense": sense, "relative": relative, "least": least, "where": {}}
 
-    claims = [claim("GS rises by 5 % from epoch 10 to 30" + hostile, "checkpoint", ["30"], ["10"], "GS", "higher", True, 0.05),
+    claims = [claim("GS does not halve from epoch 10 to 30" + hostile, "checkpoint", ["30"], ["10"], "GS", "higher", True, -0.5),
               claim("REMI+ predicts unseen songs best", "tokenizer", ["remiplus"], ["remi"], "valid_nll_bar", "better"),
               claim("Text pre-training changes H1", "model", ["babylm-gpt2"], ["gpt2"], "H1", "higher", least=-0.02)]
     meta = {
