@@ -977,7 +977,7 @@ TEST_F(CliTest, LikelihoodsOfBarsAddUpToThatOfTheFile) {
   EXPECT_NEAR(sum, static_cast<double>(file["nll_per_token"]) * static_cast<double>(file["tokens"]), 1e-6);
   EXPECT_NEAR(sum, static_cast<double>(file["nll_per_note"]) * static_cast<double>(file["notes"]), 1e-6);
   EXPECT_THAT(Continuo({"likelihood", kPrompt.string()}).out, HasSubstr("per note"));
-  ExpectError({"likelihood", kPrompt, "--gaps", "3"}, "was not trained with gaps");
+  ExpectError({"likelihood", kPrompt, "--gaps", "3"}, "both_sides in its generation.json is not true");
   EXPECT_EQ(Continuo({"score", kPrompt.string(), "--json"}).out, outcome.out);  // its former name
 }
 

@@ -164,8 +164,10 @@ Result<std::array<GapCounts, 3>> MeasureGaps(const std::vector<fs::path>& files,
 
 Status RunGaps(const std::vector<fs::path>& files, size_t gaps, const LoadedModel& model, const AppContext& context) {
   if (!model.reads_both_sides) {
-    return MakeError("{}: was not trained with gaps (continuo train --gap-share), so it reads one side only",
-                     model.directory.string());
+    return MakeError(
+        "{}: reads one side only: both_sides in its generation.json is not true, as it is of models "
+        "trained with gaps (continuo train --gap-share)",
+        model.directory.string());
   }
   CONTINUO_ASSIGN(const auto counts, MeasureGaps(files, gaps, model, context));
   if (context.json) {
