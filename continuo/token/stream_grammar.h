@@ -56,6 +56,8 @@ class StreamGrammar : public GrammarBase {
     return !AnyPedal() && !AnySounding() && (has_target() ? in_last_bar && onset_in_last_bar_ : any_note_);
   }
 
+  // Those that decide among few ids are inlined: a call and its saved registers cost as much.
+
   /// The tokens that finish what was begun by kVelocity to kProgram.
   template <typename Sink>
   void EnumerateUnfinished(Sink& sink) const;
@@ -206,7 +208,7 @@ void StreamGrammar::EnumerateDurations(Sink& sink) const {
 }
 
 template <typename Sink>
-void StreamGrammar::EnumeratePitches(Sink& sink, int program) const {
+[[gnu::always_inline]] inline void StreamGrammar::EnumeratePitches(Sink& sink, int program) const {
   const IdRange& pitches = tables_.range(TokenType::kPitch);
   if (tables_.config.use_programs) {
     sink.Range(IsDrum(program) ? tables_.drum_range : pitches);
@@ -235,7 +237,7 @@ void StreamGrammar::EnumerateNoteOffs(Sink& sink, int program) const {
 }
 
 template <typename Sink>
-void StreamGrammar::EnumerateItems(Sink& sink, int program) const {
+[[gnu::always_inline]] inline void StreamGrammar::EnumerateItems(Sink& sink, int program) const {
   if (tables_.config.use_pitch_bends && CanPlace(kBendItem, program)) {
     sink.Range(tables_.range(TokenType::kPitchBend));
   }
@@ -331,7 +333,7 @@ void StreamGrammar::EnumerateClosing(Sink& sink) const {
 }
 
 template <typename Sink>
-void StreamGrammar::EnumerateUnfinished(Sink& sink) const {
+[[gnu::always_inline]] inline void StreamGrammar::EnumerateUnfinished(Sink& sink) const {
   switch (expect_) {
     case Expect::kVelocity:
       sink.Range(tables_.range(TokenType::kVelocity));
