@@ -54,9 +54,8 @@ void Collect(std::vector<Event>& events, const List& list, Rank rank) {
 
 /// By time, then rank, then the order they were collected in.
 void Sort(std::vector<Event>& events) {
-  const auto before = [](const Event& a, const Event& b) {
-    return a.time != b.time ? a.time < b.time : a.rank < b.rank;
-  };
+  const auto place = [](const Event& event) { return uint64_t{event.time} << 8 | static_cast<uint8_t>(event.rank); };
+  const auto before = [&](const Event& a, const Event& b) { return place(a) < place(b); };
   if (!std::is_sorted(events.begin(), events.end(), before)) {
     std::stable_sort(events.begin(), events.end(), before);
   }
