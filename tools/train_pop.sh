@@ -25,7 +25,8 @@ mkdir -p out/train
 from=(--init-from models/pop-piano)
 [ ! -d "$run" ] || from=(--resume)
 exec nice -n 19 "$continuo" train --corpus out/train/corpus -o "$run" "${from[@]}" --threads 1 \
-  --architecture llama --layers 8 --heads 4 --width 256 --feed-width 576 --context 2048 --short-share 0.5 --short-context 1024 --dropout 0 \
+  --architecture llama --layers 8 --heads 4 --width 256 --feed-width 576 --context 2048 --dropout 0 \
+  --short-share 0.5 --short-context 1024 \
   --optimizer muon --lr "$rate" --schedule linear --warmup 0.02 --weight-decay 0.02 --batch 2 --minutes "$minutes" \
   --augment-transpose --plan-dropout 0.2 --gap-share 0.5 --ema 0.998 --precision bf16 --valid-every 2400 --keep 1 \
   --export-bf16
