@@ -26,16 +26,11 @@ class PairTable {
       : width_(std::min(symbols, kWidest)), matrix_(static_cast<size_t>(width_) * width_) {}
 
   /// A new one is Value{}.
-  Value& operator[](const Pair& pair) {
-    if (pair.first < width_ && pair.second < width_) {
-      return matrix_[static_cast<size_t>(pair.first) * width_ + pair.second];
-    }
-    return OfHigherSymbols(pair);
-  }
+  Value& operator[](const Pair& pair) { return IsOfLowest(pair) ? OfLowest(pair) : OfOthers(pair); }
   /// nullptr where there is none.
   Value* Find(const Pair& pair) {
-    if (pair.first < width_ && pair.second < width_) {
-      return &(*this)[pair];
+    if (IsOfLowest(pair)) {
+      return &OfLowest(pair);
     }
     if (slots_.empty()) {
       return nullptr;
@@ -74,7 +69,9 @@ class PairTable {
     uint64_t key = kFree;
     Value value{};
   };
-  Value& OfHigherSymbols(const Pair& pair) {
+  bool IsOfLowest(const Pair& pair) const { return pair.first < width_ && pair.second < width_; }
+  Value& OfLowest(const Pair& pair) { return matrix_[static_cast<size_t>(pair.first) * width_ + pair.second]; }
+  Value& OfOthers(const Pair& pair) {
     if (2 * (size_ + 1) > slots_.size()) {
       Grow();
     }
@@ -126,7 +123,7 @@ class PlaceLists {
     left_ = left_.subspan(size);
     return list;
   }
-  std::span<const uint32_t> Keep(const std::vector<uint32_t>& places) {
+  std::span<const uint32_t> Keep(std::span<const uint32_t> places) {
     const std::span<uint32_t> list = Make(places.size());
     std::copy(places.begin(), places.end(), list.begin());
     return list;
@@ -284,7 +281,7 @@ std::vector<BpeTrainer::Merge> BpeTrainer::Train(size_t size, const StopToken& s
       queue.clear();
       for_each_pair([&](const Pair& pair, uint32_t place) {
         counts[pair] = 1;
-        queue.push_back({1, pair, lists.Keep({place})});
+        queue.push_back({1, pair, lists.Keep({&place, 1})});
       });
     }
     std::vector<Candidate> still_rare;
@@ -351,31 +348,32 @@ std::vector<BpeTrainer::Merge> BpeTrainer::Train(size_t size, const StopToken& s
       }
       text.Merge(place, place + middle, end, merged);
     }
-    const auto lose = [&](const Pair& pair, size_t places) {
+    const auto lose = [&](const Pair& pair, const std::vector<uint32_t>& places) {
       if (int64_t* known = counts.Find(pair)) {
-        *known -= static_cast<int64_t>(places);
+        *known -= std::ssize(places);
       }
     };
-    const auto gain = [&](const Pair& pair, size_t places, const std::vector<uint32_t>& having) {
-      const auto known = static_cast<int64_t>(places);
-      if (known > rare_count) {
-        counts[pair] = known;
+    // At `places`, but for `lost` of them.
+    const auto gain = [&](const Pair& pair, const std::vector<uint32_t>& places, int64_t lost) {
+      const int64_t gained = std::ssize(places) - lost;
+      if (gained > rare_count) {
+        counts[pair] = gained;
       }
-      if (known > (rare_count > 0 ? 1 : 0)) {
-        push({known, pair, lists.Keep(having)});
+      if (gained > (rare_count > 0 ? 1 : 0)) {
+        push({gained, pair, lists.Keep(places)});
       }
     };
-    size_t twice = 0;  // (merged, left) that have become (merged, merged)
+    int64_t twice = 0;  // (merged, left) that have become (merged, merged)
     before.Drain([&, old = left](uint32_t symbol) { counts.Prefetch({symbol, old}); },
-                 [&, old = left](uint32_t symbol, const std::vector<uint32_t>& having) {
-                   twice = symbol == merged ? having.size() : twice;
-                   lose({symbol, old}, symbol == merged ? 0 : having.size());
-                   gain({symbol, merged}, having.size(), having);
+                 [&, old = left](uint32_t symbol, const std::vector<uint32_t>& places) {
+                   twice = symbol == merged ? std::ssize(places) : twice;
+                   lose({symbol, old}, places);
+                   gain({symbol, merged}, places, 0);
                  });
     after.Drain([&, old = right](uint32_t symbol) { counts.Prefetch({old, symbol}); },
-                [&, first = left, old = right](uint32_t symbol, const std::vector<uint32_t>& having) {
-                  lose({old, symbol}, having.size());
-                  gain({merged, symbol}, having.size() - (symbol == first ? twice : 0), having);
+                [&, first = left, old = right](uint32_t symbol, const std::vector<uint32_t>& places) {
+                  lose({old, symbol}, places);
+                  gain({merged, symbol}, places, symbol == first ? twice : 0);
                 });
   }
   return merges;
