@@ -25,7 +25,7 @@ bool IsContinuation(uint8_t c) {
   return (c & 0xC0) == 0x80;
 }
 
-/// Bytes that a character with this lead byte takes; 0 for what is no lead byte.
+/// Bytes that a character with this lead byte takes; 0 for what is not a lead byte.
 size_t SequenceLength(uint8_t lead) {
   if (lead < 0x80) {
     return 1;

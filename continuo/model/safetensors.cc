@@ -35,7 +35,7 @@ const TypeName& InfoOf(TensorType type) {
   return kTypes[static_cast<size_t>(type)];
 }
 
-/// A header's JSON; fails on what is no JSON, is nested deeper than a header can be, or has a key
+/// A header's JSON; fails on what is not JSON, is nested deeper than a header can be, or has a key
 /// twice.
 Result<Json> ParseHeader(std::string_view text, std::string_view name) {
   std::vector<std::set<std::string>> keys;  // of the objects that are open

@@ -302,7 +302,7 @@ TEST(EngraveTest, NotesBelowMusicXmlsOctavesAreWrittenHigherInTheirPart) {
   EXPECT_EQ(Staff(low, 1), "F0/h r/h");
   EXPECT_EQ(Staff(low, 0), "r/h C5/h");
   EXPECT_EQ(SheetOf(Piece({{0, 2, 12}, {2, 4, 127}})).parts[0].octaves_up, 0);
-  // There is no room for both ends.
+  // Both ends do not fit.
   EXPECT_EQ(SheetOf(Piece({{0, 2, 0}, {2, 4, 127}})).parts[0].octaves_up, 0);
 }
 

@@ -16,7 +16,7 @@ class SentencePieceProcessor;
 
 namespace continuo {
 
-/// SentencePiece's byte-pair encoding without normalization: what is no piece becomes bytes, so
+/// SentencePiece's byte-pair encoding without normalization: what is not a piece becomes bytes, so
 /// that Decode(Encode(line)) == line for any valid UTF-8 line that holds no U+2581, which stands
 /// for a space. Immutable; any thread may call.
 class SubwordTokenizer {

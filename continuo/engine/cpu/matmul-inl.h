@@ -33,7 +33,7 @@ class Int8KernelOf {
  public:
   static constexpr size_t kRowsAtOnce = kWide ? kTileRows : kByteTileRows;
   static constexpr size_t kWidestRows = 1;
-  static constexpr size_t kFewestRows = kWide ? 3 * kTileRows : 1;  // that are worth it
+  static constexpr size_t kFewestRows = 3 * kTileRows;  // for which Widen is worth its time
 
   template <size_t kRows, size_t kCount>
   HWY_INLINE void AddGroup(const Activations& x, size_t row, const PackedMatrix& w, size_t panel, size_t group,
