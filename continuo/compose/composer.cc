@@ -7,6 +7,7 @@
 #include <tuple>
 #include <utility>
 
+#include "continuo/compose/chord_recall.h"
 #include "continuo/compose/continuation.h"
 #include "continuo/compose/fill.h"
 #include "continuo/compose/limit_constraint.h"
@@ -269,6 +270,17 @@ Result<Plan> MakePlan(const LoadedModel& model, const Request& request, const Co
                    "recall needs a model of the tokenizer remiplan"};
     }
     generation.constraints.push_back(std::make_shared<RepeatConstraint>(tokenizer, generation.sampling.recall));
+  }
+  if (generation.sampling.chord_recall > 0.0) {
+    if (!tokenizer.vocabulary().has(TokenType::kChord)) {
+      return Error{fmt::format("chord-recall is {}, but the model's tokens ({}) have no chords",
+                               generation.sampling.chord_recall, RepresentationName(tokenizer.config())),
+                   "chord-recall needs a model of the tokenizer remichord or remiplan"};
+    }
+    if (options.chords.empty()) {  // which else say every chord
+      generation.constraints.push_back(
+          std::make_shared<ChordRecallConstraint>(tokenizer, generation.sampling.chord_recall));
+    }
   }
   generation.constraints.insert(generation.constraints.end(), options.constraints.begin(), options.constraints.end());
   CONTINUO_TRY(CheckGenerationOptions(generation));

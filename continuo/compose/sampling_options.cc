@@ -23,7 +23,7 @@ void Set(SamplingOptions& options, double value) {
   options.*member = static_cast<Value>(value);
 }
 
-constexpr std::array<SamplingField, 7> kFields = {{
+constexpr std::array<SamplingField, 8> kFields = {{
     {"temperature", "--temperature", "0: always the likeliest token; 1: the model's own distribution; more: bolder",
      "0 (always the likeliest token) or more", 0.0, false, kInfinity, false, Get<&SamplingOptions::temperature>,
      Set<&SamplingOptions::temperature>},
@@ -41,6 +41,9 @@ constexpr std::array<SamplingField, 7> kFields = {{
      Set<&SamplingOptions::repetition_penalty>},
     {"recall", "--recall", "share of the notes that return in a bar which repeats another; needs a remiplan model",
      "0 to 1", 0.0, false, 1.0, false, Get<&SamplingOptions::recall>, Set<&SamplingOptions::recall>},
+    {"chord_recall", "--chord-recall",
+     "share of the other bars whose chords return from 4, 8 or 16 bars before; needs a model with chord tokens",
+     "0 to 1", 0.0, false, 1.0, false, Get<&SamplingOptions::chord_recall>, Set<&SamplingOptions::chord_recall>},
 }};
 
 }  // namespace

@@ -18,7 +18,8 @@ struct SamplingOptions {
   double pitch_top_p = 1.0;         // the same, where the likeliest token begins a note
   double min_p = 0.0;               // only those at least min_p times as likely as the likeliest
   double repetition_penalty = 1.0;  // for ids seen: positive logits are divided by it, negative ones multiplied
-  double recall = 0.0;  // the share of a bar's notes that a bar which repeats it takes over; see RepeatConstraint
+  double recall = 0.0;        // the share of a bar's notes that a bar which repeats it takes over; see RepeatConstraint
+  double chord_recall = 0.0;  // the share of the other bars whose chords return; see ChordRecallConstraint
   bool operator==(const SamplingOptions&) const = default;
 };
 

@@ -63,6 +63,8 @@ CONTINUO_API void continuo_free_options(continuo_options* options); /* NULL is a
  *   min_p               draw from tokens at least this share as likely as the likeliest; 0: from all
  *   repetition_penalty  above 1: makes tokens that the piece already has less likely
  *   recall              share of the notes that return in a bar which repeats another; of models with plan tokens
+ *   chord_recall        share of the other bars whose chords return from 4, 8 or 16 bars before; of models with chord
+ *                       tokens
  *   bpm                 the tempo of new pieces and of the new bars of a continuation in quarter notes per minute; 0:
  *                       the model's choice in new pieces, about the tempo of the given bars in continuations */
 CONTINUO_API int continuo_set_number(continuo_options* options, const char* name, double value);

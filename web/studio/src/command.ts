@@ -43,6 +43,7 @@ function samplingFlags(options: ComposeOptions): string[] {
   add('--min-p', options.minP);
   add('--repetition-penalty', options.repetitionPenalty);
   add('--recall', options.recall);
+  add('--chord-recall', options.chordRecall);
   if (options.retries) add('--retries', options.retries);
   return words;
 }

@@ -1331,6 +1331,7 @@ function readOptions(json: unknown): Record<string, unknown> {
     'retries',
     'bpm',
     'recall',
+    'chordRecall',
   ];
   const texts = ['chords', 'tempo', 'form', 'density', 'loudness'];
   const limits = ['scale', 'range', 'grid', 'maxNotes', 'maxPolyphony'];

@@ -10,6 +10,7 @@ export function composeFields(options) {
     min_p: options.minP,
     repetition_penalty: options.repetitionPenalty,
     recall: options.recall,
+    chord_recall: options.chordRecall,
     seed: options.seed,
     count: options.count,
     keep: options.keep,

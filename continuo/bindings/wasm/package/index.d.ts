@@ -40,6 +40,9 @@ export interface ComposeOptions {
   /** The share of the notes that return in a bar which repeats another, 0 to 1; for models with
    * tokens of plans. */
   recall?: number;
+  /** The share of the other bars whose chords return from 4, 8 or 16 bars before, 0 to 1; for models
+   * with chord tokens. */
+  chordRecall?: number;
   /** "A minor". This and the next four limit new notes of any model (docs/generation.md). */
   scale?: Limit<string>;
   /** Lowest and highest note: "C3:C6". */
