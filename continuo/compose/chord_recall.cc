@@ -55,7 +55,7 @@ void ChordRecallConstraint::Advance(TokenId id) {
   hash_ = Rng(hash_, static_cast<uint64_t>(id)).NextU64();
   const TokenInfo& token = vocabulary_->info(id);
   if (token.type == TokenType::kBar) {
-    BeginBar();
+    NextBar();
   }
   at_.Advance(token);
   if (token.type == TokenType::kTimeSig) {
@@ -75,7 +75,7 @@ void ChordRecallConstraint::Advance(TokenId id) {
   }
 }
 
-void ChordRecallConstraint::BeginBar() {
+void ChordRecallConstraint::NextBar() {
   if (at_.bar >= 0) {
     bars_[static_cast<size_t>(at_.bar % kLongest)] = std::make_shared<const Bar>(std::move(bar_));
   }

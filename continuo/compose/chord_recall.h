@@ -42,7 +42,7 @@ class ChordRecallConstraint final : public TokenConstraint {
     std::vector<Change> changes;  // the first at position 0, unless no chord is in force there
   };
 
-  void BeginBar();
+  void NextBar();
   /// The next change that returns and that the bar under way does not have yet.
   const Change* Due() const;
 
