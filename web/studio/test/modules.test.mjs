@@ -451,7 +451,14 @@ test('a take is a command line', () => {
     commandOf({...how, options: lists}, 0, 0).command,
     / --scale 'C major@1-2' --scale 'A minor@3-' --range 'C3:F#5' -o /,
   );
-  const counted = {seed: 1, grid: ['8', '16@3-4'], maxNotes: 6, maxPolyphony: 2, recall: 0, chordRecall: 0.5};
+  const counted = {
+    seed: 1,
+    grid: ['8', '16@3-4'],
+    maxNotes: 6,
+    maxPolyphony: 2,
+    recall: 0,
+    chordRecall: 0.5,
+  };
   assert.match(
     commandOf({...how, options: counted, model: 'my model', engine: 'wasm'}, 0, 0).command,
     / --recall 0 --chord-recall 0.5 --grid 8 --grid 16@3-4 --max-notes 6 --max-polyphony 2 --model 'my model' --lanes 4 -o /,
