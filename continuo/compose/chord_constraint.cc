@@ -38,6 +38,18 @@ Result<ChordProgression> ParseChordProgression(std::string_view text) {
   return bars;
 }
 
+void RestrictChords(const std::optional<DueChord>& due, const BarPosition& at, const Vocabulary& vocabulary,
+                    std::span<uint8_t> allowed) {
+  if (due && due->position == at.position && allowed[static_cast<size_t>(due->chord)] != 0) {
+    AllowOnly(due->chord, allowed);
+    return;
+  }
+  Forbid(TokenType::kChord, vocabulary, allowed);
+  if (due) {
+    at.ForbidPassing(due->position, vocabulary, allowed);
+  }
+}
+
 Result<ChordConstraint> ChordConstraint::Create(const ChordProgression& chords, const Tokenizer& tokenizer,
                                                 size_t first_bar) {
   CONTINUO_CHECK(!chords.empty());
@@ -74,28 +86,20 @@ Result<ChordConstraint> ChordConstraint::Create(const ChordProgression& chords, 
   return ChordConstraint(vocabulary, std::move(bars), first_bar, positions_per_beat);
 }
 
-const ChordConstraint::Change* ChordConstraint::Due() const {
+std::optional<DueChord> ChordConstraint::Due() const {
   if (at_.bar < first_bar_) {
-    return nullptr;
+    return std::nullopt;
   }
   for (const Change& change : (*bars_)[static_cast<size_t>(at_.bar - first_bar_) % bars_->size()]) {
     if (PositionOf(change) >= at_.position && change.chord != in_force_) {
-      return &change;
+      return DueChord{PositionOf(change), change.chord};
     }
   }
-  return nullptr;
+  return std::nullopt;
 }
 
 void ChordConstraint::Restrict(std::span<uint8_t> allowed) const {
-  const Change* due = Due();
-  if (due != nullptr && PositionOf(*due) == at_.position && allowed[static_cast<size_t>(due->chord)] != 0) {
-    AllowOnly(due->chord, allowed);
-    return;
-  }
-  Forbid(TokenType::kChord, *vocabulary_, allowed);
-  if (due != nullptr) {
-    at_.ForbidPassing(PositionOf(*due), *vocabulary_, allowed);
-  }
+  RestrictChords(Due(), at_, *vocabulary_, allowed);
 }
 
 void ChordConstraint::Advance(TokenId id) {

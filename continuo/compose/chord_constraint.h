@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -20,6 +22,17 @@ using ChordProgression = std::vector<std::vector<Chord>>;
 /// Reads "C | Am | F G7 | N": bars between strokes, chords as ParseChordName reads them. Fails,
 /// naming the bar and what it has.
 Result<ChordProgression> ParseChordProgression(std::string_view text);
+
+/// A chord and its position in the bar under way.
+struct DueChord {
+  int position = 0;
+  TokenId chord = kNoToken;
+};
+
+/// Allows a chord only where it is due, and nothing that passes its position. `due`: the next chord
+/// that must come in the bar.
+void RestrictChords(const std::optional<DueChord>& due, const BarPosition& at, const Vocabulary& vocabulary,
+                    std::span<uint8_t> allowed);
 
 /// Makes a piece follow a chord progression: its chord tokens are at the positions of the
 /// progression and nowhere else, and no note or bar line comes before a chord that is due. A chord
@@ -57,7 +70,7 @@ class ChordConstraint final : public TokenConstraint {
     return static_cast<int>(change.i * static_cast<size_t>(beats_ * positions_per_beat_) / change.n);
   }
   /// The next change of the bar under way that the stream does not have yet.
-  const Change* Due() const;
+  std::optional<DueChord> Due() const;
 
   const Vocabulary* vocabulary_;
   std::shared_ptr<const Bars> bars_;

@@ -8,8 +8,8 @@
 namespace continuo {
 namespace {
 
-// A bar's probability to return from as far as the bar before: 7 bars in a row on average. With the
-// distances' shares, the chords of pieces return about as often as in Pop1K7
+// A bar's probability to return from as far as the previous bar: 7 bars in a row on average. With
+// the distances' shares, the chords of pieces return about as often as in Pop1K7
 // (docs/results/models.md).
 constexpr double kGoesOn = 0.85;
 
@@ -26,28 +26,16 @@ ChordRecallConstraint::ChordRecallConstraint(const Tokenizer& tokenizer, double 
   CONTINUO_CHECK(vocabulary_->has(TokenType::kChord));
 }
 
-const ChordRecallConstraint::Change* ChordRecallConstraint::Due() const {
-  if (!source_) {
-    return nullptr;
-  }
-  const auto due = std::find_if(source_->changes.begin(), source_->changes.end(), [&](const Change& change) {
-    return change.position >= at_.position && change.chord != in_force_;
+std::optional<DueChord> ChordRecallConstraint::Due() const {
+  const auto due = std::find_if(source_->chords.begin(), source_->chords.end(), [&](const DueChord& chord) {
+    return chord.position >= at_.position && chord.chord != in_force_;
   });
-  return due == source_->changes.end() ? nullptr : &*due;
+  return due == source_->chords.end() ? std::nullopt : std::optional(*due);
 }
 
 void ChordRecallConstraint::Restrict(std::span<uint8_t> allowed) const {
-  if (!source_) {
-    return;
-  }
-  const Change* due = Due();
-  if (due != nullptr && due->position == at_.position && allowed[static_cast<size_t>(due->chord)] != 0) {
-    AllowOnly(due->chord, allowed);
-    return;
-  }
-  Forbid(TokenType::kChord, *vocabulary_, allowed);
-  if (due != nullptr) {
-    at_.ForbidPassing(due->position, *vocabulary_, allowed);
+  if (source_) {
+    RestrictChords(Due(), at_, *vocabulary_, allowed);
   }
 }
 
@@ -68,10 +56,10 @@ void ChordRecallConstraint::Advance(TokenId id) {
   } else if (token.type == TokenType::kChord) {
     in_force_ = id;
     const int position = std::max(at_.position, 0);
-    if (!bar_.changes.empty() && bar_.changes.back().position == position) {
-      bar_.changes.pop_back();
+    if (!bar_.chords.empty() && bar_.chords.back().position == position) {
+      bar_.chords.pop_back();
     }
-    bar_.changes.push_back({position, id});
+    bar_.chords.push_back({position, id});
   }
 }
 
@@ -82,7 +70,7 @@ void ChordRecallConstraint::NextBar() {
   const int64_t bar = at_.bar + 1;
   bar_ = {};
   if (in_force_ != kNoToken) {
-    bar_.changes.push_back({0, in_force_});
+    bar_.chords.push_back({0, in_force_});
   }
   Rng rng(hash_, 0);
   if (rng.NextDouble() >= kGoesOn || bar == 0) {

@@ -3,10 +3,12 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "continuo/compose/bar_position.h"
+#include "continuo/compose/chord_constraint.h"
 #include "continuo/compose/token_constraint.h"
 #include "continuo/token/plan.h"
 #include "continuo/token/tokenizer.h"
@@ -15,7 +17,7 @@ namespace continuo {
 
 /// Makes the chords of a share of the bars return from 4, 8 or 16 bars before.
 ///
-/// Each bar draws, from a hash of the piece so far: mostly it goes on as the bar before, so that
+/// Each bar draws, from a hash of the piece so far: mostly it goes on as the previous bar, so that
 /// phrases return, else it takes a new distance, or none. Where chords return they are at the
 /// positions of the earlier bar and nowhere else; its notes are the model's. A bar that repeats
 /// another (Repeat_L of REMIPlan) or has another time signature is left alone.
@@ -33,18 +35,14 @@ class ChordRecallConstraint final : public TokenConstraint {
  private:
   static constexpr int64_t kLongest = 16;  // bars that chords may return after
 
-  struct Change {
-    int position = 0;
-    TokenId chord = kNoToken;
-  };
   struct Bar {
     TokenId signature = kNoToken;
-    std::vector<Change> changes;  // the first at position 0, unless no chord is in force there
+    std::vector<DueChord> chords;  // the first at position 0, unless no chord is in force there
   };
 
   void NextBar();
-  /// The next change that returns and that the bar under way does not have yet.
-  const Change* Due() const;
+  /// The next chord of the source that the bar under way does not have yet.
+  std::optional<DueChord> Due() const;
 
   const Vocabulary* vocabulary_;
   double share_;
