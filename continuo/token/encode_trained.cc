@@ -18,7 +18,8 @@ int32_t LastBeginning(const Score& score, const PreparedScore& prepared, const T
   const auto see = [&last](int32_t time) { last = std::max(last, time); };
   const double scale = static_cast<double>(prepared.ticks_per_quarter) / std::max(1, score.ticks_per_quarter);
   const auto see_scaled = [&](int32_t time) {
-    see(static_cast<int32_t>(std::clamp(std::round(scale * time), 0.0, double{kMaxTick})));
+    see(static_cast<int32_t>(
+        std::clamp(std::round(scale * time), 0.0, static_cast<double>(MostTicks(prepared.ticks_per_quarter)))));
   };
   for (const PreparedTrack& track : prepared.tracks) {
     if (!track.notes.empty()) {

@@ -21,7 +21,7 @@ int32_t TicksPerBeat(int denominator, int32_t ticks_per_quarter) {
 
 int32_t TicksPerBar(const TimeSignature& meter, int32_t ticks_per_quarter) {
   const int64_t ticks = int64_t{TicksPerBeat(meter.denominator, ticks_per_quarter)} * meter.numerator;
-  return static_cast<int32_t>(std::min<int64_t>(ticks, kMaxTick));
+  return static_cast<int32_t>(std::min<int64_t>(ticks, MostTicks(ticks_per_quarter)));
 }
 
 bool SameMeter(const TimeSignature& a, const TimeSignature& b) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -9,9 +10,13 @@
 
 namespace continuo {
 
-/// Times in prepared scores are in 0..kMaxTick; later events are moved there, which bounds how many
-/// bars and time shifts a file with an absurd delta time can ask for.
-inline constexpr int32_t kMaxTick = 1 << 26;
+/// Times and durations in a prepared score of so many ticks per quarter are in 0..MostTicks. What
+/// is later is moved there, which bounds how many bars and time shifts a file with an absurd delta
+/// time can ask for: those of 2^23 quarters, less where a note's end would be past 2^31 ticks.
+constexpr int32_t MostTicks(int32_t ticks_per_quarter) {
+  return static_cast<int32_t>(
+      std::clamp((int64_t{1} << 23) * ticks_per_quarter, int64_t{1} << 26, (int64_t{1} << 30) - 1));
+}
 
 struct PreparedNote {
   int32_t time = 0;

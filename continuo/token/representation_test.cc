@@ -136,6 +136,21 @@ TEST(RepresentationTest, SettingsOfPerTokAreRefusedByName) {
   }
 }
 
+// MidiTok's ids, of a file of one tick a quarter: a Bar token for each bar before the note.
+TEST(PerTokTest, ANoteAfterALongSilenceStaysWhereItIs) {
+  const auto tokenizer = Tokenizer::Load("pertok_default").value();
+  constexpr Tick kQuarter = 300'001;
+  Score score;
+  score.ticks_per_quarter = 1;
+  score.tracks.resize(1);
+  score.tracks[0].notes = {{.time = kQuarter, .duration = 2, .pitch = 60, .velocity = 63}};
+  const Streams streams = tokenizer->Encode(score);
+  const auto bar = tokenizer->vocabulary().Find("Bar_None").value();
+  EXPECT_EQ(std::ranges::count(streams.at(0), bar), kQuarter / 4);
+  const Score decoded = tokenizer->Decode(streams);
+  EXPECT_EQ(decoded.tracks.at(0).notes.at(0).time, int64_t{kQuarter} * decoded.ticks_per_quarter);
+}
+
 TEST(PerTokGrammarTest, NotesStayWithinTheBars) {
   Words words("pertok_default", 2);
   words.Write("TimeSig_3/4 Pitch_60");
