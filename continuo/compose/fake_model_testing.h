@@ -37,7 +37,11 @@ class FakeModel : public LanguageModel {
         : context_length_(context_length), bias_(bias), contexts_(slots) {}
     size_t slots() const override { return contexts_.size(); }
     size_t length(size_t slot) const override { return contexts_[slot].size(); }
-    void Reset(size_t slot) override { contexts_[slot].clear(); }
+    void Truncate(size_t slot, size_t length) override {
+      CONTINUO_CHECK(length <= contexts_[slot].size());
+      contexts_[slot].resize(length);
+    }
+    void Copy(size_t from, size_t to) override { contexts_[to] = contexts_[from]; }
     void Append(std::span<const Input> inputs, std::span<float> logits) override {
       const size_t vocab_size = bias_.size();
       size_t row = 0;

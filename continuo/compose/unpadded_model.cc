@@ -16,7 +16,8 @@ class UnpaddedSession : public DecodingSession {
 
   size_t slots() const override { return session_->slots(); }
   size_t length(size_t slot) const override { return session_->length(slot); }
-  void Reset(size_t slot) override { session_->Reset(slot); }
+  void Truncate(size_t slot, size_t length) override { session_->Truncate(slot, length); }
+  void Copy(size_t from, size_t to) override { session_->Copy(from, to); }
 
   void Append(std::span<const Input> inputs, std::span<float> logits) override {
     CONTINUO_CHECK(logits.size() % size_ == 0);

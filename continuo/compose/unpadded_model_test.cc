@@ -14,7 +14,8 @@ class CountingModel : public LanguageModel {
    public:
     size_t slots() const override { return 1; }
     size_t length(size_t) const override { return length_; }
-    void Reset(size_t) override { length_ = 0; }
+    void Truncate(size_t, size_t length) override { length_ = length; }
+    void Copy(size_t, size_t) override {}
     void Append(std::span<const Input> inputs, std::span<float> logits) override {
       size_t at = 0;
       for (const Input& input : inputs) {

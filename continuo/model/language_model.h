@@ -25,8 +25,12 @@ class DecodingSession {
   virtual size_t slots() const = 0;
   /// Ids in a slot's cache.
   virtual size_t length(size_t slot) const = 0;
+  /// Forgets a slot's ids from place `length` on, which is at most length(slot).
+  virtual void Truncate(size_t slot, size_t length) = 0;
+  /// Makes a slot hold the ids that another holds. Costs what copying their keys and values costs.
+  virtual void Copy(size_t from, size_t to) = 0;
   /// Empties a slot.
-  virtual void Reset(size_t slot) = 0;
+  void Reset(size_t slot) { Truncate(slot, 0); }
   /// Appends ids to slots, each slot at most once, and writes the logits of each input's last id,
   /// or of all its ids one after the other, to `logits` [one row for each, vocab_size].
   /// length(slot) + ids.size() must not exceed context_length.

@@ -85,7 +85,7 @@ Status QuantizeModel(const ModelDirectory& model, NumberFormat format, const std
   QuantizedTensors tensors;
   CONTINUO_TRY(format == NumberFormat::kInt8 ? QuantizeToInt8(model, tensors) : QuantizeToBf16(model, tensors));
   files.weights = tensors.tensors();
-  for (const std::string name : {"tokenizer.json", "generation.json", "README.md", "LICENSE"}) {
+  for (const std::string name : {"tokenizer.json", "generation.json", "discriminator.json", "README.md", "LICENSE"}) {
     CONTINUO_ASSIGN(std::optional<std::string> text, model.ReadText(name));
     if (text) {
       files.texts[name] = std::move(*text);

@@ -40,8 +40,11 @@ struct HeadCacheLayout {
     return 0;
   }
   size_t value_stride() const { return (head_dim + kBlock - 1) / kBlock * kBlock; }
-  size_t key_bytes() const { return positions / kBlock * block_bytes(); }
-  size_t value_bytes() const { return positions * value_stride() * element(); }
+  size_t key_bytes() const { return KeyBytes(positions); }
+  size_t value_bytes() const { return ValueBytes(positions); }
+  /// Those of the first positions.
+  size_t KeyBytes(size_t length) const { return (length + kBlock - 1) / kBlock * block_bytes(); }
+  size_t ValueBytes(size_t length) const { return (length + 1) / 2 * 2 * value_stride() * element(); }
 };
 
 /// Puts a key and a value [head_dim] at a position, rounded to the nearest bf16, or to int8 with a

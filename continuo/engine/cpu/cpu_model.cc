@@ -474,7 +474,23 @@ class CpuSession : public DecodingSession {
 
   size_t slots() const override { return slots_.size(); }
   size_t length(size_t slot) const override { return slots_[slot].length; }
-  void Reset(size_t slot) override { slots_[slot].length = 0; }
+  void Truncate(size_t slot, size_t length) override {
+    CONTINUO_CHECK(length <= slots_[slot].length);
+    slots_[slot].length = length;
+  }
+  void Copy(size_t from, size_t to) override {
+    const Slot& source = slots_[from];
+    Slot& target = slots_[to];
+    const size_t caches = weights_.layers.size() * static_cast<size_t>(weights_.config.kv_heads());
+    for (size_t i = 0; i < caches; ++i) {
+      const size_t keys = i * cache_layout_.key_bytes();
+      const size_t values = i * cache_layout_.value_bytes();
+      std::memmove(target.keys.data() + keys, source.keys.data() + keys, cache_layout_.KeyBytes(source.length));
+      std::memmove(target.values.data() + values, source.values.data() + values,
+                   cache_layout_.ValueBytes(source.length));
+    }
+    target.length = source.length;
+  }
 
   void Append(std::span<const Input> inputs, std::span<float> logits) override {
     const auto vocab_size = static_cast<size_t>(weights_.config.vocab_size);

@@ -110,6 +110,37 @@ TEST_P(CpuModelTest, LogitsAreTheSameBitsInAnyBatchAndOnAnyThreads) {
   }
 }
 
+TEST_P(CpuModelTest, ASlotThatIsCopiedOrCutShortGoesOnAsOneThatReadTheSame) {
+  const auto model = Load(1);
+  const auto session = model->NewSession(3);
+  std::vector<int32_t> ids;
+  for (int32_t i = 0; i < 40; ++i) {
+    ids.push_back((7 * i + 3) % 11);
+  }
+  const auto append = [&](size_t slot, std::span<const int32_t> what) {
+    std::vector<float> logits(model->vocab_size());
+    session->Append(std::vector<DecodingSession::Input>{{slot, what}}, logits);
+    return logits;
+  };
+  const std::span<const int32_t> all(ids);
+  const std::vector<float> wanted = append(0, all);
+  // Even and odd lengths: keys and values lie in pairs and in blocks.
+  for (const size_t length : {size_t{1}, size_t{2}, ids.size() / 2, ids.size() - 2, ids.size() - 1}) {
+    session->Truncate(0, length);
+    EXPECT_EQ(session->length(0), length);
+    append(1, all.first(3));
+    session->Copy(0, 1);
+    session->Copy(1, 1);
+    EXPECT_EQ(session->length(1), length);
+    EXPECT_EQ(append(1, all.subspan(length)), wanted) << length;
+    append(0, std::vector<int32_t>{5});  // other ids follow in the slot that was copied
+    session->Truncate(0, length);
+    EXPECT_EQ(append(0, all.subspan(length)), wanted) << length;
+    EXPECT_EQ(session->length(2), 0U);
+    session->Reset(1);
+  }
+}
+
 TEST_P(CpuModelTest, AResetSlotStartsAnew) {
   const auto model = Load(1);
   const auto vocab_size = model->vocab_size();

@@ -158,7 +158,23 @@ class TorchSession : public DecodingSession {
 
   size_t slots() const override { return lengths_.size(); }
   size_t length(size_t slot) const override { return static_cast<size_t>(lengths_[slot]); }
-  void Reset(size_t slot) override { lengths_[slot] = 0; }
+  void Truncate(size_t slot, size_t length) override {
+    CONTINUO_CHECK(static_cast<int64_t>(length) <= lengths_[slot]);
+    lengths_[slot] = static_cast<int64_t>(length);
+  }
+
+  void Copy(size_t from, size_t to) override {
+    at::NoGradGuard no_grad;
+    for (const Cache& cache : caches_) {
+      for (const at::Tensor& rows : {cache.keys, cache.values}) {
+        const auto held = [&](size_t slot) {
+          return rows.select(0, static_cast<int64_t>(slot)).narrow(0, 0, lengths_[from]);
+        };
+        held(to).copy_(held(from));
+      }
+    }
+    lengths_[to] = lengths_[from];
+  }
 
   void Append(std::span<const Input> inputs, std::span<float> logits) override {
     WithBadAlloc([&] { Run(inputs, logits); });

@@ -141,6 +141,30 @@ TEST_P(TorchModelTest, MoreThanAGpuHoldsIsBadAlloc) {
   }
 }
 
+TEST_P(TorchModelTest, ASlotThatIsCopiedOrCutShortGoesOnAsOneThatReadTheSame) {
+  const auto model = Load(true);
+  const auto session = model->NewSession(3);
+  const auto expect_last_logits = [&](size_t slot, std::span<const int32_t> ids) {
+    std::vector<float> logits(model->vocab_size());
+    session->Append(std::vector<DecodingSession::Input>{{slot, ids}}, logits);
+    for (size_t i = 0; i < logits.size(); ++i) {
+      // As above.
+      EXPECT_NEAR(logits[i], golden_["logits"].back()[i].get<float>(), 1e-4) << session->length(slot);
+    }
+  };
+  const std::span<const int32_t> all(ids_);
+  expect_last_logits(0, all);
+  for (const size_t length : {size_t{1}, all.size() / 2, all.size() - 1}) {
+    session->Truncate(0, length);
+    session->Copy(0, 1);
+    EXPECT_EQ(session->length(1), length);
+    expect_last_logits(1, all.subspan(length));
+    session->Truncate(0, length);
+    expect_last_logits(0, all.subspan(length));
+  }
+  EXPECT_EQ(session->length(2), 0U);
+}
+
 TEST_P(TorchModelTest, AResetSlotStartsAnew) {
   const auto model = Load(true);
   const auto session = model->NewSession(2);
