@@ -44,6 +44,7 @@ void AddLikelihoodCommand(CLI::App& app, AppContext& context);
 void AddExportCommand(CLI::App& app, AppContext& context);
 void AddPictureCommand(CLI::App& app, AppContext& context);
 void AddEvalCommand(CLI::App& app, AppContext& context);
+void AddDiscriminatorCommand(CLI::App& app, AppContext& context);
 void AddRenderCommand(CLI::App& app, AppContext& context);
 void AddServeCommand(CLI::App& app, AppContext& context);
 void AddReportCommand(CLI::App& app, AppContext& context);

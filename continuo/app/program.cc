@@ -45,6 +45,7 @@ int Run(int argc, char** argv, AppContext& context) {
   AddExportCommand(app, context);
   AddPictureCommand(app, context);
   AddEvalCommand(app, context);
+  AddDiscriminatorCommand(app, context);
   AddRenderCommand(app, context);
   AddServeCommand(app, context);
   AddReportCommand(app, context);

@@ -236,6 +236,15 @@ class Scaler {
     }
     return scaled;
   }
+  /// What `weights` of scaled rows, the last of them the intercept, are for rows as they were.
+  LogisticRegression Unscale(std::span<const double> weights) const {
+    LogisticRegression unscaled = {.intercept = weights.back(), .weights = {}};
+    for (size_t c = 0; c < mean_.size(); ++c) {
+      unscaled.weights.push_back(weights[c] / scale_[c]);
+      unscaled.intercept -= unscaled.weights[c] * mean_[c];
+    }
+    return unscaled;
+  }
 
  private:
   std::vector<double> mean_;
@@ -401,14 +410,19 @@ Result<std::vector<double>> ForestProbabilities(const LabelledRows& train, const
   return probabilities;
 }
 
+LogisticRegression FitLogistic(const LabelledRows& train, double inverse_strength) {
+  CONTINUO_CHECK(train.rows() > 0 && inverse_strength > 0);
+  const Scaler scaler(train);
+  return scaler.Unscale(Minimise(LogisticLoss(train, scaler, inverse_strength), train.columns + 1));
+}
+
 std::vector<double> LogisticProbabilities(const LabelledRows& train, const LabelledRows& test,
                                           double inverse_strength) {
-  CONTINUO_CHECK(train.rows() > 0 && train.columns == test.columns && inverse_strength > 0);
-  const Scaler scaler(train);
-  const std::vector<double> weights = Minimise(LogisticLoss(train, scaler, inverse_strength), train.columns + 1);
+  CONTINUO_CHECK(train.columns == test.columns);
+  const LogisticRegression regression = FitLogistic(train, inverse_strength);
   std::vector<double> probabilities;
   for (size_t row = 0; row < test.rows(); ++row) {
-    probabilities.push_back(Sigmoid(Dot(scaler.Scale(test.Row(row)), weights)));
+    probabilities.push_back(Sigmoid(regression.intercept + Dot(test.Row(row), regression.weights)));
   }
   return probabilities;
 }

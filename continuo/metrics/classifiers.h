@@ -46,8 +46,13 @@ Result<std::vector<double>> ForestProbabilities(const LabelledRows& train, const
                                                 const ForestOptions& options, ThreadPool& pool,
                                                 const StopToken& stop = {});
 
-/// For each row of `test` (its labels are not read) the probability of class 1 according to
-/// logistic regression on `train`, which has rows.
+/// The log odds of class 1: `intercept` plus the sum of `weights` times the row's values.
+struct LogisticRegression {
+  double intercept = 0;
+  std::vector<double> weights;
+};
+
+/// Logistic regression on `train`, which has rows.
 ///
 /// Columns are scaled to mean 0 and variance 1 over `train` (constant ones to 0). The weights w
 /// and the intercept minimise |w|^2 / 2 + `inverse_strength` * the sum of the logistic losses, as
@@ -56,6 +61,10 @@ Result<std::vector<double>> ForestProbabilities(const LabelledRows& train, const
 /// columns^2 / 2 + columns^3 / 6 multiplications; memory 8 bytes * columns^2. `inverse_strength` is
 /// above 0. Source: T. Hastie, R. Tibshirani, J. Friedman, "The Elements of Statistical Learning",
 /// 2nd edition (2009), section 4.4.1.
+LogisticRegression FitLogistic(const LabelledRows& train, double inverse_strength);
+
+/// For each row of `test` (its labels are not read) the probability of class 1 according to
+/// FitLogistic on `train`.
 std::vector<double> LogisticProbabilities(const LabelledRows& train, const LabelledRows& test, double inverse_strength);
 
 }  // namespace continuo

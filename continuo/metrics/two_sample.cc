@@ -15,7 +15,6 @@ namespace continuo {
 namespace {
 
 constexpr size_t kFolds = 10;
-constexpr double kInverseStrength = 0.05;
 constexpr double kLeastVariance = 1e-12;
 
 // Streams of random numbers. Each forest has 2^32 from its own number on.
@@ -229,10 +228,10 @@ Result<TwoSample> CompareByClassifiers(std::span<const BarFeatureValues> set,
   std::vector<double> logistic(pieces.labels.size());
   pool.ForEach(kFolds, [&](size_t fold, size_t) {
     if (!stop.stop_requested()) {
-      PutScores(
-          pieces, fold,
-          LogisticProbabilities(Select(pieces, fold, false, all), Select(pieces, fold, true, all), kInverseStrength),
-          logistic);
+      PutScores(pieces, fold,
+                LogisticProbabilities(Select(pieces, fold, false, all), Select(pieces, fold, true, all),
+                                      kTwoSampleInverseStrength),
+                logistic);
     }
   });
   for (size_t fold = 0; fold < kFolds; ++fold) {

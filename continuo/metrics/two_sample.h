@@ -48,6 +48,8 @@ struct TwoSampleOptions {
 
 /// Fewer pieces in either set are not compared.
 inline constexpr size_t kLeastForTwoSample = 10;
+/// Of the logistic regression.
+inline constexpr double kTwoSampleInverseStrength = 0.05;
 /// Of more pieces, as many are drawn.
 inline constexpr size_t kMostForTwoSample = 1000;
 
