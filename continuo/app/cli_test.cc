@@ -1024,6 +1024,54 @@ TEST_F(CliTest, EvalMeasuresAllThatItsPageNames) {
   ExpectError({"eval", kPrompt.string(), "--si", "maybe"}, "--si is 'maybe'");
 }
 
+TEST_F(CliTest, ADiscriminatorComparesDrafts) {
+  const std::string corpus = (kSource / "examples" / "corpus").string();
+  const std::string model = Path("model");
+  ASSERT_EQ(
+      Continuo({"quantize", (kSource / "models" / "pop-piano").string(), "--precision", "int8", "-o", model}).exit_code,
+      0);
+  const fs::path file = fs::path(model) / "discriminator.json";
+  EXPECT_TRUE(fs::exists(file));  // what tells the model's pieces holds for it in int8
+  fs::remove(file);
+  const std::vector<std::string> generate = {"generate", "--model", model, "--bars", "8", "--count", "12"};
+  const auto with = [&generate](std::vector<std::string> more) {
+    more.insert(more.begin(), generate.begin(), generate.end());
+    return more;
+  };
+  ExpectError(with({"--drafts", "2", "-o", Path("none")}), "the model has no discriminator.json");
+  ASSERT_EQ(Continuo(with({"--drafts", "1", "-o", Path("plain")})).exit_code, 0);
+
+  const std::vector<std::string> fit = {"discriminator", Path("plain"), "--songs", corpus, "--tokens", "remi"};
+  const auto fitted = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), fit.begin(), fit.end());
+    return more;
+  };
+  const Outcome learned = Continuo(fitted({"--bars", "8", "-o", file.string(), "--json"}));
+  ASSERT_EQ(learned.exit_code, 0) << learned.err;
+  EXPECT_EQ(Json::parse(learned.out)["written"], 12);
+  EXPECT_EQ(Json::parse(learned.out)["songs"], 24);
+  ExpectError(fitted({"--bars", "7", "-o", Path("x.json")}), "bars is 7, expected a multiple of 2");
+  ExpectError(fitted({"--bars", "8", "-o", Path("no/x.json")}), "no/x.json");
+  ExpectError({"discriminator", kPrompt.string(), "--songs", corpus, "-o", Path("x.json")},
+              "1 written pieces and 24 songs");
+  EXPECT_FALSE(fs::exists(Path("x.json")));
+
+  ASSERT_EQ(Continuo(with({"--drafts", "3", "-o", Path("drafts")})).exit_code, 0);
+  EXPECT_EQ(Json::parse(*ReadTextFile(Path("drafts/manifest.json")))["sampling"]["drafts"], 3);
+  EXPECT_NE(ReadTextFile(Path("drafts/piece-001.mid")).value(), ReadTextFile(Path("plain/piece-001.mid")).value());
+  // A better one, of pieces that were made with it.
+  ASSERT_EQ(Continuo({"discriminator", Path("drafts"), "--songs", corpus, "--bars", "8", "--add", file.string(), "-o",
+                      Path("better.json")})
+                .exit_code,
+            0);
+  EXPECT_NE(ReadTextFile(Path("better.json")).value(), ReadTextFile(file).value());
+  ExpectError({"discriminator", Path("drafts"), "--songs", corpus, "--add", file.string(), "-o", Path("x.json")},
+              "bars is 32, but " + file.string() + " compares up to 8");
+  ExpectError(
+      {"discriminator", Path("drafts"), "--songs", corpus, "--add", Path("drafts/manifest.json"), "-o", Path("x.json")},
+      "manifest.json: is not a JSON object with features");
+}
+
 TEST_F(CliTest, EvalTellsASetFromARealOne) {
   const std::string corpus = (kSource / "examples" / "corpus").string();
   ASSERT_EQ(Continuo({"generate", "--bars", "8", "--count", "10", "-o", Path("out")}).exit_code, 0);

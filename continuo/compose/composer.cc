@@ -282,6 +282,19 @@ Result<Plan> MakePlan(const LoadedModel& model, const Request& request, const Co
           std::make_shared<ChordRecallConstraint>(tokenizer, generation.sampling.chord_recall));
     }
   }
+  if (generation.sampling.drafts > 1) {
+    if (model.discriminator == nullptr) {
+      return Error{fmt::format("drafts is {}, but nothing compares them: the model has no discriminator.json",
+                               generation.sampling.drafts),
+                   "`continuo discriminator` makes one"};
+    }
+    generation.drafts.count = static_cast<size_t>(generation.sampling.drafts);
+    generation.drafts.rate = [job = plan.job.get(), discriminator = model.discriminator](
+                                 std::span<const TokenId> ids, size_t bars) -> Result<std::optional<double>> {
+      CONTINUO_ASSIGN(const Score score, job->Whole(ids));
+      return discriminator->LogOdds(score, bars);
+    };
+  }
   generation.constraints.insert(generation.constraints.end(), options.constraints.begin(), options.constraints.end());
   CONTINUO_TRY(CheckGenerationOptions(generation));
   return plan;

@@ -125,6 +125,49 @@ TEST_P(ComposerTest, KeepDeliversTheLikeliestFirst) {
   EXPECT_EQ(Write(NewRequest{.bars = 2}, {.count = 3, .keep = 3}).at(2).index, 2U);
 }
 
+/// Tells what a model writes from transpositions of Song.
+std::shared_ptr<const Discriminator> DiscriminatorOf(const Composer& composer) {
+  std::vector<Score> written;
+  const std::vector<WrittenPiece> pieces = composer.Write(NewRequest{.bars = 8}, {.count = 20, .seed = 77}).value();
+  for (const WrittenPiece& piece : pieces) {
+    written.push_back(piece.piece.score());
+  }
+  std::vector<Score> songs;
+  for (uint8_t i = 0; i < 20; ++i) {
+    Score song = Song();
+    for (Note& note : song.tracks[0].notes) {
+      note.pitch = static_cast<uint8_t>(note.pitch - 10 + i);
+    }
+    songs.push_back(std::move(song));
+  }
+  return std::make_shared<const Discriminator>(FitDiscriminator(written, songs, 8).value());
+}
+
+TEST_P(ComposerTest, OfDraftsThoseMostLikeSongsAreKept) {
+  model_.discriminator = DiscriminatorOf(composer_);
+  const MidiPiece song(Song());
+  const auto odds = [&](const Request& request, int64_t drafts, size_t end) {
+    double sum = 0;
+    SamplingOptions sampling;
+    sampling.drafts = drafts;
+    for (const WrittenPiece& piece : Write(request, {.count = 6, .keep = 6, .sampling = sampling})) {
+      EXPECT_GE(CountBars(piece.piece.score()), end);
+      sum += *model_.discriminator->LogOdds(piece.piece.score(), end);
+    }
+    return sum;
+  };
+  EXPECT_GT(odds(NewRequest{.bars = 9}, 5, 9), odds(NewRequest{.bars = 9}, 1, 9));
+  const ContinueRequest more = {.piece = song, .prompt_bars = 3, .bars = 6};
+  EXPECT_GT(odds(more, 5, 9), odds(more, 1, 9));
+  const FillRequest gap = {.piece = song, .first = 2, .last = 6};
+  EXPECT_GT(odds(gap, 5, 6), odds(gap, 1, 6));
+}
+
+TEST_P(ComposerTest, DraftsNeedADiscriminator) {
+  const ComposeOptions options = {.sampling = SamplingOptions{.drafts = 2}};
+  EXPECT_THAT(ErrorOf(NewRequest{}, options), HasSubstr("drafts is 2, but nothing compares them"));
+}
+
 TEST_P(ComposerTest, AContinuationHasThePromptAsItWasAndItsNewBars) {
   const ContinueRequest request{.piece = MidiPiece(Song(), "song.mid"), .prompt_bars = 4, .bars = 3};
   const std::vector<WrittenPiece> pieces = Write(request, {.count = 2});
@@ -312,6 +355,7 @@ void ExpectNotes(const std::vector<TimedNote>& timed, const std::vector<Note>& w
 
 TEST_P(ComposerTest, BarUpdatesAddUpToTheNewNotesOfEachRequest) {
   const MidiPiece song(Song());
+  model_.discriminator = DiscriminatorOf(composer_);
   struct Case {
     Request request;
     Tick from;
@@ -321,23 +365,28 @@ TEST_P(ComposerTest, BarUpdatesAddUpToTheNewNotesOfEachRequest) {
   for (const Case& c : {Case{NewRequest{.bars = 4}, 0, INT32_MAX, 4},
                         Case{ContinueRequest{.piece = song, .prompt_bars = 2, .bars = 3}, 2 * kBar, INT32_MAX, 5},
                         Case{FillRequest{.piece = song, .first = 2, .last = 4}, 2 * kBar, 4 * kBar, 4}}) {
-    BarCollector bars;
-    std::map<size_t, Score> written;
-    const auto sink = [&](const WrittenPiece& piece) -> Status {
-      written[piece.index] = piece.piece.score();
-      return {};
-    };
-    ASSERT_TRUE(composer_.Write(c.request, {.count = 2, .keep = 2}, sink, NoProgress(), bars.sink()).ok());
-    ASSERT_EQ(written.size(), 2U);
-    EXPECT_EQ(bars.went_back(), 0U);
-    for (const auto& [index, score] : written) {
-      std::vector<Note> wanted = NotesIn(score, c.from, c.to);
-      wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
-      ExpectNotes(bars.Notes(index), wanted);
-      EXPECT_EQ(bars.Bars(index).back(), c.bars);
-      const TempoMap seconds(score);
-      for (const TimedNote& note : bars.Notes(index)) {
-        EXPECT_DOUBLE_EQ(note.seconds, seconds.Seconds(note.note.time));
+    for (const int64_t drafts : {1, 3}) {
+      BarCollector bars;
+      std::map<size_t, Score> written;
+      const auto sink = [&](const WrittenPiece& piece) -> Status {
+        written[piece.index] = piece.piece.score();
+        return {};
+      };
+      ASSERT_TRUE(composer_
+                      .Write(c.request, {.count = 2, .keep = 2, .sampling = SamplingOptions{.drafts = drafts}}, sink,
+                             NoProgress(), bars.sink())
+                      .ok());
+      ASSERT_EQ(written.size(), 2U);
+      EXPECT_EQ(bars.went_back(), 0U);
+      for (const auto& [index, score] : written) {
+        std::vector<Note> wanted = NotesIn(score, c.from, c.to);
+        wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
+        ExpectNotes(bars.Notes(index), wanted);
+        EXPECT_EQ(bars.Bars(index).back(), c.bars);
+        const TempoMap seconds(score);
+        for (const TimedNote& note : bars.Notes(index)) {
+          EXPECT_DOUBLE_EQ(note.seconds, seconds.Seconds(note.note.time));
+        }
       }
     }
   }

@@ -32,6 +32,7 @@ struct Writer {
   double nll_sum = 0.0;
   size_t drawn = 0;
   size_t bars_done = 0;
+  size_t bars_reported = 0;  // of those
   BarGuard guard;
   /// The state in which a bar began.
   struct BarBegin {
@@ -43,18 +44,30 @@ struct Writer {
     BarGuard guard;
     std::optional<ConstraintList> constraints;  // only if the piece may go back
   };
-  std::vector<BarBegin> bars;  // since the prompt; the last is the bar under way
+  std::vector<BarBegin> bars;  // since the prompt, or since the drafts' begin; the last is the bar under way
+  /// Bars that are complete, and not reported yet.
+  struct CompleteBars {
+    size_t length;  // of piece.ids
+    size_t bars;    // of the piece
+  };
+  std::vector<CompleteBars> unreported;
+  /// A draft that is complete waits for the others of its piece.
+  bool waits = false;
+  std::optional<double> rating;  // then
 
   void BeginBar(size_t bar, bool may_go_back) {
     constraints.BeginBar(bar);
     bars.push_back({piece.ids.size(), bar, bars_done, nll_sum, drawn, guard, std::nullopt});
     if (may_go_back) {
-      bars.back().constraints = constraints.Clone();
+      bars.back().constraints = constraints;
     }
   }
   /// Tokens in the bar under way.
   size_t bar_length() const { return piece.ids.size() - bars.back().length; }
 };
+
+// Draft d of piece i draws from the stream i + d * kDraftStreams; without drafts it is number 0.
+constexpr uint64_t kDraftStreams = uint64_t{1} << 40;
 
 /// By id of the model: 1 for those whose first token begins a note.
 std::vector<uint8_t> IdsThatBeginNotes(const Tokenizer& tokenizer) {
@@ -82,8 +95,11 @@ class Generation {
         constraints_(tokenizer.NewGrammar()),
         vocabulary_size_(tokenizer.model_size()),
         context_(model.context_length()),
-        session_(
-            model.NewSession(std::min(options.batch > 0 ? options.batch : model.preferred_slots(), options.count))),
+        drafts_(std::max<size_t>(1, options.drafts.count)),
+        session_(model.NewSession(drafts_ * std::min(options.batch > 0
+                                                         ? options.batch
+                                                         : std::max<size_t>(1, model.preferred_slots() / drafts_),
+                                                     options.count))),
         eos_(tokenizer.vocabulary().eos().value_or(kNoToken)),
         bar_(tokenizer.vocabulary().id(TokenType::kBar).value_or(kNoToken)),
         shift_begins_note_(tokenizer.vocabulary().has(TokenType::kNoShift)),
@@ -91,6 +107,7 @@ class Generation {
         allowed_(vocabulary_size_),
         token_allowed_(tokenizer.vocabulary().size()),
         writers_(session_->slots()),
+        read_(session_->slots()),
         logits_(session_->slots() * vocabulary_size_) {
     // Before the caller's, so that a piece ends whatever these forbid.
     constraints_.Add(CrowdedBarConstraint(tokenizer.vocabulary()));
@@ -103,7 +120,7 @@ class Generation {
   }
 
   Status Run() {
-    for (size_t slot = 0; slot < writers_.size(); ++slot) {
+    for (size_t slot = 0; slot < writers_.size(); slot += drafts_) {
       CONTINUO_TRY(Begin(slot));
     }
     while (active_ > 0 && !options_.stop.stop_requested()) {
@@ -115,15 +132,30 @@ class Generation {
  private:
   bool may_go_back() const { return options_.retries > 0; }
 
-  /// Starts the next piece in a slot, or leaves the slot empty if all have begun.
+  /// Makes the model forget what a slot holds and read the writer's pending ids instead. Those at
+  /// their begin that the slot holds already need not be read again.
+  void ReadPendingInstead(size_t slot) {
+    std::vector<TokenId>& pending = writers_[slot]->pending;
+    std::vector<TokenId>& read = read_[slot];
+    const auto last = pending.end() - 1;  // whose logits are needed
+    const auto same = std::mismatch(pending.begin(), last, read.begin(), read.end()).first - pending.begin();
+    session_->Truncate(slot, static_cast<size_t>(same));
+    read.resize(static_cast<size_t>(same));
+    pending.erase(pending.begin(), pending.begin() + same);
+  }
+
+  /// The first slot of those that have the drafts of a slot's piece.
+  size_t FirstSlot(size_t slot) const { return slot / drafts_ * drafts_; }
+
+  /// Starts the next piece in the slots of its drafts, of which `slot` is the first, or leaves them
+  /// empty if all have begun.
   Status Begin(size_t slot) {
-    writers_[slot].reset();
+    std::fill_n(writers_.begin() + static_cast<std::ptrdiff_t>(slot), drafts_, std::nullopt);
     if (next_index_ == options_.count) {
       return {};
     }
-    Writer writer(constraints_.Clone(), BarGuard(tokenizer_.vocabulary(), options_.guards));
+    Writer writer(constraints_, BarGuard(tokenizer_.vocabulary(), options_.guards));
     writer.index = next_index_++;
-    writer.rng = Rng(options_.seed, writer.index);
     for (const TokenId id : prompt_) {
       if (!writer.constraints.Advance(id)) {
         return MakeError("the prompt's token {} ({}) breaks the grammar of its tokenizer", writer.piece.ids.size(),
@@ -140,9 +172,16 @@ class Generation {
     if (writer.pending.empty()) {
       return MakeError("the tokenizer has no BOS token, so that a piece needs a prompt to begin with");
     }
-    session_->Reset(slot);
-    writers_[slot] = std::move(writer);
+    for (size_t draft = 0; draft < drafts_; ++draft) {
+      writer.rng = Rng(options_.seed, writer.index + draft * kDraftStreams);
+      writers_[slot + draft] = writer;
+    }
     ++active_;
+    ReadPendingInstead(slot);
+    if (drafts_ > 1) {
+      ReadAllButLast(slot);
+      Spread(slot);
+    }
     return {};
   }
 
@@ -191,9 +230,9 @@ class Generation {
   /// bars.
   void Slide(size_t slot) {
     Writer& writer = *writers_[slot];
-    session_->Reset(slot);
     writer.pending = SlidingWindow(tokenizer_, writer.piece.ids, context_);
     LeaveLastOpen(writer);
+    ReadPendingInstead(slot);
     ++writer.piece.slides;
   }
 
@@ -201,7 +240,7 @@ class Generation {
   Status Step() {
     std::vector<DecodingSession::Input> inputs;
     for (size_t slot = 0; slot < writers_.size(); ++slot) {
-      if (!writers_[slot]) {
+      if (!writers_[slot] || writers_[slot]->waits) {
         continue;
       }
       if (session_->length(slot) + writers_[slot]->pending.size() > context_) {
@@ -210,6 +249,9 @@ class Generation {
       inputs.push_back({slot, writers_[slot]->pending});
     }
     session_->Append(inputs, std::span(logits_).first(inputs.size() * vocabulary_size_));
+    for (const DecodingSession::Input& input : inputs) {
+      read_[input.slot].insert(read_[input.slot].end(), input.ids.begin(), input.ids.end());
+    }
     for (size_t row = 0; row < inputs.size(); ++row) {
       CONTINUO_TRY(Choose(inputs[row].slot, std::span(logits_).subspan(row * vocabulary_size_, vocabulary_size_)));
     }
@@ -264,8 +306,8 @@ class Generation {
     return id;
   }
 
-  /// Appends a token that may come. False if the slot does not continue from there: the piece is
-  /// complete, or went back.
+  /// Appends a token that may come. False if the slot does not continue from there: the piece or a
+  /// draft is complete, or it went back.
   Result<bool> Take(size_t slot, TokenId id) {
     Writer& writer = *writers_[slot];
     const size_t bars_before = writer.constraints.bars();
@@ -292,18 +334,90 @@ class Generation {
         writer.piece.guards.push_back({bar, *stuck});
       }
       ++writer.bars_done;
-      ++bars_done_;
     }
-    progress_.Update(bars_done_, options_.count * options_.bars, "");
-    if (sinks_.on_bar) {
-      CONTINUO_TRY(sinks_.on_bar(writer.index, writer.piece.ids, whole_bars));
+    writer.unreported.push_back({writer.piece.ids.size(), whole_bars});
+    if (!complete) {
+      writer.BeginBar(whole_bars, may_go_back());
     }
+    if (drafts_ > 1) {
+      if (complete || whole_before / DraftOptions::kBars != whole_bars / DraftOptions::kBars) {
+        CONTINUO_TRY(EndDraft(slot));
+        return false;
+      }
+      return true;
+    }
+    CONTINUO_TRY(ReportBars(writer));
     if (complete) {
       CONTINUO_TRY(Finish(slot));
       return false;
     }
-    writer.BeginBar(whole_bars, may_go_back());
     return true;
+  }
+
+  /// Rates a draft that is complete. Once all of its piece are, each slot goes on from the best.
+  Status EndDraft(size_t slot) {
+    Writer& writer = *writers_[slot];
+    CONTINUO_ASSIGN(writer.rating, options_.drafts.rate(writer.piece.ids, writer.unreported.back().bars));
+    writer.waits = true;
+    const size_t first = FirstSlot(slot);
+    size_t best = first;
+    for (size_t other = first; other < first + drafts_; ++other) {
+      if (!writers_[other]->waits) {
+        return {};
+      }
+      if (writers_[other]->rating > writers_[best]->rating) {  // none is below any
+        best = other;
+      }
+    }
+    Writer& kept = *writers_[best];
+    kept.waits = false;
+    CONTINUO_TRY(ReportBars(kept));
+    if (kept.constraints.complete()) {
+      return Finish(best);
+    }
+    kept.bars.erase(kept.bars.begin(), kept.bars.end() - 1);  // it never goes back before
+    if (id_mask_) {                                           // the last id may go on past these bars
+      ReadFromStart(kept);
+      ReadPendingInstead(best);
+    }
+    Spread(best);
+    return {};
+  }
+
+  /// Makes all drafts of a piece go on as the one in `slot`, each with random numbers of its own.
+  void Spread(size_t slot) {
+    const size_t first = FirstSlot(slot);
+    for (size_t other = first; other < first + drafts_; ++other) {
+      if (other != slot) {
+        const Rng rng = writers_[other]->rng;
+        writers_[other] = writers_[slot];
+        writers_[other]->rng = rng;
+        session_->Copy(slot, other);
+        read_[other] = read_[slot];
+      }
+    }
+  }
+
+  /// Makes the model read a slot's pending ids except the last.
+  void ReadAllButLast(size_t slot) {
+    std::vector<TokenId>& pending = writers_[slot]->pending;
+    if (pending.size() > 1 && session_->length(slot) + pending.size() <= context_) {
+      const std::vector<TokenId> ids(pending.begin(), pending.end() - 1);
+      session_->Append(std::vector<DecodingSession::Input>{{slot, ids}}, std::span(logits_).first(vocabulary_size_));
+      read_[slot].insert(read_[slot].end(), ids.begin(), ids.end());
+      pending.erase(pending.begin(), pending.end() - 1);
+    }
+  }
+
+  Status ReportBars(Writer& writer) {
+    bars_done_ += writer.bars_done - std::exchange(writer.bars_reported, writer.bars_done);
+    progress_.Update(bars_done_, options_.count * options_.bars, "");
+    for (const Writer::CompleteBars& complete : std::exchange(writer.unreported, {})) {
+      if (sinks_.on_bar) {
+        CONTINUO_TRY(sinks_.on_bar(writer.index, std::span(writer.piece.ids).first(complete.length), complete.bars));
+      }
+    }
+    return {};
   }
 
   /// The token that completed the piece does not belong to it.
@@ -322,14 +436,16 @@ class Generation {
     ++writer.piece.retries;
     writer.piece.ids.resize(begin.length);
     std::erase_if(writer.piece.guards, [&](const GuardEvent& event) { return event.bar >= begin.bar; });
-    bars_done_ -= writer.bars_done - begin.bars_done;
+    std::erase_if(writer.unreported, [&](const Writer::CompleteBars& bars) { return bars.length > begin.length; });
     writer.bars_done = begin.bars_done;
+    bars_done_ -= writer.bars_reported - std::min(writer.bars_reported, writer.bars_done);
+    writer.bars_reported = std::min(writer.bars_reported, writer.bars_done);
     writer.nll_sum = begin.nll_sum;
     writer.drawn = begin.drawn;
     writer.guard = begin.guard;
-    writer.constraints = begin.constraints->Clone();
+    writer.constraints = *begin.constraints;
     ReadFromStart(writer);
-    session_->Reset(slot);
+    ReadPendingInstead(slot);
   }
 
   Status Finish(size_t slot) {
@@ -337,7 +453,7 @@ class Generation {
     --active_;
     writer.piece.nll = writer.nll_sum / static_cast<double>(writer.drawn);
     CONTINUO_TRY(sinks_.on_piece(writer.index, std::move(writer.piece)));
-    return Begin(slot);
+    return Begin(FirstSlot(slot));
   }
 
   const Tokenizer& tokenizer_;
@@ -348,16 +464,18 @@ class Generation {
   ConstraintList constraints_;  // at the start of a piece
   const size_t vocabulary_size_;
   const size_t context_;
+  const size_t drafts_;  // of each piece
   const std::unique_ptr<DecodingSession> session_;
   // A piece may end with one of these, which then is no part of it.
   const TokenId eos_;
   const TokenId bar_;
   const bool shift_begins_note_;  // Structured
   Sampler sampler_;
-  std::vector<uint8_t> allowed_;        // by id of the model
-  std::vector<uint8_t> token_allowed_;  // by id of the tokenizer's vocabulary
-  std::optional<IdMask> id_mask_;       // of a trained vocabulary
-  std::vector<std::optional<Writer>> writers_;
+  std::vector<uint8_t> allowed_;                // by id of the model
+  std::vector<uint8_t> token_allowed_;          // by id of the tokenizer's vocabulary
+  std::optional<IdMask> id_mask_;               // of a trained vocabulary
+  std::vector<std::optional<Writer>> writers_;  // by slot; the drafts of a piece have slots that follow each other
+  std::vector<std::vector<TokenId>> read_;      // what a slot of the session holds
   std::vector<float> logits_;
   size_t next_index_ = 0;
   size_t active_ = 0;

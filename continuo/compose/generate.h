@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -21,13 +22,23 @@ namespace continuo {
 /// The most bars that a piece may have; bounds the memory that a request can take.
 inline constexpr size_t kMaxBars = 10000;
 
+/// How often bars are drawn, to keep the best.
+struct DraftOptions {
+  static constexpr size_t kBars = 2;  // those up to a multiple of so many, or to the end, are compared
+  size_t count = 1;                   // drafts of these bars; 1: none are compared
+  /// How good the last of `bars` complete bars are, given those before; higher is better. `ids` are
+  /// those so far. nullopt, which is below any number: such bars cannot be compared.
+  std::function<Result<std::optional<double>>(std::span<const TokenId> ids, size_t bars)> rate = {};
+};
+
 struct GenerationOptions {
   size_t bars = 32;   // of each piece, the prompt's included; 1 to kMaxBars
   size_t count = 1;   // pieces
   uint64_t seed = 1;  // piece i draws from the random stream (seed, i)
-  size_t batch = 0;   // pieces decoded at a time; affects the speed only; 0: as many as suit the model
+  size_t batch = 0;   // pieces written at a time; affects the speed only; 0: as many as suit the model
   StopToken stop{};   // asked before each token
   SamplingOptions sampling{};
+  DraftOptions drafts{};
   GuardLimits guards{};
   size_t retries = 0;  // how often a piece may go back when a guard finds it stuck; 0: never
   /// Applied in this order after the grammar and CrowdedBarConstraint; each piece gets clones.
@@ -53,8 +64,9 @@ struct GeneratedPiece {
 using GeneratedPieceSink = std::function<Status(size_t index, GeneratedPiece piece)>;
 
 /// Called when piece `index` has `bars` complete bars, the last included; `ids` are those so far.
-/// `bars` grows from call to call, except after the piece has gone back
-/// (GenerationOptions::retries): then the bars since are reported again.
+/// Of drafts only those that are kept are reported, their bars one after the other. `bars` grows
+/// from call to call, except after the piece has gone back (GenerationOptions::retries): then the
+/// bars since are reported again.
 using GeneratedBarSink = std::function<Status(size_t index, std::span<const TokenId> ids, size_t bars)>;
 
 /// Both are called from the thread that called Generate; an error that they return ends it.
@@ -73,6 +85,10 @@ struct GenerationSinks {
 /// If a guard finds the piece stuck and retries are left, the last two bars are removed and drawn
 /// again, with the random numbers that follow. Otherwise the event is recorded and the piece
 /// continues.
+///
+/// Drafts of bars (GenerationOptions::drafts) are written side by side, each with random numbers of
+/// its own, and the piece continues from the one with the highest rating, the first of equals. It
+/// never goes back before bars that were kept.
 ///
 /// Piece i depends on neither `count`, `batch` nor the number of threads. Stops early, without an
 /// error, when `options.stop` requests it: pieces not handed over by then are dropped. Fails on

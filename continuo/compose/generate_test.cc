@@ -7,6 +7,7 @@
 
 #include "continuo/compose/fake_model_testing.h"
 #include "continuo/compose/likelihood.h"
+#include "continuo/core/rng.h"
 
 namespace continuo {
 namespace {
@@ -14,6 +15,15 @@ namespace {
 using ::testing::HasSubstr;
 
 using Pieces = std::map<size_t, GeneratedPiece>;
+
+/// A number that tells any two drafts apart.
+double RatingOf(std::span<const TokenId> ids) {
+  uint64_t name = 0;
+  for (const TokenId id : ids) {
+    name = Rng(name, static_cast<uint64_t>(id)).NextU64();
+  }
+  return Rng(name, 0).NextDouble();
+}
 
 class GenerateTest : public ::testing::TestWithParam<const char*> {
  protected:
@@ -108,10 +118,14 @@ TEST_P(GenerateTest, PiecesFollowTheGrammar) {
 }
 
 TEST_P(GenerateTest, TheLikelihoodMeasuredAfterwardsIsThatOfTheDraws) {
-  // With windows that slide, too.
-  for (const int64_t context : {4096, 96}) {
-    const FakeModel model(tokenizer_->vocabulary().size(), context);
-    for (const auto& [index, piece] : RunOk(context, {.bars = 12, .count = 2})) {
+  // With windows that slide, and with drafts, too.
+  for (const auto& [context, drafts] : {std::pair(16384, 1), {96, 1}, {16384, 3}, {96, 3}}) {
+    const FakeModel model(tokenizer_->vocabulary().size(), static_cast<size_t>(context));
+    GenerationOptions options = {.bars = 24, .count = 2, .drafts = {.count = static_cast<size_t>(drafts)}};
+    options.drafts.rate = [](std::span<const TokenId> ids, size_t) -> Result<std::optional<double>> {
+      return std::optional(RatingOf(ids));
+    };
+    for (const auto& [index, piece] : RunOk(context, options)) {
       EXPECT_EQ(piece.slides > 0, context == 96);
       // A REMI piece ends with a draw of EOS or Bar, which is no part of it.
       std::vector<double> sums;
@@ -126,6 +140,102 @@ TEST_P(GenerateTest, TheLikelihoodMeasuredAfterwardsIsThatOfTheDraws) {
         sums.push_back(likelihood->total() / static_cast<double>(ids.size()));
       }
       EXPECT_THAT(sums, ::testing::Contains(::testing::DoubleNear(piece.nll, 1e-12)));
+    }
+  }
+}
+
+TEST_P(GenerateTest, OfDraftsTheBestAreKept) {
+  // Three of each four bars; a time shift of a MIDI-Like draft may pass their end.
+  for (const int64_t context : {16384, 96}) {
+    struct Draft {
+      std::vector<TokenId> ids;
+      size_t bars;
+    };
+    std::vector<Draft> drafts;
+    GenerationOptions options = {.bars = 30, .count = 1, .drafts = {.count = 3}};
+    options.drafts.rate = [&](std::span<const TokenId> ids, size_t bars) -> Result<std::optional<double>> {
+      drafts.push_back({{ids.begin(), ids.end()}, bars});
+      return std::optional(RatingOf(ids));
+    };
+    const GeneratedPiece piece = RunOk(context, options).at(0);
+    EXPECT_EQ(piece.slides > 0, context == 96);
+    ASSERT_EQ(drafts.size() % 3, 0U);
+    std::vector<TokenId> kept;
+    for (size_t i = 0; i < drafts.size(); i += 3) {
+      const auto best = std::max_element(
+          drafts.begin() + static_cast<std::ptrdiff_t>(i), drafts.begin() + static_cast<std::ptrdiff_t>(i) + 3,
+          [](const Draft& x, const Draft& y) { return RatingOf(x.ids) < RatingOf(y.ids); });
+      for (size_t k = i; k < i + 3; ++k) {
+        ASSERT_GT(drafts[k].ids.size(), kept.size());
+        EXPECT_TRUE(std::equal(kept.begin(), kept.end(), drafts[k].ids.begin()));
+        EXPECT_TRUE(drafts[k].bars % DraftOptions::kBars == 0 || drafts[k].bars == 30 ||
+                    std::string_view(GetParam()) == "midilike");
+        for (size_t other = i; other < k; ++other) {
+          EXPECT_NE(drafts[k].ids, drafts[other].ids);
+        }
+      }
+      kept = best->ids;
+    }
+    EXPECT_EQ(piece.ids, kept);
+  }
+}
+
+TEST_P(GenerateTest, DraftsThatCannotBeComparedChangeNothing) {
+  GenerationOptions options = {.bars = 6, .count = 2};
+  const Pieces plain = RunOk(1024, options);
+  options.drafts.count = 4;
+  options.drafts.rate = [](std::span<const TokenId>, size_t) -> Result<std::optional<double>> {
+    return std::optional<double>();
+  };
+  for (const auto& [index, piece] : RunOk(1024, options)) {
+    EXPECT_EQ(piece.ids, plain.at(index).ids);
+    EXPECT_EQ(piece.nll, plain.at(index).nll);
+  }
+  options.drafts.rate = [](std::span<const TokenId>, size_t) -> Result<std::optional<double>> {
+    return MakeError("no rating");
+  };
+  Pieces none;
+  EXPECT_EQ(Run(1024, {}, options, none).error().message, "no rating");
+}
+
+TEST_P(GenerateTest, DraftsAreTheSameInAnyBatchAndEndInBarsThatAreReportedOnce) {
+  const FakeModel model(tokenizer_->vocabulary().size(), 1024);
+  const std::vector<TokenId> song = RunOk(1024, {.bars = 3}).at(0).ids;
+  for (const bool has_prompt : {false, true}) {
+    const std::span<const TokenId> prompt = has_prompt ? std::span(song) : std::span<const TokenId>();
+    Pieces first;
+    for (const size_t batch : {1U, 4U}) {
+      std::map<size_t, std::vector<size_t>> reported;
+      std::map<size_t, std::vector<TokenId>> last;
+      const auto on_bar = [&](size_t index, std::span<const TokenId> ids, size_t bars) -> Status {
+        reported[index].push_back(bars);
+        EXPECT_TRUE(std::equal(last[index].begin(), last[index].end(), ids.begin()));
+        last[index].assign(ids.begin(), ids.end());
+        return {};
+      };
+      const auto sink = [&](size_t index, GeneratedPiece piece) -> Status {
+        EXPECT_EQ(piece.ids, last[index]);
+        EXPECT_EQ(piece.prompt_length, prompt.size());
+        if (batch == 1) {
+          first[index] = piece;
+        }
+        EXPECT_EQ(piece.ids, first[index].ids);
+        EXPECT_EQ(piece.nll, first[index].nll);
+        EXPECT_EQ(piece.retries, first[index].retries);
+        return {};
+      };
+      GenerationOptions options = {.bars = 11, .count = 3, .batch = batch, .drafts = {.count = 2}};
+      options.guards = {.silent_bars = 0};
+      options.retries = 5;
+      options.drafts.rate = [](std::span<const TokenId> ids, size_t) -> Result<std::optional<double>> {
+        return std::optional(RatingOf(ids));
+      };
+      ASSERT_TRUE(Generate(model, *tokenizer_, prompt, options, {sink, on_bar}, NoProgress()).ok());
+      ASSERT_EQ(reported.size(), 3U);
+      for (const auto& [index, bars] : reported) {
+        EXPECT_TRUE(std::is_sorted(bars.begin(), bars.end(), std::less_equal<>()));
+        EXPECT_EQ(bars.back(), 11U);
+      }
     }
   }
 }

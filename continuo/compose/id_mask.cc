@@ -215,7 +215,7 @@ void IdMask::WalkAll(const ConstraintList& constraints, std::span<const TokenId>
     end = node.end;
   }
   if (lists_.empty()) {
-    lists_.push_back(constraints.Clone());
+    lists_.push_back(constraints);
   } else {
     lists_[0].CopyFrom(constraints);
   }
@@ -223,7 +223,7 @@ void IdMask::WalkAll(const ConstraintList& constraints, std::span<const TokenId>
       first, end, allowed, [&](size_t depth, std::span<uint8_t> mask) { lists_[depth].Restrict(mask); },
       [&](size_t depth) {
         if (lists_.size() <= depth) {
-          lists_.push_back(lists_[depth - 1].Clone());
+          lists_.push_back(lists_[depth - 1]);
         } else {
           lists_[depth].CopyFrom(lists_[depth - 1]);
         }

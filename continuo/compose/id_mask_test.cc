@@ -41,7 +41,7 @@ LoadedModel TrainedFake(const std::string& name, size_t context_length = 256) {
 
 // What IdMask says by definition: each id's tokens one after the other, with all constraints.
 bool MayCome(const ConstraintList& constraints, const Tokenizer& tokenizer, TokenId id) {
-  ConstraintList list = constraints.Clone();
+  ConstraintList list = constraints;
   std::vector<uint8_t> mask(tokenizer.vocabulary().size());
   for (const TokenId token : tokenizer.trained()->Tokens(id)) {
     list.Restrict(mask);
@@ -211,7 +211,7 @@ TEST_P(IdMaskTest, TokensThatHaveBegunGoOn) {
   ConstraintList list(tokenizer_->NewGrammar());
   for (size_t i = 0; i + 1 < walk.tokens.size() && i < 40; ++i) {
     const std::vector<TokenId> begun(1, walk.tokens[i]);
-    const ConstraintList before = list.Clone();
+    const ConstraintList before = list;
     list.Take(walk.tokens[i]);
     const bool any = mask.Restrict(list, begun, true, allowed);
     for (size_t id = 0; id < allowed.size(); ++id) {

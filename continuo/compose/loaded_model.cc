@@ -13,6 +13,7 @@ using Json = nlohmann::json;
 
 constexpr const char* kTokenizerFile = "tokenizer.json";
 constexpr std::string_view kGenerationFile = "generation.json";
+constexpr const char* kDiscriminatorFile = "discriminator.json";
 
 Result<GenerationSettings> ParseGenerationSettings(const std::string& text, const std::string& name) {
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
@@ -99,6 +100,12 @@ Result<LoadedModel> LoadModel(const ModelDirectory& directory, std::optional<Num
   CONTINUO_ASSIGN(const GenerationSettings settings, ReadGenerationSettings(directory));
   loaded.sampling = settings.sampling;
   loaded.reads_both_sides = settings.both_sides;
+  CONTINUO_ASSIGN(const std::optional<std::string> discriminator, directory.ReadText(kDiscriminatorFile));
+  if (discriminator) {
+    CONTINUO_ASSIGN(Discriminator parsed,
+                    Discriminator::Parse(*discriminator, (directory.path() / kDiscriminatorFile).string()));
+    loaded.discriminator = std::make_shared<const Discriminator>(std::move(parsed));
+  }
   CONTINUO_ASSIGN(std::unique_ptr<LanguageModel> model, load(directory, precision ? precision : settings.precision));
   loaded.model = WithoutPadding(std::move(model), size);
   loaded.weights_sha256 = directory.WeightsSha256();

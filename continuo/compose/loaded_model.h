@@ -9,6 +9,7 @@
 #include "continuo/compose/sampling_options.h"
 #include "continuo/core/result.h"
 #include "continuo/engine/cpu/cpu_model.h"
+#include "continuo/metrics/discriminator.h"
 #include "continuo/model/language_model.h"
 #include "continuo/model/model_directory.h"
 #include "continuo/token/tokenizer.h"
@@ -22,7 +23,8 @@ struct LoadedModel {
   std::unique_ptr<Tokenizer> tokenizer;
   std::unique_ptr<LanguageModel> model;
   std::string weights_sha256;
-  SamplingOptions sampling;       // of its generation.json, or kStudySampling
+  SamplingOptions sampling;                            // of its generation.json, or kStudySampling
+  std::shared_ptr<const Discriminator> discriminator;  // of its discriminator.json; none without that file
   bool reads_both_sides = false;  // trained with gaps, so that it reads what follows bars that are to be written
 };
 
@@ -36,10 +38,10 @@ struct GenerationSettings {
 /// of range.
 Result<GenerationSettings> ReadGenerationSettings(const ModelDirectory& directory);
 
-/// Loads a model directory: config.json, model.safetensors, tokenizer.json and, if it is there,
-/// generation.json. Computes in the precision of the options, else in that of generation.json, else
-/// in the one that the weights are stored in. Fails, naming file and place, on a file that is
-/// missing, damaged or does not match the others.
+/// Loads a model directory: config.json, model.safetensors, tokenizer.json and, if they are there,
+/// generation.json and discriminator.json. Computes in the precision of the options, else in that
+/// of generation.json, else in the one that the weights are stored in. Fails, naming file and
+/// place, on a file that is missing, damaged or does not match the others.
 Result<LoadedModel> LoadModel(const std::filesystem::path& directory, const CpuModelOptions& options = {});
 /// The same for a directory that is open, which may be one in memory.
 Result<LoadedModel> LoadModel(const ModelDirectory& directory, const CpuModelOptions& options = {});

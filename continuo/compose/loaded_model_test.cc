@@ -67,6 +67,14 @@ TEST_F(LoadedModelTest, ErrorsOfGenerationJsonNameTheFileAndTheKey) {
   EXPECT_THAT(error(R"({"precision": "f16"})"), HasSubstr(R"(generation.json: precision is "f16")"));
 }
 
+TEST_F(LoadedModelTest, TheDiscriminatorMayBeMissingButNotDamaged) {
+  EXPECT_NE(LoadModel(folder_.path(), {.threads = 1})->discriminator, nullptr);
+  Replace("discriminator.json", "{}");
+  EXPECT_THAT(Error(), HasSubstr("discriminator.json: is not a JSON object with features and regressions"));
+  fs::remove(File("discriminator.json"));
+  EXPECT_EQ(LoadModel(folder_.path(), {.threads = 1})->discriminator, nullptr);
+}
+
 TEST_F(LoadedModelTest, TheTokenizerMustBeTheModelsOwn) {
   Replace("tokenizer.json", (*Tokenizer::Load("midilike"))->ToJson());
   EXPECT_THAT(Error(), HasSubstr("tokenizer.json: has "));

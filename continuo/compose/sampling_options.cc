@@ -23,7 +23,7 @@ void Set(SamplingOptions& options, double value) {
   options.*member = static_cast<Value>(value);
 }
 
-constexpr std::array<SamplingField, 8> kFields = {{
+constexpr std::array<SamplingField, 9> kFields = {{
     {"temperature", "--temperature", "0: always the likeliest token; 1: the model's own distribution; more: bolder",
      "0 (always the likeliest token) or more", 0.0, false, kInfinity, false, Get<&SamplingOptions::temperature>,
      Set<&SamplingOptions::temperature>},
@@ -44,6 +44,9 @@ constexpr std::array<SamplingField, 8> kFields = {{
     {"chord_recall", "--chord-recall",
      "share of the other bars whose chords return from 4, 8 or 16 bars before; needs a model with chord tokens",
      "0 to 1", 0.0, false, 1.0, false, Get<&SamplingOptions::chord_recall>, Set<&SamplingOptions::chord_recall>},
+    {"drafts", "--drafts",
+     "draw every two bars this often and keep those most like real music; needs a model with discriminator.json",
+     "1 to 16", 1.0, false, 16.0, true, Get<&SamplingOptions::drafts>, Set<&SamplingOptions::drafts>},
 }};
 
 }  // namespace

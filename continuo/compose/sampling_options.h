@@ -20,6 +20,7 @@ struct SamplingOptions {
   double repetition_penalty = 1.0;  // for ids seen: positive logits are divided by it, negative ones multiplied
   double recall = 0.0;        // the share of a bar's notes that a bar which repeats it takes over; see RepeatConstraint
   double chord_recall = 0.0;  // the share of the other bars whose chords return; see ChordRecallConstraint
+  int64_t drafts = 1;         // how often every two bars are drawn, to keep the best; see DraftOptions
   bool operator==(const SamplingOptions&) const = default;
 };
 

@@ -36,7 +36,7 @@ TEST(SamplingOptions, TheTableReadsAndWritesEachField) {
 TEST(SamplingOptions, JsonHasEachFieldInTheOrderOfTheTable) {
   EXPECT_EQ(
       SamplingToJson(kStudySampling).dump(),
-      R"({"temperature":1.2,"top_k":5,"top_p":1.0,"pitch_top_p":1.0,"min_p":0.0,"repetition_penalty":1.2,"recall":0.0,"chord_recall":0.0})");
+      R"({"temperature":1.2,"top_k":5,"top_p":1.0,"pitch_top_p":1.0,"min_p":0.0,"repetition_penalty":1.2,"recall":0.0,"chord_recall":0.0,"drafts":1})");
 }
 
 TEST(SamplingOptions, OnlyWholeNumbersAreNumbersOfTokens) {

@@ -90,12 +90,15 @@ void ConstraintList::Take(TokenId id) {
   }
 }
 
-ConstraintList ConstraintList::Clone() const {
-  ConstraintList clone(grammar_.CloneGrammar());
-  for (const std::unique_ptr<TokenConstraint>& constraint : others_) {
-    clone.Add(*constraint);
+ConstraintList::ConstraintList(const ConstraintList& other) : grammar_(other.grammar_.CloneGrammar()) {
+  for (const std::unique_ptr<TokenConstraint>& constraint : other.others_) {
+    Add(*constraint);
   }
-  return clone;
+}
+
+ConstraintList& ConstraintList::operator=(const ConstraintList& other) {
+  *this = ConstraintList(other);
+  return *this;
 }
 
 }  // namespace continuo

@@ -84,6 +84,12 @@ class GrammarConstraint final : public TokenConstraint {
 class ConstraintList {
  public:
   explicit ConstraintList(std::unique_ptr<Grammar> grammar) : grammar_(std::move(grammar)) {}
+  /// A copy has clones of the constraints.
+  ConstraintList(const ConstraintList& other);
+  ConstraintList(ConstraintList&& other) = default;
+  ConstraintList& operator=(const ConstraintList& other);
+  ConstraintList& operator=(ConstraintList&& other) = default;
+  ~ConstraintList() = default;
 
   /// Adds a clone of `constraint` after the others.
   void Add(const TokenConstraint& constraint) { others_.push_back(constraint.Clone()); }
@@ -95,7 +101,6 @@ class ConstraintList {
   void BeginBar(size_t bar);
   /// Moves on by a token that may come, and begins the bar that it leads to, as Generate does.
   void Take(TokenId id);
-  ConstraintList Clone() const;
   /// Takes the state of `other`, which has the same constraints.
   void CopyFrom(const ConstraintList& other);
 

@@ -107,7 +107,7 @@ TEST_F(ConstraintListTest, ARejectedTokenMovesNoConstraintOn) {
 TEST_F(ConstraintListTest, ACloneHasTheSameStateAndGoesItsOwnWay) {
   list_.Add(ForbidFrom({Id(TokenType::kPosition, 0)}, 2));
   ASSERT_TRUE(list_.Advance(Id(TokenType::kBar)));
-  ConstraintList clone = list_.Clone();
+  ConstraintList clone = list_;
   EXPECT_EQ(clone.bars(), 1U);
   ASSERT_TRUE(clone.Advance(Id(TokenType::kBar)));
   EXPECT_EQ(clone.bars(), 2U);

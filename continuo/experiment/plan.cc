@@ -97,7 +97,7 @@ Json RunIdentity(const ExperimentSpec& spec, const ExperimentInputs& inputs, con
 Json SamplingIdentity(const SamplingOptions& options) {
   Json identity = SamplingToJson(options);
   const Json neutral = SamplingToJson({});
-  for (const char* later : {"recall", "pitch_top_p", "chord_recall"}) {
+  for (const char* later : {"recall", "pitch_top_p", "chord_recall", "drafts"}) {
     if (identity[later] == neutral[later]) {
       identity.erase(later);
     }

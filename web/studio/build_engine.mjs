@@ -12,6 +12,7 @@ import {embed} from './embed.mjs';
 const source = join(dirname(fileURLToPath(import.meta.url)), 'wasm');
 const modelFiles = [
   'config.json',
+  'discriminator.json',
   'generation.json',
   'model.safetensors',
   'tokenizer.json',

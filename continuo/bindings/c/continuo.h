@@ -65,6 +65,8 @@ CONTINUO_API void continuo_free_options(continuo_options* options); /* NULL is a
  *   recall              share of the notes that return in a bar which repeats another; of models with plan tokens
  *   chord_recall        share of the other bars whose chords return from 4, 8 or 16 bars before; of models with chord
  *                       tokens
+ *   drafts              how often every two bars are drawn, 1 to 16; those most like real music are kept; of models
+ *                       with a discriminator.json
  *   bpm                 the tempo of new pieces and of the new bars of a continuation in quarter notes per minute; 0:
  *                       the model's choice in new pieces, about the tempo of the given bars in continuations */
 CONTINUO_API int continuo_set_number(continuo_options* options, const char* name, double value);

@@ -44,6 +44,7 @@ function samplingFlags(options: ComposeOptions): string[] {
   add('--repetition-penalty', options.repetitionPenalty);
   add('--recall', options.recall);
   add('--chord-recall', options.chordRecall);
+  add('--drafts', options.drafts);
   if (options.retries) add('--retries', options.retries);
   return words;
 }

@@ -1332,6 +1332,7 @@ function readOptions(json: unknown): Record<string, unknown> {
     'bpm',
     'recall',
     'chordRecall',
+    'drafts',
   ];
   const texts = ['chords', 'tempo', 'form', 'density', 'loudness'];
   const limits = ['scale', 'range', 'grid', 'maxNotes', 'maxPolyphony'];

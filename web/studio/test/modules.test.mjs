@@ -458,10 +458,11 @@ test('a take is a command line', () => {
     maxPolyphony: 2,
     recall: 0,
     chordRecall: 0.5,
+    drafts: 3,
   };
   assert.match(
     commandOf({...how, options: counted, model: 'my model', engine: 'wasm'}, 0, 0).command,
-    / --recall 0 --chord-recall 0.5 --grid 8 --grid 16@3-4 --max-notes 6 --max-polyphony 2 --model 'my model' --lanes 4 -o /,
+    / --recall 0 --chord-recall 0.5 --drafts 3 --grid 8 --grid 16@3-4 --max-notes 6 --max-polyphony 2 --model 'my model' --lanes 4 -o /,
   );
   assert.equal(quote('$(rm)'), "'$(rm)'");
 });

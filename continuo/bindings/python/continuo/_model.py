@@ -62,6 +62,7 @@ class Options(TypedDict, total=False):
     min_p: float  # draw from tokens at least this share as likely as the likeliest; 0: from all
     repetition_penalty: float  # above 1: makes tokens that the piece has less likely
     recall: float  # share of the notes that return in a bar which repeats another; of models with plan tokens
+    drafts: int  # how often every two bars are drawn, 1 to 16, to keep those most like real music
     chord_recall: float  # share of the other bars whose chords return from 4, 8 or 16 bars before; of models with chords
     chords: str | None  # "C | Am | F G7": repeated to the end; needs a model with chord tokens
     #: Of the new bars, of models with plan tokens: "A8 B8 A8 C8", sections with their bars.

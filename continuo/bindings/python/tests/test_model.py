@@ -403,6 +403,7 @@ def test_a_model_says_what_it_is(model):
         "repetition_penalty",
         "recall",
         "chord_recall",
+        "drafts",
     }
     assert model.context_length >= 512 and len(model.weights_sha256) == 64
     assert "pop-piano" in repr(model) and ct.Model("pop-piano").directory == model.directory

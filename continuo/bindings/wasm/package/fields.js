@@ -11,6 +11,7 @@ export function composeFields(options) {
     repetition_penalty: options.repetitionPenalty,
     recall: options.recall,
     chord_recall: options.chordRecall,
+    drafts: options.drafts,
     seed: options.seed,
     count: options.count,
     keep: options.keep,

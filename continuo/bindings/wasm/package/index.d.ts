@@ -43,6 +43,9 @@ export interface ComposeOptions {
   /** The share of the other bars whose chords return from 4, 8 or 16 bars before, 0 to 1; for models
    * with chord tokens. */
   chordRecall?: number;
+  /** How often every two bars are drawn, 1 to 16, to keep those most like real music; for models
+   * with a discriminator.json. */
+  drafts?: number;
   /** "A minor". This and the next four limit new notes of any model (docs/generation.md). */
   scale?: Limit<string>;
   /** Lowest and highest note: "C3:C6". */

@@ -5,7 +5,13 @@ import {composeFields, evaluationOf, likelihoodOf, musicXmlFields, noteOf} from 
 
 export {ContinuoError};
 
-const kModelFiles = ['config.json', 'generation.json', 'model.safetensors', 'tokenizer.json'];
+const kModelFiles = [
+  'config.json',
+  'discriminator.json',
+  'generation.json',
+  'model.safetensors',
+  'tokenizer.json',
+];
 
 async function readBeside(file) {
   const url = new URL(file, import.meta.url);
