@@ -114,8 +114,8 @@ TEST_P(CpuModelTest, ASlotThatIsCopiedOrCutShortGoesOnAsOneThatReadTheSame) {
   const auto model = Load(1);
   const auto session = model->NewSession(3);
   std::vector<int32_t> ids;
-  for (int32_t i = 0; i < 40; ++i) {
-    ids.push_back((7 * i + 3) % 11);
+  for (size_t i = 0; i < std::min<size_t>(model->context_length(), 40); ++i) {
+    ids.push_back(static_cast<int32_t>((7 * i + 3) % 11));
   }
   const auto append = [&](size_t slot, std::span<const int32_t> what) {
     std::vector<float> logits(model->vocab_size());
