@@ -167,11 +167,11 @@ Result<Discriminator> Discriminator::Parse(std::string_view json, std::string_vi
     for (const auto& [key, values] : kLists) {
       CONTINUO_ASSIGN(const std::vector<double> numbers,
                       ReadNumbers(regression.value(key, Json()), kBarFeatures, place + key));
-      std::ranges::copy(numbers, (read.*values).begin());
+      std::copy(numbers.begin(), numbers.end(), (read.*values).begin());
     }
-    if (std::ranges::min(read.deviations) < kLeastDeviation) {
-      return MakeError("{}deviations has {}, expected {} or more", place, std::ranges::min(read.deviations),
-                       kLeastDeviation);
+    const double least = *std::min_element(read.deviations.begin(), read.deviations.end());
+    if (least < kLeastDeviation) {
+      return MakeError("{}deviations has {}, expected {} or more", place, least, kLeastDeviation);
     }
   }
   return discriminator;

@@ -60,7 +60,8 @@ TEST_F(DiscriminatorTest, SongsThatItHasNotSeenHaveTheHigherOdds) {
 TEST_F(DiscriminatorTest, OnlyTheBarsBeforeTheEndCount) {
   const Score song = Piece(1, 12, true);
   Score longer = song;
-  for (Note note : Piece(2, 4, false).tracks[0].notes) {
+  const Score more = Piece(2, 4, false);
+  for (Note note : more.tracks[0].notes) {
     note.time += 12 * 1920;
     longer.tracks[0].notes.push_back(note);
   }
