@@ -248,14 +248,19 @@ class Generation {
       }
       inputs.push_back({slot, writers_[slot]->pending});
     }
-    session_->Append(inputs, std::span(logits_).first(inputs.size() * vocabulary_size_));
-    for (const DecodingSession::Input& input : inputs) {
-      read_[input.slot].insert(read_[input.slot].end(), input.ids.begin(), input.ids.end());
-    }
+    Read(inputs);
     for (size_t row = 0; row < inputs.size(); ++row) {
       CONTINUO_TRY(Choose(inputs[row].slot, std::span(logits_).subspan(row * vocabulary_size_, vocabulary_size_)));
     }
     return {};
+  }
+
+  /// Makes the model read ids; logits_ then has a row for each input.
+  void Read(const std::vector<DecodingSession::Input>& inputs) {
+    session_->Append(inputs, std::span(logits_).first(inputs.size() * vocabulary_size_));
+    for (const DecodingSession::Input& input : inputs) {
+      read_[input.slot].insert(read_[input.slot].end(), input.ids.begin(), input.ids.end());
+    }
   }
 
   Status Choose(size_t slot, std::span<const float> logits) {
@@ -403,8 +408,7 @@ class Generation {
     std::vector<TokenId>& pending = writers_[slot]->pending;
     if (pending.size() > 1 && session_->length(slot) + pending.size() <= context_) {
       const std::vector<TokenId> ids(pending.begin(), pending.end() - 1);
-      session_->Append(std::vector<DecodingSession::Input>{{slot, ids}}, std::span(logits_).first(vocabulary_size_));
-      read_[slot].insert(read_[slot].end(), ids.begin(), ids.end());
+      Read({{slot, ids}});
       pending.erase(pending.begin(), pending.end() - 1);
     }
   }

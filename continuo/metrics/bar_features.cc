@@ -354,4 +354,17 @@ std::optional<BarFeatureValues> BarFeaturesOf(const Score& score, int64_t bars) 
   return writer.Finish();
 }
 
+std::pair<double, double> MeanAndVariance(std::span<const BarFeatureValues> pieces, size_t feature) {
+  double sum = 0;
+  for (const BarFeatureValues& piece : pieces) {
+    sum += piece[feature];
+  }
+  const double mean = sum / static_cast<double>(pieces.size());
+  double squares = 0;
+  for (const BarFeatureValues& piece : pieces) {
+    squares += (piece[feature] - mean) * (piece[feature] - mean);
+  }
+  return {mean, squares / static_cast<double>(pieces.size())};
+}
+
 }  // namespace continuo

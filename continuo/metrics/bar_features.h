@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "continuo/score/score.h"
 
@@ -40,5 +41,8 @@ inline constexpr int64_t kMostFeatureBars = 1024;
 /// onsets; and form: how alike bars are that stand 1 to 24 bars apart (see LikenessAtLag; a
 /// distance of `bars` or more gives 0).
 std::optional<BarFeatureValues> BarFeaturesOf(const Score& score, int64_t bars);
+
+/// The mean of a feature over pieces, of which there is at least one, and its variance (n).
+std::pair<double, double> MeanAndVariance(std::span<const BarFeatureValues> pieces, size_t feature);
 
 }  // namespace continuo

@@ -32,13 +32,15 @@ std::optional<Score> BarsOf(const Score& score, size_t first, size_t end) {
       return std::nullopt;
     }
   }
+  const Tick begin = grid.Line(first);
+  const Tick last = grid.Line(end);
   Score bars;
   bars.ticks_per_quarter = score.ticks_per_quarter;
   for (const Track& track : score.tracks) {
     Track& shifted = bars.tracks.emplace_back();
     for (Note note : track.notes) {
-      if (note.time >= grid.Line(first) && note.time < grid.Line(end)) {
-        note.time -= grid.Line(first);
+      if (note.time >= begin && note.time < last) {
+        note.time -= begin;
         shifted.notes.push_back(note);
       }
     }
@@ -109,18 +111,10 @@ std::optional<double> Discriminator::LogOdds(const Score& score, size_t end) con
 }
 
 Discriminator::Regression::Regression(std::span<const BarFeatureValues> songs) {
-  const auto count = static_cast<double>(songs.size());
   for (size_t i = 0; i < kBarFeatures; ++i) {
-    double sum = 0;
-    for (const BarFeatureValues& song : songs) {
-      sum += song[i];
-    }
-    double squares = 0;
-    for (const BarFeatureValues& song : songs) {
-      squares += (song[i] - sum / count) * (song[i] - sum / count);
-    }
-    means[i] = Rounded(sum / count);
-    deviations[i] = Rounded(std::sqrt(squares / count));
+    const auto [mean, variance] = MeanAndVariance(songs, i);
+    means[i] = Rounded(mean);
+    deviations[i] = Rounded(std::sqrt(variance));
     if (deviations[i] < kLeastDeviation) {
       deviations[i] = 1;
     }

@@ -61,9 +61,9 @@ class Discriminator {
 
 /// Fits regressions of up to `bars` bars, a multiple of kStepBars up to kMostBars, to the first
 /// bars of what a model wrote and of real songs. Pieces without a note in these bars, or with bars
-/// that are not four quarter notes long, are left out. The regression is LogisticRegression's of
-/// the two-sample test (two_sample.h); the odds are those of as many songs as written pieces. Fails
-/// if fewer than kLeastForTwoSample pieces of either kind remain.
+/// that are not four quarter notes long, are left out. The regression is FitLogistic's with the
+/// strength of the two-sample test (two_sample.h); the odds are those of as many songs as written
+/// pieces. Fails if fewer than kLeastForTwoSample pieces of either kind remain.
 ///
 /// `before`, which may be null, is what drafts of the written pieces were compared by: to its log
 /// odds those are added by which the pieces can still be told from songs. It must have as many

@@ -150,19 +150,6 @@ std::vector<size_t> FeaturePlaces(bool with_form) {
   return places;
 }
 
-std::pair<double, double> MeanAndVariance(std::span<const BarFeatureValues> pieces, size_t feature) {
-  double sum = 0;
-  for (const BarFeatureValues& piece : pieces) {
-    sum += piece[feature];
-  }
-  const double mean = sum / static_cast<double>(pieces.size());
-  double squares = 0;
-  for (const BarFeatureValues& piece : pieces) {
-    squares += (piece[feature] - mean) * (piece[feature] - mean);
-  }
-  return {mean, squares / static_cast<double>(pieces.size())};
-}
-
 std::vector<FeatureDifference> Differences(std::span<const BarFeatureValues> set,
                                            std::span<const BarFeatureValues> reference) {
   std::vector<FeatureDifference> differences;
